@@ -1,0 +1,138 @@
+"""The ``.spex`` accessor: what any Dataset of named bands says of itself. It knows no file and no index."""
+
+from __future__ import annotations
+
+import math
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from spex_nb.errors import BandError, GridError
+
+if TYPE_CHECKING:
+    from affine import Affine
+    from rasterio.crs import CRS
+
+RELATIVE_NOTE = (
+    "Values are relative reflectance (digital numbers, not calibrated): compare them within this scene only."
+)
+METRES_PER_DEGREE = 111_195.0  # on a sphere of 6,371,009 m
+
+
+@xr.register_dataset_accessor("spex")
+class SpexAccessor:
+    """What a scene, or any Dataset of named bands with dims (y, x), says of itself.
+
+    Raises:
+        BandError: If the Dataset holds no numeric band with dims (y, x).
+    """
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        self._scene = dataset
+        self.bands: tuple[str, ...] = tuple(
+            str(name)
+            for name, variable in dataset.data_vars.items()
+            if variable.dims == ("y", "x") and variable.dtype.kind in "iuf" and name != "valid"
+        )
+        """Names of the bands, in the order of the Dataset."""
+        if not self.bands:
+            raise BandError(
+                "The Dataset holds no band",
+                found={str(name): (v.dims, str(v.dtype)) for name, v in dataset.data_vars.items()},
+                expected="numeric variables with dims ('y', 'x'), named by STAC common name such as 'red'",
+                fix="Open the file with spex_nb.open_scene, or rename the dims and variables.",
+            )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width, in pixels."""
+        return self._scene.sizes["y"], self._scene.sizes["x"]
+
+    @property
+    def valid(self) -> xr.DataArray:
+        """Where there is data: bool [H, W]; without the variable ``valid``, where every band is finite."""
+        if "valid" in self._scene:
+            return self._scene["valid"].astype(bool)
+        finite: list[Any] = [np.isfinite(self._scene[name]) for name in self.bands]
+        return reduce(and_, finite)  # type: ignore[no-any-return]
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether any variable waits for dask to compute it."""
+        return any(variable.chunks is not None for variable in self._scene.data_vars.values())
+
+    @property
+    def is_relative(self) -> bool:
+        """Whether the values are digital numbers on a relative scale rather than reflectance."""
+        return str(self._scene.attrs.get("radiometry", "")).startswith("relative")
+
+    @property
+    def number_note(self) -> str:
+        """The sentence that goes beside every number of a relative scene; empty for reflectance."""
+        return RELATIVE_NOTE if self.is_relative else ""
+
+    @property
+    def wavelengths_um(self) -> dict[str, float]:
+        """Centre wavelength of each band that states one, in µm."""
+        attributes = {name: self._scene[name].attrs for name in self.bands}
+        return {name: float(a["wavelength_um"]) for name, a in attributes.items() if "wavelength_um" in a}
+
+    @property
+    def crs(self) -> CRS | None:
+        """The coordinate reference system, or None where the scene has no georeference."""
+        import rioxarray  # noqa: F401  (registers .rio)
+
+        return self._scene.rio.crs
+
+    @property
+    def transform(self) -> Affine:
+        """Affine from (column, row) of a pixel's corner to map coordinates; identity without georeference."""
+        import rioxarray  # noqa: F401  (registers .rio)
+
+        return self._scene.rio.transform()  # type: ignore[no-any-return]
+
+    @property
+    def gsd_m(self) -> float | None:
+        """Ground sampling distance in metres (geometric mean of both axes), or None without a CRS."""
+        if self.crs is None:
+            return None
+        size = math.sqrt(abs(self.transform.determinant))
+        if self.crs.is_projected:
+            metres: float = self.crs.linear_units_factor[1]
+            return size * metres
+        height, width = self.shape
+        latitude = (self.transform @ (width / 2, height / 2))[1]
+        return size * METRES_PER_DEGREE * math.sqrt(math.cos(math.radians(latitude)))
+
+    def window(self, row: int, col: int, height: int, width: int) -> xr.Dataset:
+        """Return a pixel rectangle as a scene of its own; a lazy scene reads only what lies in it.
+
+        Args:
+            row: First row, from 0 at the top.
+            col: First column, from 0 at the left.
+            height: Rows.
+            width: Columns.
+
+        Returns:
+            A Scene [height, width] with its own transform.
+
+        Raises:
+            GridError: If the window is empty or leaves the scene.
+        """
+        rows, cols = self.shape
+        if min(row, col) < 0 or min(height, width) < 1 or row + height > rows or col + width > cols:
+            raise GridError(
+                "The window does not lie inside the scene",
+                found=f"row {row}, col {col}, height {height}, width {width}",
+                expected=f"a window of at least one pixel inside {rows} rows by {cols} columns",
+                fix="Shrink or move the window.",
+            )
+        part = self._scene.isel(y=slice(row, row + height), x=slice(col, col + width))
+        if "spatial_ref" not in part.coords:
+            return part
+        from affine import Affine
+
+        return part.rio.write_transform(self.transform @ Affine.translation(col, row))  # type: ignore[no-any-return]

@@ -1,0 +1,113 @@
+"""Every error and warning of spex_nb: what is wrong, what was found, what was expected and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class SpexError(Exception):
+    """Base of every error that spex_nb raises on purpose.
+
+    Args:
+        problem: What is wrong, in one clause.
+        found: What was seen.
+        expected: What would have been right.
+        fix: What the user can do about it.
+    """
+
+    def __init__(self, problem: str, *, found: object, expected: object, fix: str) -> None:
+        self.problem, self.found, self.expected, self.fix = problem, str(found), str(expected), fix
+        super().__init__(f"{problem}. Found: {found}. Expected: {expected}. {fix}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way back from a worker process."""
+        return _rebuild, (type(self), self.problem, self.found, self.expected, self.fix)
+
+
+def _rebuild(kind: type[SpexError], problem: str, found: str, expected: str, fix: str) -> SpexError:
+    return kind(problem, found=found, expected=expected, fix=fix)
+
+
+class SourceNotFoundError(SpexError, FileNotFoundError):
+    """A file, folder or sample does not exist."""
+
+
+class UnreadableSourceError(SpexError):
+    """A file exists but is no raster, is damaged or is cut short."""
+
+
+class UnknownLayoutError(SpexError):
+    """A folder, item or dataset has no layout that is known here."""
+
+
+class DataTypeError(SpexError):
+    """Pixels are of a type that holds no reflectance (complex numbers, text)."""
+
+
+class SensorError(SpexError):
+    """A sensor is unknown, its table is broken, or it contradicts the file."""
+
+
+class BandError(SpexError):
+    """A band is unknown, missing, doubled, or bands and file do not fit."""
+
+
+class GridError(SpexError):
+    """Pixel grids differ, or a geotransform or CRS makes no sense."""
+
+
+class RadiometryError(SpexError):
+    """A scale, offset or nodata argument makes no sense."""
+
+
+class EmptySceneError(SpexError):
+    """A scene has no pixel, or not one that is valid."""
+
+
+class IndexNameError(SpexError):
+    """A spectral index is not in the catalogue."""
+
+
+class MissingBandError(BandError):
+    """A spectral index needs a band or constant that is not there."""
+
+
+class FormulaError(SpexError):
+    """A formula holds something other than band arithmetic."""
+
+
+class ThresholdError(SpexError):
+    """A threshold method or its value makes no sense."""
+
+
+class TargetError(SpexError):
+    """A target is unknown, or no spectral index can show it."""
+
+
+class OutputError(SpexError):
+    """A result cannot be written where it was asked for."""
+
+
+class MissingExtraError(SpexError, ImportError):
+    """A part of spex_nb needs packages that are not installed."""
+
+
+class SpexWarning(UserWarning):
+    """Base of every warning that spex_nb gives."""
+
+
+class RadiometryWarning(SpexWarning):
+    """Pixel values look as if scale and offset were wrong; or they are no reflectance."""
+
+
+class GridWarning(SpexWarning):
+    """A georeference is odd, though legal."""
+
+
+def nearest(name: str, names: Iterable[str], n: int = 3) -> str:
+    """Return the sentence that offers the names closest to ``name``, or an empty string."""
+    by_lower = {candidate.lower(): candidate for candidate in names}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=n, cutoff=0.5)
+    return f"Did you mean {' or '.join(by_lower[c] for c in close)}?" if close else ""

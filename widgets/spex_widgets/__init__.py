@@ -1,0 +1,1 @@
+"""The notebook widgets of spex_nb."""
