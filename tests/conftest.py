@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import rasterio
+from affine import Affine
+from rasterio.errors import NotGeoreferencedWarning
+
+UTM = Affine(10, 0, 500_000, 0, -10, 5_500_000)
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +24,40 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("SPEX_TEST_DATA is not set: it names the folder of real scenes that this test reads")
     return Path(folder)
+
+
+@pytest.fixture
+def write_raster(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a small raster [C, H, W] with a real CRS and returns its path."""
+
+    def write(
+        pixels: Any,
+        name: str = "scene.tif",
+        descriptions: Sequence[str] = (),
+        scale: float | None = None,
+        offset: float | None = None,
+        mask: Any = None,
+        **profile: Any,
+    ) -> Path:
+        pixels = np.asarray(pixels)
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        settings: dict[str, Any] = {"driver": "GTiff", "crs": "EPSG:32632", "transform": UTM} | profile
+        count, height, width = pixels.shape
+        size = {"count": count, "height": height, "width": width}
+        with (
+            warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning),
+            rasterio.open(path, "w", dtype=pixels.dtype, **size, **settings) as file,
+        ):
+            file.write(pixels)
+            for i, text in enumerate(descriptions, start=1):
+                file.set_band_description(i, text)
+            if scale is not None:
+                file.scales = [scale] * count
+            if offset is not None:
+                file.offsets = [offset] * count
+            if mask is not None:
+                file.write_mask(mask)
+        return path
+
+    return write

@@ -1,0 +1,42 @@
+"""spex_nb: instruction-driven land-cover extraction on multispectral imagery, in the notebook.
+
+Everything that users call is importable from here, and loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import spex_nb.accessor as _accessor  # noqa: F401  (registers .spex on every Dataset)
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "accessor": (),
+    "catalogue": ("index_info",),
+    "errors": ("RadiometryWarning", "SpexError", "SpexWarning"),
+    "export": ("mask_polygons", "save_cog", "save_geopackage"),
+    "indices": ("compute_index", "compute_indices", "list_indices"),
+    "plotting": ("plot_histogram", "plot_index", "plot_mask", "plot_scene", "plot_spectra"),
+    "priors": ("spectral_prior",),
+    "report": ("report",),
+    "samples": ("sample_labels", "sample_scene", "sample_scenes"),
+    "scene": ("Scene", "open_scene"),
+    "sensors": ("get_sensor", "list_sensors", "register_sensor"),
+    "thresholds": ("find_threshold", "threshold_index"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = ["__version__", *sorted(_HOME_OF)]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'spex_nb' has no attribute {name!r}")
+    value = getattr(import_module(f"spex_nb.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

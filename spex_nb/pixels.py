@@ -1,0 +1,110 @@
+"""Raw pixels to reflectance, a window at a time, whether they lie in a file or in an array."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rasterio.windows import Window
+
+from spex_nb.radiometry import Radiometry, to_reflectance
+from spex_nb.rasters import Grid, Reading, lazy_bands, read_window
+from spex_nb.sources import BandSource
+
+SAMPLE_SIDE = 64
+"""Side of the nine windows whose values are judged."""
+
+
+@dataclass(frozen=True)
+class ArrayReading:
+    """Reads windows of arrays [H, W] as a file would be read."""
+
+    planes: tuple[Any, ...]
+
+    def __call__(self, window: Window) -> Any:
+        """Return the raw pixels [C, H, W] of a window."""
+        rows, cols = window.toslices()
+        return np.stack([np.asarray(plane[rows, cols]) for plane in self.planes])
+
+
+@dataclass(frozen=True)
+class PixelMask:
+    """Reads where a file says that it has data: its mask, or its alpha band."""
+
+    reading: Reading
+    kind: str
+
+    def __call__(self, window: Window) -> Any:
+        """Return bool [1, H, W] of a window."""
+        return self.reading(window) > 0 if self.kind == "alpha" else self.reading.mask(window)
+
+
+@dataclass(frozen=True)
+class BandGroup:
+    """Bands that are read together and turned into reflectance."""
+
+    names: tuple[str, ...]
+    reading: Any
+    settings: tuple[Radiometry, ...]
+    nodata: tuple[float | None, ...]
+
+    @classmethod
+    def of(
+        cls,
+        names: Sequence[str],
+        bands: Mapping[str, BandSource],
+        settings: Mapping[str, Radiometry],
+        grid: Grid,
+        nodata: Mapping[str, float | None],
+    ) -> BandGroup:
+        """Return the group of the named bands, brought onto a grid."""
+        chosen = [bands[name] for name in names]
+        numbers = tuple(nodata[name] for name in names)
+        return cls(tuple(names), _reading_of(chosen, grid, numbers[0]), tuple(settings[n] for n in names), numbers)
+
+    def __call__(self, window: Window) -> Any:
+        """Return float32 reflectance [C, H, W] of a window, NaN where there is no data."""
+        return to_reflectance(self.reading(window), self.settings, self.nodata)
+
+
+def _reading_of(bands: Sequence[BandSource], grid: Grid, nodata: float | None) -> Any:
+    file = bands[0].file
+    if file is None:
+        return ArrayReading(tuple(band.array for band in bands))
+    onto = None if file.grid.matches(grid) else grid
+    return Reading(file.path, tuple(band.index for band in bands), onto, nodata)
+
+
+def stack_of(group: BandGroup, size: tuple[int, int], chunks: tuple[int, int] | None) -> Any:
+    """Return the reflectance [C, H, W] of a group: read now, or lazily in chunks."""
+    if chunks is None:
+        return read_window(group, *size)
+    planes = group.reading.planes if isinstance(group.reading, ArrayReading) else ()
+    if any(hasattr(plane, "dask") for plane in planes):
+        return _lazy_stack(group, planes)
+    return lazy_bands(group, len(group.names), np.float32, size, chunks)
+
+
+def _lazy_stack(group: BandGroup, planes: Sequence[Any]) -> Any:
+    import dask.array as da
+
+    raw = da.stack(planes).rechunk({0: len(planes)})
+    return raw.map_blocks(to_reflectance, group.settings, group.nodata, dtype=np.float32)
+
+
+def sample_of(groups: Sequence[BandGroup], grid: Grid) -> Any:
+    """Return valid reflectance of nine small windows spread over the scene, as one flat array."""
+    windows = [
+        Window(left, top, min(SAMPLE_SIDE, grid.width), min(SAMPLE_SIDE, grid.height))
+        for top in _spread(grid.height)
+        for left in _spread(grid.width)
+    ]
+    numbers = np.concatenate([group(window).ravel() for group in groups for window in windows])
+    return numbers[np.isfinite(numbers)]
+
+
+def _spread(size: int) -> list[int]:
+    room = max(0, size - SAMPLE_SIDE)
+    return sorted({0, room // 2, room})

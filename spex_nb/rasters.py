@@ -1,0 +1,302 @@
+"""Raster files as GDAL sees them, read window by window onto one pixel grid. It knows no sensor."""
+
+from __future__ import annotations
+
+import math
+import threading
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import rasterio
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.enums import MaskFlags, Resampling
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+
+from spex_nb.errors import BandError, DataTypeError, GridError, SourceNotFoundError, UnreadableSourceError
+
+CHUNK_PX = 2048
+"""Side that a lazy chunk aims at: 16 MB a band in float32."""
+COORDINATE_LIMIT_M = 1e9
+"""No projected coordinate of the Earth lies this far out."""
+
+
+class Grid(NamedTuple):
+    """A pixel grid: size, affine of (column, row) corners to map coordinates, CRS or None."""
+
+    height: int
+    width: int
+    transform: Affine
+    crs: CRS | None
+
+    @property
+    def pixel_area(self) -> float:
+        """Area of a pixel in squared map units."""
+        return abs(float(self.transform.determinant))
+
+    def matches(self, other: Grid) -> bool:
+        """Whether both grids have the same pixels, to a hundredth of one."""
+        tolerance = 0.01 * math.sqrt(self.pixel_area)
+        same_place = self.transform.almost_equals(other.transform, tolerance)
+        return (self.height, self.width, self.crs) == (other.height, other.width, other.crs) and same_place
+
+
+@dataclass(frozen=True)
+class RasterFile:
+    """What a raster file says of itself, without its pixels; one entry a band in every tuple."""
+
+    path: str
+    grid: Grid
+    dtypes: tuple[str, ...]
+    descriptions: tuple[str, ...]
+    scales: tuple[float, ...]
+    offsets: tuple[float, ...]
+    nodata: tuple[float | None, ...]
+    colors: tuple[str, ...]
+    has_mask: bool
+    tags: dict[str, str]
+    block_shape: tuple[int, int]
+    interleaved: bool
+
+    @property
+    def count(self) -> int:
+        """Number of bands."""
+        return len(self.dtypes)
+
+
+def is_remote(location: str) -> bool:
+    """Whether GDAL would go to the network (or an archive) for this location."""
+    return "://" in location or location.startswith("/vsi")
+
+
+def require_local(location: str) -> None:
+    """Raise unless a local location exists and is not empty; remote ones are GDAL's business."""
+    if is_remote(location):
+        return
+    path = Path(location)
+    if not path.exists():
+        raise SourceNotFoundError(
+            "The scene does not exist",
+            found=location,
+            expected="a file or folder",
+            fix=f"Check the path; the folder that is looked in is {path.absolute().parent}.",
+        )
+    if path.is_file() and path.stat().st_size == 0:
+        raise UnreadableSourceError(
+            "The file is empty",
+            found=f"{location}, 0 bytes",
+            expected="a raster",
+            fix="Fetch the file again.",
+        )
+
+
+_opening = threading.Lock()
+
+
+def open_raster(location: str) -> Any:
+    """Open a raster with rasterio, without its warning about a missing georeference: the scene says that."""
+    with (
+        _opening,
+        warnings.catch_warnings(),
+    ):  # the lock, because the list of filters is shared by all threads
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return rasterio.open(location)
+
+
+def probe(location: str | Path) -> RasterFile:
+    """Return what a raster file says of itself.
+
+    Args:
+        location: A path, or a URL or /vsi path that GDAL can read.
+
+    Raises:
+        SourceNotFoundError: If a local file is missing.
+        UnreadableSourceError: If GDAL cannot open it as a raster.
+        BandError: If it has no band of its own.
+        DataTypeError: If its pixels are complex numbers.
+        GridError: If its geotransform or CRS makes no sense.
+    """
+    location = str(location)
+    require_local(location)
+    try:
+        with open_raster(location) as file:
+            _require_bands(location, file)
+            described = _describe(location, file)
+    except (RasterioError, CRSError) as error:
+        raise UnreadableSourceError(
+            "The file cannot be read as a raster",
+            found=f"{location} ({error})",
+            expected="a raster that GDAL reads: GeoTIFF, COG, VRT, JPEG 2000 …",
+            fix="Check that it was fetched completely, and that its name ends in what it is.",
+        ) from error
+    require_sane(described.grid, location)
+    return described
+
+
+def _require_bands(location: str, file: Any) -> None:
+    if file.count == 0:
+        raise BandError(
+            "The file has no band of its own",
+            found=f"{location}, subdatasets: {', '.join(file.subdatasets) or 'none'}",
+            expected="at least one band",
+            fix="Open one of its subdatasets.",
+        )
+    complex_types = sorted({kind for kind in file.dtypes if "complex" in kind or kind == "cint16"})
+    if complex_types:
+        raise DataTypeError(
+            "The pixels are complex numbers",
+            found=f"{location}, {', '.join(complex_types)}",
+            expected="integer or real pixels",
+            fix="Compute the amplitude or intensity first; spex_nb reads optical reflectance.",
+        )
+
+
+def _describe(location: str, file: Any) -> RasterFile:
+    descriptions = tuple(text or "" for text in file.descriptions)
+    return RasterFile(
+        path=location,
+        grid=Grid(file.height, file.width, file.transform, file.crs),
+        dtypes=tuple(file.dtypes),
+        descriptions=descriptions,
+        scales=tuple(file.scales),
+        offsets=tuple(file.offsets),
+        nodata=tuple(file.nodatavals),
+        colors=tuple(interp.name for interp in file.colorinterp),
+        has_mask=all(MaskFlags.per_dataset in f and MaskFlags.alpha not in f for f in file.mask_flag_enums),
+        tags={**file.tags(), **file.tags(ns="IMAGERY")},
+        block_shape=tuple(file.block_shapes[0]),
+        interleaved=str(file.profile.get("interleave", "")) == "pixel",
+    )
+
+
+def require_sane(grid: Grid, location: str) -> None:
+    """Raise unless the geotransform of a grid can be inverted and lies on the Earth.
+
+    Raises:
+        GridError: If it does not.
+    """
+    numbers = tuple(grid.transform)[:6]
+    flat = not all(map(math.isfinite, numbers)) or grid.transform.is_degenerate
+    if flat or _off_the_earth(grid):
+        raise GridError(
+            "The geotransform makes no sense",
+            found=f"{location}: {numbers}, CRS {grid.crs.to_string() if grid.crs else None}",
+            expected="finite pixel sizes that are not zero, and coordinates that the CRS can hold",
+            fix="Assign the right geotransform and CRS first, for example with `rio edit-info`.",
+        )
+
+
+def _off_the_earth(grid: Grid) -> bool:
+    if grid.crs is None:
+        return False
+    corners = [
+        grid.transform @ corner for corner in ((0, 0), (grid.width, 0), (0, grid.height), (grid.width, grid.height))
+    ]
+    if not grid.crs.is_geographic:
+        return any(abs(value) > COORDINATE_LIMIT_M for corner in corners for value in corner)
+    return any(abs(x) > 540 or abs(y) > 90.5 for x, y in corners)  # noqa: PLR2004 (degrees, with a margin)
+
+
+def chunk_shape(grid: Grid, block: tuple[int, int], wanted: int | tuple[int, int] | None = None) -> tuple[int, int]:
+    """Return the (height, width) of lazy chunks: near the wanted side, whole blocks of the file.
+
+    A file in strips gets chunks of its full width, so that no strip is decoded twice.
+    """
+    if wanted is not None:
+        height, width = (wanted, wanted) if isinstance(wanted, int) else wanted
+        return min(height, grid.height), min(width, grid.width)
+    width = min(grid.width, _multiple(block[1], CHUNK_PX))
+    height = min(grid.height, _multiple(block[0], CHUNK_PX * CHUNK_PX // width))
+    return height, width
+
+
+def _multiple(block: int, wanted: int) -> int:
+    return max(1, wanted // block) * block
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How bands of one file are read: which, onto which grid, and what counts as no data."""
+
+    path: str
+    indexes: tuple[int, ...]
+    grid: Grid | None = None
+    nodata: float | None = None
+    categories: bool = False
+
+    def __call__(self, window: Window) -> Any:
+        """Return the raw pixels [C, H, W] of a window."""
+        try:
+            with open_raster(self.path) as file, self._on_grid(file) as pixels:
+                return pixels.read(list(self.indexes), window=window)
+        except RasterioError as error:
+            raise self._damaged(window, error) from error
+
+    def mask(self, window: Window) -> Any:
+        """Return bool [1, H, W], True where the file's own mask says data."""
+        try:
+            with open_raster(self.path) as file, self._on_grid(file) as pixels:
+                return pixels.read_masks([1], window=window) > 0
+        except RasterioError as error:
+            raise self._damaged(window, error) from error
+
+    def _on_grid(self, file: Any) -> Any:
+        if self.grid is None:
+            return file
+        method = Resampling.nearest if self.categories else Resampling.bilinear
+        return WarpedVRT(
+            file,
+            crs=self.grid.crs,
+            transform=self.grid.transform,
+            height=self.grid.height,
+            width=self.grid.width,
+            resampling=method,
+            src_nodata=self.nodata,
+            nodata=self.nodata,
+        )
+
+    def _damaged(self, window: Window, error: Exception) -> UnreadableSourceError:
+        return UnreadableSourceError(
+            "The file is damaged or cut short",
+            found=f"{self.path}, rows {window.row_off} to {window.row_off + window.height}: {error}",
+            expected="pixels in every window",
+            fix="Fetch the file again; an interrupted download is the usual cause.",
+        )
+
+
+def read_window(reading: Any, height: int, width: int) -> Any:
+    """Read a whole raster at once."""
+    return reading(Window(0, 0, width, height))
+
+
+def lazy_bands(reading: Any, n: int, dtype: Any, size: tuple[int, int], chunks: tuple[int, int]) -> Any:
+    """Return a dask array [n, H, W] whose blocks are read when they are computed.
+
+    Args:
+        reading: Called with a window, gives [n, h, w].
+        n: Number of bands.
+        dtype: Of the pixels.
+        size: Height and width of the grid.
+        chunks: Height and width of a block.
+    """
+    import dask.array as da
+
+    steps = ((n,), _steps(size[0], chunks[0]), _steps(size[1], chunks[1]))
+    empty = np.empty((0, 0, 0), dtype)
+    return da.map_blocks(partial(_read_block, reading), chunks=steps, dtype=dtype, meta=empty)
+
+
+def _steps(size: int, step: int) -> tuple[int, ...]:
+    whole, rest = divmod(size, step)
+    return (step,) * whole + ((rest,) if rest else ())
+
+
+def _read_block(reading: Any, block_info: Any = None) -> Any:
+    _, (top, bottom), (left, right) = block_info[None]["array-location"]
+    return reading(Window(left, top, right - left, bottom - top))
