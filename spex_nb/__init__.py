@@ -6,8 +6,6 @@ Everything that users call is importable from here, and loaded when it is first 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
-
 import spex_nb.accessor as _accessor  # noqa: F401  (registers .spex on every Dataset)
 
 __version__ = "0.1.0"
@@ -20,7 +18,7 @@ _HOMES = {
     "indices": ("compute_index", "compute_indices", "list_indices"),
     "plotting": ("plot_histogram", "plot_index", "plot_mask", "plot_scene", "plot_spectra"),
     "priors": ("spectral_prior",),
-    "report": ("report",),
+    "diagnostics": ("report",),
     "samples": ("sample_labels", "sample_scene", "sample_scenes"),
     "scene": ("Scene", "open_scene"),
     "sensors": ("get_sensor", "list_sensors", "register_sensor"),

@@ -212,7 +212,7 @@ ATTACKS = [
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_attacks_are_refused(attack: str) -> None:
-    with pytest.raises((FormulaError, IndexNameError), match="Write it like|see list_indices"):
+    with pytest.raises((FormulaError, IndexNameError), match="Write it like|see list_indices|Use the names"):
         compute_index(dataset(PIXELS), attack)
 
 

@@ -1,0 +1,35 @@
+# Every target builds .venv by itself when it is missing or older than the pins. Needs Python 3.11+, git and make only.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test lab lint bench
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+demo: $(READY)  ## open a real scene, compute indices, extract vegetation and water, write demo_output/
+	$(BIN)/python -m spex_nb.demo
+
+test: $(READY)  ## run all tests and the notebooks
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 notebooks
+
+lab: $(READY)  ## open JupyterLab on the first notebook
+	$(BIN)/jupyter lab notebooks/01_open_a_scene.ipynb
+
+lint: $(READY)  ## ruff, ruff format, mypy strict, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)  ## measure beside what a user would pick instead; rewrites docs/benchmarks.md
+	$(BIN)/python -m tests.benchmarks.run
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed, $$($(PYTHON) --version) was found: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[map,dev]'
+	touch $(READY)

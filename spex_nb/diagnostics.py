@@ -1,0 +1,78 @@
+"""What a bug report needs to know of this machine. It imports nothing heavy: torch is asked for by name only."""
+
+from __future__ import annotations
+
+import html
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+from dataclasses import dataclass
+
+PACKAGES = (
+    "spex-nb", "numpy", "xarray", "dask", "rasterio", "rioxarray", "numexpr", "geopandas", "pyogrio", "matplotlib",
+    "spyndex", "scikit-image", "zarr", "h5netcdf", "jupyterlab", "ipywidgets", "leafmap", "torch", "transformers",
+)  # fmt: skip
+DRIVERS = ("GTiff", "COG", "VRT", "JP2OpenJPEG", "GPKG", "netCDF", "Zarr")
+
+
+@dataclass(frozen=True)
+class Report:
+    """Facts about an installation, by name; prints as text and shows as a table in a notebook."""
+
+    facts: dict[str, str]
+
+    def __str__(self) -> str:
+        width = max(map(len, self.facts))
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in self.facts.items())
+
+    def _repr_html_(self) -> str:
+        rows = (f"<tr><th>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>" for n, v in self.facts.items())
+        return f"<table>{''.join(rows)}</table>"
+
+
+def report() -> Report:
+    """Return versions, GDAL drivers, accelerators, cores and memory of this installation."""
+    import numexpr
+    import psutil
+
+    memory = psutil.virtual_memory()
+    machine = {
+        "Python": f"{platform.python_version()} ({sys.implementation.name})",
+        "system": platform.platform(),
+        "cores": f"{os.cpu_count()}, numexpr uses {numexpr.get_num_threads()}",
+        "memory": f"{memory.total / 2**30:.1f} GB, {memory.available / 2**30:.1f} GB available",
+        "accelerator": _accelerator(),
+    }
+    return Report({name: _version(name) for name in PACKAGES} | _gdal() | machine)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _gdal() -> dict[str, str]:
+    import rasterio
+    from rasterio.drivers import is_blacklisted
+    from rasterio.env import Env
+
+    with Env() as env:
+        present = env.drivers()
+    lacking = [name for name in DRIVERS if name not in present]
+    readable = [name for name in DRIVERS if name in present and not is_blacklisted(name, "r")]
+    said = ", ".join(readable) + (f"; missing: {', '.join(lacking)}" if lacking else "")
+    return {"GDAL": rasterio.__gdal_version__, "GDAL drivers": said}
+
+
+def _accelerator() -> str:
+    if importlib.util.find_spec("torch") is None:
+        return "none asked for: torch is not installed"
+    import torch
+
+    if torch.cuda.is_available():
+        return f"CUDA: {torch.cuda.get_device_name()}"
+    return "Apple MPS" if torch.backends.mps.is_available() else "none, torch runs on the CPU"

@@ -1,0 +1,217 @@
+"""Results as files: rasters as cloud-optimised GeoTIFF, masks as polygons and GeoPackage. Nothing is half written."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+import spex_nb.accessor  # noqa: F401  (registers .spex)
+from spex_nb.errors import GridWarning, OutputError
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+BLOCK = 512
+"""Side of a tile of the file."""
+STRIPE_PX = 2**22
+"""Pixels that are computed and written at a time."""
+MASK_NODATA = 255
+
+
+@contextmanager
+def written_whole(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; rename it to ``path`` on success, remove it on failure.
+
+    Raises:
+        OutputError: If ``path`` exists and may not be overwritten, or its folder is missing or read-only.
+    """
+    target = Path(path)
+    _require_writable(target, overwrite)
+    folder = tempfile.mkdtemp(prefix=f".{target.stem}-", dir=target.parent)
+    part = Path(folder) / target.name
+    try:
+        yield part
+        os.replace(part, target)
+    finally:
+        for leftover in Path(folder).iterdir():
+            leftover.unlink()
+        Path(folder).rmdir()
+
+
+def _require_writable(target: Path, overwrite: bool) -> None:
+    if target.exists() and not overwrite:
+        raise OutputError(
+            "The output exists", found=str(target), expected="a new path", fix="Choose another, or allow overwriting."
+        )
+    if not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
+        raise OutputError(
+            "The output folder cannot be written",
+            found=f"{target.parent.absolute()}, {'read-only' if target.parent.is_dir() else 'missing'}",
+            expected="a folder that exists and is writable",
+            fix="Create it, or choose another.",
+        )
+
+
+def save_cog(
+    layers: xr.DataArray | xr.Dataset,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    colors: Mapping[int, tuple[int, int, int]] | None = None,
+    progress: bool = False,
+) -> Path:
+    """Write layers as a cloud-optimised GeoTIFF, a stripe at a time, so that memory does not grow with the scene.
+
+    Args:
+        layers: [H, W] or a Dataset of them, lazy or not. Real numbers become float32 with nodata NaN; bool and uint8
+            become uint8 with nodata 255.
+        path: Where to.
+        overwrite: Whether an existing file is replaced.
+        colors: For masks: the colour (red, green, blue) of each class.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputError: If the path cannot be written.
+
+    Warns:
+        GridWarning: If the layers have no CRS, so that the file cannot be georeferenced.
+    """
+    dataset = _as_dataset(layers)
+    with written_whole(path, overwrite) as part:
+        _write(dataset, part, colors, progress)
+    _say_if_loose(dataset, path)
+    return Path(path)
+
+
+def _as_dataset(layers: xr.DataArray | xr.Dataset) -> xr.Dataset:
+    if isinstance(layers, xr.Dataset):
+        return layers
+    return layers.to_dataset(name=layers.name or "layer")
+
+
+def _write(dataset: xr.Dataset, part: Path, colors: Any, progress: bool) -> None:
+    import rasterio
+    from rasterio.shutil import copy
+
+    plain = part.with_name("tiled.tif")
+    discrete = all(variable.dtype in (bool, np.uint8) for variable in dataset.data_vars.values())
+    first = next(iter(dataset.data_vars))
+    height, width = dataset[first].shape
+    profile = {
+        "driver": "GTiff", "count": len(dataset.data_vars), "height": height, "width": width,
+        "dtype": "uint8" if discrete else "float32", "nodata": MASK_NODATA if discrete else np.nan,
+        "crs": dataset.rio.crs, "transform": dataset.rio.transform(), "tiled": True, "blockxsize": BLOCK,
+        "blockysize": BLOCK, "compress": "deflate", "predictor": 2 if discrete else 3, "bigtiff": "if_safer",
+    }  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)  # said once, by the caller
+        with rasterio.open(plain, "w", **profile) as file:
+            _describe(file, dataset, colors if discrete else None)
+            for window, pixels in _stripes(dataset, profile["dtype"], progress):
+                file.write(pixels, window=window)
+        overviews = "nearest" if discrete else "average"
+        copy(plain, part, driver="COG", compress="deflate", blocksize=BLOCK, overview_resampling=overviews)
+
+
+def _describe(file: Any, dataset: xr.Dataset, colors: Any) -> None:
+    for i, (name, variable) in enumerate(dataset.data_vars.items(), start=1):
+        file.set_band_description(i, str(name))
+        file.update_tags(i, **{key: str(value) for key, value in variable.attrs.items()})
+    file.update_tags(**{key: str(value) for key, value in dataset.attrs.items()}, software="spex_nb")
+    if colors:
+        file.write_colormap(1, dict(colors))
+
+
+def _stripes(dataset: xr.Dataset, dtype: Any, progress: bool) -> Iterator[tuple[Any, Any]]:
+    from rasterio.windows import Window
+    from tqdm.auto import tqdm
+
+    height, width = next(iter(dataset.data_vars.values())).shape
+    rows = max(BLOCK, STRIPE_PX // width // BLOCK * BLOCK)
+    for top in tqdm(range(0, height, rows), unit="stripe", disable=not progress):
+        part = dataset.isel(y=slice(top, top + rows)).compute()
+        pixels = np.stack([variable.values.astype(dtype) for variable in part.data_vars.values()])
+        yield Window(0, top, width, pixels.shape[1]), pixels
+
+
+def _say_if_loose(dataset: xr.Dataset, path: str | Path) -> None:
+    if dataset.rio.crs is None:
+        warnings.warn(
+            f"{path} has no georeference, because the scene has none: its coordinates are pixels, y down. "
+            "Give the scene a CRS and transform first to get a map.",
+            GridWarning,
+            stacklevel=3,
+        )
+
+
+def mask_polygons(mask: xr.DataArray, min_area_px: int = 1) -> gpd.GeoDataFrame:
+    """Return the connected parts of a mask as polygons, largest first.
+
+    Args:
+        mask: bool [H, W].
+        min_area_px: Smaller parts are left out.
+
+    Returns:
+        A GeoDataFrame with area_px and, where the mask has a CRS, area_m2 measured on a Lambert azimuthal equal-area
+        projection about the mask's centre. Without a CRS, coordinates are pixels (x right, y down).
+    """
+    import geopandas as gpd
+    from rasterio.features import shapes
+    from shapely.geometry import shape
+
+    pixels = mask.values.astype(np.uint8)
+    transform = mask.rio.transform()
+    found = [shape(s) for s, _ in shapes(pixels, pixels.astype(bool), connectivity=8, transform=transform)]
+    frame = gpd.GeoDataFrame(geometry=found, crs=mask.rio.crs)
+    frame["area_px"] = (frame.area.to_numpy() / abs(transform.determinant)).round().astype(int)
+    if frame.crs is not None and len(frame):
+        frame["area_m2"] = frame.to_crs(_equal_area(frame)).area.to_numpy()
+    elif frame.crs is not None:
+        frame["area_m2"] = np.empty(0)
+    kept = frame[frame["area_px"] >= min_area_px]
+    return kept.sort_values("area_px", ascending=False, kind="stable").reset_index(drop=True)
+
+
+def _equal_area(frame: gpd.GeoDataFrame) -> str:
+    import geopandas as gpd
+    from shapely.geometry import box
+
+    outline = gpd.GeoSeries([box(*frame.total_bounds)], crs=frame.crs).to_crs(4326)
+    centre = outline.iloc[0].centroid
+    return f"+proj=laea +lat_0={centre.y} +lon_0={centre.x} +datum=WGS84 +units=m"
+
+
+def save_geopackage(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write polygons as a GeoPackage.
+
+    Raises:
+        OutputError: If the path cannot be written.
+
+    Warns:
+        GridWarning: If the polygons have no CRS.
+    """
+    with written_whole(path, overwrite) as part, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="'crs' was not provided")  # said below, with the reason
+        frame.to_file(part, driver="GPKG", layer="regions")
+    if frame.crs is None:
+        _say_loose_polygons(path)
+    return Path(path)
+
+
+def _say_loose_polygons(path: str | Path) -> None:
+    warnings.warn(
+        f"{path} has no georeference, because the scene has none: its coordinates are pixels, y down.",
+        GridWarning,
+        stacklevel=3,
+    )

@@ -1,0 +1,196 @@
+"""Pictures of scenes, indices, masks, histograms and spectra, as matplotlib figures that no global state knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+import spex_nb.accessor  # noqa: F401  (registers .spex)
+from spex_nb.errors import BandError, GridError, nearest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LONGEST_SIDE_PX = 1200
+"""Larger scenes are thinned to this before they are drawn."""
+COMPOSITES = {"true": ("red", "green", "blue"), "false": ("nir", "red", "green")}
+NODATA_GREY = 0.85
+
+
+def plot_scene(
+    scene: xr.Dataset, bands: str | Sequence[str] = "true", percentiles: tuple[float, float] = (2, 98)
+) -> Figure:
+    """Draw three bands as a colour picture.
+
+    Args:
+        scene: Any Dataset of named bands [H, W].
+        bands: "true" (red, green, blue), "false" (nir, red, green), or three names.
+        percentiles: Each band is stretched between these, over valid pixels.
+
+    Raises:
+        BandError: If a band is missing.
+    """
+    names = COMPOSITES.get(bands, (bands,)) if isinstance(bands, str) else tuple(bands)
+    _require_bands(scene, names)
+    thin = _thinned(scene)
+    valid = thin.spex.valid.values
+    picture = np.stack([_stretched(thin[name].values, valid, percentiles) for name in names], axis=-1)
+    figure, axes = _figure()
+    axes.imshow(picture, extent=_extent(scene), interpolation="nearest")
+    axes.set_title(f"{' '.join(names)} ({_radiometry(scene)})")
+    _label_axes(axes, scene)
+    return figure
+
+
+def plot_index(index: xr.DataArray, limits: tuple[float, float] | None = None) -> Figure:
+    """Draw an index [H, W] with a colour bar, centred on 0 where it takes both signs; NaN stays grey."""
+    thin = _thinned(index)
+    low, high = limits or _limits(thin.values)
+    figure, axes = _figure()
+    axes.set_facecolor(str(NODATA_GREY))
+    drawn = axes.imshow(
+        thin.values, extent=_extent(index), cmap="BrBG" if low < 0 < high else "viridis", vmin=low, vmax=high,
+        interpolation="nearest",
+    )  # fmt: skip
+    figure.colorbar(drawn, ax=axes, label=str(index.name or "index"), shrink=0.8)
+    axes.set_title(_title(index))
+    _label_axes(axes, index)
+    return figure
+
+
+def plot_mask(scene: xr.Dataset, mask: xr.DataArray, color: str = "#0072b2", bands: Any = "true") -> Figure:
+    """Draw a mask, bool [H, W], over the picture of its scene."""
+    from matplotlib.colors import to_rgba
+
+    figure = plot_scene(scene, bands)
+    overlay = np.zeros((*_thinned(mask).shape, 4))
+    overlay[_thinned(mask).values.astype(bool)] = to_rgba(color, 0.6)
+    axes = figure.axes[0]
+    axes.imshow(overlay, extent=_extent(scene), interpolation="nearest")
+    axes.set_title(f"{mask.name or 'mask'}: {float(mask.mean()):.1%} of the scene")
+    return figure
+
+
+def plot_histogram(index: xr.DataArray, threshold: float | None = None, bins: int = 128) -> Figure:
+    """Draw how often each value of an index [H, W] occurs, with a line at the threshold."""
+    values = _thinned(index).values
+    figure, axes = _figure(height=3.2)
+    axes.hist(values[np.isfinite(values)], bins=bins, color="#56738a")
+    if threshold is not None:
+        axes.axvline(threshold, color="#d55e00", linewidth=2, label=f"threshold {threshold:g}")
+        axes.legend(frameon=False)
+    axes.set(xlabel=str(index.name or "index"), ylabel="pixels", title=_title(index))
+    return figure
+
+
+def plot_spectra(scene: xr.Dataset, points: Mapping[str, tuple[int, int]]) -> Figure:
+    """Draw the values of pixels by wavelength.
+
+    Args:
+        scene: Bands [H, W] that state their wavelength.
+        points: Label and pixel position (x, y) of each.
+
+    Raises:
+        GridError: If a point lies outside the scene.
+        BandError: If no band states its wavelength.
+    """
+    wavelengths = dict(sorted(scene.spex.wavelengths_um.items(), key=lambda item: item[1]))
+    if not wavelengths:
+        raise BandError(
+            "No band states its wavelength", found=", ".join(scene.spex.bands), expected="the attribute wavelength_um",
+            fix="Open the scene with sensor=…",
+        )  # fmt: skip
+    figure, axes = _figure(height=3.6)
+    for label, (x, y) in points.items():
+        _require_inside(scene, label, x, y)
+        pixel = scene.isel(x=x, y=y)
+        axes.plot(list(wavelengths.values()), [float(pixel[name]) for name in wavelengths], marker="o", label=label)
+    axes.set(xlabel="wavelength (µm)", ylabel=_radiometry(scene), title="Spectra")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _figure(height: float = 5.0) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _thinned(data: Any) -> Any:
+    step = max(1, -(-max(data.sizes["y"], data.sizes["x"]) // LONGEST_SIDE_PX))
+    return data.isel(y=slice(None, None, step), x=slice(None, None, step)).compute()
+
+
+def _stretched(band: Any, valid: Any, percentiles: tuple[float, float]) -> Any:
+    good = valid & np.isfinite(band)
+    if not good.any():
+        return np.full(band.shape, NODATA_GREY)
+    low, high = np.percentile(band[good], percentiles)
+    scaled = np.clip((band - low) / max(float(high - low), 1e-6), 0, 1)
+    return np.where(good, scaled, NODATA_GREY)
+
+
+def _limits(values: Any) -> tuple[float, float]:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return -1.0, 1.0
+    low, high = (float(v) for v in np.percentile(finite, (1, 99)))
+    reach = max(abs(low), abs(high))
+    return (-reach, reach) if low < 0 < high else (low, high if high > low else low + 1e-6)
+
+
+def _extent(data: Any) -> tuple[float, float, float, float] | None:
+    """Return left, right, bottom, top in map units; None (pixels) without CRS or on a rotated grid."""
+    import rioxarray  # noqa: F401  (registers .rio)
+
+    transform = data.rio.transform()
+    if data.rio.crs is None or transform.b or transform.d:
+        return None
+    right, bottom = transform @ (data.sizes["x"], data.sizes["y"])
+    return transform.c, right, bottom, transform.f
+
+
+def _label_axes(axes: Axes, data: Any) -> None:
+    if _extent(data) is None:
+        axes.set(xlabel="x (pixels)", ylabel="y (pixels)")
+        return
+    unit = "°" if data.rio.crs.is_geographic else "m"
+    axes.set(xlabel=f"x ({unit}, {data.rio.crs.to_string()[:20]})", ylabel=f"y ({unit})")
+    axes.ticklabel_format(useOffset=False, style="plain")
+    axes.locator_params(nbins=4)
+
+
+def _radiometry(scene: xr.Dataset) -> str:
+    return "relative reflectance" if scene.spex.is_relative else "reflectance"
+
+
+def _title(index: xr.DataArray) -> str:
+    title = str(index.attrs.get("long_name", index.name or "index"))
+    return f"{title}\n(relative)" if "note" in index.attrs else title
+
+
+def _require_bands(scene: xr.Dataset, names: Sequence[str]) -> None:
+    missing = [name for name in names if name not in scene.spex.bands]
+    if missing or len(names) != 3:  # noqa: PLR2004 (a colour picture)
+        raise BandError(
+            "The picture needs three bands of the scene",
+            found=f"{', '.join(names)}; not in the scene: {', '.join(missing) or 'none'}",
+            expected=f"'true', 'false', or three of {', '.join(scene.spex.bands)}",
+            fix=nearest(missing[0], scene.spex.bands) if missing else "Name three bands.",
+        )
+
+
+def _require_inside(scene: xr.Dataset, label: str, x: int, y: int) -> None:
+    height, width = scene.spex.shape
+    if not (0 <= x < width and 0 <= y < height):
+        raise GridError(
+            f"The point {label!r} lies outside the scene",
+            found=f"x {x}, y {y}",
+            expected=f"x in 0..{width - 1}, y in 0..{height - 1}",
+            fix="Points are pixel positions (x, y), from the top left.",
+        )
