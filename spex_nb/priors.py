@@ -88,9 +88,9 @@ BUILT_UP = (
     Rule("BCC", 0.248, "above", "IoU 0.10 against a 30 m map: without near infrared, water passes too",
          radiometry="surface reflectance"),
     Rule("VrNIRBI", 0.25, "above", "IoU 0.3 with sealed ground on 16 aerial tiles of one flight; gains differ from "
-         "flight to flight", (Guard("NDWI", 0.3, "below"),), "relative"),
+         "flight to flight", (Guard("NDWI", 0.4, "below"),), "relative"),
     Rule("GLI", 0.01, "below", "finds half of the sealed ground of one flight and a great deal more: whatever is not "
-         "green, bare soil and water too", radiometry="any"),
+         "green, bare soil and water too"),
 )  # fmt: skip
 
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -139,7 +139,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
              (Guard("NDWI", 0.0, "below"),), "reflectance"),
         Rule("MIRBI", 2.0, "above", "not measured on burnt ground: no labels; 1 % of unburnt land lies above it",
              radiometry="reflectance"),
-        Rule("BAI", 200.0, "above", "not measured on burnt ground: no labels; 6 % of unburnt land, shadow above all, "
+        Rule("BAI", 200.0, "above", "not measured on burnt ground: no labels; 4 % of unburnt land, shadow above all, "
              "lies above it", (Guard("NDWI", 0.0, "below"),), "reflectance"),
     ),
 }  # fmt: skip

@@ -34,18 +34,22 @@ STEPS = 120
 
 # Beside the rules that ship: what else was looked at. Thresholds are the literature's where it names one.
 CANDIDATES: dict[str, tuple[Rule, ...]] = {
-    "water": tuple(
-        Rule(index, threshold, side, "")
-        for index, threshold, side in (
-            ("NDWI", 0.0, "above"), ("MNDWI", 0.0, "above"), ("AWEIsh", 0.0, "above"), ("AWEInsh", 0.0, "above"),
-            ("MBWI", 0.0, "above"), ("WI2015", 0.63, "above"), ("SCoWI", -0.06, "above"), ("MuWIR", 0.0, "above"),
-            ("EVI2", 0.02, "below"), ("NDVI", 0.0, "below"),
-        )
+    "water": (
+        *(
+            Rule(index, threshold, "above", "")
+            for index, threshold in (
+                ("NDWI", 0.0), ("MNDWI", 0.0), ("AWEIsh", 0.0), ("AWEInsh", 0.0), ("MBWI", 0.0), ("WI2015", 0.63),
+                ("SCoWI", -0.06), ("MuWIR", 0.0), ("MuWIR", 0.6),
+            )
+        ),
+        Rule("EVI2", 0.02, "below", "", (Guard("nir", 0.2, "below"),)),
+        Rule("NDVI", 0.0, "below", ""),
     ),
     "vegetation": tuple(
         Rule(index, threshold, "above", "")
         for index, threshold in (
-            ("NDVI", 0.12), ("NDVI", 0.2), ("NDVI", 0.3), ("EVI2", 0.07), ("EVI2", 0.15), ("SAVI", 0.2), ("ExG", 0.0), ("VARI", 0.0), ("NGRDI", 0.0),
+            ("NDVI", 0.12), ("NDVI", 0.2), ("NDVI", 0.3), ("EVI2", 0.07), ("EVI2", 0.15), ("SAVI", 0.2),
+            ("ExG", 0.0), ("VARI", 0.0), ("NGRDI", 0.0),
         )
     ),
     "built_up": (
@@ -71,7 +75,7 @@ class Tiles:
         if target == "water":
             return self.water
         codes = {"vegetation": VEGETATION, "built_up": (BUILT,), "bare_soil": (BARE,)}[target]
-        return np.isin(self.worldcover, codes) & ~self.water
+        return np.asarray(np.isin(self.worldcover, codes) & ~self.water)
 
     def counted(self, target: str) -> Mask:
         """Return which pixels count: cropland may be bare soil on the date, so it does not count there."""
@@ -280,7 +284,7 @@ def main() -> None:
         print(f"\n### {target}\n\n{table(head, rows)}")  # noqa: T201
     chesapeake, trees = read_chesapeake(data / "chesapeake_naip"), read_tree_tops(data / "naip_california")
     shipped = [rule for rules in RULES.values() for rule in rules if rule.radiometry in ("relative", "any")]
-    rules = [r for r in dict.fromkeys(shipped) if "swir16" not in r.bands]
+    rules = [r for r in {str(r): r for r in shipped}.values() if "swir16" not in r.bands]
     rules += [Rule("NDWI", 0.0, "above", ""), Rule("NDVI", 0.0, "above", ""), Rule("NDVI", 0.2, "above", "")]
     head = "rule|of vegetation, flight A|of sealed ground, flight A|of tree tops, flight B|of all pixels, flight B"
     print(f"\n### aerial\n\n{table(head, [aerial_row(rule, chesapeake, trees) for rule in rules])}")  # noqa: T201
