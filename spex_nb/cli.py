@@ -1,0 +1,135 @@
+"""The command ``spex``: a thin door to the functions of the package."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spex_nb import __version__
+from spex_nb.errors import SpexError, SpexWarning
+
+BAD_INPUT = 2
+
+
+class Door(click.Group):
+    """A group whose commands end with one sentence, not a traceback, on bad input."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; show errors and warnings of spex_nb on stderr."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("default", SpexWarning)
+            try:
+                return super().invoke(ctx)
+            except SpexError as error:
+                click.echo(f"Error: {error}", err=True)
+                ctx.exit(BAD_INPUT)
+            finally:
+                for warning in caught:
+                    if issubclass(warning.category, SpexWarning):
+                        click.echo(f"Warning: {warning.message}", err=True)
+
+
+@click.group(cls=Door)
+@click.version_option(__version__, prog_name="spex")
+def main() -> None:
+    """Read multispectral scenes and compute spectral indices."""
+
+
+def scene_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how a scene is opened."""
+    for option in (
+        click.option("--nodata", type=float, help="Raw number that means no data."),
+        click.option("--offset", type=float, help="Added after scaling."),
+        click.option("--scale", type=float, help="Reflectance per raw number."),
+        click.option("--bands", help="Band names, separated by commas."),
+        click.option("--sensor", help="Sensor id, or a JSON file with a sensor table."),
+    ):
+        command = option(command)
+    return command
+
+
+def _open(source: tuple[str, ...] | str, bands: str | None, **options: Any) -> Any:
+    from spex_nb.scene import open_scene
+
+    paths: Any = source if isinstance(source, str) else source[0] if len(source) == 1 else list(source)
+    return open_scene(paths, bands=bands.split(",") if bands else None, **options)
+
+
+@main.command()
+@click.argument("file")
+@scene_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(file: str, as_json: bool, **options: Any) -> None:  # noqa: FBT001
+    """Say what FILE is: sensor, bands, radiometry, georeference, and why each was decided so."""
+    from spex_nb.indices import list_indices
+
+    scene = _open(file, **options)
+    facts = _facts(scene) | {"indices": f"{int(list_indices(scene)['available'].sum())} of 280 possible"}
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        click.echo(f"{name:<{width}}  {value}")
+
+
+def _facts(scene: Any) -> dict[str, str]:
+    height, width = scene.spex.shape
+    gsd = scene.spex.gsd_m
+    crs = scene.spex.crs
+    said = scene.attrs
+    waves = scene.spex.wavelengths_um
+    facts = {
+        "size": f"{height} rows x {width} columns",
+        "CRS": f"{crs.to_string()}, {gsd:g} m a pixel" if crs and gsd else "none: areas come in pixels",
+        "sensor": f"{said['sensor']} ({said['sensor_reason']})",
+        "bands": ", ".join(f"{b} {waves[b]:.3f} µm" if b in waves else b for b in scene.spex.bands),
+        "named by": said["bands_reason"],
+        "radiometry": f"{said['radiometry']} = raw * {said['scale']:g} {said['offset']:+g} ({said['radiometry_reason']})",
+        "valid": f"{float(scene['valid'].mean()):.1%} of the pixels ({said['valid_reason']})",
+    }
+    return facts | ({"note": scene.spex.number_note} if scene.spex.is_relative else {})
+
+
+@main.command()
+@click.argument("file")
+@click.argument("indices", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="GeoTIFF to write.")
+@scene_options
+@click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def index(file: str, indices: tuple[str, ...], output: Path, overwrite: bool, quiet: bool, **options: Any) -> None:  # noqa: FBT001
+    """Compute INDICES (names such as NDVI, or formulas) of FILE into a cloud-optimised GeoTIFF, one band each."""
+    from spex_nb.export import save_cog
+    from spex_nb.indices import compute_indices
+
+    scene = _open(file, **options)
+    save_cog(compute_indices(scene, indices), output, overwrite=overwrite, progress=not quiet)
+    if not quiet:
+        click.echo(f"{', '.join(indices)} written to {output}", err=True)
+
+
+@main.command("indices")
+@click.argument("file", required=False)
+@click.option("--domain", help="Only indices of this domain, such as water.")
+@scene_options
+def indices_(file: str | None, domain: str | None, **options: Any) -> None:
+    """List the spectral indices; with FILE, those that it allows."""
+    from spex_nb.indices import list_indices
+
+    table = list_indices(_open(file, **options) if file else None, domain)
+    for row in table[table["available"]].itertuples():
+        click.echo(f"{row.Index:<14} {row.long_name}  [{row.bands}]")
+
+
+@main.command()
+def report() -> None:
+    """Print versions, drivers, accelerators and memory, for bug reports."""
+    from spex_nb.diagnostics import report as make_report
+
+    click.echo(str(make_report()))
