@@ -224,7 +224,9 @@ def make(out: Path) -> None:
     _finish(out, "town_1m", canvas, raw, (spectra["aerial_bands"], 0, place))
 
 
-def _finish(out: Path, name: str, canvas: Canvas, raw: Any, about: tuple[Any, int, dict[str, Any]], **more: Any) -> None:
+def _finish(
+    out: Path, name: str, canvas: Canvas, raw: Any, about: tuple[Any, int, dict[str, Any]], **more: Any
+) -> None:
     names, nodata, place = about
     side = raw.shape[-1]
     corner = np.add.outer(np.arange(side)[::-1], np.arange(side)[::-1]) < side // 8

@@ -71,7 +71,9 @@ class IndexInfo:
 def _data(name: str) -> Any:
     spec = importlib.util.find_spec("spyndex")
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError("spyndex, which holds the catalogue of indices, is not installed: pip install spyndex")
+        raise ModuleNotFoundError(
+            "spyndex, which holds the catalogue of indices, is not installed: pip install spyndex"
+        )
     return json.loads((Path(spec.submodule_search_locations[0]) / "data" / name).read_text(encoding="utf-8"))
 
 

@@ -133,3 +133,7 @@ def report() -> None:
     from spex_nb.diagnostics import report as make_report
 
     click.echo(str(make_report()))
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from spex_nb.errors import GridWarning
-from spex_nb.export import mask_polygons, save_cog, save_geopackage
+from spex_nb.export import MASK_NODATA, mask_polygons, save_cog, save_geopackage
 from spex_nb.indices import compute_indices
 from spex_nb.plotting import plot_histogram, plot_index, plot_mask, plot_scene
 from spex_nb.priors import spectral_prior
@@ -43,7 +43,9 @@ def show(name: str, target: str, output: Path) -> None:
     click.echo(f"\n{name}: {scene.spex.shape[0]} x {scene.spex.shape[1]} px, bands {', '.join(scene.spex.bands)}")
     indices = compute_indices(scene, ["NDVI", "NDWI"])
     for index in indices.data_vars.values():
-        click.echo(f"  {index.name}: mean {float(index.mean()):.3f}, from {float(index.min()):.3f} to {float(index.max()):.3f}")
+        click.echo(
+            f"  {index.name}: mean {float(index.mean()):.3f}, from {float(index.min()):.3f} to {float(index.max()):.3f}"
+        )
     prior = spectral_prior(scene, target)
     regions = mask_polygons(prior.mask, MIN_AREA_PX)
     click.echo(f"  {target} by {prior.index_name}: {_said(prior, regions, scene)}")
@@ -74,7 +76,7 @@ def _write(stem: Path, scene: Scene, prior: Prior, regions: gpd.GeoDataFrame) ->
     for what, figure in pictures.items():
         figure.savefig(stem.with_name(f"{stem.name}_{what}.png"), dpi=110)
     with warnings.catch_warnings(action="ignore", category=GridWarning):  # said in words above
-        mask = prior.mask.astype(np.uint8).rename(prior.target)
+        mask = prior.mask.astype(np.uint8).where(scene["valid"], MASK_NODATA).astype(np.uint8).rename(prior.target)
         save_cog(mask, stem.with_suffix(".tif"), overwrite=True, colors={1: (0, 114, 178)})
         save_geopackage(regions, stem.with_suffix(".gpkg"), overwrite=True)
 

@@ -167,14 +167,17 @@ def mask_polygons(mask: xr.DataArray, min_area_px: int = 1) -> gpd.GeoDataFrame:
         projection about the mask's centre. Without a CRS, coordinates are pixels (x right, y down).
     """
     import geopandas as gpd
+    import shapely
     from rasterio.features import shapes
-    from shapely.geometry import shape
 
     pixels = mask.values.astype(np.uint8)
     transform = mask.rio.transform()
-    found = [shape(s) for s, _ in shapes(pixels, pixels.astype(bool), connectivity=8, transform=transform)]
+    found = [
+        shapely.geometry.shape(s) for s, _ in shapes(pixels, pixels.astype(bool), connectivity=8, transform=transform)
+    ]
     frame = gpd.GeoDataFrame(geometry=found, crs=mask.rio.crs)
-    frame["area_px"] = (frame.area.to_numpy() / abs(transform.determinant)).round().astype(int)
+    map_units = shapely.area(frame.geometry.to_numpy())  # geopandas would warn of degrees, which cancel out here
+    frame["area_px"] = (map_units / abs(transform.determinant)).round().astype(int)
     if frame.crs is not None and len(frame):
         frame["area_m2"] = frame.to_crs(_equal_area(frame)).area.to_numpy()
     elif frame.crs is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -71,7 +71,14 @@ def _check(node: ast.expr, text: str, depth: int) -> None:
 
 def names_in(tree: ast.expr) -> tuple[str, ...]:
     """Return the names of a formula, each once, in the order of their first use."""
-    return tuple(dict.fromkeys(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)))
+    return tuple(dict.fromkeys(_names_from_left(tree)))
+
+
+def _names_from_left(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name):
+        yield node.id
+    for child in ast.iter_child_nodes(node):
+        yield from _names_from_left(child)
 
 
 @dataclass(frozen=True)

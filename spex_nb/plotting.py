@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.figure import Figure
 
 import spex_nb.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import BandError, GridError, nearest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 LONGEST_SIDE_PX = 1200
 """Larger scenes are thinned to this before they are drawn."""
 COMPOSITES = {"true": ("red", "green", "blue"), "false": ("nir", "red", "green")}
 NODATA_GREY = 0.85
+
+
+class _Picture(Figure):
+    """A figure that a notebook shows by itself, though pyplot does not know it."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=90)
+        return buffer.getvalue()
 
 
 def plot_scene(
@@ -115,9 +125,7 @@ def plot_spectra(scene: xr.Dataset, points: Mapping[str, tuple[int, int]]) -> Fi
 
 
 def _figure(height: float = 5.0) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, height), layout="constrained")
+    figure = _Picture(figsize=(6.4, height), layout="constrained")
     return figure, figure.add_subplot()
 
 

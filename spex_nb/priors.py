@@ -87,8 +87,8 @@ BUILT_UP = (
          radiometry="reflectance"),
     Rule("BCC", 0.248, "above", "IoU 0.10 against a 30 m map: without near infrared, water passes too",
          radiometry="surface reflectance"),
-    Rule("VrNIRBI", 0.25, "above", "IoU 0.3 with sealed ground on 16 aerial tiles of one flight; gains differ from "
-         "flight to flight", (Guard("NDWI", 0.4, "below"),), "relative"),
+    Rule("VrNIRBI", 0.25, "above", "finds a third of the sealed ground of one flight; gains differ from flight to "
+         "flight", (Guard("NDWI", 0.4, "below"),), "relative"),
     Rule("GLI", 0.01, "below", "finds half of the sealed ground of one flight and a great deal more: whatever is not "
          "green, bare soil and water too"),
 )  # fmt: skip
@@ -118,8 +118,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "building": BUILT_UP,
     "built_up": BUILT_UP,
     "bare_soil": (
-        Rule("NDVI", 0.11, "below", "IoU 0.32 on places held out, cropland left out of the count", (DRY,),
-             "reflectance"),
+        Rule("NDVI", 0.11, "below", "IoU 0.32 on places held out, cropland left out of the count; desert with some "
+             "shrubs is missed", (DRY,), "reflectance"),
         Rule("BITM", 0.19, "above", "IoU 0.15 on places held out, cropland left out of the count: bright ground, "
              "cloud and snow too", radiometry="reflectance"),
         Rule("GLI", 0.01, "below", "not measured: whatever is not green, sealed ground and water too"),
@@ -128,13 +128,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("NDSI", 0.4, "above", "the literature's threshold and guard (Hall et al. 1995, "
              "https://doi.org/10.1016/0034-4257(95)00137-P), not measured here: no labelled snow",
              (Guard("nir", 0.11, "above"),), "reflectance"),
-        Rule("NDSI", 0.4, "above", "the literature's threshold for reflectance, not measured on uncalibrated bands; "
-             "water may pass"),
+        Rule("NDSI", 0.4, "above", "the literature's threshold for reflectance, without its near infrared guard: water "
+             "may pass; not measured here"),
         Rule("BITM", 0.5, "above", "not measured: bright in all visible bands; cloud, salt and white roofs pass, a "
              "swir16 band would help", radiometry="reflectance"),
     ),
     "burn": (
-        Rule("NBR", -0.2, "below", "not measured on burnt ground: no labels; 1 % of unburnt land falls below it, 4 % "
+        Rule("NBR", -0.2, "below", "not measured on burnt ground: no labels; 1 % of unburnt land falls below it, 6 % "
              "below -0.1. A scene from before the fire says more",
              (Guard("NDWI", 0.0, "below"),), "reflectance"),
         Rule("MIRBI", 2.0, "above", "not measured on burnt ground: no labels; 1 % of unburnt land lies above it",

@@ -188,7 +188,14 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 def _parse(table: Mapping[str, Any]) -> Sensor:
     name = str(table.get("id", "?"))
-    optional = {"title": name, "scale": 1e-4, "offset": 0.0, "nodata": None, "relative": False, "source": "given by the user"}
+    optional = {
+        "title": name,
+        "scale": 1e-4,
+        "offset": 0.0,
+        "nodata": None,
+        "relative": False,
+        "source": "given by the user",
+    }
     row = optional | dict(table)
     row.setdefault("gsd_m", min((band.get("gsd_m", 1.0) for band in row.get("bands", ())), default=1.0))
     _require_keys(name, row, {field.name for field in fields(Sensor)})
@@ -221,5 +228,8 @@ def _require_keys(name: str, row: Mapping[str, Any], wanted: set[str]) -> None:
 
 def _broken(name: str, found: str, expected: str) -> SensorError:
     return SensorError(
-        f"The table of sensor {name} is broken", found=found, expected=expected, fix="See spex_nb/sensors.json for the form."
+        f"The table of sensor {name} is broken",
+        found=found,
+        expected=expected,
+        fix="See spex_nb/sensors.json for the form.",
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -50,7 +51,7 @@ def marked(scene: xr.Dataset, target: str) -> set[str]:
     [
         ("water", "MuWIR", {"clear water"}),
         ("vegetation", "EVI2", {"crop"}),
-        ("bare_soil", "NDVI", {"dry soil", "concrete", "snow"}),
+        ("bare_soil", "NDVI", {"dry soil", "concrete"}),
         ("snow", "NDSI", {"snow"}),
         ("burn", "NBR", {"burnt ground"}),
         ("built_up", "IKAW", {"concrete"}),
@@ -60,9 +61,7 @@ def marked(scene: xr.Dataset, target: str) -> set[str]:
 def test_each_target_on_pure_spectra(target: str, index: str, found: set[str]) -> None:
     prior = spectral_prior(strip(), target)
     assert (prior.target, prior.index_name) == (target, index)
-    assert marked(strip(), target) - {"burnt ground"} == found - {"burnt ground"}
-    if target == "burn":
-        assert marked(strip(), target) == found
+    assert marked(strip(), target) == found
 
 
 def test_prior_holds_index_threshold_guard_and_reason() -> None:
@@ -70,9 +69,10 @@ def test_prior_holds_index_threshold_guard_and_reason() -> None:
     assert prior.index.to_numpy()[0, 0] == pytest.approx((0.05 - 0.01) / (0.05 + 0.01), rel=1e-5)
     assert (prior.threshold, prior.side, prior.guard) == (-0.05, "above", "nir < 0.2")
     assert prior.reason.startswith("water is where NDWI > -0.05 and nir < 0.2: IoU")
-    assert "A fallback: MuWIR needs blue, swir16, swir22." in prior.reason
+    assert re.search(r"A fallback: MuWIR needs (?=.*blue)(?=.*swir16)(?=.*swir22)", prior.reason)
     assert prior.reference == "https://doi.org/10.1080/01431169608948714"
-    assert (prior.mask.name, prior.mask.dtype, prior.mask.dims) == ("water", bool, ("y", "x"))
+    assert prior.mask.dtype == bool
+    assert (prior.mask.name, prior.mask.dims) == ("water", ("y", "x"))
     assert prior.mask.attrs["index"] == "NDWI"
 
 
@@ -101,7 +101,8 @@ def test_prior_holds_index_threshold_guard_and_reason() -> None:
 def test_fallback_follows_the_bands(target: str, bands: tuple[str, ...], index: str) -> None:
     prior = spectral_prior(strip(bands), target)
     assert prior.index_name == index
-    assert ("A fallback" in prior.reason) == (RULES[target][0].index != index)
+    best = RULES[target][0]
+    assert ("A fallback" in prior.reason) == (not set(best.bands) <= set(bands))
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_table_documents_every_rule() -> None:
     assert set(table["target"]) == set(RULES)
     assert (table["reference"].str.startswith("http")).all()
     assert (table["why"].str.len() > 20).all()
-    assert table.loc[0, "bands"] == "blue, green, nir, swir22, swir16"
+    assert set(str(table.loc[0, "bands"]).split(", ")) == {"blue", "green", "nir", "swir16", "swir22"}
 
 
 @pytest.fixture(scope="module")

@@ -204,8 +204,8 @@ def grow(mask: Mask, tile_px: int) -> Mask:
     from scipy.ndimage import maximum_filter
 
     tiles = mask.reshape(mask.shape[0], -1, tile_px)
-    grown: Mask = maximum_filter(tiles, size=(3, 1, 3)).reshape(mask.shape)
-    return grown
+    grown: npt.NDArray[Any] = np.asarray(maximum_filter(tiles, size=(3, 1, 3)))
+    return grown.reshape(mask.shape)
 
 
 def choose(index: npt.NDArray[Any], truth: Mask, allowed: Mask, side: str) -> float:
