@@ -98,7 +98,7 @@ class Canvas:
         turn = np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
         outline = corners @ turn.T + (y, x)
         for step in range(1, shade + 1):
-            shadow = polygon(*(outline + (-step, step)).T, shape=self.surface.shape)
+            shadow = polygon(*(outline + np.array([-step, step])).T, shape=self.surface.shape)
             self.tone[shadow] = 0.45
         self.paint(polygon(*outline.T, shape=self.surface.shape), "roof", float(self.rng.uniform(0.7, 1.35)))
 

@@ -6,6 +6,7 @@ Everything that users call is importable from here, and loaded when it is first 
 from __future__ import annotations
 
 from importlib import import_module
+
 import spex_nb.accessor as _accessor  # noqa: F401  (registers .spex on every Dataset)
 
 __version__ = "0.1.0"
@@ -25,7 +26,7 @@ _HOMES = {
     "thresholds": ("find_threshold", "threshold_index"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = ["__version__", *sorted(_HOME_OF)]
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605 (a list of names)
 
 
 def __getattr__(name: str) -> object:

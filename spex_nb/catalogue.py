@@ -101,7 +101,7 @@ def catalogue() -> Mapping[str, IndexInfo]:
 def _info(name: str, row: Mapping[str, Any]) -> IndexInfo:
     names = names_in(formula_tree(row["formula"]))
     symbols = tuple(n for n in names if n in band_symbols())
-    defaults = constant_defaults() | CORRECTED_CONSTANTS.get(name, {})
+    defaults = {**constant_defaults(), **CORRECTED_CONSTANTS.get(name, {})}
     return IndexInfo(
         name=name,
         long_name=row["long_name"],
@@ -143,7 +143,7 @@ def formula_tree(formula: str) -> ast.expr:
     Camps-Valls et al. 2021 recommend (https://doi.org/10.1126/sciadv.abc7447).
     """
     tree = parse_formula(formula)
-    return _Kernels().visit(tree) if "k" in formula else tree  # type: ignore[no-any-return]
+    return _Kernels().visit(tree) if "k" in formula else tree
 
 
 class _Kernels(ast.NodeTransformer):

@@ -64,7 +64,7 @@ def _open(source: tuple[str, ...] | str, bands: str | None, **options: Any) -> A
 @click.argument("file")
 @scene_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(file: str, as_json: bool, **options: Any) -> None:  # noqa: FBT001
+def info(file: str, as_json: bool, **options: Any) -> None:
     """Say what FILE is: sensor, bands, radiometry, georeference, and why each was decided so."""
     from spex_nb.indices import list_indices
 
@@ -90,7 +90,9 @@ def _facts(scene: Any) -> dict[str, str]:
         "sensor": f"{said['sensor']} ({said['sensor_reason']})",
         "bands": ", ".join(f"{b} {waves[b]:.3f} µm" if b in waves else b for b in scene.spex.bands),
         "named by": said["bands_reason"],
-        "radiometry": f"{said['radiometry']} = raw * {said['scale']:g} {said['offset']:+g} ({said['radiometry_reason']})",
+        "radiometry": (
+            f"{said['radiometry']} = raw * {said['scale']:g} {said['offset']:+g} ({said['radiometry_reason']})"
+        ),
         "valid": f"{float(scene['valid'].mean()):.1%} of the pixels ({said['valid_reason']})",
     }
     return facts | ({"note": scene.spex.number_note} if scene.spex.is_relative else {})
@@ -103,7 +105,7 @@ def _facts(scene: Any) -> dict[str, str]:
 @scene_options
 @click.option("--overwrite", is_flag=True, help="Replace an existing output.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def index(file: str, indices: tuple[str, ...], output: Path, overwrite: bool, quiet: bool, **options: Any) -> None:  # noqa: FBT001
+def index(file: str, indices: tuple[str, ...], output: Path, overwrite: bool, quiet: bool, **options: Any) -> None:
     """Compute INDICES (names such as NDVI, or formulas) of FILE into a cloud-optimised GeoTIFF, one band each."""
     from spex_nb.export import save_cog
     from spex_nb.indices import compute_indices

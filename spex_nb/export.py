@@ -39,7 +39,7 @@ def written_whole(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
     part = Path(folder) / target.name
     try:
         yield part
-        os.replace(part, target)
+        part.replace(target)
     finally:
         for leftover in Path(folder).iterdir():
             leftover.unlink()

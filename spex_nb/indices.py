@@ -201,7 +201,7 @@ def _band_for(scene: xr.Dataset, name: str) -> str | None:
     return other if common != "nir08" or narrow else None
 
 
-def _why_not(scene: xr.Dataset, info: IndexInfo, given: Mapping[str, float] = {}) -> str:  # noqa: B006 (never changed)
+def _why_not(scene: xr.Dataset, info: IndexInfo, given: Mapping[str, float] = {}) -> str:
     missing = [band for symbol, band in zip(info.symbols, info.bands, strict=True) if not _band_for(scene, symbol)]
     if missing:
         return f"no band {' and no band '.join(missing)}"

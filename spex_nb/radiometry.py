@@ -86,7 +86,7 @@ def _default(band: BandSource, sensor: Sensor | None) -> Radiometry:
         f"No scale is known for {kind} pixels: read as raw * {GUESSED_SCALE}, relative reflectance. "
         "Pass sensor= or scale= to settle it.",
         RadiometryWarning,
-        stacklevel=2,
+        stacklevel=5,  # the line that called open_scene
     )
     return Radiometry(GUESSED_SCALE, 0.0, True, f"guessed for {kind} pixels of an unknown sensor")
 
@@ -97,7 +97,7 @@ def _eight_bit(sensor: Sensor | None) -> Radiometry:
             f"8-bit data called reflectance: {sensor.id} ships no 8-bit reflectance, so this looks like a picture "
             "made of it; read as relative reflectance, raw / 255. Pass scale= if it is reflectance after all.",
             RadiometryWarning,
-            stacklevel=2,
+            stacklevel=5,  # the line that called open_scene
         )
     return Radiometry(1 / 255, 0.0, True, "8-bit digital numbers, raw / 255")
 

@@ -78,9 +78,10 @@ def sample_scene(name: str, **options: Any) -> Scene:
     """
     sample = _sample(name)
     if sample.file is not None:
-        return open_scene(sample_path(name), **({"sensor": sample.sensor} | options))
-    bands = {"bands": ["blue", "green", "red", "nir"], "scale": 1e-4}
-    scene = open_scene(_sentinel2_crop(), **({"sensor": sample.sensor} | bands | options))
+        chosen: dict[str, Any] = {"sensor": sample.sensor} | options
+        return open_scene(sample_path(name), **chosen)
+    known: dict[str, Any] = {"sensor": sample.sensor, "bands": ["blue", "green", "red", "nir"], "scale": 1e-4}
+    scene = open_scene(_sentinel2_crop(), **(known | options))
     return scene.assign_attrs(source="Sentinel-2 crop shipped by spyndex")
 
 

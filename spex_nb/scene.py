@@ -20,7 +20,7 @@ from spex_nb.radiometry import Radiometry, judge, settle
 from spex_nb.rasters import Grid, Reading, chunk_shape, lazy_bands, read_window
 from spex_nb.recognition import Bands, Recognised, recognise
 from spex_nb.sensors import COMMON_BANDS, Sensor
-from spex_nb.sources import BandSource, Quality, Source
+from spex_nb.sources import BandSource, Quality, Source, bands_of_file
 
 Scene = xr.Dataset
 """A Dataset of float32 bands [H, W] named by STAC common name, with bool ``valid``; see ``open_scene``."""
@@ -91,10 +91,8 @@ def _locate(source: Any) -> Source:
         return arrays.from_numpy(source)
     if isinstance(source, xr.Dataset | xr.DataArray):
         return arrays.from_xarray(source)
-    if hasattr(source, "to_dict") and hasattr(source, "assets"):
-        return layouts.from_stac(source.to_dict())
-    if isinstance(source, Mapping):
-        return layouts.from_stac(source)
+    if isinstance(source, Mapping) or hasattr(source, "assets"):
+        return layouts.from_stac(source if isinstance(source, Mapping) else source.to_dict())
     if arrays.is_dataset_path(source):
         return arrays.from_dataset_path(source)
     if isinstance(source, str | Path):
@@ -168,9 +166,8 @@ def _masks(known: Recognised, quality: Quality | None, clouds: bool | str | Path
     if known.alpha is not None and known.alpha.file is not None:
         masks.append(PixelMask(Reading(known.alpha.file.path, (known.alpha.index,)), "alpha"))
     files = {band.file.path: band.file for band in known.bands.values() if band.file is not None}
-    for file in files.values():
-        if file.has_mask and known.alpha is None:
-            masks.append(PixelMask(Reading(file.path, (1,), None if file.grid.matches(grid) else grid), "mask"))
+    masked = [file for file in files.values() if file.has_mask and known.alpha is None]
+    masks += [PixelMask(Reading(f.path, (1,), None if f.grid.matches(grid) else grid), "mask") for f in masked]
     if clouds is not False:
         layer = quality if clouds is True else Quality(str(clouds), validity.coding_of(str(clouds)))
         masks.append(_clear_sky(layer, grid))
@@ -185,7 +182,7 @@ def _clear_sky(layer: Quality | None, grid: Grid) -> validity.ClearSky:
             expected="a Landsat or Sentinel-2 level 2 folder, or the path of the layer",
             fix="Pass clouds='path/to/…_QA_PIXEL.TIF'.",
         )
-    own = layouts.bands_of_file(layer.path)[0].grid
+    own = bands_of_file(layer.path)[0].grid
     return validity.ClearSky(
         Reading(layer.path, (1,), None if own.matches(grid) else grid, categories=True), layer.coding
     )
@@ -217,8 +214,8 @@ def _assemble(groups: Sequence[BandGroup], masks: Sequence[Any], grid: Grid, chu
         valid = valid & clear[0]
     variables = {name: (("y", "x"), plane) for name, plane in planes.items()}
     scene = xr.Dataset(variables | {"valid": (("y", "x"), valid)}, coords=_coordinates(grid))
-    scene = scene.rio.write_transform(grid.transform)
-    return scene if grid.crs is None else scene.rio.write_crs(grid.crs)
+    placed: Scene = scene.rio.write_transform(grid.transform)
+    return placed if grid.crs is None else placed.rio.write_crs(grid.crs)
 
 
 def _coordinates(grid: Grid) -> dict[str, Any]:

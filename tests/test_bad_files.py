@@ -56,7 +56,7 @@ def test_files_that_are_no_raster(tmp_path: Path, name: str, content: bytes, mes
 def test_truncated_file(write_raster: Writer, chunks: int | None) -> None:
     path = write_raster(noise(), descriptions=["red"], tiled=True, blockxsize=16, blockysize=16)
     path.write_bytes(path.read_bytes()[:4000])
-    with pytest.raises(UnreadableSourceError, match="Fetch the file again|fetched completely"):
+    with pytest.raises(UnreadableSourceError, match=r"Fetch the file again|fetched completely"):
         open_scene(path, scale=1e-4, chunks=chunks)
 
 

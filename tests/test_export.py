@@ -94,7 +94,7 @@ def test_outputs_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
     import dask.array as da
 
-    def fail(block: np.ndarray) -> np.ndarray:
+    def fail(_: np.ndarray) -> np.ndarray:
         raise RuntimeError("the disk is on fire")
 
     lazy = da.ones((40, 40), chunks=20).map_blocks(fail, dtype="float32", meta=np.empty((0, 0), "float32"))

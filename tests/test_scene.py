@@ -127,7 +127,7 @@ def test_nodata_argument_and_sensor_default(write_raster: Writer) -> None:
     assert not given[1, 1]
 
 
-def test_large_integers_keep_their_precision(write_raster: Writer) -> None:
+def test_large_integers_keep_their_precision() -> None:
     raw = np.full((1, 2, 2), 2**24 + 1, "int64")
     scene = open_scene(raw, bands=["red"], scale=1e-8)
     assert scene["red"].values[0, 0] == np.float32((2**24 + 1) * 1e-8)
@@ -259,7 +259,7 @@ def test_implausible_values_warn_and_name_the_argument(write_raster: Writer) -> 
     with pytest.warns(RadiometryWarning, match=r"median is 3000.*Pass scale="):
         scene = open_scene(write_raster(raw, "f.tif", ["red"]))
     assert scene.spex.is_relative
-    with pytest.warns(RadiometryWarning, match="below 0.001.*applied twice"):
+    with pytest.warns(RadiometryWarning, match=r"below 0.001.*applied twice"):
         open_scene(write_raster(ramp(1), "g.tif", ["red"]), scale=1e-8)
     with pytest.warns(RadiometryWarning, match=r"8-bit data called reflectance.*Pass scale="):
         scene = open_scene(write_raster(ramp(4, dtype="uint8"), "h.tif", RGBN), sensor="sentinel2_l2a")
@@ -289,7 +289,7 @@ def test_bad_band_arguments(write_raster: Writer) -> None:
         open_scene(path, bands={})
     with pytest.raises(BandError, match="each common name once"):
         open_scene(write_raster(ramp(2), "two.tif", ("red", "red")))
-    with pytest.raises(SensorError, match="does not have.*coastal"):
+    with pytest.raises(SensorError, match=r"does not have.*coastal"):
         open_scene(write_raster(ramp(1), "c.tif", ["coastal"]), sensor="naip")
 
 
@@ -316,13 +316,13 @@ def test_all_nodata_is_an_error(write_raster: Writer, chunks: int | None) -> Non
 def test_different_grids_and_crs_in_one_list(write_raster: Writer) -> None:
     red = write_raster(ramp(1), "red.tif")
     moved = Affine(10, 0, 600_000, 0, -10, 5_500_000)
-    with pytest.raises(GridError, match="cover different ground.*rio clip"):
+    with pytest.raises(GridError, match=r"cover different ground.*rio clip"):
         open_scene([red, write_raster(ramp(1), "nir.tif", transform=moved)], scale=1e-3)
-    with pytest.raises(GridError, match="different CRS.*Reproject"):
+    with pytest.raises(GridError, match=r"different CRS.*Reproject"):
         open_scene([red, write_raster(ramp(1), "green.tif", crs="EPSG:32633")], scale=1e-3)
     loose = {"crs": None, "transform": Affine.identity()}
     pair = [write_raster(ramp(1), "blue.tif", **loose), write_raster(ramp(1, 3, 4), "red.tif", **loose)]
-    with pytest.raises(GridError, match="no CRS.*Resample"):
+    with pytest.raises(GridError, match=r"no CRS.*Resample"):
         open_scene(pair, scale=1e-3)
 
 

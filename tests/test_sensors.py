@@ -13,10 +13,27 @@ from spex_nb import get_sensor, list_sensors, register_sensor
 from spex_nb.errors import BandError, SensorError
 from spex_nb.sensors import COMMON_BANDS, band_name
 
-IDS = (
-    "sentinel2_l1c sentinel2_l2a landsat4 landsat5 landsat7 landsat8 landsat9 hls naip planetscope4 planetscope8 gf1 gf2 "
-    "wv2 wv3 quickbird spot6 spot7 rgb"
-).split()
+IDS = [
+    "sentinel2_l1c",
+    "sentinel2_l2a",
+    "landsat4",
+    "landsat5",
+    "landsat7",
+    "landsat8",
+    "landsat9",
+    "hls",
+    "naip",
+    "planetscope4",
+    "planetscope8",
+    "gf1",
+    "gf2",
+    "wv2",
+    "wv3",
+    "quickbird",
+    "spot6",
+    "spot7",
+    "rgb",
+]
 OWN: dict[str, Any] = {"id": "drone", "bands": [{"name": "red", "wavelength_um": 0.65, "width_um": 0.02}]}
 
 
@@ -98,7 +115,7 @@ def test_broken_tables(change: dict[str, Any], message: str) -> None:
 
 
 def test_unknown_names(tmp_path: Path) -> None:
-    with pytest.raises(SensorError, match="Did you mean .*sentinel2_l2a.*register_sensor"):
+    with pytest.raises(SensorError, match=r"Did you mean .*sentinel2_l2a.*register_sensor"):
         get_sensor("sentinel2_l2")
     with pytest.raises(BandError, match=r"red \(1\)"):
         get_sensor("naip").band("swir16")

@@ -1,0 +1,47 @@
+"""Measure everything that has a benchmark, print the table, and write docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import click
+
+FOLDER = Path(__file__).parent
+DOCS = FOLDER.parent.parent / "docs" / "benchmarks.md"
+HEADER = """# Benchmarks
+
+Each row was measured in one run of `make bench` beside what a user would pick instead. Machines differ and are shared:
+the ratios count, not the seconds or megabytes. "ours / other" below 1 means that spex_nb is quicker or smaller.
+
+"""
+
+
+def rows() -> list[dict[str, Any]]:
+    """Return the rows of all modules named bench_*.py, in order."""
+    names = sorted(path.stem for path in FOLDER.glob("bench_*.py"))
+    return [row for name in names for row in importlib.import_module(f"tests.benchmarks.{name}").run()]
+
+
+def table(measured: list[dict[str, Any]]) -> str:
+    """Return rows as a Markdown table."""
+    lines = ["| what | ours | other | ours / other | bar |", "|---|---|---|---|---|"]
+    lines += [f"| {r['what']} | {r['ours']} | {r['other']} | {r['ratio']} | {r['bar']} |" for r in measured]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, print and write."""
+    text = table(rows())
+    click.echo(text)
+    today = dt.datetime.now(tz=dt.UTC).date()
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {today}"
+    DOCS.write_text(f"{HEADER}Measured on {machine}.\n\n{text}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""A JupyterLab of its own and a real browser for each test session."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
+QUIET = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+START_S = 60
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the path of chromium; without it, skip, or fail where CI should have installed it."""
+    path = shutil.which("chromium")
+    if path is None and os.environ.get("CI") == "true":
+        pytest.fail("chromium is not installed, though CI=true: .ci/run should have done it")
+    if path is None:
+        pytest.skip("chromium is not installed: this test needs a real browser")
+    return path
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve copies of the notebooks by JupyterLab on a free local port; return its address."""
+    root = tmp_path_factory.mktemp("lab")
+    shutil.copytree(NOTEBOOKS, root / "notebooks")
+    settings = root / "settings"
+    settings.mkdir()
+    tracker = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
+    (settings / "overrides.json").write_text(json.dumps(tracker))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
+        "--IdentityProvider.token=", f"--ServerApp.root_dir={root / 'notebooks'}", "--LabApp.expose_app_in_browser=True",
+        "--LabApp.extension_manager=readonly", f"--LabApp.app_settings_dir={settings}",
+    ]  # fmt: skip
+    with (root / "lab.log").open("w") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=root)
+    try:
+        _wait(f"http://127.0.0.1:{port}/api", root / "lab.log")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=30)
+
+
+def _wait(address: str, log: Path) -> None:
+    for _ in range(START_S * 2):
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+        except OSError:
+            time.sleep(0.5)
+        else:
+            return
+    pytest.fail(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+
+
+@pytest.fixture
+def page(chromium: str) -> Iterator[Any]:
+    """Return a fresh page of a real browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield browser.new_page(viewport={"width": 1200, "height": 900})
+        browser.close()
