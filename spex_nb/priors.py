@@ -95,32 +95,32 @@ BUILT_UP = (
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "water": (
-        Rule("MuWIR", 0.5, "above", "IoU 0.91 on the second half of the places, 3 % of cloud shadow called water", (DARK,),
+        Rule("MuWIR", 0.5, "above", "IoU 0.91 on half of the places, 3 % of cloud shadow called water", (DARK,),
              "reflectance"),
-        Rule("NDWI", -0.05, "above", "IoU 0.87 on the second half of the places, 4 % of cloud shadow called water",
+        Rule("NDWI", -0.05, "above", "IoU 0.87 on half of the places, 4 % of cloud shadow called water",
              (Guard("nir", 0.2, "below"),), "reflectance"),
-        Rule("MNDWI", 0.1, "above", "IoU 0.82 on the second half of the places, 5 % of cloud shadow called water (60 % in other "
-             "shadows has been seen at 0)", radiometry="reflectance"),
+        Rule("MNDWI", 0.1, "above", "IoU 0.82 on half of the places, 5 % of cloud shadow called water, 9 % "
+             "at 0", radiometry="reflectance"),
         Rule("NDWI", 0.3, "above", "1-2 % of dry aerial tiles called water, where 0 calls 60 % water; what it misses "
              "is not measured", radiometry="relative"),
         Rule("IKAW", -0.1, "below", "a guess that blue outweighs red over clear water: turbid water is missed, shadow "
              "is taken; a near infrared band would help"),
     ),
     "vegetation": (
-        Rule("EVI2", 0.08, "above", "IoU 0.84 on the second half of the places; the map behind it counts bare cropland as "
+        Rule("EVI2", 0.08, "above", "IoU 0.84 on half of the places; the map behind it counts bare cropland as "
              "vegetation, so sparse cover passes: 0.15 keeps the denser canopy", radiometry="reflectance"),
-        Rule("GNDVI", 0.25, "above", "IoU 0.86 on the second half of the places; sparse cover passes", radiometry="reflectance"),
+        Rule("GNDVI", 0.25, "above", "IoU 0.86 on half of the places; sparse cover passes", radiometry="reflectance"),
         Rule("GLI", 0.02, "above", "finds 87 % of the vegetation of one flight and 95 % of the tree tops of another; "
              "NDVI of uncalibrated bands has no threshold that serves both", radiometry="relative"),
-        Rule("GLI", 0.0, "above", "IoU 0.58 on the second half of the places, less than calling everything vegetation: a near "
+        Rule("GLI", 0.0, "above", "IoU 0.58 on half of the places, less than calling everything vegetation: a near "
              "infrared band would help"),
     ),
     "building": BUILT_UP,
     "built_up": BUILT_UP,
     "bare_soil": (
-        Rule("NDVI", 0.11, "below", "IoU 0.32 on the second half of the places, cropland left out of the count; desert with some "
+        Rule("NDVI", 0.11, "below", "IoU 0.32 on half of the places, cropland left out of the count; desert with some "
              "shrubs is missed", (DRY,), "reflectance"),
-        Rule("BITM", 0.19, "above", "IoU 0.15 on the second half of the places, cropland left out of the count: bright ground, "
+        Rule("BITM", 0.19, "above", "IoU 0.15 on half of the places, cropland left out of the count: bright ground, "
              "cloud and snow too", radiometry="reflectance"),
         Rule("GLI", 0.01, "below", "not measured: whatever is not green, sealed ground and water too"),
     ),

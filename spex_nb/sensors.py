@@ -102,8 +102,9 @@ COMMON_BANDS: dict[str, tuple[float, float]] = {
 
 _SYNONYMS = {
     "nearinfrared": "nir", "infrared": "nir", "nir1": "nir", "narrownir": "nir08", "nir2": "nir09",
-    "watervapour": "nir09", "watervapor": "nir09", "coastalaerosol": "coastal", "coastalblue": "coastal", "aerosol": "coastal",
-    "ultrablue": "coastal", "greeni": "green05", "green1": "green05", "swir1": "swir16", "swir2": "swir22",
+    "watervapour": "nir09", "watervapor": "nir09", "coastalaerosol": "coastal", "coastalblue": "coastal",
+    "aerosol": "coastal", "ultrablue": "coastal",
+    "greeni": "green05", "green1": "green05", "swir1": "swir16", "swir2": "swir22",
     "rededge1": "rededge071", "rededge2": "rededge075", "rededge3": "rededge078", "rededge705": "rededge071",
     "rededge740": "rededge075", "rededge783": "rededge078", "panchromatic": "pan",
 }  # fmt: skip

@@ -9,16 +9,20 @@ import time
 from pathlib import Path
 
 import numpy as np
-import rasterio
+import rasterio.shutil
 
 from tests.benchmarks.bench_indices import row
 
 SIDE = 10_980
 NUMPY_WAY = """
-import sys, numpy as np, rioxarray
-red, nir = rioxarray.open_rasterio(sys.argv[1]).astype("float32") / 10000
+import sys, numpy as np, rasterio
+with rasterio.open(sys.argv[1]) as file:
+    red, nir = file.read().astype("float32") / 10000
+    profile = {"width": file.width, "height": file.height, "crs": file.crs, "transform": file.transform}
 with np.errstate(all="ignore"):
-    ((nir - red) / (nir + red)).rio.to_raster(sys.argv[2], driver="COG", compress="deflate")
+    ndvi = (nir - red) / (nir + red)
+with rasterio.open(sys.argv[2], "w", driver="COG", count=1, dtype="float32", compress="deflate", **profile) as file:
+    file.write(ndvi, 1)
 """
 MEASURED = "import resource, sys; print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)"
 

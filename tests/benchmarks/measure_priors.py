@@ -3,7 +3,8 @@
     SPEX_TEST_DATA=<folder> python tests/benchmarks/measure_priors.py
 
 Thresholds are looked for on one half of the places (`choose`) and scored on both: places are split by a hash of their
-name, never by tile. The second half was seen while rules were picked, so it is no untouched test set. What is measured, and what the labels are worth, stands in docs/priors.md.
+name, never by tile. The second half was seen while rules were picked, so it is no untouched test set. What is
+measured, and what the labels are worth, stands in docs/priors.md.
 """
 
 from __future__ import annotations

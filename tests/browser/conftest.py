@@ -57,7 +57,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = free.getsockname()[1]
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-        "--IdentityProvider.token=", f"--ServerApp.root_dir={root / 'notebooks'}", "--LabApp.expose_app_in_browser=True",
+        "--IdentityProvider.token=", f"--ServerApp.root_dir={root / 'notebooks'}",
+        "--LabApp.expose_app_in_browser=True",
         "--LabApp.extension_manager=readonly", f"--LabApp.app_settings_dir={settings}",
     ]  # fmt: skip
     with (root / "lab.log").open("w") as log:
