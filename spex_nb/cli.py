@@ -14,6 +14,8 @@ from spex_nb import __version__
 from spex_nb.errors import SpexError, SpexWarning
 
 BAD_INPUT = 2
+STRIPES = (512, 2**20)
+"""Lazy chunks of the full width: what is read is what is written next."""
 
 
 class Door(click.Group):
@@ -110,7 +112,7 @@ def index(file: str, indices: tuple[str, ...], output: Path, overwrite: bool, qu
     from spex_nb.export import save_cog
     from spex_nb.indices import compute_indices
 
-    scene = _open(file, **options)
+    scene = _open(file, chunks=STRIPES, **options)
     save_cog(compute_indices(scene, indices), output, overwrite=overwrite, progress=not quiet)
     if not quiet:
         click.echo(f"{', '.join(indices)} written to {output}", err=True)

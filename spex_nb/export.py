@@ -138,7 +138,8 @@ def _stripes(dataset: xr.Dataset, dtype: Any, progress: bool) -> Iterator[tuple[
     from tqdm.auto import tqdm
 
     height, width = next(iter(dataset.data_vars.values())).shape
-    rows = max(BLOCK, STRIPE_PX // width // BLOCK * BLOCK)
+    lazy_rows = dataset.chunksizes.get("y", ())  # a stripe of whole chunks, so that none is read twice
+    rows = lazy_rows[0] if lazy_rows else max(BLOCK, STRIPE_PX // width // BLOCK * BLOCK)
     for top in tqdm(range(0, height, rows), unit="stripe", disable=not progress):
         part = dataset.isel(y=slice(top, top + rows)).compute()
         pixels = np.stack([variable.values.astype(dtype) for variable in part.data_vars.values()])

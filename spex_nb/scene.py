@@ -92,7 +92,7 @@ def _locate(source: Any) -> Source:
     if isinstance(source, xr.Dataset | xr.DataArray):
         return arrays.from_xarray(source)
     if isinstance(source, Mapping) or hasattr(source, "assets"):
-        return layouts.from_stac(source if isinstance(source, Mapping) else source.to_dict())
+        return layouts.from_stac(source if isinstance(source, Mapping) else source.to_dict(transform_hrefs=False))
     if arrays.is_dataset_path(source):
         return arrays.from_dataset_path(source)
     if isinstance(source, str | Path):

@@ -141,6 +141,11 @@ def test_stac_item_as_file_dict_and_object(write_raster: Writer, tmp_path: Path)
         scene = open_scene(source)
         assert scene.attrs["sensor"] == "sentinel2_l2a"
         np.testing.assert_allclose(scene["red"], 0.2, rtol=1e-5)
+    import pystac
+
+    described = stac_item(path) | {"stac_version": "1.0.0", "geometry": None, "bbox": None, "links": []}
+    described["properties"] |= {"datetime": "2024-01-01T00:00:00Z"}
+    np.testing.assert_allclose(open_scene(pystac.Item.from_dict(described))["red"], 0.2, rtol=1e-5)
     applied = open_scene(stac_item(path, **{"earthsearch:boa_offset_applied": True}))
     np.testing.assert_allclose(applied["red"], 0.3, rtol=1e-5)
 
