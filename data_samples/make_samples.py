@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
 from affine import Affine
-from scipy.ndimage import gaussian_filter
-from skimage.draw import disk, line, polygon
+from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.spatial import cKDTree
+from skimage.draw import disk, polygon
 
 HERE = Path(__file__).parent
 FINE = 3
@@ -29,13 +31,21 @@ COLORS = {
     0: (0, 0, 0), 1: (0, 114, 178), 2: (0, 158, 115), 3: (213, 94, 0), 4: (230, 159, 0), 5: (86, 86, 86),
     255: (220, 220, 220),
 }  # fmt: skip
+NODATA = 0
 NODATA_LABEL = 255
+SHADE = 0.45  # what sky light alone leaves of the brightness
+BLUE_UM = 0.49
 
 
 def smooth(rng: np.random.Generator, side: int, scale: float) -> Any:
     """Return smooth noise [side, side] with mean 0 and standard deviation 1."""
     field = gaussian_filter(rng.standard_normal((side, side)), scale, mode="wrap")
     return (field - field.mean()) / field.std()
+
+
+def rugged(rng: np.random.Generator, side: int, scale: float) -> Any:
+    """Return noise [side, side] with detail on three scales, as natural outlines have it."""
+    return sum(share * smooth(rng, side, scale / by) for share, by in ((1.0, 1), (0.4, 4), (0.15, 12)))
 
 
 class Canvas:
@@ -47,78 +57,129 @@ class Canvas:
         self.surface = np.full((self.side, self.side), SURFACES.index("grass"), np.uint8)
         self.tone = np.ones((self.side, self.side))
 
-    def paint(self, where: Any, surface: str, tone: float = 1.0) -> None:
+    def paint(self, where: Any, surface: str, tone: Any = 1.0) -> None:
         """Give a surface and tone to a region."""
         self.surface[where] = SURFACES.index(surface)
         self.tone[where] = tone
 
-    def fields(self, parcel: int) -> None:
-        """Cover the land with parcels of crop, grass and soil, each of its own tone, along a slanted pattern."""
-        rows, cols = np.indices((self.side, self.side))
-        u = (rows + 0.22 * cols + 6 * smooth(self.rng, self.side, 60)) // parcel
-        v = (cols - 0.22 * rows + 6 * smooth(self.rng, self.side, 60)) // (parcel * 1.6)
-        number = (u * 7919 + v * 104729).astype(np.int64) % 97
-        kinds = np.array(["crop", "crop", "grass", "soil", "crop"])[number % 5]
-        tones = 0.8 + 0.4 * ((number * 31) % 97) / 97
-        for kind in ("crop", "grass", "soil"):
-            self.surface[kinds == kind] = SURFACES.index(kind)
-        self.tone[:] = tones
+    def is_any(self, *surfaces: str) -> Any:
+        """Return where [side, side] one of the surfaces lies."""
+        return np.isin(self.surface, [SURFACES.index(name) for name in surfaces])
+
+    def fields(self, parcel: float, slant: float) -> None:
+        """Cover the land with long parcels of crop, grass and soil, each of its own tone, with grass between them."""
+        reach = np.arange(-self.side, 2 * self.side, parcel)
+        corners = np.stack(np.meshgrid(reach, reach * 1.7), -1).reshape(-1, 2)
+        corners += self.rng.uniform(-0.3, 0.3, corners.shape) * parcel
+        rows, cols = np.indices((self.side, self.side)) + 5 * np.stack([smooth(self.rng, self.side, 50)] * 2)
+        turned = np.stack(
+            [rows * np.cos(slant) - cols * np.sin(slant), rows * np.sin(slant) + cols * np.cos(slant)], -1
+        )
+        reach_px, number = cKDTree(corners).query(turned.reshape(-1, 2), k=2)
+        number, margin = number[:, 0].reshape(self.surface.shape), np.diff(reach_px).reshape(self.surface.shape)
+        kinds = self.rng.choice(["crop", "grass", "soil"], len(corners), p=[0.52, 0.24, 0.24])
+        self.surface = np.array([SURFACES.index(kind) for kind in kinds], np.uint8)[number]
+        self.tone = self.rng.uniform(0.75, 1.25, len(corners))[number]
+        self.paint(margin < 2, "grass", 0.85)
 
     def forest(self, share: float, scale: float) -> None:
-        """Grow forest where smooth noise is highest, with crowns as texture."""
-        field = smooth(self.rng, self.side, scale)
-        self.paint(field > np.quantile(field, 1 - share), "forest")
-        crowns = smooth(self.rng, self.side, 2.5)
-        self.tone = np.where(self.surface == SURFACES.index("forest"), 1 + 0.16 * crowns, self.tone)
+        """Grow forest where noise is highest, with crowns as texture."""
+        field = rugged(self.rng, self.side, scale)
+        grown = field > np.quantile(field, 1 - share)
+        self.paint(grown, "forest", self._crowns()[grown])
+
+    def _crowns(self) -> Any:
+        return 1 + 0.16 * smooth(self.rng, self.side, 2.5)
 
     def river(self, width: float) -> None:
-        """Let a river meander from the left edge to the right one."""
-        x = np.arange(self.side)
-        bend = gaussian_filter(self.rng.standard_normal(self.side * 2), self.side / 14)[: self.side]
-        middle = self.side * (0.45 + 0.16 * bend / bend.std() * 0.6 + 0.1 * np.sin(x / self.side * 9))
-        reach = width * (1 + 0.3 * np.sin(x / self.side * 23))
-        self.paint(np.abs(np.arange(self.side)[:, None] - middle[None, :]) < reach[None, :] / 2, "river")
+        """Let a river meander from the left edge to the right one, with woods and sand along its banks."""
+        x = np.linspace(0, 1, self.side)
+        bend = gaussian_filter(self.rng.standard_normal(self.side), self.side / 16, mode="wrap")
+        middle = self.side * (0.47 + 0.05 * bend / bend.std() + 0.1 * np.sin(9 * x) + 0.03 * np.sin(27 * x + 1))
+        away_px = self._away_from(np.stack([middle, x * (self.side - 1)], axis=1))
+        reach = width / 2 * (1 + 0.15 * smooth(self.rng, self.side, 40))
+        bank = smooth(self.rng, self.side, 30)
+        woods = away_px < reach + width * np.clip(bank, 0, None)
+        self.paint(woods, "forest", self._crowns()[woods])
+        self.paint(away_px < reach + 0.35 * width * np.clip(-bank - 0.4, 0, 1), "soil", 1.2)
+        self.paint(away_px < reach, "river")
 
-    def lake(self, y: float, x: float, radius: float, surface: str = "lake") -> None:
+    def lake(self, y: float, x: float, radius: float) -> None:
         """Fill a lake with a ragged shore."""
-        rows, cols = np.indices((self.side, self.side))
+        rows, cols = np.indices(self.surface.shape)
+        reach = np.hypot(rows - y * self.side, 0.8 * (cols - x * self.side))
+        shore = radius * self.side * (1 + 0.2 * rugged(self.rng, self.side, radius * self.side / 2))
+        self.paint(reach < shore, "lake")
+
+    def quarry(self, y: float, x: float, radius: float) -> None:
+        """Strip the ground bare."""
+        rows, cols = np.indices(self.surface.shape)
         reach = np.hypot(rows - y * self.side, cols - x * self.side)
-        ragged = radius * self.side * (1 + 0.22 * smooth(self.rng, self.side, radius * self.side / 2.5))
-        self.paint(reach < ragged, surface)
+        self.paint(reach < radius * self.side * (1 + 0.15 * rugged(self.rng, self.side, 25)), "soil")
 
-    def road(self, start: tuple[float, float], end: tuple[float, float], width: int) -> None:
-        """Draw a straight road between two places given as shares (y, x) of the canvas."""
-        a, b = (tuple(int(v * (self.side - 1)) for v in place) for place in (start, end))
-        for y, x in zip(*line(*a, *b), strict=True):
-            self.paint(disk((y, x), width / 2 + 0.5, shape=self.surface.shape), "road")
+    def road(self, start: Any, end: Any, width: float, bend: float = 0.0) -> None:
+        """Draw a road between two places (y, x) in fine pixels; ``bend`` is how far it leaves the straight line."""
+        start, end = np.asarray(start, float), np.asarray(end, float)
+        way = np.linspace(0, 1, 4 * self.side)[:, None]
+        aside = np.array([end[1] - start[1], start[0] - end[0]]) / np.hypot(*(end - start))
+        places = start + way * (end - start) + bend * np.sin(2 * np.pi * way) * np.sin(1.7 * way) * aside
+        self.paint(self._away_from(places) < width / 2, "road")
 
-    def house(self, y: float, x: float, size: tuple[float, float], angle: float, shade: int) -> None:
-        """Build a rectangular house and the shadow that it throws to the upper right."""
-        corners = np.array([(-1, -1), (-1, 1), (1, 1), (1, -1)]) * np.array(size) / 2
+    def _away_from(self, places: Any) -> Any:
+        """Return the distance [side, side] in fine pixels from a line given as places [N, 2] (y, x)."""
+        off = np.ones(self.surface.shape, bool)
+        inside = places.round().astype(int)
+        inside = inside[((inside >= 0) & (inside < self.side)).all(axis=1)]
+        off[tuple(inside.T)] = False
+        return distance_transform_edt(off) if len(inside) else np.full(off.shape, np.inf)
+
+    def house(self, y: float, x: float, size: Any, angle: float, shade: int) -> None:
+        """Build a house with a ridge, and its shadow to the upper right; not on roads, water or other houses."""
+        corners = np.array([(-1, -1), (-1, 1), (1, 1), (1, -1)]) * np.asarray(size) / 2
         turn = np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
-        outline = corners @ turn.T + (y, x)
+        plot, outline = (corners * 1.15 + np.sign(corners)) @ turn.T + (y, x), corners @ turn.T + (y, x)
+        taken = self.is_any("road", "roof", "lake", "river")[polygon(*plot.T, shape=self.surface.shape)]
+        if taken.any() or plot.min() < 0 or plot.max() >= self.side:
+            return
         for step in range(1, shade + 1):
-            shadow = polygon(*(outline + np.array([-step, step])).T, shape=self.surface.shape)
-            self.tone[shadow] = 0.45
-        self.paint(polygon(*outline.T, shape=self.surface.shape), "roof", float(self.rng.uniform(0.7, 1.35)))
+            self.tone[polygon(*(outline + np.array([-step, step])).T, shape=self.surface.shape)] = SHADE
+        tone = float(self.rng.uniform(0.65, 1.3))
+        self.paint(polygon(*outline.T, shape=self.surface.shape), "roof", tone)
+        sunless = (corners * (0.5, 1) - np.array([size[0] / 4, 0])) @ turn.T + (y, x)
+        self.tone[polygon(*sunless.T, shape=self.surface.shape)] = 0.8 * tone
 
-    def town(self, top: float, left: float, size: float, block: int, house: tuple[float, float], shade: int) -> None:
-        """Lay out a grid of streets with houses along them."""
-        first_y, first_x, reach = int(top * self.side), int(left * self.side), int(size * self.side)
-        for offset in range(0, reach + 1, block):
-            self.road(*self._street(first_y + offset, first_x, first_y + offset, first_x + reach), max(2, block // 9))
-            self.road(*self._street(first_y, first_x + offset, first_y + reach, first_x + offset), max(2, block // 9))
-        step = house[1] * 1.7
-        for y in np.arange(first_y + block * 0.3, first_y + reach, block / 2):
-            for x in np.arange(first_x + block * 0.3, first_x + reach, step):
-                clear = (x - first_x) % block > block * 0.2
-                if clear and self.rng.random() < 0.85:
-                    scale = self.rng.uniform(0.75, 1.2, 2)
-                    self.house(y, x, (house[0] * scale[0], house[1] * scale[1]), self.rng.normal(0, 0.06), shade)
+    def town(self, middle: Any, reach: float, angle: float, block: float, size: Any, shade: int) -> None:
+        """Lay out streets of uneven distance around a place (y, x), all in fine pixels, with houses on both sides."""
+        turn = np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
+        middle, width = np.asarray(middle), max(2.0, block / 9)
+        for across in (False, True):
+            at = -reach
+            while at <= reach:
+                ends = np.array([(at, -reach), (at, reach)]) * (1, self.rng.uniform(0.75, 1.1))
+                self.road(*(middle + (ends[:, ::-1] if across else ends) @ turn.T), width)
+                at += block * (1.5 if across else 1.0) * self.rng.uniform(0.8, 1.25)
+        for v in np.arange(-reach, reach, size[0] * 0.45):
+            for u in np.arange(-reach, reach, size[1] * 1.35):
+                y, x = middle + turn @ (v, u + self.rng.uniform(-0.1, 0.1) * size[1])
+                if self._faces_street(y, x, size[0] + width):
+                    grown = np.asarray(size) * self.rng.uniform(0.7, 1.15, 2)
+                    self.house(y, x, grown, angle + self.rng.normal(0, 0.04), shade)
 
-    def _street(self, y0: int, x0: int, y1: int, x1: int) -> tuple[tuple[float, float], tuple[float, float]]:
-        last = self.side - 1
-        return (min(y0, last) / last, min(x0, last) / last), (min(y1, last) / last, min(x1, last) / last)
+    def _faces_street(self, y: float, x: float, reach: float) -> bool:
+        near = self.is_any("road")[disk((y, x), reach, shape=self.surface.shape)]
+        return bool(near.any()) and self.rng.random() < 0.75
+
+    def trees(self, count: int, radius: float, shade: int) -> None:
+        """Scatter single trees with their shadows over grass."""
+        for y, x in self.rng.uniform(0, self.side, (count, 2)):
+            crown = disk((y, x), radius * self.rng.uniform(0.6, 1.3), shape=self.surface.shape)
+            if not self.is_any("grass")[crown].all():
+                continue
+            shadow = disk((y - shade, x + shade), radius, shape=self.surface.shape)
+            open_ground = self.is_any("grass", "road")[shadow]
+            self.tone[shadow] = np.where(open_ground, SHADE, self.tone[shadow])
+            rows, cols = crown
+            self.paint(crown, "forest", 1 + 0.3 * (rows - y - cols + x) / (2 * radius) + self.rng.normal(0, 0.08))
 
     def labels(self) -> Any:
         """Return the label [H, W] that most of each pixel has."""
@@ -126,18 +187,22 @@ class Canvas:
         votes = np.stack([_averaged((numbers == value).astype(float)) for value in LABELS.values()])
         return np.argmax(votes, axis=0).astype(np.uint8)
 
-    def reflectance(self, spectra: dict[str, Any], noise: float) -> Any:
+    def seen(self, spectra: dict[str, Any], noise: float) -> Any:
         """Return [C, H, W] drawn from the spectra: a texture shared by all bands, a little of each band's own."""
-        count = len(next(iter(spectra.values()))["mean"])
         texture = 0.6 * smooth(self.rng, self.side, 12) + 0.25 * smooth(self.rng, self.side, 1.5)
         bands = []
-        for band in range(count):
-            mean = np.array([spectra.get(s, spectra["lake"])["mean"][band] for s in SURFACES])[self.surface]
-            std = np.array([spectra.get(s, spectra["lake"])["std"][band] for s in SURFACES])[self.surface]
+        for band in range(len(spectra["grass"]["mean"])):
+            mean = _per_surface(spectra, "mean", band)[self.surface]
+            spread = 0.5 * _per_surface(spectra, "std", band)[self.surface]
             own = 0.15 * smooth(self.rng, self.side, 6)
-            bands.append(_averaged((mean + 0.5 * std * (texture + own)) * self.tone))
+            bands.append(_averaged((mean + spread * (texture + own)) * self.tone))
         scene = np.stack(bands)
-        return scene + noise * scene.mean() * self.rng.standard_normal(scene.shape)
+        return scene + noise * scene.mean(axis=(1, 2), keepdims=True) * self.rng.standard_normal(scene.shape)
+
+
+def _per_surface(spectra: dict[str, Any], what: str, band: int) -> Any:
+    # A surface that a sensor's table leaves out is in none of its scenes.
+    return np.array([spectra[name][what][band] if name in spectra else np.nan for name in SURFACES])
 
 
 def _averaged(fine: Any) -> Any:
@@ -145,96 +210,126 @@ def _averaged(fine: Any) -> Any:
     return fine.reshape(side, FINE, side, FINE).mean(axis=(1, 3))
 
 
-def haze_and_shadow(scene: Any, rng: np.random.Generator, bands: int, haze: float, shadow: bool) -> Any:
-    """Return the scene with haze that fades with wavelength (from the upper left) and the shadow of one cloud."""
+def haze_and_shadow(scene: Any, rng: np.random.Generator, wavelengths_um: Any, haze: float) -> Any:
+    """Return the scene with haze (from the upper left) and the shadow of one cloud; both fade or grow with wavelength."""
     side = scene.shape[1]
     rows, cols = np.indices((side, side)) / side
+    bluer = (BLUE_UM / np.asarray(wavelengths_um))[:, None, None]
+    reach = 0.1 * (1 + 0.3 * rugged(rng, side, side / 16))
+    dark = gaussian_filter((np.hypot(rows - 0.84, cols - 0.17) < reach).astype(float), 2)
     veil = np.clip(1 - 1.3 * (rows + cols), 0, 1)
-    scene = scene + haze * veil * np.exp(-np.arange(bands) / 1.5)[:, None, None]
-    if not shadow:
-        return scene
-    ragged = 0.11 * (1 + 0.3 * smooth(rng, side, side / 20))
-    dark = gaussian_filter((np.hypot(rows - 0.8, cols - 0.25) < ragged).astype(float), 2)
-    return scene * (1 - 0.62 * dark)
+    return scene * (1 - (0.68 - 0.2 * bluer**2) * dark) + haze * veil * bluer**3
 
 
-def river_10m() -> tuple[Canvas, dict[str, Any]]:
-    """Return farmland with a turbid river, a lake, a village and forest, as Sentinel-2 would see it."""
+@dataclass(frozen=True)
+class Recipe:
+    """How one scene is seen and stored."""
+
+    crs: str
+    place: Affine
+    bands: tuple[str, ...]
+    table: str
+    haze: float
+    noise: float
+    dtype: Any
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+RECIPES = {
+    "river_10m": Recipe(
+        "EPSG:32632", Affine(10, 0, 604_000, 0, -10, 5_312_000),
+        ("blue", "green", "red", "rededge071", "nir", "swir16", "swir22"), "reflectance", 0.03, 0.012, np.uint16,
+        1e-4, -0.1,
+    ),
+    "town_1m": Recipe(
+        "EPSG:26917", Affine(1, 0, 351_000, 0, -1, 4_098_000), ("red", "green", "blue", "nir"), "aerial", 14.0, 0.015,
+        np.uint8,
+    ),
+    "lake_30m": Recipe(
+        "EPSG:32719", Affine(30, 0, 250_000, 0, -30, 5_950_000),
+        ("blue", "green", "red", "nir", "swir16", "swir22"), "reflectance", 0.03, 0.012, np.uint16, 2.75e-5, -0.2,
+    ),
+}  # fmt: skip
+
+
+def river_10m() -> Canvas:
+    """Return farmland with a turbid river, a lake, a village and forest."""
     canvas = Canvas(20_240_601, 320)
-    canvas.fields(42)
-    canvas.forest(0.22, 45)
+    canvas.fields(46, 0.3)
+    canvas.forest(0.2, 45)
     canvas.lake(0.2, 0.72, 0.085)
     canvas.river(30)
-    canvas.town(0.62, 0.62, 0.24, 40, (9, 13), 1)
-    canvas.road((0.0, 0.3), (1.0, 0.52), 4)
-    return canvas, {"crs": "EPSG:32632", "transform": Affine(10, 0, 604_000, 0, -10, 5_312_000)}
+    canvas.road((0, 290), (959, 520), 4, 60)
+    canvas.road((735, 420), (750, 959), 4, 30)
+    canvas.town((735, 715), 105, 0.3, 42, (9, 13), 1)
+    return canvas
 
 
-def town_1m() -> tuple[Canvas, dict[str, Any]]:
-    """Return a suburb with houses, shadows, trees and a pond, as an aerial camera would see it."""
+def town_1m() -> Canvas:
+    """Return a suburb with houses, shadows, trees and a pond."""
     canvas = Canvas(7, 384)
-    canvas.forest(0.24, 22)
-    canvas.town(0.06, 0.08, 0.8, 190, (34, 44), 10)
-    canvas.lake(0.86, 0.84, 0.1)
-    canvas.paint(np.s_[40:140, 1040:1140], "soil")
-    return canvas, {"crs": "EPSG:26917", "transform": Affine(1, 0, 351_000, 0, -1, 4_098_000)}
+    canvas.forest(0.2, 40)
+    canvas.lake(0.88, 0.62, 0.06)
+    canvas.quarry(0.12, 0.9, 0.06)
+    canvas.town((490, 520), 400, 0.12, 190, (32, 42), 10)
+    canvas.trees(420, 9, 6)
+    return canvas
 
 
-def lake_30m() -> tuple[Canvas, dict[str, Any]]:
-    """Return a lake district with forest and dry plains, as Landsat would see it south of the equator."""
+def lake_30m() -> Canvas:
+    """Return a lake district with forest and dry plains."""
     canvas = Canvas(99, 256)
-    canvas.fields(24)
-    canvas.forest(0.4, 60)
-    for y, x, radius in ((0.45, 0.55, 0.19), (0.18, 0.2, 0.06), (0.8, 0.82, 0.05), (0.12, 0.8, 0.03)):
+    canvas.fields(26, -0.2)
+    canvas.forest(0.42, 55)
+    for y, x, radius in ((0.45, 0.55, 0.17), (0.18, 0.2, 0.06), (0.8, 0.82, 0.05), (0.12, 0.8, 0.03)):
         canvas.lake(y, x, radius)
-    canvas.town(0.68, 0.36, 0.1, 24, (5, 6), 0)
-    return canvas, {"crs": "EPSG:32719", "transform": Affine(30, 0, 250_000, 0, -30, 5_950_000)}
-
-
-def save(path: Path, pixels: Any, names: Any, nodata: float, place: dict[str, Any], **more: Any) -> None:
-    """Write bands [C, H, W] as a small tiled GeoTIFF with their names."""
-    count, height, width = pixels.shape
-    profile = {"driver": "GTiff", "compress": "deflate", "predictor": 2, "zlevel": 9, "tiled": True}
-    profile |= {"blockxsize": 128, "blockysize": 128, "count": count, "height": height, "width": width}
-    with rasterio.open(path, "w", dtype=pixels.dtype, nodata=nodata, **profile, **place) as file:
-        file.write(pixels)
-        for i, name in enumerate(names, start=1):
-            file.set_band_description(i, name)
-        if "scale" in more:
-            file.scales, file.offsets = [more["scale"]] * count, [more["offset"]] * count
-        if "colors" in more:
-            file.write_colormap(1, more["colors"])
-            file.update_tags(1, **{str(value): name for name, value in LABELS.items()})
+    canvas.road((767, 180), (0, 330), 2, 50)
+    canvas.town((560, 260), 55, -0.2, 26, (6, 8), 0)
+    return canvas
 
 
 def make(out: Path) -> None:
     """Write the three scenes and their labels into a folder."""
     spectra = json.loads((HERE / "spectra.json").read_text(encoding="utf-8"))
-    for name, build, scale, offset in (("river_10m", river_10m, 1e-4, -0.1), ("lake_30m", lake_30m, 2.75e-5, -0.2)):
-        canvas, place = build()
-        clean = canvas.reflectance(spectra["reflectance"], 0.01)
-        seen = haze_and_shadow(clean, canvas.rng, len(clean), 0.03, shadow=True)
-        raw = np.clip((seen - offset) / scale, 1, 65_535).round().astype(np.uint16)
-        kept = [i for i, band in enumerate(spectra["bands"]) if name == "river_10m" or band != "rededge071"]
-        names = [spectra["bands"][i] for i in kept]
-        _finish(out, name, canvas, raw[kept], (names, 0, place), scale=scale, offset=offset)
-    canvas, place = town_1m()
-    seen = haze_and_shadow(canvas.reflectance(spectra["aerial"], 0.015), canvas.rng, 4, 6.0, shadow=False)
-    raw = np.clip(seen, 1, 255).round().astype(np.uint8)
-    _finish(out, "town_1m", canvas, raw, (spectra["aerial_bands"], 0, place))
+    for name, build in (("river_10m", river_10m), ("town_1m", town_1m), ("lake_30m", lake_30m)):
+        canvas, recipe = build(), RECIPES[name]
+        table = spectra[recipe.table]
+        clean = canvas.seen(table["classes"], recipe.noise)
+        hazy = haze_and_shadow(clean, canvas.rng, table["wavelengths_um"], recipe.haze)
+        kept = hazy[[table["bands"].index(band) for band in recipe.bands]]
+        raw = np.clip((kept - recipe.offset) / recipe.scale, NODATA + 1, np.iinfo(recipe.dtype).max).round()
+        labels = canvas.labels()
+        side = np.arange(len(labels))[::-1]
+        corner = np.add.outer(side, side) < len(labels) // 8
+        raw[:, corner], labels[corner] = NODATA, NODATA_LABEL
+        save_scene(out / f"{name}.tif", raw.astype(recipe.dtype), recipe)
+        save_labels(out / f"{name}_labels.tif", labels, recipe)
 
 
-def _finish(
-    out: Path, name: str, canvas: Canvas, raw: Any, about: tuple[Any, int, dict[str, Any]], **more: Any
-) -> None:
-    names, nodata, place = about
-    side = raw.shape[-1]
-    corner = np.add.outer(np.arange(side)[::-1], np.arange(side)[::-1]) < side // 8
-    raw[:, corner] = nodata
-    labels = canvas.labels()
-    labels[corner] = NODATA_LABEL
-    save(out / f"{name}.tif", raw, names, nodata, place, **more)
-    save(out / f"{name}_labels.tif", labels[None], ["label"], NODATA_LABEL, place, colors=COLORS)
+def save_scene(path: Path, raw: Any, recipe: Recipe) -> None:
+    """Write raw numbers [C, H, W] with the names of their bands and, where they have one, scale and offset."""
+    with rasterio.open(path, "w", nodata=NODATA, **_profile(raw, recipe)) as file:
+        file.write(raw)
+        file.descriptions = recipe.bands
+        if recipe.scale != 1:
+            file.scales, file.offsets = [recipe.scale] * len(raw), [recipe.offset] * len(raw)
+
+
+def save_labels(path: Path, labels: Any, recipe: Recipe) -> None:
+    """Write labels [H, W] with a colour table, and the names of the classes as tags."""
+    with rasterio.open(path, "w", nodata=NODATA_LABEL, **_profile(labels[None], recipe)) as file:
+        file.write(labels, 1)
+        file.set_band_description(1, "label")
+        file.write_colormap(1, COLORS)
+        file.update_tags(1, **{str(value): name for name, value in LABELS.items()})
+
+
+def _profile(raw: Any, recipe: Recipe) -> dict[str, Any]:
+    count, height, width = raw.shape
+    size = {"count": count, "height": height, "width": width, "dtype": raw.dtype, "blockxsize": 128, "blockysize": 128}
+    packed = {"driver": "GTiff", "compress": "deflate", "predictor": 2, "zlevel": 9, "tiled": True}
+    return size | packed | {"crs": recipe.crs, "transform": recipe.place}
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ BLOCK = 512
 STRIPE_PX = 2**22
 """Pixels that are computed and written at a time."""
 MASK_NODATA = 255
+CACHE_BYTES = 64 * 2**20
+"""GDAL would keep a twentieth of the machine's memory."""
 
 
 @contextmanager
@@ -88,7 +90,9 @@ def save_cog(
         GridWarning: If the layers have no CRS, so that the file cannot be georeferenced.
     """
     dataset = _as_dataset(layers)
-    with written_whole(path, overwrite) as part:
+    import rasterio
+
+    with written_whole(path, overwrite) as part, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
         _write(dataset, part, colors, progress)
     _say_if_loose(dataset, path)
     return Path(path)
@@ -112,7 +116,7 @@ def _write(dataset: xr.Dataset, part: Path, colors: Any, progress: bool) -> None
         "driver": "GTiff", "count": len(dataset.data_vars), "height": height, "width": width,
         "dtype": "uint8" if discrete else "float32", "nodata": MASK_NODATA if discrete else np.nan,
         "crs": dataset.rio.crs, "transform": dataset.rio.transform(), "tiled": True, "blockxsize": BLOCK,
-        "blockysize": BLOCK, "compress": "deflate", "predictor": 2 if discrete else 3, "bigtiff": "if_safer",
+        "blockysize": BLOCK, "compress": "zstd", "zstd_level": 1, "bigtiff": "if_safer",
     }  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)  # said once, by the caller
@@ -121,7 +125,8 @@ def _write(dataset: xr.Dataset, part: Path, colors: Any, progress: bool) -> None
             for window, pixels in _stripes(dataset, profile["dtype"], progress):
                 file.write(pixels, window=window)
         overviews = "nearest" if discrete else "average"
-        copy(plain, part, driver="COG", compress="deflate", blocksize=BLOCK, overview_resampling=overviews)
+        options = {"compress": "deflate", "blocksize": BLOCK, "num_threads": "all_cpus"}
+        copy(plain, part, driver="COG", predictor="yes", overview_resampling=overviews, **options)
 
 
 def _describe(file: Any, dataset: xr.Dataset, colors: Any) -> None:

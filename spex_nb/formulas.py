@@ -98,14 +98,13 @@ class Program:
             valid: bool of the same shape, or None.
             out: float32 or float64 of the same shape.
         """
-        import numexpr
-
         kind = out.dtype.type
-        numbers = {f"k{i}": kind(value) for i, value in enumerate(self.constants)}
-        values = {f"v{i}": arrays[name] for i, name in enumerate(self.names)}
-        local = values | numbers | {"nan": kind(np.nan)} | ({} if valid is None else {"valid": valid})
+        numbers = [kind(value) for value in self.constants]
+        values = [arrays[name] for name in self.names]
+        clear = [] if valid is None else [valid]
         template = self.expression if valid is None else self.guarded
-        return numexpr.evaluate(template, local_dict=local, global_dict={}, out=out, casting="same_kind")
+        kernel = _kernel(template, len(values), len(numbers), bool(clear), kind)
+        return kernel(*values, *numbers, kind(np.nan), *clear, out=out, casting="same_kind")
 
 
 def compile_formula(tree: ast.expr, constants: Mapping[str, float], text: str) -> Program:
@@ -122,6 +121,17 @@ def compile_formula(tree: ast.expr, constants: Mapping[str, float], text: str) -
     plain = f"where({' & '.join(guards)}, {body}, nan)" if guards else f"{body} + k{writer.constant(0.0)}"
     guarded = f"where({' & '.join(['valid', *guards])}, {body}, nan)"
     return Program(plain, guarded, tuple(writer.constants), tuple(writer.names))
+
+
+@lru_cache(maxsize=256)
+def _kernel(expression: str, values: int, numbers: int, masked: bool, kind: type) -> Any:
+    """Return the machine of numexpr for an expression; made once, it is called without parsing anything again."""
+    import numexpr
+
+    names = [f"v{i}" for i in range(values)] + [f"k{i}" for i in range(numbers)] + ["nan"]
+    number = float if kind is np.float32 else np.double  # in numexpr's signatures, float is single precision
+    signature = [(name, number) for name in names] + ([("valid", bool)] if masked else [])
+    return numexpr.NumExpr(expression, signature)
 
 
 @dataclass

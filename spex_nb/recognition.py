@@ -13,7 +13,8 @@ from spex_nb.sources import BandSource, Source
 NAME_PATTERNS = (
     (r"S2[A-D]_MSIL1C_", "sentinel2_l1c"),
     (r"S2[A-D]_MSIL2A_", "sentinel2_l2a"),
-    (r"HLS\.[LS]30\.", "hls"),
+    (r"HLS\.S30\.", "hls"),
+    (r"HLS\.L30\.", "hls_l30"),
     (r"L[COTEM]04_L[12]", "landsat4"),
     (r"L[COTEM]05_L[12]", "landsat5"),
     (r"L[COTEM]07_L[12]", "landsat7"),

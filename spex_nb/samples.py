@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,45 +22,55 @@ LABEL_NAMES = {0: "none", 1: "water", 2: "vegetation", 3: "building", 4: "bare_s
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample scene, before it is opened."""
+    """One sample scene, before it is opened; ``size_px`` is (height, width)."""
 
     title: str
     sensor: str
+    bands: str
     gsd_m: float
+    size_px: tuple[int, int]
     licence: str
+    description: str
     file: str | None = None
 
 
 SAMPLES = {
     "sentinel2_crop": Sample(
-        "Real Sentinel-2 crop of farmland and forest, without georeference (shipped by spyndex)",
-        "sentinel2_l2a", 10.0, "MIT (spyndex); contains modified Copernicus Sentinel data",
+        "Real farmland and forest", "sentinel2_l2a", "blue green red nir", 10.0, (300, 300),
+        "MIT (spyndex); contains modified Copernicus Sentinel data",
+        "A real Sentinel-2 crop, shipped by spyndex, without georeference.",
     ),
     "river_10m": Sample(
-        "Generated: a turbid river, a lake, a village, fields and forest", "sentinel2_l2a", 10.0, "Apache-2.0",
+        "River, lake and farmland", "sentinel2_l2a", "blue green red rededge071 nir swir16 swir22", 10.0, (320, 320),
+        "Apache-2.0",
+        "Generated: a turbid river with sand and woods, a lake, a village, fields, forest, a cloud's shadow.",
         "river_10m.tif",
     ),
     "town_1m": Sample(
-        "Generated: a suburb with houses, shadows, trees and a pond", "naip", 1.0, "Apache-2.0", "town_1m.tif"
+        "Suburb", "naip", "red green blue nir", 1.0, (384, 384), "Apache-2.0",
+        "Generated: streets, houses, trees and their shadows, a pond; raw 8-bit numbers, no reflectance.",
+        "town_1m.tif",
     ),
     "lake_30m": Sample(
-        "Generated: lakes, forest and plains south of the equator", "landsat8", 30.0, "Apache-2.0", "lake_30m.tif"
+        "Lake district", "landsat8", "blue green red nir swir16 swir22", 30.0, (256, 256), "Apache-2.0",
+        "Generated: lakes, forest, fields and a small town south of the equator, a cloud's shadow.",
+        "lake_30m.tif",
     ),
 }  # fmt: skip
 
 
 def sample_scenes() -> pd.DataFrame:
-    """Return the sample scenes as a table: index name; title, sensor, gsd_m, has_labels, licence."""
+    """Return the sample scenes as a table.
+
+    Returns:
+        Index name; columns title, sensor, bands (common names, apart by spaces), gsd_m, size_px (height, width),
+        has_labels, licence, description.
+    """
     import pandas as pd
 
-    columns = {
-        "title": [s.title for s in SAMPLES.values()],
-        "sensor": [s.sensor for s in SAMPLES.values()],
-        "gsd_m": [s.gsd_m for s in SAMPLES.values()],
-        "has_labels": [s.file is not None for s in SAMPLES.values()],
-        "licence": [s.licence for s in SAMPLES.values()],
-    }
-    return pd.DataFrame(columns, index=pd.Index(SAMPLES, name="name"))
+    rows = [asdict(sample) | {"has_labels": sample.file is not None} for sample in SAMPLES.values()]
+    columns = ["title", "sensor", "bands", "gsd_m", "size_px", "has_labels", "licence", "description"]
+    return pd.DataFrame(rows, index=pd.Index(SAMPLES, name="name"))[columns]
 
 
 def sample_scene(name: str, **options: Any) -> Scene:
@@ -80,7 +90,7 @@ def sample_scene(name: str, **options: Any) -> Scene:
     if sample.file is not None:
         chosen: dict[str, Any] = {"sensor": sample.sensor} | options
         return open_scene(sample_path(name), **chosen)
-    known: dict[str, Any] = {"sensor": sample.sensor, "bands": ["blue", "green", "red", "nir"], "scale": 1e-4}
+    known: dict[str, Any] = {"sensor": sample.sensor, "bands": sample.bands.split(), "scale": 1e-4}
     scene = open_scene(_sentinel2_crop(), **(known | options))
     return scene.assign_attrs(source="Sentinel-2 crop shipped by spyndex")
 

@@ -198,8 +198,12 @@ def _parse(table: Mapping[str, Any]) -> Sensor:
         "source": "given by the user",
     }
     row = optional | dict(table)
-    row.setdefault("gsd_m", min((band.get("gsd_m", 1.0) for band in row.get("bands", ())), default=1.0))
+    listed = row.get("bands", ())
+    if not isinstance(listed, list | tuple) or not all(isinstance(band, Mapping) for band in listed):
+        raise _broken(name, f"bands {listed!r}", "a list of objects, one a band")
+    row.setdefault("gsd_m", min((band.get("gsd_m", 1.0) for band in listed), default=1.0))
     _require_keys(name, row, {field.name for field in fields(Sensor)})
+    _require_radiometry(name, row)
     bands = tuple(_parse_band(name, band, row["gsd_m"]) for band in row["bands"])
     names = [band.name for band in bands]
     if not names or len(set(names)) < len(names):
@@ -210,15 +214,33 @@ def _parse(table: Mapping[str, Any]) -> Sensor:
 def _parse_band(sensor: str, row: Mapping[str, Any], gsd_m: float) -> Band:
     full = {"id": row.get("name", ""), "gsd_m": gsd_m} | dict(row)
     _require_keys(sensor, full, {field.name for field in fields(Band)})
-    if full["name"] not in COMMON_BANDS:
+    if not isinstance(full["name"], str) or full["name"] not in COMMON_BANDS:
         raise _broken(sensor, f"band name {full['name']!r}", f"one of {', '.join(COMMON_BANDS)}")
     for key in ("wavelength_um", "width_um", "gsd_m"):
         number = full[key]
-        if not isinstance(number, int | float) or not math.isfinite(number) or number <= 0:
+        if not _is_number(number) or not math.isfinite(number) or number <= 0:
             raise _broken(sensor, f"{key} {number!r} of {full['name']}", "a positive number")
-    if full["wavelength_um"] > LONGEST_UM:
-        raise _broken(sensor, f"wavelength_um {full['wavelength_um']} of {full['name']}", "µm, not nm: 0.665 for red")
-    return Band(**full)
+    for key in ("wavelength_um", "width_um"):
+        if full[key] > LONGEST_UM:
+            raise _broken(sensor, f"{key} {full[key]} of {full['name']}", "µm, not nm: 0.665 for the centre of red")
+    return Band(**(full | {"id": str(full["id"])}))
+
+
+def _require_radiometry(name: str, row: Mapping[str, Any]) -> None:
+    """Check what would otherwise fail, or silently scale wrongly, only when pixels are read."""
+    scale, offset, nodata = row["scale"], row["offset"], row["nodata"]
+    if not _is_number(scale) or not math.isfinite(scale) or scale <= 0:
+        raise _broken(name, f"scale {scale!r}", "a positive number")
+    if not _is_number(offset) or not math.isfinite(offset):
+        raise _broken(name, f"offset {offset!r}", "a finite number")
+    if nodata is not None and not _is_number(nodata):
+        raise _broken(name, f"nodata {nodata!r}", "a number or null")
+    if not isinstance(row["relative"], bool):
+        raise _broken(name, f"relative {row['relative']!r}", "true or false")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _require_keys(name: str, row: Mapping[str, Any], wanted: set[str]) -> None:

@@ -84,6 +84,13 @@ def test_a_sentinel2_name_tells_the_baseline(write_raster: Writer) -> None:
     assert scene.attrs["sensor"] == "sentinel2_l2a"
 
 
+def test_harmonized_names_tell_landsat_from_sentinel(write_raster: Writer) -> None:
+    raw = np.full((2, 3, 3), 3000, "int16")
+    for product, expected in (("L30", ("red", "nir")), ("S30", ("red", "rededge071"))):
+        scene = open_scene(write_raster(raw, f"HLS.{product}.T32UQD.tif", ("B04", "B05")))
+        assert scene.spex.bands == expected
+
+
 def write_landsat(write_raster: Writer, level: str, metadata: str = "txt") -> Path:
     stem = f"LC08_{level}_190025_20200101_20200113_02_T1"
     infix = "SR_" if level == "L2SP" else ""

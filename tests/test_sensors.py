@@ -22,6 +22,7 @@ IDS = [
     "landsat8",
     "landsat9",
     "hls",
+    "hls_l30",
     "naip",
     "planetscope4",
     "planetscope8",
@@ -72,7 +73,13 @@ def test_tables_agree_with_an_independent_one() -> None:
     assert spec is not None
     assert spec.submodule_search_locations
     table = json.loads((Path(spec.submodule_search_locations[0]) / "data" / "bands.json").read_text())
-    pairs = {"sentinel2a": "sentinel2_l1c", "landsat5": "landsat5", "landsat8": "landsat8", "worldview3": "wv3"}
+    pairs = {
+        "sentinel2a": "sentinel2_l1c",
+        "landsat5": "landsat5",
+        "landsat8": "landsat8",
+        "wv3": "wv3",
+        "planetscope": "planetscope8",
+    }
     for row in table.values():
         for platform, sensor in pairs.items():
             if platform in row["platforms"] and row["common_name"] in get_sensor(sensor).names:
@@ -84,6 +91,13 @@ def test_scales() -> None:
     assert get_sensor("landsat9").offset == -0.2
     assert get_sensor("naip").relative
     assert get_sensor("hls").nodata == -9999
+
+
+def test_planets_own_band_names_tell_its_bands() -> None:
+    superdove = get_sensor("planetscope8")
+    assert superdove.band("rededge").name == "rededge071"
+    assert superdove.band("green_i").name == "green05"
+    assert superdove.band("green").wavelength_um == 0.565
 
 
 def test_users_add_their_own(tmp_path: Path) -> None:
@@ -107,6 +121,15 @@ def test_users_add_their_own(tmp_path: Path) -> None:
         ({"bands": [{"name": "red", "wavelength_um": 0.6, "width_um": 0}]}, "a positive number"),
         ({"bands": [{"name": "crimson", "wavelength_um": 0.6, "width_um": 0.1}]}, "one of coastal"),
         ({"bands": [{"name": "red"}]}, "missing"),
+        ({"bands": [{"name": "red", "wavelength_um": 0.6, "width_um": 30}]}, "width_um 30 of red.*µm, not nm"),
+        ({"bands": None}, "a list of objects"),
+        ({"bands": ["red"]}, "a list of objects"),
+        ({"bands": [{"name": ["red"], "wavelength_um": 0.6, "width_um": 0.1}]}, "one of coastal"),
+        ({"scale": "1e-4"}, "scale '1e-4'.*a positive number"),
+        ({"scale": 0}, "scale 0.*a positive number"),
+        ({"offset": float("nan")}, "offset nan.*a finite number"),
+        ({"nodata": "none"}, "a number or null"),
+        ({"relative": "no"}, "relative 'no'.*true or false"),
     ],
 )
 def test_broken_tables(change: dict[str, Any], message: str) -> None:
