@@ -62,9 +62,9 @@ class Canvas:
         self.surface[where] = SURFACES.index(surface)
         self.tone[where] = tone
 
-    def is_any(self, *surfaces: str) -> Any:
-        """Return where [side, side] one of the surfaces lies."""
-        return np.isin(self.surface, [SURFACES.index(name) for name in surfaces])
+    def is_any(self, where: Any, *surfaces: str) -> Any:
+        """Return at which of the fine pixels of a region one of the surfaces lies."""
+        return np.isin(self.surface[where], [SURFACES.index(name) for name in surfaces])
 
     def fields(self, parcel: float, slant: float) -> None:
         """Cover the land with long parcels of crop, grass and soil, each of its own tone, with grass between them."""
@@ -138,7 +138,7 @@ class Canvas:
         corners = np.array([(-1, -1), (-1, 1), (1, 1), (1, -1)]) * np.asarray(size) / 2
         turn = np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
         plot, outline = (corners * 1.15 + np.sign(corners)) @ turn.T + (y, x), corners @ turn.T + (y, x)
-        taken = self.is_any("road", "roof", "lake", "river")[polygon(*plot.T, shape=self.surface.shape)]
+        taken = self.is_any(polygon(*plot.T, shape=self.surface.shape), "road", "roof", "lake", "river")
         if taken.any() or plot.min() < 0 or plot.max() >= self.side:
             return
         for step in range(1, shade + 1):
@@ -166,17 +166,17 @@ class Canvas:
                     self.house(y, x, grown, angle + self.rng.normal(0, 0.04), shade)
 
     def _faces_street(self, y: float, x: float, reach: float) -> bool:
-        near = self.is_any("road")[disk((y, x), reach, shape=self.surface.shape)]
+        near = self.is_any(disk((y, x), reach, shape=self.surface.shape), "road")
         return bool(near.any()) and self.rng.random() < 0.75
 
     def trees(self, count: int, radius: float, shade: int) -> None:
         """Scatter single trees with their shadows over grass."""
         for y, x in self.rng.uniform(0, self.side, (count, 2)):
             crown = disk((y, x), radius * self.rng.uniform(0.6, 1.3), shape=self.surface.shape)
-            if not self.is_any("grass")[crown].all():
+            if not self.is_any(crown, "grass").all():
                 continue
             shadow = disk((y - shade, x + shade), radius, shape=self.surface.shape)
-            open_ground = self.is_any("grass", "road")[shadow]
+            open_ground = self.is_any(shadow, "grass", "road")
             self.tone[shadow] = np.where(open_ground, SHADE, self.tone[shadow])
             rows, cols = crown
             self.paint(crown, "forest", 1 + 0.3 * (rows - y - cols + x) / (2 * radius) + self.rng.normal(0, 0.08))
@@ -211,7 +211,7 @@ def _averaged(fine: Any) -> Any:
 
 
 def haze_and_shadow(scene: Any, rng: np.random.Generator, wavelengths_um: Any, haze: float) -> Any:
-    """Return the scene with haze (from the upper left) and the shadow of one cloud; both fade or grow with wavelength."""
+    """Return the scene with haze (from the upper left) and one cloud's shadow, both by wavelength."""
     side = scene.shape[1]
     rows, cols = np.indices((side, side)) / side
     bluer = (BLUE_UM / np.asarray(wavelengths_um))[:, None, None]

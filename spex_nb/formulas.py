@@ -98,13 +98,14 @@ class Program:
             valid: bool of the same shape, or None.
             out: float32 or float64 of the same shape.
         """
+        import numexpr
+
         kind = out.dtype.type
-        numbers = [kind(value) for value in self.constants]
-        values = [arrays[name] for name in self.names]
-        clear = [] if valid is None else [valid]
+        numbers = {f"k{i}": kind(value) for i, value in enumerate(self.constants)}
+        values = {f"v{i}": arrays[name] for i, name in enumerate(self.names)}
+        local = values | numbers | {"nan": kind(np.nan)} | ({} if valid is None else {"valid": valid})
         template = self.expression if valid is None else self.guarded
-        kernel = _kernel(template, len(values), len(numbers), bool(clear), kind)
-        return kernel(*values, *numbers, kind(np.nan), *clear, out=out, casting="same_kind")
+        return numexpr.evaluate(template, local_dict=local, global_dict={}, out=out, casting="same_kind")
 
 
 def compile_formula(tree: ast.expr, constants: Mapping[str, float], text: str) -> Program:
@@ -118,20 +119,9 @@ def compile_formula(tree: ast.expr, constants: Mapping[str, float], text: str) -
     guards = [f"({part} != 0)" for part in dict.fromkeys(writer.denominators)]
     if writer.may_overflow:
         guards.append(f"(({body}) - ({body}) == 0)")
-    plain = f"where({' & '.join(guards)}, {body}, nan)" if guards else f"{body} + k{writer.constant(0.0)}"
+    plain = f"where({' & '.join(guards or ['v0 == v0'])}, {body}, nan)"
     guarded = f"where({' & '.join(['valid', *guards])}, {body}, nan)"
     return Program(plain, guarded, tuple(writer.constants), tuple(writer.names))
-
-
-@lru_cache(maxsize=256)
-def _kernel(expression: str, values: int, numbers: int, masked: bool, kind: type) -> Any:
-    """Return the machine of numexpr for an expression; made once, it is called without parsing anything again."""
-    import numexpr
-
-    names = [f"v{i}" for i in range(values)] + [f"k{i}" for i in range(numbers)] + ["nan"]
-    number = float if kind is np.float32 else np.double  # in numexpr's signatures, float is single precision
-    signature = [(name, number) for name in names] + ([("valid", bool)] if masked else [])
-    return numexpr.NumExpr(expression, signature)
 
 
 @dataclass
@@ -188,8 +178,9 @@ class _Writer:
         self.may_overflow = True
         if exponent < 0:
             self.denominators.append(base)
-        whole = float(exponent).is_integer() and exponent >= 0
-        return f"({base} ** {int(exponent)})" if whole else f"({base} ** k{self.constant(exponent)})"
+        if exponent >= 0 and (2 * exponent).is_integer():  # numexpr writes these out as products and roots
+            return f"({base} ** {int(exponent) if exponent.is_integer() else exponent})"
+        return f"({base} ** k{self.constant(exponent)})"
 
     def _fold(self, node: ast.expr) -> float | None:
         """Return the value of a part that holds no array, or None."""

@@ -26,8 +26,8 @@ from spex_nb.formulas import Program, compile_formula, names_in
 if TYPE_CHECKING:
     import pandas as pd
 
-BLOCK_PX = 2**17
-"""Pixels that are worked on at a time: a few bands of them stay in the processor's cache."""
+BLOCK_PX = 2**19
+"""Pixels that are worked on at a time: few enough for caches, many enough for numexpr's threads to pay."""
 NARROW_NIR_UM = (0.85, 0.88)
 """Where the catalogue's narrow near infrared (N2) lies."""
 

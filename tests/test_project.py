@@ -17,6 +17,8 @@ import spex_nb
 
 ROOT = Path(__file__).parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+BINARY = (".tif", ".png")
+FOREIGN = re.compile(r"(?<![\w.:/~])/(?:home|Users|root|work|opt|mnt|tmp)/|[A-Z]:\\Users|index[-]url|find[-]links")
 HEAVY = ("torch", "transformers", "leafmap", "matplotlib")
 
 
@@ -55,7 +57,7 @@ def test_every_minimum_has_a_reason() -> None:
 
 def test_the_conda_environment_agrees() -> None:
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    assert f"python {PROJECT['requires-python']}" in environment["dependencies"]
+    assert f"python {PROJECT['requires-python'].replace('>=', '=')}" in environment["dependencies"]
     pip = environment["dependencies"][-1]["pip"]
     assert "--constraint constraints.txt" in pip
     extras = re.search(r"--editable \.\[(.*)\]", "\n".join(pip))
@@ -73,6 +75,20 @@ def test_the_quick_start_is_two_commands() -> None:
 def test_links_of_the_readme_lead_somewhere() -> None:
     links = re.findall(r"\]\(((?!http)[^)]+)\)", (ROOT / "README.md").read_text())
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_no_file_knows_a_machine_or_a_registry() -> None:
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    kept = [name for name in names if Path(name).suffix not in BINARY and (ROOT / name).is_file()]
+    assert "README.md" in kept
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in kept}
+    assert {name: found[0] for name, text in texts.items() if (found := FOREIGN.search(text))} == {}
+
+
+@pytest.mark.parametrize("folder", ["/home", "/Users", "/work", "/opt", "C:\\Users"])
+def test_a_path_of_a_machine_would_be_seen(folder: str) -> None:
+    assert FOREIGN.search(f'open("{folder}/scene.tif")')
 
 
 def test_the_version_is_one() -> None:

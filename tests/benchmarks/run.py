@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
+import importlib.metadata
 import os
 import platform
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import click
 
+PACKAGES = ("numpy", "numexpr", "xarray", "spyndex", "rasterio")
 FOLDER = Path(__file__).parent
 DOCS = FOLDER.parent.parent / "docs" / "benchmarks.md"
 HEADER = """# Benchmarks
@@ -34,13 +36,18 @@ def table(measured: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def machine() -> str:
+    """Return what the ratios depend on: cores, architecture, versions, date."""
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
+    today = dt.datetime.now(tz=dt.UTC).date()
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {versions}, {today}"
+
+
 def main() -> None:
     """Measure, print and write."""
     text = table(rows())
     click.echo(text)
-    today = dt.datetime.now(tz=dt.UTC).date()
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {today}"
-    DOCS.write_text(f"{HEADER}Measured on {machine}.\n\n{text}\n", encoding="utf-8")
+    DOCS.write_text(f"{HEADER}Measured on {machine()}.\n\n{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

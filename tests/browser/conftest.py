@@ -30,6 +30,10 @@ QUIET = [
     "--disable-dev-shm-usage",
 ]
 START_S = 60
+OVERRIDES = {
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # else outputs off screen are not in the page
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},  # no network
+}
 
 
 @pytest.fixture(scope="session")
@@ -50,8 +54,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shutil.copytree(NOTEBOOKS, root / "notebooks")
     settings = root / "settings"
     settings.mkdir()
-    tracker = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
-    (settings / "overrides.json").write_text(json.dumps(tracker))
+    (settings / "overrides.json").write_text(json.dumps(OVERRIDES))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -67,8 +70,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _wait(f"http://127.0.0.1:{port}/api", root / "lab.log")
         yield f"http://127.0.0.1:{port}"
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=30)
+        _end(server)
 
 
 def _wait(address: str, log: Path) -> None:
@@ -80,6 +82,16 @@ def _wait(address: str, log: Path) -> None:
         else:
             return
     pytest.fail(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End the server and its kernels: the process group that the fixture started, and nothing else."""
+    os.killpg(server.pid, signal.SIGTERM)
+    try:
+        server.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 @pytest.fixture
