@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from hypothesis import HealthCheck, settings
 from rasterio.errors import NotGeoreferencedWarning
+
+# A busy machine is no failure: no deadlines; and CI draws the same examples every time.
+settings.register_profile("here", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "here")
 
 UTM = Affine(10, 0, 500_000, 0, -10, 5_500_000)
 

@@ -36,7 +36,7 @@ def rasters(draw: Any) -> dict[str, Any]:
     return {"driver": driver, "pixels": pixels, "nodata": nodata, "crs": crs, "transform": transform}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(case=rasters(), scale=st.sampled_from([1e-4, 2.75e-5, 0.01]), lazy=st.booleans())
 def test_what_is_written_is_read(case: dict[str, Any], scale: float, lazy: bool) -> None:
     pixels = case["pixels"]
