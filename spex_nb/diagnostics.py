@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 
 PACKAGES = (
-    "spex-nb", "numpy", "xarray", "dask", "rasterio", "rioxarray", "numexpr", "geopandas", "pyogrio", "matplotlib",
+    "spex-nb", "numpy", "xarray", "dask", "rasterio", "rioxarray", "geopandas", "pyogrio", "matplotlib",
     "spyndex", "scikit-image", "zarr", "h5netcdf", "jupyterlab", "ipywidgets", "leafmap", "torch", "transformers",
 )  # fmt: skip
 DRIVERS = ("GTiff", "COG", "VRT", "JP2OpenJPEG", "GPKG", "netCDF", "Zarr")
@@ -34,14 +34,13 @@ class Report:
 
 def report() -> Report:
     """Return versions, GDAL drivers, accelerators, cores and memory of this installation."""
-    import numexpr
     import psutil
 
     memory = psutil.virtual_memory()
     machine = {
         "Python": f"{platform.python_version()} ({sys.implementation.name})",
         "system": platform.platform(),
-        "cores": f"{os.cpu_count()}, numexpr uses {numexpr.get_num_threads()}",
+        "cores": str(os.cpu_count()),
         "memory": f"{memory.total / 2**30:.1f} GB, {memory.available / 2**30:.1f} GB available",
         "accelerator": _accelerator(),
     }
