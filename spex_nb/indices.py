@@ -21,7 +21,8 @@ from spex_nb.catalogue import (
     index_info,
 )
 from spex_nb.errors import FormulaError, MissingBandError, nearest
-from spex_nb.formulas import Program, compile_formula, names_in
+from spex_nb.formulas import names_in
+from spex_nb.programs import Formula, Program, compile_formulas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +52,7 @@ def compute_index(scene: xr.Dataset, index: str, *, dtype: Any = "float32", **co
         MissingBandError: If the scene lacks a band, or a constant has no value.
         FormulaError: If a formula holds more than band arithmetic.
     """
-    (result,) = compute_indices(scene, [index], dtype=dtype, **constants).data_vars.values()
-    return result
+    return _compute(scene, [index], dtype, constants)[index]
 
 
 def compute_indices(
@@ -72,17 +72,29 @@ def compute_indices(
     Raises:
         IndexNameError, MissingBandError, FormulaError: As for ``compute_index``.
     """
-    recipes = [_recipe(scene, index, constants) for index in dict.fromkeys(indices)]
+    made = _compute(scene, indices, dtype, constants)
+    named = {layer.name: layer for layer in made.values()}
+    return xr.Dataset(named, attrs={"note": scene.spex.number_note} if scene.spex.is_relative else {})
+
+
+def _compute(
+    scene: xr.Dataset, indices: Sequence[str], dtype: Any, constants: Mapping[str, float]
+) -> dict[str, xr.DataArray]:
+    """Return the layer of each index, by what the user called it."""
+    asked = tuple(dict.fromkeys(indices))
+    recipes = [_recipe(scene, index, constants) for index in asked]
     _require_used(constants, recipes)
-    bands = tuple(dict.fromkeys(name for recipe in recipes for name in recipe.program.names))
-    programs = tuple(recipe.program for recipe in recipes)
+    bands = tuple(dict.fromkeys(name for recipe in recipes for name in recipe.formula.bands_used))
+    program = compile_formulas([recipe.formula for recipe in recipes])
     inputs = [scene[name].data for name in bands]
     valid = scene["valid"].data if "valid" in scene else None
     evaluate = _evaluate_lazily if any(_is_lazy(a) for a in (*inputs, valid)) else _evaluate
-    planes = evaluate(programs, bands, inputs, valid, np.dtype(dtype))
+    planes = evaluate(program, bands, inputs, valid, np.dtype(dtype), len(recipes))
     coords = scene[bands[0]].coords
-    made = {r.name: xr.DataArray(p, coords, ("y", "x"), attrs=r.attrs) for r, p in zip(recipes, planes, strict=True)}
-    return xr.Dataset(made, attrs={"note": scene.spex.number_note} if scene.spex.is_relative else {})
+    return {
+        index: xr.DataArray(plane, coords, ("y", "x"), recipe.name, recipe.attrs)
+        for index, recipe, plane in zip(asked, recipes, planes, strict=True)
+    }
 
 
 def list_indices(scene: xr.Dataset | None = None, domain: str | None = None) -> pd.DataFrame:
@@ -124,8 +136,7 @@ class _Recipe:
     """An index made ready for one scene."""
 
     name: str
-    program: Program
-    constants: Mapping[str, float]
+    formula: Formula
     attrs: dict[str, Any]
 
 
@@ -171,12 +182,12 @@ def _finish(
             expected=f"at least one of {', '.join(scene.spex.bands)}",
             fix="Use the names of the bands.",
         )
-    program = compile_formula(tree, constants, served, name)
+    formula = Formula(tree, constants, served, name)
     said = {"units": "1", "bands": ", ".join(f"{symbol}={band}" for symbol, band in served.items())}
     said["constants"] = ", ".join(f"{key}={value:g}" for key, value in constants.items())
     if scene.spex.is_relative:
         said["note"] = scene.spex.number_note
-    return _Recipe(name, program, constants, attrs | {key: text for key, text in said.items() if text})
+    return _Recipe(name, formula, attrs | {key: text for key, text in said.items() if text})
 
 
 def _band_for(scene: xr.Dataset, name: str) -> str | None:
@@ -241,7 +252,7 @@ def _number(scene: xr.Dataset, name: str, formula: str, given: Mapping[str, floa
 
 
 def _require_used(constants: Mapping[str, float], recipes: Sequence[_Recipe]) -> None:
-    known = {name for recipe in recipes for name in recipe.constants}
+    known = {name for recipe in recipes for name in recipe.formula.constants}
     surplus = sorted(set(constants) - known)
     if surplus:
         raise FormulaError(
@@ -257,25 +268,25 @@ def _is_lazy(array: Any) -> bool:
 
 
 def _evaluate(
-    programs: Sequence[Program], bands: Sequence[str], inputs: Sequence[Any], valid: Any, dtype: Any
+    program: Program, bands: Sequence[str], inputs: Sequence[Any], valid: Any, dtype: Any, count: int
 ) -> list[Any]:
-    """Return one array [H, W] per program, working through cache-sized blocks of rows."""
+    """Return one array [H, W] per formula, working through cache-sized blocks of rows."""
     height, width = inputs[0].shape
-    planes = [np.empty((height, width), dtype) for _ in programs]
-    step = max(1, BLOCK_PX // width)
+    planes = [np.empty((height, width), dtype) for _ in range(count)]
+    step = max(1, min(height, BLOCK_PX // width))
+    buffers = np.empty((program.buffers, step, width), dtype)
     for top in range(0, height, step):
-        rows = slice(top, top + step)
+        rows = slice(top, min(top + step, height))
         arrays = {name: np.asarray(array[rows], dtype) for name, array in zip(bands, inputs, strict=True)}
         clear = None if valid is None else np.asarray(valid[rows], bool)
-        for program, plane in zip(programs, planes, strict=True):
-            program.run(arrays, clear, plane[rows])
+        program.run(arrays, clear, [plane[rows] for plane in planes], buffers[:, : rows.stop - top])
     return planes
 
 
 def _evaluate_lazily(
-    programs: Sequence[Program], bands: Sequence[str], inputs: Sequence[Any], valid: Any, dtype: Any
+    program: Program, bands: Sequence[str], inputs: Sequence[Any], valid: Any, dtype: Any, count: int
 ) -> list[Any]:
-    """Return one dask array [H, W] per program; each block is one task, in which all programs share its bands."""
+    """Return one dask array [H, W] per formula; each block is one task, in which all formulas share its bands."""
     import dask.array as da
 
     chunks = next(a.chunks for a in (*inputs, valid) if _is_lazy(a))
@@ -283,16 +294,17 @@ def _evaluate_lazily(
     stack = da.map_blocks(
         _stacked,
         *arrays,
-        programs=tuple(programs),
+        program=program,
         bands=tuple(bands),
         kind=dtype,
+        count=count,
         dtype=dtype,
         new_axis=0,
-        chunks=((len(programs),), *chunks),
+        chunks=((count,), *chunks),
     )
-    return [stack[i] for i in range(len(programs))]
+    return [stack[i] for i in range(count)]
 
 
-def _stacked(*arrays: Any, programs: Sequence[Program], bands: Sequence[str], kind: Any) -> Any:
+def _stacked(*arrays: Any, program: Program, bands: Sequence[str], kind: Any, count: int) -> Any:
     valid = arrays[len(bands)] if len(arrays) > len(bands) else None
-    return np.stack(_evaluate(programs, bands, arrays[: len(bands)], valid, kind))
+    return np.stack(_evaluate(program, bands, arrays[: len(bands)], valid, kind, count))
