@@ -11,11 +11,12 @@ from typing import Any
 import click
 
 from spex_nb import __version__
+from spex_nb.cli_spie import spie
 from spex_nb.errors import SpexError, SpexWarning
 
 BAD_INPUT = 2
-STRIPES = (512, 2**20)
-"""Lazy chunks of the full width: what is read is what is written next."""
+WINDOWS = (512, 8192)
+"""Lazy chunks, rows and columns: what is read is what is written next, and wide scenes take no more memory."""
 
 
 class Door(click.Group):
@@ -39,7 +40,10 @@ class Door(click.Group):
 @click.group(cls=Door)
 @click.version_option(__version__, prog_name="spex")
 def main() -> None:
-    """Read multispectral scenes and compute spectral indices."""
+    """Read multispectral scenes, compute spectral indices, build instruction datasets."""
+
+
+main.add_command(spie)
 
 
 def scene_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -112,7 +116,7 @@ def index(file: str, indices: tuple[str, ...], output: Path, overwrite: bool, qu
     from spex_nb.export import save_cog
     from spex_nb.indices import compute_indices
 
-    scene = _open(file, chunks=STRIPES, **options)
+    scene = _open(file, chunks=WINDOWS, **options)
     save_cog(compute_indices(scene, indices), output, overwrite=overwrite, progress=not quiet)
     if not quiet:
         click.echo(f"{', '.join(indices)} written to {output}", err=True)

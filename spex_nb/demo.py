@@ -10,10 +10,11 @@ import click
 import numpy as np
 
 from spex_nb.errors import GridWarning
-from spex_nb.export import MASK_NODATA, mask_polygons, save_cog, save_geopackage
+from spex_nb.export import MASK_NODATA, save_cog, save_geopackage
 from spex_nb.indices import compute_indices
 from spex_nb.plotting import plot_histogram, plot_index, plot_mask, plot_scene
 from spex_nb.priors import spectral_prior
+from spex_nb.regions import find_regions, regions_frame
 from spex_nb.samples import sample_scene
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def show(name: str, target: str, output: Path) -> None:
             f"  {index.name}: mean {float(index.mean()):.3f}, from {float(index.min()):.3f} to {float(index.max()):.3f}"
         )
     prior = spectral_prior(scene, target)
-    regions = mask_polygons(prior.mask, MIN_AREA_PX)
+    found = find_regions(prior.mask, index=prior.index, min_area_px=MIN_AREA_PX, top=None)
+    regions = regions_frame(found, scene)
     click.echo(f"  {target} by {prior.index_name}: {_said(prior, regions, scene)}")
     click.echo(f"  {prior.reason}")
     _write(output / f"{name}_{target}", scene, prior, regions)
@@ -60,7 +62,7 @@ def _said(prior: Prior, regions: gpd.GeoDataFrame, scene: Scene) -> str:
     found = f"{share:.1%} of the valid pixels, {len(regions)} regions of at least {MIN_AREA_PX} px"
     if not len(regions):
         return found
-    if "area_m2" not in regions:
+    if scene.spex.crs is None:
         return f"{found}; the largest has {regions['area_px'][0]:,} px (the scene has no georeference: areas in pixels)"
     hectares = regions["area_m2"] / SQUARE_METRES_PER_HECTARE
     return f"{found}; {hectares.sum():,.1f} ha in all, the largest {hectares[0]:,.1f} ha"

@@ -86,6 +86,26 @@ class TargetError(SpexError):
     """A target is unknown, or no spectral index can show it."""
 
 
+class RegionError(SpexError):
+    """A mask or a geometry cannot be made into regions, or a filter needs what was not given."""
+
+
+class PromptError(SpexError):
+    """A text is no prompt, or regions cannot be put into one."""
+
+
+class InstructionError(SpexError):
+    """An instruction was not understood."""
+
+
+class LanguageError(SpexError):
+    """A language is not among those that are spoken here."""
+
+
+class DatasetError(SpexError):
+    """A dataset's folder, record or setting is wrong."""
+
+
 class OutputError(SpexError):
     """A result cannot be written where it was asked for."""
 
@@ -104,6 +124,14 @@ class RadiometryWarning(SpexWarning):
 
 class GridWarning(SpexWarning):
     """A georeference is odd, though legal."""
+
+
+class PromptWarning(SpexWarning):
+    """A prompt does not hold all that was asked for."""
+
+
+class DatasetWarning(SpexWarning):
+    """A dataset is not all that was asked for."""
 
 
 def nearest(name: str, names: Iterable[str], n: int = 3) -> str:

@@ -1,4 +1,4 @@
-"""Results as files: rasters as cloud-optimised GeoTIFF, masks as polygons and GeoPackage. Nothing is half written."""
+"""Results as files: rasters as cloud-optimised GeoTIFF, polygons as GeoPackage. Nothing is half written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BLOCK = 512
 """Side of a tile of the file."""
-STRIPE_PX = 2**22
+WINDOW_PX = 2**22
 """Pixels that are computed and written at a time."""
 MASK_NODATA = 255
 CACHE_BYTES = 64 * 2**20
@@ -70,7 +70,7 @@ def save_cog(
     colors: Mapping[int, tuple[int, int, int]] | None = None,
     progress: bool = False,
 ) -> Path:
-    """Write layers as a cloud-optimised GeoTIFF, a stripe at a time, so that memory does not grow with the scene.
+    """Write layers as a cloud-optimised GeoTIFF, a window at a time, so that memory does not grow with the scene.
 
     Args:
         layers: [H, W] or a Dataset of them, lazy or not. Real numbers become float32 with nodata NaN; bool and uint8
@@ -122,7 +122,7 @@ def _write(dataset: xr.Dataset, part: Path, colors: Any, progress: bool) -> None
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)  # said once, by the caller
         with rasterio.open(plain, "w", **profile) as file:
             _describe(file, dataset, colors if discrete else None)
-            for window, pixels in _stripes(dataset, profile["dtype"], progress):
+            for window, pixels in _windows(dataset, profile["dtype"], progress):
                 file.write(pixels, window=window)
         overviews = "nearest" if discrete else "average"
         options = {"compress": "deflate", "blocksize": BLOCK, "num_threads": "all_cpus"}
@@ -138,17 +138,27 @@ def _describe(file: Any, dataset: xr.Dataset, colors: Any) -> None:
         file.write_colormap(1, dict(colors))
 
 
-def _stripes(dataset: xr.Dataset, dtype: Any, progress: bool) -> Iterator[tuple[Any, Any]]:
+def _windows(dataset: xr.Dataset, dtype: Any, progress: bool) -> Iterator[tuple[Any, Any]]:
+    """Yield windows of at most about ``WINDOW_PX`` pixels, and their pixels."""
     from rasterio.windows import Window
     from tqdm.auto import tqdm
 
     height, width = next(iter(dataset.data_vars.values())).shape
-    lazy_rows = dataset.chunksizes.get("y", ())  # a stripe of whole chunks, so that none is read twice
-    rows = lazy_rows[0] if lazy_rows else max(BLOCK, STRIPE_PX // width // BLOCK * BLOCK)
-    for top in tqdm(range(0, height, rows), unit="stripe", disable=not progress):
-        part = dataset.isel(y=slice(top, top + rows)).compute()
+    rows, columns = _window_shape(dataset, width)
+    corners = [(top, left) for top in range(0, height, rows) for left in range(0, width, columns)]
+    for top, left in tqdm(corners, unit="window", disable=not progress):
+        part = dataset.isel(y=slice(top, top + rows), x=slice(left, left + columns)).compute()
         pixels = np.stack([variable.values.astype(dtype) for variable in part.data_vars.values()])
-        yield Window(0, top, width, pixels.shape[1]), pixels
+        yield Window(left, top, pixels.shape[2], pixels.shape[1]), pixels
+
+
+def _window_shape(dataset: xr.Dataset, width: int) -> tuple[int, int]:
+    """Return rows and columns of whole lazy chunks, so that none is read twice, or else of whole tiles of the file."""
+    chunks = dataset.chunksizes
+    if "y" in chunks and "x" in chunks:
+        return chunks["y"][0], chunks["x"][0] * max(1, WINDOW_PX // (chunks["y"][0] * chunks["x"][0]))
+    rows = max(BLOCK, WINDOW_PX // width // BLOCK * BLOCK)
+    return rows, max(BLOCK, WINDOW_PX // rows // BLOCK * BLOCK)
 
 
 def _say_if_loose(dataset: xr.Dataset, path: str | Path) -> None:
@@ -159,46 +169,6 @@ def _say_if_loose(dataset: xr.Dataset, path: str | Path) -> None:
             GridWarning,
             stacklevel=3,
         )
-
-
-def mask_polygons(mask: xr.DataArray, min_area_px: int = 1) -> gpd.GeoDataFrame:
-    """Return the connected parts of a mask as polygons, largest first.
-
-    Args:
-        mask: bool [H, W].
-        min_area_px: Smaller parts are left out.
-
-    Returns:
-        A GeoDataFrame with area_px and, where the mask has a CRS, area_m2 measured on a Lambert azimuthal equal-area
-        projection about the mask's centre. Without a CRS, coordinates are pixels (x right, y down).
-    """
-    import geopandas as gpd
-    import shapely
-    from rasterio.features import shapes
-
-    pixels = mask.values.astype(np.uint8)
-    transform = mask.rio.transform()
-    found = [
-        shapely.geometry.shape(s) for s, _ in shapes(pixels, pixels.astype(bool), connectivity=8, transform=transform)
-    ]
-    frame = gpd.GeoDataFrame(geometry=found, crs=mask.rio.crs)
-    map_units = shapely.area(frame.geometry.to_numpy())  # geopandas would warn of degrees, which cancel out here
-    frame["area_px"] = (map_units / abs(transform.determinant)).round().astype(int)
-    if frame.crs is not None and len(frame):
-        frame["area_m2"] = frame.to_crs(_equal_area(frame)).area.to_numpy()
-    elif frame.crs is not None:
-        frame["area_m2"] = np.empty(0)
-    kept = frame[frame["area_px"] >= min_area_px]
-    return kept.sort_values("area_px", ascending=False, kind="stable").reset_index(drop=True)
-
-
-def _equal_area(frame: gpd.GeoDataFrame) -> str:
-    import geopandas as gpd
-    from shapely.geometry import box
-
-    outline = gpd.GeoSeries([box(*frame.total_bounds)], crs=frame.crs).to_crs(4326)
-    centre = outline.iloc[0].centroid
-    return f"+proj=laea +lat_0={centre.y} +lon_0={centre.x} +datum=WGS84 +units=m"
 
 
 def save_geopackage(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool = False) -> Path:

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 
 import spex_nb.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import BandError, GridError, nearest
+from spex_nb.regions import region_mask
+from spex_nb.types import Region
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,16 +46,27 @@ def plot_scene(
     Raises:
         BandError: If a band is missing.
     """
-    names = COMPOSITES.get(bands, (bands,)) if isinstance(bands, str) else tuple(bands)
-    _require_bands(scene, names)
-    thin = _thinned(scene)
-    valid = thin.spex.valid.values
-    picture = np.stack([_stretched(thin[name].values, valid, percentiles) for name in names], axis=-1)
+    names = _composite_bands(scene, bands)
     figure, axes = _figure()
-    axes.imshow(picture, extent=_extent(scene), interpolation="nearest")
+    axes.imshow(composite(_thinned(scene), names, percentiles), extent=_extent(scene), interpolation="nearest")
     axes.set_title(f"{' '.join(names)} ({_radiometry(scene)})")
     _label_axes(axes, scene)
     return figure
+
+
+def composite(
+    scene: xr.Dataset, bands: str | Sequence[str] = "true", percentiles: tuple[float, float] = (2, 98)
+) -> Any:
+    """Return three bands as a picture, float [H, W, 3] in 0..1; arguments and errors as for ``plot_scene``."""
+    valid = scene.spex.valid.values
+    names = _composite_bands(scene, bands)
+    return np.stack([_stretched(scene[name].values, valid, percentiles) for name in names], axis=-1)
+
+
+def _composite_bands(scene: xr.Dataset, bands: str | Sequence[str]) -> tuple[str, ...]:
+    names = COMPOSITES.get(bands, (bands,)) if isinstance(bands, str) else tuple(bands)
+    _require_bands(scene, names)
+    return names
 
 
 def plot_index(index: xr.DataArray, limits: tuple[float, float] | None = None) -> Figure:
@@ -82,6 +95,28 @@ def plot_mask(scene: xr.Dataset, mask: xr.DataArray, color: str = "#0072b2", ban
     axes = figure.axes[0]
     axes.imshow(overlay, extent=_extent(scene), interpolation="nearest")
     axes.set_title(f"{mask.name or 'mask'}: {float(mask.mean()):.1%} of the scene")
+    return figure
+
+
+def plot_regions(scene: xr.Dataset, regions: Sequence[Region], color: str = "#f0e442", bands: Any = "true") -> Figure:
+    """Draw regions over the picture of their scene: their pixels, the least-area rectangle, and their rank."""
+    from matplotlib.colors import to_rgb
+
+    figure = plot_scene(scene, bands)
+    axes = figure.axes[0]
+    height, width = scene.spex.shape
+    left, right, bottom, top = axes.images[0].get_extent()
+    mask = _thinned(xr.DataArray(region_mask(regions, (height, width)), dims=("y", "x"))).values
+    overlay = np.zeros((*mask.shape, 4), np.float32)
+    overlay[mask] = (*to_rgb(color), 0.45)
+    axes.imshow(overlay, extent=(left, right, bottom, top), interpolation="nearest")
+    for rank, region in enumerate(regions, start=1):
+        corners = np.array([*region.rectangle_px, region.rectangle_px[0], region.centroid_px])
+        x = left + corners[:, 0] * (right - left) / width
+        y = top + corners[:, 1] * (bottom - top) / height
+        axes.plot(x[:5], y[:5], color=color, linewidth=1)
+        axes.annotate(str(rank), (x[5], y[5]), color="white", ha="center", va="center", fontweight="bold")
+    axes.set_title(f"{len(regions)} regions")
     return figure
 
 

@@ -5,7 +5,7 @@ It knows no instruction and no model. How the rules were found stands in docs/pr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import xarray as xr
@@ -13,7 +13,7 @@ import xarray as xr
 from spex_nb.accessor import RELATIVE_NOTE
 from spex_nb.catalogue import index_info
 from spex_nb.errors import MissingBandError, TargetError, nearest
-from spex_nb.indices import compute_index
+from spex_nb.indices import compute_indices
 from spex_nb.thresholds import threshold_index
 from spex_nb.types import Prior, Side
 
@@ -148,7 +148,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
 NO_INDEX = {"road": "a road is told by its shape: its surface has the spectrum of roofs, yards and gravel"}
 
 
-def spectral_prior(scene: xr.Dataset, target: str) -> Prior:
+def spectral_prior(scene: xr.Dataset, target: str, threshold: float | None = None) -> Prior:
     """Make the first mask of a target: the best measured index that the scene's bands allow, cut where measured.
 
     Thresholds are fixed. A threshold estimated from the scene itself, such as Otsu's, finds the target in every
@@ -157,6 +157,7 @@ def spectral_prior(scene: xr.Dataset, target: str) -> Prior:
     Args:
         scene: Any Dataset of named bands [H, W], reflectance or DN; lazy or not.
         target: ``water``, ``vegetation``, ``building``, ``built_up``, ``bare_soil``, ``snow`` or ``burn``.
+        threshold: Where to cut the index instead of where measured; the guards stay.
 
     Returns:
         Mask bool [H, W] and index float32 [H, W], lazy if the scene is lazy, with the threshold and the reason.
@@ -170,7 +171,8 @@ def spectral_prior(scene: xr.Dataset, target: str) -> Prior:
     for rule in RULES[target]:
         obstacle = _obstacle(rule, scene)
         if not obstacle:
-            return _apply(rule, scene, target, rejected)
+            own = rule if threshold is None else replace(rule, threshold=threshold, why="a threshold set by hand")
+            return _apply(own, scene, target, rejected)
         rejected.append(f"{rule.index} {obstacle}")
     raise _no_rule(scene, target, rejected)
 
@@ -216,11 +218,13 @@ def _is_uncalibrated(scene: xr.Dataset) -> bool:
 
 def _apply(rule: Rule, scene: xr.Dataset, target: str, rejected: list[str]) -> Prior:
     """Cut the rule's index and hold the guards against it."""
-    index = compute_index(scene, rule.index)
+    named = [rule.index, *(guard.name for guard in rule.guards if guard.name not in scene.spex.bands)]
+    indices = compute_indices(scene, named)
+    index = indices[rule.index]
     mask = threshold_index(index, "fixed", rule.threshold, rule.side)
     for guard in rule.guards:
-        values = scene[guard.name] if guard.name in scene.spex.bands else compute_index(scene, guard.name)
-        mask = mask & threshold_index(values, "fixed", guard.bound, guard.side)
+        values = (scene if guard.name in scene.spex.bands else indices)[guard.name]
+        mask = mask.copy(data=mask.data & threshold_index(values.data, "fixed", guard.bound, guard.side))
     mask = mask.rename(target).assign_attrs(
         target=target, index=rule.index, threshold=rule.threshold, side=rule.side, guard=rule.guard
     )

@@ -228,14 +228,14 @@ def _coordinates(grid: Grid) -> dict[str, Any]:
 
 
 def _require_valid(scene: Scene, source: Source) -> None:
-    """Raise unless a pixel is valid; a lazy scene is read until the first one is found."""
+    """Raise unless a pixel is valid; a lazy scene is read, by this process itself, until the first one is found."""
     valid = scene["valid"].data
     blocks = (
-        (valid.blocks[i, j] for i in range(valid.numblocks[0]) for j in range(valid.numblocks[1]))
+        (valid.blocks[i, j].compute(scheduler="threads") for i, j in np.ndindex(*valid.numblocks))
         if hasattr(valid, "blocks")
         else (valid,)
     )
-    if not any(bool(np.asarray(block).any()) for block in blocks):
+    if not any(bool(np.any(block)) for block in blocks):
         raise EmptySceneError(
             "The scene has no valid pixel",
             found=f"{source.location}: {scene.sizes['y']} x {scene.sizes['x']} px, all without data in some band",

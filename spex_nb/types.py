@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import xarray as xr
 
 Side = Literal["above", "below"]
+Point = tuple[float, float]
+"""(x, y): x to the right, y down."""
+Rectangle = tuple[Point, Point, Point, Point]
+"""Four corners, in order around the rectangle."""
+RegionSource = Literal["index", "label", "drawn"]
+"""What a region was found in: a spectral index, ground truth (never at test time), or what a user drew."""
+Verdict = Literal["holds", "contradicts", "cannot be checked"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,3 +43,173 @@ class Prior:
     """DOI or URL of the index."""
     guard: str = ""
     """The second condition that a pixel must meet, such as ``NDWI < -0.1``; empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What a prompt says of one region. Positions are fractions of the tile, with three decimals."""
+
+    size: str
+    """Size word, from ``regions.SIZE_WORDS``."""
+    centroid_frac: Point
+    location: str
+    """Cell of the 3 x 3 grid: ``top-left`` ... ``center`` ... ``bottom-right``."""
+    rectangle_frac: Rectangle
+    """Rotated rectangle of least area."""
+    index_name: str | None = None
+    """The three richer attributes are None in prompts of the released form."""
+    mean_index: float | None = None
+    share_frac: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Connected pixels of a mask. Pixel (row r, column c) covers x from c to c + 1 and y from r to r + 1."""
+
+    runs: Any = field(repr=False, compare=False)
+    """Its pixels: int32 [N, 3], rows of (row, first column, column after the last), in reading order."""
+    shape: tuple[int, int]
+    """(height, width) of the tile, in pixels."""
+    area_px: int
+    centroid_px: Point
+    rectangle_px: Rectangle
+    """Rotated rectangle of least area about its pixels."""
+    share_frac: float
+    """Share of the tile."""
+    size: str
+    location: str
+    source: RegionSource = "index"
+    area_m2: float | None = None
+    """On an equal-area projection; None where there is no CRS."""
+    index_name: str | None = None
+    mean_index: float | None = None
+    spread_index: float | None = None
+    """Standard deviation of the index inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class AreaFilter:
+    """Regions by their area."""
+
+    comparison: Literal[">", ">=", "<", "<="]
+    amount: float
+    unit: Literal["m2", "ha", "km2", "px"]
+
+
+@dataclass(frozen=True, slots=True)
+class RankFilter:
+    """The N largest or smallest regions, among those that pass all other filters."""
+
+    order: Literal["largest", "smallest"]
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceFilter:
+    """Regions by where their centroid lies: compass words mean the map, the others the picture."""
+
+    place: Literal[
+        "north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west", "centre",
+        "top", "top-right", "right", "bottom-right", "bottom", "bottom-left", "left", "top-left",
+    ]  # fmt: skip
+    inside: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnFilter:
+    """Regions by the area that the user drew: wholly or partly within it, or outside it."""
+
+    inside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NearFilter:
+    """Regions by their distance on the ground to another target."""
+
+    target: str
+    distance_m: float
+    within: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeFilter:
+    """Regions by whether they touch the edge of the scene."""
+
+    touching: bool
+
+
+Filter = AreaFilter | RankFilter | PlaceFilter | DrawnFilter | NearFilter | EdgeFilter
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """What a user typed, understood."""
+
+    text: str
+    """The whole text as typed; the language model reads it too."""
+    language: str
+    """ISO 639-1 code: ar, de, en, es, fr, hi, pt, ru or zh."""
+    targets: tuple[str, ...]
+    """Ids of the targets asked for; empty when everything but ``excluded`` is."""
+    excluded: tuple[str, ...] = ()
+    """Ids of the targets to leave out."""
+    filters: tuple[Filter, ...] = ()
+    narrower: Mapping[str, str] = field(default_factory=dict)
+    """Words that mean less than their target, such as ``forest`` -> ``vegetation``: the answer is for the target."""
+    meaning: str = ""
+    """The parsed meaning as a sentence in the user's language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean and standard deviation of an index over some pixels; NaN where there are none."""
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Figures measured on a mask and the bands under it: what an explanation may say."""
+
+    target: str
+    shape: tuple[int, int]
+    area_px: int
+    valid_px: int
+    share_frac: float
+    """Share of the valid pixels."""
+    area_m2: float | None
+    number: int
+    """Regions of at least ``min_area_px`` pixels."""
+    regions: tuple[Region, ...]
+    """The largest of them, largest first."""
+    index_name: str | None
+    inside: Spread | None
+    """Of the index over the mask's valid pixels."""
+    outside: Spread | None
+    """Of the index over the other valid pixels."""
+    neighbours: Mapping[str, float] = field(default_factory=dict)
+    """Share of the mask's border that each other target takes up."""
+    is_relative: bool = False
+    """Whether the bands are digital numbers, so that figures of the index compare within this scene only."""
+
+    @property
+    def largest(self) -> Region | None:
+        """The largest region, or None without any."""
+        return self.regions[0] if self.regions else None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One checkable statement of an explanation."""
+
+    text: str
+    """The words, as they stand in the explanation."""
+    start: int
+    """Where they begin in it, in characters."""
+    kind: Literal["area", "share", "number", "index", "size", "place", "position", "presence", "neighbour", "other"]
+    stated: str
+    """What they say, in one form for all languages."""
+    measured: str
+    """What the evidence says; empty where it says nothing."""
+    verdict: Verdict

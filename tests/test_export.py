@@ -12,7 +12,7 @@ import xarray as xr
 from affine import Affine
 from pyproj import Geod
 
-from spex_nb import compute_indices, mask_polygons, sample_scene, save_cog, save_geopackage
+from spex_nb import compute_indices, find_regions, regions_frame, sample_scene, save_cog, save_geopackage
 from spex_nb.errors import GridWarning, OutputError
 
 
@@ -22,6 +22,10 @@ def mask_of(crs: str | None, transform: Affine, shape: tuple[int, int] = (20, 30
     pixels[10, 10] = pixels[11, 11] = True  # touch at a corner: one region
     mask = xr.DataArray(pixels, dims=("y", "x"), name="water").rio.write_transform(transform)
     return mask if crs is None else mask.rio.write_crs(crs)
+
+
+def polygons_of(mask: xr.DataArray) -> gpd.GeoDataFrame:
+    return regions_frame(find_regions(mask), mask)
 
 
 def test_cog_holds_the_indices(tmp_path: Path) -> None:
@@ -51,33 +55,32 @@ def test_a_scene_without_crs_says_why_its_file_has_none(tmp_path: Path) -> None:
     mask = mask_of(None, Affine.identity())
     with pytest.warns(GridWarning, match=r"coordinates are pixels.*Give the scene a CRS"):
         save_cog(mask, tmp_path / "m.tif")
-    frame = mask_polygons(mask)
+    frame = polygons_of(mask)
     assert frame.crs is None
-    assert "area_m2" not in frame
+    assert frame["area_m2"].isna().all()
     with pytest.warns(GridWarning, match="coordinates are pixels"):
         save_geopackage(frame, tmp_path / "m.gpkg")
 
 
 def test_polygons_are_eight_connected_and_sorted(tmp_path: Path) -> None:
-    frame = mask_polygons(mask_of("EPSG:32632", Affine(10, 0, 5e5, 0, -10, 5e6)))
+    frame = polygons_of(mask_of("EPSG:32632", Affine(10, 0, 5e5, 0, -10, 5e6)))
     assert list(frame["area_px"]) == [24, 2]
     assert list(frame["area_m2"]) == pytest.approx([2400, 200], rel=2e-3)
-    assert len(mask_polygons(mask_of("EPSG:32632", Affine(10, 0, 5e5, 0, -10, 5e6)), min_area_px=3)) == 1
     back = gpd.read_file(save_geopackage(frame, tmp_path / "r.gpkg"))
     assert back.crs.to_epsg() == 32632
     assert len(back) == 2
 
 
 def test_areas_in_degrees_equal_the_geodesic_ones() -> None:
-    frame = mask_polygons(mask_of("EPSG:4326", Affine(0.001, 0, 10, 0, -0.001, 60)))
+    frame = polygons_of(mask_of("EPSG:4326", Affine(0.001, 0, 10, 0, -0.001, 60)))
     geodesic = [abs(Geod(ellps="WGS84").geometry_area_perimeter(shape)[0]) for shape in frame.geometry]
     assert list(frame["area_m2"]) == pytest.approx(geodesic, rel=1e-3)
 
 
 def test_an_empty_mask_has_no_polygons(tmp_path: Path) -> None:
     mask = mask_of("EPSG:32632", Affine(10, 0, 5e5, 0, -10, 5e6)) & False
-    frame = mask_polygons(mask)
-    assert list(frame.columns) == ["geometry", "area_px", "area_m2"]
+    frame = polygons_of(mask)
+    assert frame.empty
     assert len(gpd.read_file(save_geopackage(frame, tmp_path / "r.gpkg"))) == 0
 
 

@@ -13,6 +13,7 @@ import xarray as xr
 
 from spex_nb.errors import MissingBandError, TargetError
 from spex_nb.priors import RULES, prior_table, spectral_prior
+from spex_nb.samples import sample_scene
 
 ALL = ("blue", "green", "red", "nir", "swir16", "swir22")
 RGB = ("blue", "green", "red")
@@ -252,3 +253,11 @@ def test_aerial_digital_numbers(measure: ModuleType, real_data: Path) -> None:
     green = np.isin(codes, (2, 3))
     assert spectral_prior(scene, "vegetation").mask.to_numpy()[green].mean() >= 0.8
     assert spectral_prior(scene, "water").mask.to_numpy().mean() <= 0.03
+
+
+def test_a_threshold_set_by_hand_keeps_index_and_guards_and_says_so() -> None:
+    scene = sample_scene("river_10m")
+    measured, strict = spectral_prior(scene, "water"), spectral_prior(scene, "water", threshold=0.9)
+    assert (strict.index_name, strict.guard, strict.threshold) == (measured.index_name, measured.guard, 0.9)
+    assert strict.mask.sum() < measured.mask.sum()
+    assert "set by hand" in strict.reason

@@ -1,0 +1,507 @@
+"""What an explanation claims, found in free text and held against the evidence, statement by statement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from spex_nb.clauses import (
+    NEAR,
+    RANKS,
+    SIDES,
+    Clause,
+    Role,
+    comparison_at,
+    denial,
+    index_roles,
+    is_denied_at,
+    read_clauses,
+)
+from spex_nb.languages import get_language
+from spex_nb.tokens import Figure, Sentence, Token, read_sentences
+from spex_nb.types import Claim, Evidence, Region, Spread, Verdict
+
+TOLERANCES = {
+    "area": 0.05,
+    "share": 0.05,
+    "neighbour": 0.05,
+    "number": 0.0,
+    "index": 0.0,
+    "about": 0.1,
+}
+"""How far a figure may be off, as a share of the measured one; ``about`` is for those that say so, of any kind. Half a
+unit of the last digit given is always allowed, for counts excepted, and `INDEX_SLACK` more for an index."""
+INDEX_SLACK = 0.01
+POSITION_SLACK = 0.02
+"""Of the tile's width and height."""
+UNITS_M2 = {"m2": 1.0, "ha": 1e4, "km2": 1e6}
+HOLDS: Verdict = "holds"
+CONTRADICTS: Verdict = "contradicts"
+UNKNOWN: Verdict = "cannot be checked"
+
+
+def check_explanation(text: str, evidence: Evidence, language: str = "en") -> list[Claim]:
+    """Find what a text claims about a mask, and say of each claim whether it holds.
+
+    Found are areas, shares, counts, values of the index, size words, places, positions, presence and absence, and what
+    lies along the border. A number whose meaning is not clear is a claim too, which cannot be checked. Places named by
+    compass are read as on a picture whose top is north.
+
+    Args:
+        text: An explanation, by whomever; it may hold anything.
+        evidence: Figures measured on the mask.
+        language: ISO 639-1 code of the text's language.
+
+    Returns:
+        The claims in the order of the text.
+
+    Raises:
+        LanguageError: If the language is not spoken here.
+    """
+    get_language(language)
+    sentences = read_sentences(text, language, evidence.index_name or "")
+    checked = (claim for sentence in sentences for claim in _SentenceCheck(text, sentence, evidence).claims())
+    return sorted(checked, key=lambda claim: claim.start)
+
+
+def same_figures(original: str, rewritten: str, evidence: Evidence, language: str = "en") -> bool:
+    """Say whether a rewritten explanation still holds every figure of the original, and no other.
+
+    Args:
+        original: An explanation, such as `answers.write_answer` gives.
+        rewritten: The same in other words.
+        evidence: What both are about.
+        language: ISO 639-1 code of both.
+
+    Returns:
+        True if each figure, size word, place and statement of presence that holds in the original is in the rewritten
+        text with the same meaning, and the rewritten text neither contradicts the evidence nor has a number that cannot
+        be checked.
+    """
+    told = check_explanation(original, evidence, language)
+    wanted = {(claim.kind, claim.measured) for claim in told if claim.verdict == HOLDS}
+    found = check_explanation(rewritten, evidence, language)
+    is_sound = not any(claim.verdict == CONTRADICTS or _is_loose_number(claim) for claim in found)
+    return is_sound and wanted <= {(claim.kind, claim.measured) for claim in found}
+
+
+def _is_loose_number(claim: Claim) -> bool:
+    return claim.verdict == UNKNOWN and claim.kind not in ("size", "place", "presence")
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """One figure of the evidence: its name, its value where it is known, and how it is told."""
+
+    name: str
+    value: float | None
+    told: str = ""
+    """Its value with a unit that is always the same, so that 1 km² and 100 ha are seen to be one figure."""
+
+    def __str__(self) -> str:
+        return "" if self.value is None else f"{self.name}: {self.told or f'{self.value:.6g}'}"
+
+
+class _SentenceCheck:
+    """Finds and checks the claims of one sentence."""
+
+    def __init__(self, text: str, sentence: Sentence, evidence: Evidence) -> None:
+        self._text = text
+        self._evidence = evidence
+        self._clauses = read_clauses(sentence)
+        self._kinds = {kind for clause in self._clauses for kind in clause.kinds}
+        self._targets = set().union(*(clause.targets for clause in self._clauses))
+        self._is_spectral = bool(self._kinds & {"index", "inside", "outside"})
+        self._roles = index_roles(self._clauses)
+
+    def claims(self) -> Iterator[Claim]:
+        """Return the claims, in no order."""
+        for clause in self._clauses:
+            yield from self._presence(clause)
+            for position, token in enumerate(clause.tokens):
+                yield from self._claims_of(clause, position, token)
+
+    def _claims_of(self, clause: Clause, position: int, token: Token) -> Iterator[Claim]:
+        if token.figure is not None:
+            yield self._number(clause, position, token, token.figure)
+        elif token.pair is not None:
+            yield self._position(clause, token, token.pair)
+        elif "numeral" in token:
+            yield from self._numeral(clause, position, token)
+        elif "single" in token:
+            yield self._single(token)
+        elif "place" in token:
+            yield self._place(clause, token)
+        elif "size" in token and not self._is_spectral and "ignore" not in token:
+            yield from self._size(clause, position, token)
+        elif "target" in token and "border" in self._kinds and not self._has_percent(clause):
+            yield from self._neighbour(clause, token)
+
+    # --- numbers -----------------------------------------------------------------------------------------------------
+
+    def _number(self, clause: Clause, position: int, token: Token, figure: Figure) -> Claim:
+        """Read a number by what stands around it: its unit, what it counts, or the index."""
+        if self._is_side_of_grid(clause, position, figure):
+            return self._claim((token, token), "other", f"side {figure.value:g} px", _sides(self._evidence), HOLDS)
+        after = clause.after(position, 2)
+        scale = next((float(t.senses["scale"]) for t in after[:1] if "scale" in t), 1.0)
+        unit = next((t for t in (after[1:] if scale != 1 else after[:1]) if "unit" in t), None)
+        figure = Figure(figure.value * scale, figure.half_unit * scale)
+        if unit is not None:
+            return self._quantity(clause, position, (token, unit), figure)
+        if position and self._is_percent_before(clause.tokens[position - 1]):
+            return self._quantity(clause, position - 1, (clause.tokens[position - 1], token), figure, "percent")
+        if figure.value.is_integer() and self._is_count(clause, position):
+            return self._count(clause, position, token, figure)
+        if self._is_spectral and token.start in self._roles:
+            return self._index(clause, position, token, figure)
+        return self._unclear(token)
+
+    def _is_percent_before(self, token: Token) -> bool:
+        """Say whether a unit is one that stands before its number, as in 百分之五."""
+        return token.senses.get("unit") == "percent" and _is_chinese(self._text[token.start : token.end])
+
+    def _quantity(
+        self, clause: Clause, position: int, span: tuple[Token, Token], figure: Figure, unit: str = ""
+    ) -> Claim:
+        unit = unit or span[1].senses["unit"]
+        stated = f"{figure.value:g} {unit}"
+        if unit == "percent":
+            return self._share(clause, position, span, figure, stated)
+        if unit not in (*UNITS_M2, "px"):
+            return self._claim(span, "other", stated, "", UNKNOWN)
+        facts = self._areas(clause, unit)
+        return self._compared(clause, position, span, "area", figure, stated, facts)
+
+    def _share(self, clause: Clause, position: int, span: tuple[Token, Token], figure: Figure, stated: str) -> Claim:
+        if "border" in self._kinds:
+            facts = self._border_shares(span[0])
+            return self._compared(clause, position, span, "neighbour", figure, f"{stated} of the border", facts)
+        return self._compared(clause, position, span, "share", figure, stated, self._shares(clause))
+
+    def _count(self, clause: Clause, position: int, token: Token, figure: Figure) -> Claim:
+        facts = [_Fact("regions", float(self._evidence.number))]
+        subset = [t for t in clause.tokens if "size" in t or "place" in t]
+        if subset and not clause.has(*RANKS):
+            known = _subset(self._evidence, subset)
+            near = [t for t in clause.after(position, NEAR) if "size" in t]
+            facts = [_Fact("such regions", known)] + ([] if near else facts)
+        return self._compared(clause, position, (token, token), "number", figure, f"{figure.value:g}", facts)
+
+    def _index(self, clause: Clause, position: int, token: Token, figure: Figure) -> Claim:
+        role = self._roles[token.start]
+        name = next((t.senses["index"] for c in self._clauses for t in c.tokens if "index" in t), None)
+        name = name or self._evidence.index_name or ""
+        stated = f"{name} {_part(role)} {role.side} {figure.value:g}"
+        is_limit = clause.has("threshold") or comparison_at(clause, position) in ("more", "less", "at_least", "at_most")
+        is_ours = name == self._evidence.index_name and not is_limit
+        facts = self._index_facts(clause, role) if is_ours else []
+        return self._compared(clause, position, (token, token), "index", figure, stated, facts)
+
+    def _numeral(self, clause: Clause, position: int, token: Token) -> Iterator[Claim]:
+        """Check a number word; one that counts nothing known cannot be checked."""
+        figure = Figure(float(token.senses["numeral"]), 0.0)
+        next_one = clause.after(position, 1)
+        if self._is_count(clause, position):
+            yield self._count(clause, position, token, figure)
+        elif not _is_chinese(self._text[token.start : token.end]) or (next_one and "measure" in next_one[0]):
+            yield self._unclear(token)
+
+    def _single(self, token: Token) -> Claim:
+        verdict = HOLDS if self._evidence.number == 1 else CONTRADICTS
+        return self._claim((token, token), "number", "1", str(_Fact("regions", self._evidence.number)), verdict)
+
+    def _unclear(self, token: Token) -> Claim:
+        return self._claim((token, token), "other", self._text[token.start : token.end], "", UNKNOWN)
+
+    def _compared(
+        self,
+        clause: Clause,
+        position: int,
+        span: tuple[Token, Token],
+        kind: str,
+        figure: Figure,
+        stated: str,
+        facts: list[_Fact],
+    ) -> Claim:
+        """Hold a figure against the facts that it may mean: one that agrees is enough."""
+        known = [fact for fact in facts if fact.value is not None and math.isfinite(fact.value)]
+        if not known or not math.isfinite(figure.value) or is_denied_at(clause, position):
+            return self._claim(span, kind, stated, "; ".join(str(fact) for fact in known), UNKNOWN)
+        how = comparison_at(clause, position)
+        agreeing = [fact for fact in known if _agrees(kind, figure, fact.value or 0.0, how)]
+        verdict = HOLDS if agreeing else CONTRADICTS
+        return self._claim(span, kind, f"{how} {stated}".strip(), str((agreeing or known)[0]), verdict)
+
+    # --- what a number may mean --------------------------------------------------------------------------------------
+
+    def _areas(self, clause: Clause, unit: str) -> list[_Fact]:
+        """Return the areas that one in this clause may mean."""
+        evidence = self._evidence
+        if clause.has("valid") or ("valid" in self._kinds and not clause.has("target", "region", "total", *RANKS)):
+            return [_Fact("valid pixels", float(evidence.valid_px))] if unit == "px" else []
+        if clause.targets and evidence.target not in clause.targets:
+            return []
+        total = _area("total area", evidence, unit)
+        own = [_area("area of a region", region, unit) for region in self._named(clause)]
+        if clause.subject in RANKS:
+            return [*own, total] if clause.has("total") else own
+        is_of_all = clause.has("total") or not clause.has("region", "target", "others", "size")
+        return [total] if is_of_all else [total, *own]
+
+    def _shares(self, clause: Clause) -> list[_Fact]:
+        """Return the shares that a percentage in this clause may mean."""
+        evidence = self._evidence
+        is_about_it = self._kinds & {"target", "region", "scene", "total", "present", *RANKS}
+        other = clause.targets and evidence.target not in clause.targets
+        if not is_about_it or other or clause.has("foreign", "valid", "inside", "outside"):
+            return []
+        whole = _percent("share of the scene", 100 * evidence.share_frac)
+        if clause.subject not in RANKS:
+            return [whole]
+        of_scene = [_percent("share of a region", 100 * r.share_frac) for r in self._named(clause)]
+        of_target = [
+            _percent("share of the target's area", 100 * r.area_px / evidence.area_px)
+            for r in self._named(clause)
+            if evidence.area_px
+        ]
+        return [*of_scene, *of_target, *([whole] if clause.has("total") else [])]
+
+    def _border_shares(self, token: Token) -> list[_Fact]:
+        """Return the share of the border that the nearest other target takes up."""
+        name = self._neighbour_of(token)
+        share = self._evidence.neighbours.get(name) if name else None
+        return [] if share is None else [_percent(f"border with {name}", 100 * share)]
+
+    def _neighbour_of(self, token: Token) -> str | None:
+        """Return the other target that a percentage belongs to: before it where nouns come first, else after it."""
+        line = [t for c in self._clauses for t in c.tokens]
+        others = [t for t in line if "target" in t and t.senses["target"] != self._evidence.target]
+        if not others:
+            return None
+        percents = [t for t in line if t.senses.get("unit") == "percent"]
+        nouns_first = others[0].start < percents[0].start
+        before = [t for t in others if t.start < token.start]
+        after = [t for t in others if t.start > token.start]
+        nearest = (before[-1:] or after[:1]) if nouns_first else (after[:1] or before[-1:])
+        return nearest[0].senses["target"]
+
+    def _index_facts(self, clause: Clause, role: Role) -> list[_Fact]:
+        evidence = self._evidence
+        spread: Spread | None = evidence.outside if role.side == "outside" or not evidence.area_px else evidence.inside
+        facts = (
+            []
+            if spread is None
+            else [_Fact(f"{_part(role)} {role.side}", spread.std if role.is_spread else spread.mean)]
+        )
+        if clause.subject in RANKS and not clause.has(*SIDES):
+            named = self._named(clause)
+            facts += [
+                _Fact(f"{_part(role)} of a region", r.spread_index if role.is_spread else r.mean_index) for r in named
+            ]
+        return facts
+
+    def _named(self, clause: Clause) -> tuple[Region, ...]:
+        """Return the regions that a clause speaks of: one by its rank, or all that are known."""
+        regions, number = self._evidence.regions, self._evidence.number
+        if clause.subject == "smallest":
+            return regions[-1:] if len(regions) == number else ()
+        ranks = {"largest": 0, "second": 1, "third": 2}
+        if clause.subject not in ranks:
+            return regions
+        rank = ranks[clause.subject]
+        return regions[rank : rank + 1]
+
+    def _is_count(self, clause: Clause, position: int) -> bool:
+        """Say whether the number at a position counts regions: ``5 lakes``, ``number of regions: 5``."""
+        if _follows_number_of(clause, position):
+            return True
+        unknown = 0
+        for token in clause.after(position, 2 * NEAR):
+            if self._is_counted(token):
+                return True
+            if "target" in token or token.figure or unknown > 1:
+                return False
+            unknown += not ("fillers" in token or "size" in token)
+        return self._is_counted_before(clause, position) and not unknown
+
+    def _is_counted(self, token: Token) -> bool:
+        return "region" in token or token.senses.get("target") == self._evidence.target
+
+    def _is_counted_before(self, clause: Clause, position: int) -> bool:
+        """Look back, over a colon too, for what the number counts."""
+        place = self._clauses.index(clause)
+        if position or not place:
+            return all("fillers" in t for t in clause.after(position, 2)) and bool(
+                position and "region" in clause.tokens[position - 1]
+            )
+        earlier = self._clauses[place - 1]
+        return self._text[: clause.tokens[0].start].rstrip().endswith((":", "：")) and (
+            earlier.has("number_of") or self._is_counted(earlier.tokens[-1])
+        )
+
+    def _is_side_of_grid(self, clause: Clause, position: int, figure: Figure) -> bool:
+        beside = clause.before(position, 1) + clause.after(position, 1)
+        return any("times" in t for t in beside) and figure.value in self._evidence.shape
+
+    # --- words -------------------------------------------------------------------------------------------------------
+
+    def _position(self, clause: Clause, token: Token, pair: tuple[float, float]) -> Claim:
+        """Check a point, in pixels or fractions of the tile, against centroids and corners."""
+        height, width = self._evidence.shape
+        is_frac = max(pair) <= 1
+        x, y = pair if is_frac else (pair[0] / width, pair[1] / height)
+        points = [p for r in self._named(clause) for p in (r.centroid_px, *r.rectangle_px)]
+        hits = (max(abs(px / width - x), abs(py / height - y)) <= POSITION_SLACK for px, py in points)
+        verdict = UNKNOWN if not points else HOLDS if any(hits) else CONTRADICTS
+        measured = "" if not points else f"centroid: ({points[0][0] / width:.3f}, {points[0][1] / height:.3f})"
+        return self._claim((token, token), "position", f"({x:.3f}, {y:.3f})", measured, verdict)
+
+    def _place(self, clause: Clause, token: Token) -> Claim:
+        place = token.senses["place"]
+        named = self._named(clause)
+        is_there = any(_lies_in(region, place) for region in named)
+        verdict = self._word_verdict(clause, is_there=is_there, could_be=clause.subject not in RANKS)
+        return self._claim((token, token), "place", denial(clause) + place, _words_of(named, "location"), verdict)
+
+    def _size(self, clause: Clause, position: int, token: Token) -> Iterator[Claim]:
+        if any("parts" in t for t in clause.after(position, 2)):
+            return  # a large part of the scene is not a large region
+        size = token.senses["size"]
+        named = self._named(clause)
+        is_so = any(region.size == size for region in named)
+        verdict = self._word_verdict(clause, is_there=is_so, could_be=clause.subject not in RANKS)
+        yield self._claim((token, token), "size", denial(clause) + size, _words_of(named, "size"), verdict)
+
+    def _word_verdict(self, clause: Clause, *, is_there: bool, could_be: bool) -> Verdict:
+        """Judge a size or place: of one region, or of any, some of which may not be listed."""
+        evidence = self._evidence
+        if clause.subject in RANKS and not self._named(clause) and evidence.number:
+            return UNKNOWN
+        if not is_there and could_be and evidence.number > len(evidence.regions):
+            return UNKNOWN
+        if not self._kinds & {"region", "target", "none", "single", "present", "others", *RANKS}:
+            return UNKNOWN
+        return HOLDS if is_there != bool(denial(clause)) else CONTRADICTS
+
+    def _presence(self, clause: Clause) -> Iterator[Claim]:
+        """Check what a clause says of the target's being there at all."""
+        nouns = [t for t in clause.tokens if t.senses.get("target") == self._evidence.target]
+        if self._says_absent(clause, nouns):
+            subject = nouns or [t for t in clause.tokens if t.senses.keys() & {"absent", "none", "no"}]
+            yield self._present(subject[0], "absent", is_right=self._evidence.area_px == 0)
+        elif nouns and clause.has("present", "unit") and not clause.has("not", "no", "none", "absent", "border"):
+            yield self._present(nouns[0], "present", is_right=self._evidence.area_px > 0)
+
+    def _present(self, token: Token, stated: str, *, is_right: bool) -> Claim:
+        measured = "present" if self._evidence.area_px else "absent"
+        return self._claim((token, token), "presence", stated, measured, HOLDS if is_right else CONTRADICTS)
+
+    def _says_absent(self, clause: Clause, nouns: list[Token]) -> bool:
+        if clause.has("place", "size", "border", *RANKS) or (clause.targets and not nouns):
+            return False
+        is_about_it = bool(nouns) or clause.has("region") or self._evidence.target in self._targets
+        if clause.has("absent", "none"):
+            return is_about_it
+        return any(self._is_denied(clause, position) for position in range(len(clause.tokens)))
+
+    def _is_denied(self, clause: Clause, position: int) -> bool:
+        token = clause.tokens[position]
+        after = any(self._is_counted(t) for t in clause.after(position, NEAR))
+        before = any(self._is_counted(t) for t in clause.before(position, NEAR))
+        return ("no" in token and after) or ("no_after" in token and before)
+
+    def _neighbour(self, clause: Clause, token: Token) -> Iterator[Claim]:
+        """Check a statement that something lies along the border, without a figure."""
+        name = token.senses["target"]
+        if name == self._evidence.target or "border" not in self._kinds:
+            return
+        share = self._evidence.neighbours.get(name)
+        denied = denial(clause)
+        verdict = UNKNOWN if share is None else CONTRADICTS if denied else HOLDS
+        measured = "" if share is None else str(_percent(f"border with {name}", 100 * share))
+        yield self._claim((token, token), "neighbour", f"{denied}beside {name}", measured, verdict)
+
+    def _has_percent(self, clause: Clause) -> bool:
+        return any(t.senses.get("unit") == "percent" for t in clause.tokens)
+
+    def _claim(self, span: tuple[Token, Token], kind: str, stated: str, measured: str, verdict: Verdict) -> Claim:
+        first, last = span
+        return Claim(self._text[first.start : last.end], first.start, kind, stated, measured, verdict)  # type: ignore[arg-type]
+
+
+# --- comparing -------------------------------------------------------------------------------------------------------
+
+
+def _agrees(kind: str, figure: Figure, measured: float, how: str) -> bool:
+    """Say whether a figure agrees with what was measured."""
+    slack = 0.0 if kind == "number" else figure.half_unit + (INDEX_SLACK if kind == "index" else 0.0)
+    if how in ("more", "at_least"):
+        return measured > figure.value - slack - (1e-9 if how == "at_least" else 0.0)
+    if how in ("less", "at_most"):
+        return measured < figure.value + slack + (1e-9 if how == "at_most" else 0.0)
+    relative = TOLERANCES["about"] if how == "about" else TOLERANCES[kind]
+    return abs(figure.value - measured) <= max(relative * abs(measured), slack) + 1e-9
+
+
+def _area(name: str, measured: Evidence | Region, unit: str) -> _Fact:
+    """Return an area in a unit; what is empty is so in every unit."""
+    told = f"{measured.area_px} px"
+    if unit == "px" or not measured.area_px:
+        return _Fact(name, float(measured.area_px), told)
+    return _Fact(name, None if measured.area_m2 is None else measured.area_m2 / UNITS_M2[unit], told)
+
+
+def _follows_number_of(clause: Clause, position: int) -> bool:
+    """Say whether ``number of regions`` stands before a number, with no other number between."""
+    for token in clause.before(position, 2 * NEAR):
+        if "number_of" in token:
+            return True
+        if token.figure is not None:
+            return False
+    return False
+
+
+def _percent(name: str, percent: float) -> _Fact:
+    return _Fact(name, percent, f"{percent:.6g} %")
+
+
+def _value(spread: Spread, role: Role) -> float:
+    return spread.std if role.is_spread else spread.mean
+
+
+def _part(role: Role) -> str:
+    return "spread" if role.is_spread else "mean"
+
+
+def _subset(evidence: Evidence, words: list[Token]) -> float | None:
+    """Count the regions of a size and place; None where some are not listed."""
+    if evidence.number > len(evidence.regions):
+        return None
+    sizes = {t.senses["size"] for t in words if "size" in t}
+    places = [t.senses["place"] for t in words if "place" in t]
+    hits = [
+        r
+        for r in evidence.regions
+        if (not sizes or r.size in sizes) and (not places or any(_lies_in(r, place) for place in places))
+    ]
+    return float(len(hits))
+
+
+def _lies_in(region: Region, place: str) -> bool:
+    """Say whether a region lies in a cell of the 3 x 3 grid, or in a row or column of it."""
+    return region.location == place or place in region.location.split("-")
+
+
+def _words_of(regions: tuple[Region, ...], attribute: str) -> str:
+    return ", ".join(dict.fromkeys(str(getattr(region, attribute)) for region in regions))
+
+
+def _sides(evidence: Evidence) -> str:
+    height, width = evidence.shape
+    return f"{width} x {height} px"
+
+
+def _is_chinese(text: str) -> bool:
+    return all("\u3400" <= char <= "\u9fff" for char in text)

@@ -1,0 +1,96 @@
+"""Connected components of a mask as runs of pixels: a scene of any size with many regions takes little memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spex_nb.types import Rectangle
+
+
+def label_runs(pixels: Any, connectivity: int) -> tuple[Any, Any]:
+    """Return the runs of a mask, int32 [N, 3] in reading order, and the number of the region of each, from 0."""
+    from scipy import ndimage
+
+    height, width = pixels.shape
+    edges = np.zeros((height, width + 1), bool)  # where a run begins or ends
+    if width:
+        edges[:, 0], edges[:, -1] = pixels[:, 0], pixels[:, -1]
+        np.not_equal(pixels[:, 1:], pixels[:, :-1], out=edges[:, 1:-1])
+    at = np.flatnonzero(edges)
+    rows, columns = at // (width + 1), at % (width + 1)
+    runs = np.stack([rows[::2], columns[::2], columns[1::2]], 1).astype(np.int32)
+    numbers, _ = ndimage.label(pixels, np.ones((3, 3)) if connectivity == 8 else None)  # noqa: PLR2004
+    return runs, numbers[runs[:, 0], runs[:, 1]] - 1
+
+
+def pixel_positions(runs: Any, width: int) -> Any:
+    """Return the positions of all pixels of some runs in the flattened [H, W]."""
+    first, lengths = runs[:, 0].astype(np.int64) * width + runs[:, 1], (runs[:, 2] - runs[:, 1]).astype(np.int64)
+    ends = np.cumsum(lengths)
+    return np.arange(lengths.sum()) + np.repeat(first - (ends - lengths), lengths)
+
+
+@dataclass(frozen=True)
+class Components:
+    """The runs of the chosen regions, one region after the other."""
+
+    runs: Any
+    starts: Any
+    """First run of each region."""
+
+    @classmethod
+    def of(cls, runs: Any, numbers: Any, chosen: Any) -> Components:
+        """Gather the runs of the chosen numbers, in that order."""
+        rank = np.full(numbers.max(initial=-1) + 1, -1)
+        rank[chosen] = np.arange(len(chosen))
+        ranks = rank[numbers]
+        kept = np.flatnonzero(ranks >= 0)
+        kept = kept[np.argsort(ranks[kept], kind="stable")]
+        return cls(runs[kept], np.searchsorted(ranks[kept], np.arange(len(chosen))))
+
+    def sum(self, values: Any) -> Any:
+        """Return the sum over the runs of each region of one value a run."""
+        return np.add.reduceat(values, self.starts) if len(self.starts) else np.empty(0)
+
+    def spread(self, index: Any, width: int) -> tuple[Any, Any]:
+        """Return mean and standard deviation of the index in each region, NaN left out; None without an index."""
+        if index is None or not len(self.starts):
+            return None, None
+        values = np.asarray(index).ravel()[pixel_positions(self.runs, width)].astype(np.float64)
+        lengths = (self.runs[:, 2] - self.runs[:, 1]).astype(np.int64)
+        first = (np.cumsum(lengths) - lengths)[self.starts]  # first pixel of each region
+        known = np.isfinite(values)
+        counts = np.add.reduceat(known, first, dtype=np.int64)
+        with np.errstate(invalid="ignore"):  # a region where the index is nowhere defined: NaN
+            means = np.add.reduceat(np.where(known, values, 0), first) / counts
+            away = np.where(known, values - np.repeat(means, np.diff([*first, len(values)])), 0)
+            return means, np.sqrt(np.add.reduceat(away**2, first) / counts)
+
+    def rectangles(self) -> list[Rectangle]:
+        """Return the rotated rectangle of least area about each region, from the outermost runs of its rows."""
+        import shapely
+
+        if not len(self.starts):
+            return []
+        regions = np.repeat(np.arange(len(self.starts)), np.diff([*self.starts, len(self.runs)]))
+        new_row = np.ones(len(self.runs), bool)
+        new_row[1:] = (np.diff(self.runs[:, 0]) != 0) | (np.diff(regions) != 0)
+        at = np.flatnonzero(new_row)
+        row, left = self.runs[at, 0], self.runs[at, 1]
+        right = self.runs[np.append(at[1:], len(self.runs)) - 1, 2]
+        x, y = np.stack([left, right, left, right], 1), np.stack([row, row, row + 1, row + 1], 1)
+        points = shapely.points(x.ravel().astype(float), y.ravel().astype(float))
+        outlines = shapely.oriented_envelope(shapely.multipoints(points, indices=np.repeat(regions[at], 4)))
+        return [_from_upper_left(shapely.get_coordinates(outline)[:4]) for outline in outlines]
+
+
+def _from_upper_left(corners: Any) -> Rectangle:
+    """Return the corners clockwise as seen on the picture, from the one nearest to its upper left."""
+    (a, b), (c, d) = corners[1] - corners[0], corners[2] - corners[1]
+    clockwise = corners if a * d - b * c > 0 else corners[::-1]  # y points down
+    start = min(range(4), key=lambda i: (round(clockwise[i].sum(), 9), clockwise[i][1]))
+    first, second, third, fourth = ((float(x), float(y)) for x, y in np.roll(clockwise, -start, axis=0))
+    return first, second, third, fourth

@@ -1,0 +1,80 @@
+"""A built dataset, opened: its records, their tiles and their masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spex_nb.errors import DatasetError, nearest
+from spex_nb.spie.records import SPLITS, Record, read_records
+from spex_nb.spie.tiles import read_mask, read_tile
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class SpieDataset:
+    """A folder of SPIE records with their tiles and masks."""
+
+    folder: Path
+
+    @cached_property
+    def index(self) -> pd.DataFrame:
+        """One row a record: place, sensor, bands, target, source of the attributes, share of the target, split."""
+        import pandas as pd
+
+        return pd.read_parquet(self.folder / "index.parquet").set_index("id")
+
+    def records(self, split: str | None = None) -> Iterator[Record]:
+        """Yield the records of one split (``train``, ``val``, ``test``), or of all."""
+        for name in SPLITS if split is None else (split,):
+            yield from read_records(self.folder / f"{name}.json")
+
+    def record(self, record_id: str) -> Record:
+        """Return one record.
+
+        Raises:
+            DatasetError: If there is none of this id.
+        """
+        if record_id not in self.index.index:
+            raise DatasetError(
+                "There is no such record",
+                found=repr(record_id),
+                expected=f"one of {len(self.index)} ids, see the dataset's index",
+                fix=nearest(record_id, self.index.index[:5000]) or "Look the id up in index.parquet.",
+            )
+        split = str(self.index.loc[record_id, "split"])
+        return next(record for record in self.records(split) if record.id == record_id)
+
+    def tile(self, record: Record) -> xr.Dataset:
+        """Return the bands of a record, float32 [H, W] each, and where they are ``valid``."""
+        return read_tile(self.folder / record.image)
+
+    def mask(self, record: Record) -> tuple[Any, Any]:
+        """Return (mask, known) of a record, both bool [H, W]."""
+        return read_mask(self.folder / record.gt_image)
+
+
+def open_dataset(folder: str | Path) -> SpieDataset:
+    """Open a dataset that ``build`` made.
+
+    Raises:
+        DatasetError: If the folder holds none, or its build did not end.
+    """
+    path = Path(folder)
+    missing = [name for name in (*(f"{split}.json" for split in SPLITS), "index.parquet") if not (path / name).exists()]
+    if missing:
+        raise DatasetError(
+            "The folder holds no whole dataset",
+            found=f"no {', '.join(missing)} in {path}",
+            expected="a folder that spie.build made to the end",
+            fix="Build again with the same settings: finished tiles are not done twice."
+            if (path / "build.json").exists()
+            else "Name the dataset's folder.",
+        )
+    return SpieDataset(path)

@@ -1,0 +1,124 @@
+"""Tiles on disk: all bands of a window as a small GeoTIFF, its mask as a PNG with a palette, a picture on request."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spex_nb.errors import UnreadableSourceError
+from spex_nb.plotting import composite
+
+STEP = 1e-4
+"""Reflectance is kept in steps of this size, as the products of most sensors do."""
+NODATA = -32768
+UNKNOWN = 255
+"""Of a mask: the label says nothing about this pixel."""
+PALETTE = {0: (0, 0, 0), 1: (0, 158, 224), UNKNOWN: (128, 128, 128)}
+
+
+def write_tile(tile: xr.Dataset, path: Path) -> str:
+    """Write all bands of a tile as int16 steps of 0.0001, with names, wavelengths and georeference.
+
+    Returns:
+        A hash of the pixels: equal tiles have equal hashes, whatever their place.
+    """
+    import rasterio
+
+    bands = tile.spex.bands
+    valid = tile.spex.valid.values
+    pixels = np.stack([np.where(valid, tile[band].values, np.nan) for band in bands])
+    steps = np.where(np.isnan(pixels), NODATA, np.clip(np.rint(pixels / STEP), NODATA + 1, 32767)).astype(np.int16)
+    height, width = tile.spex.shape
+    profile = {"driver": "GTiff", "count": len(bands), "height": height, "width": width, "dtype": "int16",
+               "nodata": NODATA, "compress": "deflate", "predictor": 2, "zlevel": 1}  # fmt: skip
+    if tile.spex.crs is not None:
+        profile |= {"crs": tile.spex.crs, "transform": tile.spex.transform}
+    with _quiet(), rasterio.open(path, "w", **profile) as file:
+        file.write(steps)
+        file.scales = [STEP] * len(bands)
+        for i, band in enumerate(bands, start=1):
+            file.set_band_description(i, band)
+            said = tile[band].attrs
+            file.update_tags(i, **{key: said[key] for key in ("wavelength_um", "width_um") if key in said})
+        file.update_tags(**{key: str(tile.attrs[key]) for key in ("sensor", "radiometry") if key in tile.attrs})
+    return hashlib.blake2b(steps.tobytes(), digest_size=8).hexdigest()
+
+
+def read_tile(path: Path) -> xr.Dataset:
+    """Read a tile as a scene: float32 bands [H, W] by name, ``valid``, CRS where it has one.
+
+    Raises:
+        UnreadableSourceError: If the file is missing or damaged.
+    """
+    import rasterio
+
+    try:
+        with _quiet(), rasterio.open(path) as file:
+            steps = file.read()
+            tags, names = file.tags(), file.descriptions
+            waves = [
+                {key: float(text) for key, text in file.tags(i).items() if key.endswith("_um")} for i in file.indexes
+            ]
+            crs, transform = file.crs, file.transform
+    except rasterio.errors.RasterioError as error:
+        raise UnreadableSourceError(
+            "The tile cannot be read", found=str(error), expected="a tile of the dataset", fix="Build it again."
+        ) from error
+    missing = steps == NODATA
+    pixels = np.where(missing, np.float32(np.nan), steps * np.float32(STEP))
+    bands = {name: (("y", "x"), band, said) for name, band, said in zip(names, pixels, waves, strict=True)}
+    kept = {key: tags[key] for key in ("sensor", "radiometry") if key in tags}
+    tile = xr.Dataset(bands | {"valid": (("y", "x"), ~missing.all(0))}, attrs=kept)
+    import rioxarray  # noqa: F401  (registers .rio)
+
+    return tile if crs is None else tile.rio.write_crs(crs).rio.write_transform(transform)
+
+
+def write_mask(mask: Any, known: Any, path: Path) -> None:
+    """Write a mask as an 8-bit PNG: 1 target, 0 not, 255 where the label says nothing."""
+    from PIL import Image
+
+    picture = Image.fromarray(np.where(known, mask.astype(np.uint8), np.uint8(UNKNOWN)), mode="P")
+    colors = np.zeros((256, 3), np.uint8)
+    colors[list(PALETTE)] = list(PALETTE.values())
+    picture.putpalette(colors.tobytes())
+    picture.save(path, compress_level=1)
+
+
+def read_mask(path: Path) -> tuple[Any, Any]:
+    """Read a mask.
+
+    Returns:
+        (mask, known), both bool [H, W].
+
+    Raises:
+        UnreadableSourceError: If the file is missing or damaged.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture)
+    except (OSError, SyntaxError) as error:  # Pillow calls a broken PNG a syntax error
+        raise UnreadableSourceError(
+            "The mask cannot be read", found=f"{path}: {error}", expected="a PNG", fix="Build it again."
+        ) from error
+    return pixels == 1, pixels != UNKNOWN
+
+
+def write_rgb(tile: xr.Dataset, path: Path) -> None:
+    """Write a true-colour picture of a tile, for tools that take three channels only."""
+    from PIL import Image
+
+    Image.fromarray((255 * composite(tile)).astype(np.uint8)).save(path, compress_level=1)
+
+
+def _quiet() -> Any:
+    from rasterio.errors import NotGeoreferencedWarning
+
+    return warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning)
