@@ -467,10 +467,6 @@ def _percent(name: str, percent: float) -> _Fact:
     return _Fact(name, percent, f"{percent:.6g} %")
 
 
-def _value(spread: Spread, role: Role) -> float:
-    return spread.std if role.is_spread else spread.mean
-
-
 def _part(role: Role) -> str:
     return "spread" if role.is_spread else "mean"
 

@@ -206,14 +206,18 @@ def _relation(_: _Found) -> list[Said]:
     return [Fault("relation")]
 
 
+def _bad_amount(found: _Found) -> list[Said]:
+    problems = {"minus": "minus", "length": "length"}
+    return [Fault(next((problem for name, problem in problems.items() if found.has(name)), "number"))]
+
+
 _Rule = tuple[re.Pattern[str], Callable[[_Found], list[Said]]]
 _KINDS = (
-    "all", "and", "article", "between", "between_after", "but", "comma", "compare", "compare_after", "drawn", "edge",
-    "everything", "except", "except_after", "from", "half", "in", "inside", "inside_after", "length", "not",
-    "not_after",
-    "number", "of", "or", "outside", "outside_after", "particle", "place", "place_adjective", "quarter", "rank",
-    "scene",
-    "target", "to", "touch", "unit", "vague", "within", "within_after",
+    "all", "and", "article", "between", "between_after", "but", "comma", "compare", "compare_after", "drawn",
+    "edge", "everything", "except", "except_after", "from", "half", "in", "inside", "inside_after", "length",
+    "minus", "not", "not_after", "number", "of", "or", "outside", "outside_after", "particle", "place",
+    "place_adjective", "quarter", "rank", "scene", "target", "to", "touch", "unit", "vague", "within",
+    "within_after",
 )  # fmt: skip
 """Kinds of tokens that patterns speak of. All others fit nowhere."""
 
@@ -253,7 +257,6 @@ _RULES: list[_Rule] = [
             f"{_NOT} {_DISTANCE} how:compare_after (of|from|to)+ goal:target",
             f"{_NOT} in? from+ of? goal:target (of|from|in)* {_BEFORE} {_DISTANCE} in?",
             f"{_NOT} in? from+ of? goal:target (of|from|in)* {_DISTANCE} of? {_AFTER}|compare_after {_NOT_AFTER}",
-            f"goal:target (of|from)+ {_BEFORE} {_DISTANCE}",
             f"goal:target of? from+ {_DISTANCE} of? {_AFTER}|compare_after {_NOT_AFTER}",
             f"{_NOT} in? goal:target {_DISTANCE} of? {_AFTER}",
         ),
@@ -285,6 +288,7 @@ _RULES: list[_Rule] = [
         ),
         _everything: ("everything",),
         _mention: ("goal:target",),
+        _bad_amount: ("compare|within of? minus:minus? number length:length|unit?",),
     }.items()
     for text in texts
 ]

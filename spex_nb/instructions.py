@@ -34,6 +34,7 @@ _FAULTS = {
     "no count": ("It is not said how many", "a number: 'the 3 largest lakes', or 'the largest lake'"),
     "share": ("A share of the scene is no filter", "an area in m2, ha, km2 or px"),
     "place": ("Only sides have halves, only corners have quarters", "'northern half', 'north-west quarter', 'centre'"),
+    "relative": ("A place beside another land cover is no filter", "a place in the scene, or 'within 500 m of roads'"),
     "relation": ("A place beside another land cover is no filter", "a place in the scene, or 'within 500 m of roads'"),
 }
 _NO_FIT = ("These words fit nowhere in the sentence", "one land cover or several, then what they must meet")
@@ -170,7 +171,7 @@ def _require_targets(statements: Sequence[Statement], reading: Reading) -> None:
     said = [s.said for s in statements]
     asked = {m.token.sense.value for m in said if isinstance(m, Mention) and not m.excluded}
     excluded = {m.token.sense.value for m in said if isinstance(m, Mention) and m.excluded}
-    names_all = any(isinstance(one, Everything) for one in said)
+    names_all = any("everything" in _kinds(s) for s in statements)
     weak = names_all or any("all" in _kinds(s) for s in statements)
     if asked & excluded:
         problem = "The same land cover is asked for and left out (narrower words are answered by their land cover)"

@@ -70,8 +70,8 @@ def get_language(code: str) -> Language:
 def fold(text: str) -> str:
     """Return text as words are compared: NFKC (so that ² is 2), casefolded, without marks that typists leave out.
 
-    Latin accents, Arabic vowel signs, the Hindi nukta and invisible characters go; ё is е, and the forms of alef, yeh
-    and teh marbuta are one each.
+    Latin accents, Arabic vowel signs, the Hindi nukta and invisible characters go; ё is е, й is и, the forms of alef,
+    yeh and teh marbuta are one each, and traditional Chinese characters are simplified.
     """
     wide = unicodedata.normalize("NFKC", text).casefold()
     kept = (
@@ -84,7 +84,13 @@ def fold(text: str) -> str:
 
 _ALIKE = str.maketrans(
     {"ـ": None, "ى": "ي", "ة": "ه", "ی": "ي", "ک": "ك", "ँ": "ं", "़": None, "ʼ": "'", "’": "'", "‘": "'", "−": "-"}
+) | str.maketrans(
+    "於體頃積區園圖這個請顯給們裡裏為過離東邊內與別總條塊處築樓農樹叢灘灣淺溝濕綠蓋闊針鹽鹼鐵車線橋機場凍燒毀跡災識檢測標記畫選擇劃圍範緣觸鄰遠較約畝萬兩幾種類對應該沒無讓幫煩謝衛遙"
+    "張數據將從間後發現見計長寬廣狀級當點還樣實夠問題嗎麼設許積單級邨廠庫壩",
+    "于体顷积区园图这个请显给们里里为过离东边内与别总条块处筑楼农树丛滩湾浅沟湿绿盖阔针盐碱铁车线桥机场冻烧毁迹灾识检测标记画选择划围范缘触邻远较约亩万两几种类对应该没无让帮烦谢卫遥"
+    "张数据将从间后发现见计长宽广状级当点还样实够问题吗么设许积单级村厂库坝",
 )
+"""Characters that typists mix, and those of traditional Chinese that instructions are made of."""
 
 
 def read_number(text: str, language: Language | str) -> float:

@@ -255,7 +255,7 @@ def _forms(entry: str, sense: Sense) -> Iterator[tuple[str, Sense]]:
     stem, _, endings = entry.rpartition("|")
     numbers = endings.split("/")
     for ends, plural in zip(numbers, (False, True), strict=False):
-        for end in ends.split(",") if len(numbers) > 1 or stem else [ends]:
+        for end in ends.split(","):
             yield stem + end.strip(), replace(sense, plural=plural if len(numbers) > 1 else None)
 
 
