@@ -221,14 +221,15 @@ def _in_drawn(regions: list[Region], one: DrawnFilter, place: _Place) -> list[Re
     """Keep the regions that lie for the most part within what the user drew, or for the most part outside."""
     import shapely
 
-    if not isinstance(place.drawn, shapely.Geometry) or not place.drawn.area:
+    # Hand-drawn outlines cross themselves.
+    drawn_px = shapely.make_valid(place.drawn) if isinstance(place.drawn, shapely.Geometry) else None
+    if drawn_px is None or not drawn_px.area:
         raise RegionError(
             "No area was drawn",
             found=f"drawn={place.drawn!r}",
             expected="a polygon in the scene's CRS (in pixels where there is none)",
             fix="Draw an area on the map, or pass drawn=shapely.box(left, bottom, right, top).",
         )
-    drawn_px = shapely.make_valid(place.drawn)  # hand-drawn outlines cross themselves
     if place.ground is not None:
         to_pixels = ~place.scene.rio.transform()
         drawn_px = shapely.transform(drawn_px, lambda xy: np.stack(to_pixels @ xy.T, 1))
