@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "accessor": (),
+    "answers": ("write_answer",),
     "catalogue": ("index_info",),
     "errors": ("RadiometryWarning", "SpexError", "SpexWarning"),
     "claims": ("check_explanation",),
@@ -26,7 +27,7 @@ _HOMES = {
     "prompts": ("build_prompt", "parse_prompt"),
     "regions": ("find_regions", "regions_frame"),
     "diagnostics": ("report",),
-    "samples": ("sample_labels", "sample_scene", "sample_scenes"),
+    "samples": ("sample_labels", "sample_path", "sample_scene", "sample_scenes"),
     "scene": ("Scene", "open_scene"),
     "sensors": ("get_sensor", "list_sensors", "register_sensor"),
     "thresholds": ("find_threshold", "threshold_index"),

@@ -24,7 +24,7 @@ COMPOSITES = {"true": ("red", "green", "blue"), "false": ("nir", "red", "green")
 NODATA_GREY = 0.85
 
 
-class _Picture(Figure):
+class Picture(Figure):
     """A figure that a notebook shows by itself, though pyplot does not know it."""
 
     def _repr_png_(self) -> bytes:
@@ -116,7 +116,7 @@ def plot_regions(scene: xr.Dataset, regions: Sequence[Region], color: str = "#f0
         y = top + corners[:, 1] * (bottom - top) / height
         axes.plot(x[:5], y[:5], color=color, linewidth=1)
         axes.annotate(str(rank), (x[5], y[5]), color="white", ha="center", va="center", fontweight="bold")
-    axes.set_title(f"{len(regions)} regions")
+    axes.set_title(f"{len(regions)} region{'' if len(regions) == 1 else 's'}")
     return figure
 
 
@@ -160,7 +160,7 @@ def plot_spectra(scene: xr.Dataset, points: Mapping[str, tuple[int, int]]) -> Fi
 
 
 def _figure(height: float = 5.0) -> tuple[Figure, Axes]:
-    figure = _Picture(figsize=(6.4, height), layout="constrained")
+    figure = Picture(figsize=(6.4, height), layout="constrained")
     return figure, figure.add_subplot()
 
 

@@ -84,10 +84,21 @@ def read_sentences(text: str, language: str, index_name: str = "") -> list[Sente
             clauses.append([])
         elif "contrast" in token:
             clauses.append([token])
+        elif clauses[-1] and (corner := _corner(clauses[-1][-1], token, text)):
+            clauses[-1][-1] = corner
         else:
             clauses[-1].append(token)
     kept = ([clause for clause in sentence if clause] for sentence in sentences)
     return [sentence for sentence in kept if sentence]
+
+
+def _corner(first: Token, second: Token, text: str) -> Token | None:
+    """Return two words side by side as one place, if they name a row and a column: ``north west`` is top left."""
+    if "place" not in first or "place" not in second or text[first.end : second.start].strip(" -\u00a0"):
+        return None
+    named = {first.senses["place"], second.senses["place"]}
+    row, column = named & {"top", "bottom"}, named & {"left", "right"}
+    return Token(first.start, second.end, {"place": f"{row.pop()}-{column.pop()}"}) if row and column else None
 
 
 def _fold_with_places(text: str) -> tuple[str, list[int]]:

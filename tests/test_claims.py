@@ -500,6 +500,23 @@ def test_claims_say_where_they_stand_and_what_was_measured() -> None:
 
 
 @pytest.mark.parametrize(
+    ("place", "verdict"),
+    [
+        ("at the top left", H),
+        ("on the upper-left", H),
+        ("in the north west", H),
+        ("in the top left corner", H),
+        ("at the top right", C),
+        ("on the lower left", C),
+        ("in the south west", C),
+    ],
+)
+def test_a_corner_is_one_place_and_not_its_row_alone(place: str, verdict: str) -> None:
+    (claim,) = (c for c in check_explanation(f"The largest region lies {place}.", LAKES) if c.kind == "place")
+    assert (claim.verdict, claim.stated in LOCATIONS) == (verdict, True)
+
+
+@pytest.mark.parametrize(
     ("text", "verdict"),
     [
         ("Water covers 47.2 ha.", H),

@@ -13,7 +13,7 @@ import numpy as np
 
 from spex_nb.errors import BandError
 from spex_nb.export import written_whole
-from spex_nb.plotting import composite
+from spex_nb.plotting import Picture, composite
 from spex_nb.spie.checking import CheckReport
 from spex_nb.spie.dataset import SpieDataset, open_dataset
 from spex_nb.spie.records import Record
@@ -41,10 +41,8 @@ def show_record(dataset: SpieDataset, record: Record) -> Figure:
     """Draw a record: the tile in true (or false) colour, its mask over it, and the answer below."""
     import textwrap
 
-    from matplotlib.figure import Figure
-
     tile_picture, mask_picture = _pictures(dataset, record)
-    figure = Figure(figsize=(10, 6.5), layout="constrained")
+    figure = Picture(figsize=(10, 6.5), layout="constrained")
     left, right = figure.subplots(1, 2)
     for axes, picture, title in ((left, tile_picture, record.id), (right, mask_picture, f"mask: {record.target}")):
         axes.imshow(picture, interpolation="nearest")
