@@ -1,4 +1,4 @@
-"""The first lesson in a real JupyterLab: all cells run, and pictures arrive on the screen."""
+"""Lessons in a real JupyterLab: all cells run, pictures arrive on the screen, and a slider changes a prompt."""
 
 from __future__ import annotations
 
@@ -14,15 +14,23 @@ ARTIFACTS = Path(__file__).parent.parent.parent / "artifacts"
 KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
 
 
-@pytest.mark.browser
-def test_the_first_lesson_shows_its_pictures(page: Any, lab: str) -> None:
-    page.goto(f"{lab}/lab/tree/01_open_a_scene.ipynb?reset")
+ERRORS = ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']"
+
+
+def run_all(page: Any, lab: str, lesson: str) -> None:
+    """Open a lesson and start all of its cells."""
+    page.goto(f"{lab}/lab/tree/{lesson}.ipynb?reset")
     page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=90_000)
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+
+
+@pytest.mark.browser
+def test_the_first_lesson_shows_its_pictures(page: Any, lab: str) -> None:
+    run_all(page, lab, "01_open_a_scene")
     pictures = page.locator(".jp-OutputArea-output img")
     pictures.nth(3).wait_for(timeout=120_000)
     assert pictures.count() == 4
-    assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    assert page.locator(ERRORS).count() == 0
     pictures.nth(1).scroll_into_view_if_needed()
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / "lesson_01.png")
@@ -30,3 +38,21 @@ def test_the_first_lesson_shows_its_pictures(page: Any, lab: str) -> None:
     red = (seen[..., 0] > 0.5) & (seen[..., 0] > 1.5 * seen[..., 1])  # vegetation in false colour
     assert red.mean() > 0.05
     assert np.std(seen) > 0.1
+
+
+@pytest.mark.browser
+def test_in_the_third_lesson_a_threshold_changes_what_the_model_is_told(page: Any, lab: str) -> None:
+    run_all(page, lab, "03_from_index_to_words")
+    prompt = page.locator(".jp-OutputArea-output .widget-html pre")
+    prompt.wait_for(timeout=120_000)
+    told = prompt.inner_text()
+    assert told.count("Size of area") == 2
+    page.locator(".jp-OutputArea-output img").nth(4).wait_for(timeout=120_000)  # the explorer's two, and three below
+    slider = page.locator(".noUi-handle")
+    slider.focus()
+    slider.press("End")
+    page.wait_for_function("told => document.querySelector('.widget-html pre').innerText !== told", arg=told)
+    assert prompt.inner_text().count("Size of area") > 2  # the river falls to pieces
+    assert page.locator(ERRORS).count() == 0
+    slider.scroll_into_view_if_needed()
+    page.screenshot(path=ARTIFACTS / "lesson_03.png")

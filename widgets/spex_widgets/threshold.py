@@ -43,14 +43,17 @@ class ThresholdExplorer(ipw.VBox):  # type: ignore[misc]
             description=measured.index_name, continuous_update=False, layout={"width": "60%"},
         )  # fmt: skip
         self.reason = ipw.HTML()
-        self.picture, self.histogram = ipw.Image(format="png"), ipw.Image(format="png")
+        self.picture, self.histogram = (
+            ipw.Image(format="png", layout={"max_width": "48%", "height": "auto", "align_self": "flex-start"})
+            for _ in range(2)
+        )
         self.table, self.prompt = ipw.HTML(), ipw.HTML()
         self.slider.observe(self._refresh, "value")
         self._refresh()
         super().__init__([self.reason, self.slider, ipw.HBox([self.picture, self.histogram]), self.table, self.prompt])
 
     def _refresh(self, _change: Any = None) -> None:
-        prior = spectral_prior(self._scene, self._target, threshold=self.slider.value)
+        prior = spectral_prior(self._scene, self._target, threshold=round(self.slider.value, 3))
         self.regions = find_regions(
             prior.mask, self._scene.spex.valid, index=prior.index, min_area_px=self._min_area_px
         )
