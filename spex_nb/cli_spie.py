@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,9 @@ def build(  # noqa: PLR0913, PLR0917 (one argument an option)
     from spex_nb.spie.rewriting import chat_rewriter
     from spex_nb.spie.settings import Settings
 
-    settings = Settings(languages=tuple(languages.split(",")), **choices)
+    settings = Settings(languages=_listed(languages), **choices)
     if targets:
-        settings = Settings(**{**vars(settings), "targets": tuple(targets.split(","))})
+        settings = replace(settings, targets=_listed(targets))
     scenes = [scene for source in sources for scene in _read(source, classes)]
     done = build_dataset(
         scenes,
@@ -122,7 +123,7 @@ def show(folder: Path, record: str | None, output: Path | None) -> None:
     from spex_nb.spie.reporting import show_record
 
     dataset = open_dataset(folder)
-    shown = dataset.record(record) if record else next(dataset.records())
+    shown = dataset.record(record) if record else dataset.first()
     click.echo(f"{shown.id} ({shown.split}, {shown.language}, attributes from: {shown.source})\n")
     click.echo(f"human: {shown.prompt}\n\ngpt: {shown.answer}")
     if output is not None:
@@ -130,6 +131,7 @@ def show(folder: Path, record: str | None, output: Path | None) -> None:
 
 
 def _read(source: str, classes: Path | None) -> list[Any]:
+    from spex_nb.spie.folders import files_of, label_of
     from spex_nb.spie.own import labelled_scenes, read_classes
     from spex_nb.spie.readers import read_labelled
 
@@ -140,9 +142,14 @@ def _read(source: str, classes: Path | None) -> list[Any]:
         return read_labelled(dataset, folder)
     if classes is None:
         raise click.BadParameter("own scenes need --classes, a JSON file that says what each class code is")
-    images = sorted(Path(folder, "images").glob("*.tif"))
-    labels = [Path(folder, "labels", image.name) for image in images]
-    return labelled_scenes(images, labels, read_classes(classes))
+    images = files_of(Path(folder, "images"), ".tif", ".tiff")
+    labels = files_of(Path(folder, "labels"), ".tif", ".tiff")
+    paths = [label_of(image, labels.get(name, Path(folder, "labels", image.name))) for name, image in images.items()]
+    return labelled_scenes([*images.values()], paths, read_classes(classes))
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
 
 
 def _client(address: str) -> Any:

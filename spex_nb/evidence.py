@@ -47,6 +47,7 @@ def measure_evidence(
         RegionError: If the mask is no mask of this scene.
     """
     measured = readable_index(scene, get_target(target).id) if index is None else index
+    measured = None if measured is None else measured.compute()  # once, though it is asked for several figures
     return measure_arrays(
         _on_grid(mask, scene),
         scene.spex.valid.values,

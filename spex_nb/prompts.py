@@ -108,6 +108,8 @@ def parse_prompt(text: str) -> Prompt:
     if asked is None:
         raise _no_prompt(repr(text[:60]), "'… the attributes of the water bodies regions …'")
     target = get_target(asked["word"].strip("\"' ")).id
+    if flat.count("{") != flat.count("}"):
+        raise _no_prompt(repr(text[-60:]), "a list of attributes that is not cut off")
     return Prompt(target, tuple(_read_entry(entry) for entry in _ENTRY.findall(flat[asked.end() :])))
 
 

@@ -63,7 +63,9 @@ def recognise(source: Source, sensor: object = None, bands: Bands = None) -> Rec
     found, reason = _sensor_of(source, sensor)
     if isinstance(bands, Mapping):
         chosen = {_common(name): _numbered(source, number) for name, number in bands.items()}
-        return Recognised(found, reason, _present(chosen), "given as an argument")
+        alpha = _alpha_of(source, found, None)
+        spare = None if any(band is alpha for band in chosen.values()) else alpha
+        return Recognised(found, reason, _present(chosen), "given as an argument", spare)
     alpha = _alpha_of(source, found, bands)
     own = tuple(band for band in source.bands if band is not alpha)
     wanted = [_common(name) for name in ([bands] if isinstance(bands, str) else bands or ())]

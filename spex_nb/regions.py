@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -135,7 +136,8 @@ def region_attributes(region: Region, *, rich: bool = False) -> Attributes:
         return round(point[0] / width, DECIMALS) + 0.0, round(point[1] / height, DECIMALS) + 0.0  # no -0.0
 
     first, second, third, fourth = (frac(corner) for corner in region.rectangle_px)
-    mean = None if region.mean_index is None else round(region.mean_index, DECIMALS)
+    is_measured = region.mean_index is not None and math.isfinite(region.mean_index)
+    mean = round(region.mean_index or 0.0, DECIMALS) if is_measured else None
     return Attributes(
         size=region.size,
         centroid_frac=frac(region.centroid_px),

@@ -60,11 +60,84 @@ def test_a_sound_dataset_is_fit(sound: Path) -> None:
     assert report.balance["records"].sum() == len(spie.open_dataset(sound).index)
 
 
-def test_leakage_from_labels_into_the_test_split_is_an_error(copy: Path) -> None:
-    edit(copy, lambda item: item.update(split="test", source="label"))
+def move_to_test(folder: Path, **changes: Any) -> None:
+    """Move the first training record to the list of the test split."""
+    train, test = (json.loads((folder / f"{split}.json").read_text()) for split in ("train", "test"))
+    moved = train.pop(0) | changes
+    (folder / "train.json").write_text(json.dumps(train))
+    (folder / "test.json").write_text(json.dumps([*test, moved]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"split": "test", "source": "label"}, "they tell the answer"),
+        ({"split": "test", "source": ""}, "does not say what its attributes are from"),
+        ({"source": "label"}, "they tell the answer"),
+        ({}, "the record is of split train, but is listed in test.json"),
+    ],
+)
+def test_leakage_into_the_test_split_is_an_error_whatever_the_record_says(
+    changes: dict[str, str], text: str, copy: Path
+) -> None:
+    move_to_test(copy, **changes)
     report = spie.check(copy)
     assert not report.is_fit
-    assert "they tell the answer" in str(report)
+    assert text in str(report)
+
+
+def test_a_list_that_lost_records_and_an_index_that_lost_them_are_errors(copy: Path) -> None:
+    items = json.loads((copy / "train.json").read_text())
+    (copy / "train.json").write_text(json.dumps(items[3:]))
+    lost = {problem.where for problem in spie.check(copy).problems if problem.kind == "lost record"}
+    assert lost == {item["id"] for item in items[:3]}
+    with pytest.raises(DatasetError, match=r"in the index, but not in its list"):
+        spie.open_dataset(copy).record(items[0]["id"])
+    (copy / "train.json").write_text(json.dumps(items))
+    index = pd.read_parquet(copy / "index.parquet")
+    index.iloc[1:].to_parquet(copy / "index.parquet", index=False)
+    assert {p.where for p in spie.check(copy).problems if p.kind == "lost record"} == {index["id"].iloc[0]}
+
+
+def test_a_tile_or_mask_that_changed_after_the_build_is_an_error(copy: Path) -> None:
+    image, mask = copy / first(copy)["image"], copy / first(copy)["gt_image"]
+    other = next(path for path in sorted((copy / "images").glob("*.tif")) if path != image)
+    shutil.copy(other, image)
+    assert kinds(copy) == {"changed file"}
+    with Image.open(mask) as picture:
+        inverted = picture.point([1, 0, *range(2, 256)])
+        inverted.save(mask)
+    assert any("the mask covers" in problem.text for problem in spie.check(copy).problems)
+
+
+def test_a_source_that_parts_one_place_itself_is_only_worth_a_warning(copy: Path) -> None:
+    index = pd.read_parquet(copy / "index.parquet").assign(official_split=True, place="own/town")
+    index.to_parquet(copy / "index.parquet", index=False)
+    assert len(set(index["split"])) > 1
+    assert kinds(copy) == set()
+    assert "leakage" in kinds(copy, "warning")
+
+
+def test_a_dataset_without_a_record_is_an_error_and_shows_nothing(copy: Path) -> None:
+    for split in ("train", "val", "test"):
+        (copy / f"{split}.json").write_text("[]")
+    pd.read_parquet(copy / "index.parquet").iloc[:0].to_parquet(copy / "index.parquet", index=False)
+    assert kinds(copy) == {"empty dataset"}
+    with pytest.raises(DatasetError, match="The dataset is empty"):
+        spie.open_dataset(copy).first()
+
+
+def test_a_damaged_index_is_refused(copy: Path) -> None:
+    (copy / "index.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(DatasetError, match=r"index of the dataset cannot be read.*Build again"):
+        spie.check(copy)
+
+
+def test_the_page_is_written_when_files_are_damaged_too(copy: Path, tmp_path: Path) -> None:
+    Image.new("L", (7, 7)).save(copy / first(copy)["gt_image"])
+    (copy / json.loads((copy / "train.json").read_text())[-1]["image"]).unlink()
+    page = spie.write_report(spie.check(copy), tmp_path / "report.html", pictures=1000).read_text()
+    assert page.count("cannot be shown") > 1
 
 
 def test_leakage_that_only_the_index_knows_is_an_error(copy: Path) -> None:
@@ -115,7 +188,7 @@ def test_a_damaged_mask_is_an_error(copy: Path) -> None:
 
 def test_a_mask_of_another_size_is_an_error(copy: Path) -> None:
     Image.new("L", (7, 7)).save(copy / first(copy)["gt_image"])
-    assert kinds(copy) == {"sizes differ"}
+    assert kinds(copy) == {"sizes differ", "changed file"}
 
 
 def test_a_label_that_says_nothing_is_an_error_and_empty_or_full_masks_are_warnings(copy: Path) -> None:
@@ -126,7 +199,7 @@ def test_a_label_that_says_nothing_is_an_error_and_empty_or_full_masks_are_warni
         if value is not None:
             Image.new("L", (100, 100), value).save(copy / record.gt_image)
     Image.new("L", (100, 100), 255).save(copy / next(r for r in records if r.target == "road").gt_image)
-    assert kinds(copy) == {"empty label"}
+    assert kinds(copy) == {"empty label", "changed file"}
     assert {"empty masks", "full masks"} <= kinds(copy, "warning")
 
 
@@ -146,9 +219,8 @@ def test_a_list_that_is_none_is_refused(copy: Path) -> None:
     (copy / "val.json").write_text("{}")
     with pytest.raises(DatasetError, match="This is no list of records"):
         spie.check(copy)
-    (copy / "val.json").write_text("[{}]")
-    with pytest.raises(DatasetError, match="A record is broken"):
-        spie.check(copy)
+    (copy / "val.json").write_text('[{}, "water", 7]')
+    assert [p.kind for p in spie.check(copy).problems if p.where == "val.json"] == ["broken record"] * 3
 
 
 def test_the_page_shows_problems_and_pictures_and_nothing_is_injected(copy: Path, tmp_path: Path) -> None:

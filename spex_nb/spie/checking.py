@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from spex_nb.errors import PromptError, SpexError, TargetError
+from spex_nb.errors import DatasetError, PromptError, SpexError, TargetError
 from spex_nb.prompts import parse_prompt
 from spex_nb.spie.dataset import SpieDataset, open_dataset
-from spex_nb.spie.records import Record
+from spex_nb.spie.records import SPLITS, Record, read_items
+from spex_nb.spie.tiles import read_tile
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MAX_TEMPLATE_FRAC = 0.02
 """No wording may cover more of the records."""
+FAIR_SOURCES = ("index", "drawn", "none")
+"""What attributes in a test split may be made from."""
+SAME_SHARE = 1e-6
 ENOUGH_TO_JUDGE = 500
 """Records below which the share of a wording says nothing."""
 
@@ -66,24 +70,50 @@ def check(folder: str | Path) -> CheckReport:
         DatasetError: If the folder holds no whole dataset.
     """
     dataset = open_dataset(folder)
+    tiles = _Tiles(dataset.folder)
     problems: list[Problem] = []
     rows = []
-    for record in dataset.records():
-        found, row = _check_record(dataset, record)
-        problems += found
-        rows.append(row)
+    for split in SPLITS:
+        for item in read_items(dataset.folder / f"{split}.json"):
+            try:
+                record = Record.from_json(item)
+            except DatasetError as error:
+                problems.append(Problem("error", "broken record", f"{split}.json", str(error)))
+                continue
+            found, row = _check_record(dataset, record, split, tiles)
+            problems += found
+            rows.append(row)
     problems += [*_split_problems(dataset.index), *_listed_twice(rows), *_wording_problems(dataset.index)]
+    problems += _index_problems(dataset.index, rows)
     balance = _balance(rows)
     problems += _balance_problems(balance)
     return CheckReport(dataset.folder, tuple(sorted(problems, key=lambda p: p.severity)), balance)
 
 
-def _check_record(dataset: SpieDataset, record: Record) -> tuple[list[Problem], dict[str, Any]]:
-    problems = [Problem("error", kind, record.id, text) for kind, text in _text_problems(record)]
-    row: dict[str, Any] = {"id": record.id, "split": record.split, "target": record.target, "share": np.nan}
+class _Tiles:
+    """Reads each tile once, though several records in a row show it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._last: tuple[str, tuple[int, int], str] = ("", (0, 0), "")
+
+    def shape_and_hash(self, image: str) -> tuple[tuple[int, int], str]:
+        if self._last[0] != image:
+            tile = read_tile(self._folder / image)
+            self._last = (image, tile.spex.shape, tile.attrs["tile_hash"])
+        return self._last[1:]
+
+
+def _check_record(
+    dataset: SpieDataset, record: Record, split: str, tiles: _Tiles
+) -> tuple[list[Problem], dict[str, Any]]:
+    problems = [Problem("error", kind, record.id, text) for kind, text in _text_problems(record, split)]
+    row: dict[str, Any] = {
+        "id": record.id, "split": split, "target": record.target, "source": record.source, "share": np.nan, "hash": "",
+    }  # fmt: skip
     try:
         mask, known = dataset.mask(record)
-        shape = _image_shape(dataset.folder / record.image)
+        shape, row["hash"] = tiles.shape_and_hash(record.image)
     except (SpexError, OSError) as error:
         return [*problems, Problem("error", "missing or damaged file", record.id, str(error))], row
     if mask.shape != shape:
@@ -96,9 +126,12 @@ def _check_record(dataset: SpieDataset, record: Record) -> tuple[list[Problem], 
     return problems, row
 
 
-def _text_problems(record: Record) -> Iterator[tuple[str, str]]:
-    if record.split == "test" and record.source == "label":
-        yield "leakage", "the attributes of a test record were made from its label: they tell the answer"
+def _text_problems(record: Record, split: str) -> Iterator[tuple[str, str]]:
+    if split == "test" and record.source not in FAIR_SOURCES:
+        text = "the attributes of a test record were made from its label: they tell the answer"
+        yield "leakage", text if record.source == "label" else "a test record does not say what its attributes are from"
+    if record.split and record.split != split:
+        yield "leakage", f"the record is of split {record.split}, but is listed in {split}.json"
     if not record.answer.strip():
         yield "broken record", "the answer is empty"
     try:
@@ -110,13 +143,6 @@ def _text_problems(record: Record) -> Iterator[tuple[str, str]]:
         yield "broken record", f"the prompt asks for {prompt.target}, the record for {record.target}"
 
 
-def _image_shape(path: Path) -> tuple[int, int]:
-    from spex_nb.rasters import open_raster
-
-    with open_raster(str(path)) as file:
-        return file.height, file.width
-
-
 def _split_problems(index: pd.DataFrame) -> Iterator[Problem]:
     """Find places and equal tiles that stand in more than one split."""
     for column, kind, text in (
@@ -125,13 +151,43 @@ def _split_problems(index: pd.DataFrame) -> Iterator[Problem]:
     ):
         splits = index.groupby(column)["split"].unique()
         for value, names in splits[splits.map(len) > 1].items():
-            where = (
-                str(value) if column == "place" else ", ".join(index.loc[index[column] == value, "tile"].unique()[:4])
-            )
-            yield Problem("error", kind, where, text.format(" and ".join(sorted(names))))
+            rows = index[index[column] == value]
+            where = str(value) if column == "place" else ", ".join(rows["tile"].unique()[:4])
+            # Some sources part one place themselves; that is theirs to answer for, but worth knowing.
+            severity: Literal["error", "warning"] = "warning" if rows["official_split"].all() else "error"
+            yield Problem(severity, kind, where, text.format(" and ".join(sorted(names))))
     leaked = index[(index["split"] == "test") & (index["source"] == "label")]
     if len(leaked):
         yield Problem("error", "leakage", "index.parquet", f"{len(leaked)} test records have attributes from labels")
+
+
+def _index_problems(index: pd.DataFrame, rows: list[dict[str, Any]]) -> Iterator[Problem]:
+    """Find where lists, index and files do not tell the same."""
+    if index.empty or not rows:
+        yield Problem("error", "empty dataset", "index.parquet", f"{len(index)} records, {len(rows)} in the lists")
+    listed = {row["id"]: row for row in rows}
+    noted = {row["id"]: row for row in index.reset_index().to_dict("records")}
+    for where, missing in (
+        ("the lists", noted.keys() - listed.keys()),
+        ("index.parquet", listed.keys() - noted.keys()),
+    ):
+        for record_id in sorted(missing):
+            yield Problem("error", "lost record", record_id, f"the record is missing from {where}")
+    for record_id in noted.keys() & listed.keys():
+        for kind, text in _contradictions(listed[record_id], noted[record_id]):
+            yield Problem("error", kind, record_id, text)
+
+
+def _contradictions(row: dict[str, Any], noted: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+    """Find what of a record is not as the index noted it when it was built."""
+    for name in ("split", "target", "source"):
+        if row[name] != noted[name]:
+            yield "contradiction", f"{name} is {row[name]!r} in the list, {noted[name]!r} in the index"
+    if row["hash"] and row["hash"] != noted["tile_hash"]:
+        yield "changed file", "the tile does not hold the pixels that were built"
+    if abs(row["share"] - noted["share_frac"]) > SAME_SHARE:
+        text = f"the mask covers {row['share']:.4f} of the known pixels, {noted['share_frac']:.4f} when it was built"
+        yield "changed file", text
 
 
 def _listed_twice(rows: list[dict[str, Any]]) -> Iterator[Problem]:

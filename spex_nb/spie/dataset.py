@@ -28,7 +28,15 @@ class SpieDataset:
         """One row a record: place, sensor, bands, target, source of the attributes, share of the target, split."""
         import pandas as pd
 
-        return pd.read_parquet(self.folder / "index.parquet").set_index("id")
+        try:
+            return pd.read_parquet(self.folder / "index.parquet").set_index("id")
+        except (OSError, ValueError, KeyError) as error:
+            raise DatasetError(
+                "The index of the dataset cannot be read",
+                found=f"{self.folder / 'index.parquet'}: {error}",
+                expected="the Parquet file that spie.build writes",
+                fix="Build again with the same settings: finished tiles are not done twice.",
+            ) from error
 
     def records(self, split: str | None = None) -> Iterator[Record]:
         """Yield the records of one split (``train``, ``val``, ``test``), or of all."""
@@ -49,7 +57,28 @@ class SpieDataset:
                 fix=nearest(record_id, self.index.index[:5000]) or "Look the id up in index.parquet.",
             )
         split = str(self.index.loc[record_id, "split"])
-        return next(record for record in self.records(split) if record.id == record_id)
+        for record in self.records(split):
+            if record.id == record_id:
+                return record
+        raise DatasetError(
+            "The record is in the index, but not in its list",
+            found=f"no {record_id!r} in {split}.json",
+            expected="every record of index.parquet",
+            fix="Build again with the same settings: finished tiles are not done twice.",
+        )
+
+    def first(self) -> Record:
+        """Return the first record.
+
+        Raises:
+            DatasetError: If there is none.
+        """
+        for record in self.records():
+            return record
+        raise DatasetError(
+            "The dataset is empty", found=f"no record in {self.folder}", expected="at least one",
+            fix="Build it of scenes whose labels know the targets asked for.",
+        )  # fmt: skip
 
     def tile(self, record: Record) -> xr.Dataset:
         """Return the bands of a record, float32 [H, W] each, and where they are ``valid``."""

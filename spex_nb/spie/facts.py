@@ -18,7 +18,7 @@ class Imagery:
 
     Attributes:
         sensor: Sensor id, as in ``list_sensors``; None where it is not known.
-        bands: Common names, in file order.
+        bands: Common names, in file order; empty for a band of the file that is none, such as alpha.
         scale: Reflectance per raw number; None for the sensor's own.
         offset: Added after scaling, in reflectance; None for the sensor's own.
         nodata: Raw number that means no data; None for what file and sensor say, -1 for none in unsigned data.

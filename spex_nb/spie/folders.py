@@ -37,7 +37,11 @@ def files_of(folder: str | Path, *suffixes: str) -> dict[str, Path]:
     """
     kinds = " or ".join(suffixes)
     path = require_folder(folder, f"{kinds} files")
-    found = {file.stem: file for file in sorted(path.iterdir()) if file.suffix.lower() in suffixes}
+    listed = [file for file in sorted(path.iterdir()) if file.suffix.lower() in suffixes and file.name[0] != "."]
+    found = {file.stem: file for file in listed}
+    if len(found) < len(listed):
+        twice = next(file for file in listed if found[file.stem] != file)
+        raise wrong_folder(path, f"{twice.name} and {found[twice.stem].name}", "one file of each name")
     if not found:
         raise wrong_folder(path, "no such file", f"{kinds} files")
     return found
@@ -71,8 +75,9 @@ def names_listed(file: Path, among: Iterable[str]) -> list[str]:
         DatasetError: If it lists an image that is not there.
     """
     lines = file.read_text(encoding="utf-8").splitlines()
-    names = [Path(line.strip()).stem for line in lines if line.strip()]
-    missing = sorted(set(names) - set(among))
+    known = set(among)
+    names = [line if line in known else Path(line).stem for line in map(str.strip, lines) if line]
+    missing = sorted(set(names) - known)
     if missing:
         raise DatasetError(
             "A split lists images that are not there",

@@ -61,9 +61,7 @@ def instruct(
         rewrite: Says an answer in other words; kept only where every figure survives.
     """
     desk = _Desk(tile, labels, name, split, settings, rewrite)
-    return [
-        desk.lesson(target) for target in (get_target(word).id for word in settings.targets) if desk.is_asked(target)
-    ]
+    return [desk.lesson(target) for target in settings.targets if desk.is_asked(target)]
 
 
 class _Desk:
@@ -81,7 +79,8 @@ class _Desk:
 
     def is_asked(self, target: str) -> bool:
         """Whether the labels know the target, and it is there, or its absence is drawn to be asked about."""
-        if target not in self.masks or self.known[target].mean() < self.settings.min_known_frac:
+        known = self.known.get(target)
+        if known is None or not known.any() or known.mean() < self.settings.min_known_frac:
             return False
         return bool(self.masks[target].any()) or self.draw(target, "absent") < self.settings.absent_frac
 

@@ -22,7 +22,7 @@ class LabelledScene:
 
     Attributes:
         dataset: Id of the dataset.
-        name: Unique within the dataset; letters, digits, ``_`` and ``-``.
+        name: Unique within the dataset; letters and digits of any script, ``_`` and ``-``.
         place: What splits are made by: scenes of one place belong together.
         split: ``train``, ``val`` or ``test`` as the source has it; empty where it has none.
         path: File of the image.
@@ -37,6 +37,11 @@ class LabelledScene:
     path: str
     imagery: Imagery = field(repr=False)
     layers: tuple[LabelLayer, ...] = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """Unique among all datasets of a build, and fit for a file name."""
+        return f"{self.dataset}-{self.name}"
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -66,7 +71,7 @@ class LabelledScene:
         """
         self._probe()
         known = self.imagery
-        bands = {name: number for number, name in enumerate(known.bands, start=1)}
+        bands = {name: number for number, name in enumerate(known.bands, start=1) if name}
         return open_scene(
             self.path, known.sensor, bands, scale=known.scale, offset=known.offset, nodata=known.nodata, chunks=chunks
         )
@@ -122,7 +127,7 @@ class LabelledScene:
             raise DatasetError(
                 f"The image does not have the bands of {self.dataset}",
                 found=f"{self.path}: {found.count} band(s)",
-                expected=f"{len(self.imagery.bands)}: {', '.join(self.imagery.bands)}",
+                expected=f"{len(self.imagery.bands)}: {', '.join(name or 'none' for name in self.imagery.bands)}",
                 fix="Fetch the dataset again, or check that the folder holds this dataset.",
             )
         return found

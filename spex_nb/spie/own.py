@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from spex_nb.arrays import is_dataset_path
 from spex_nb.errors import DatasetError
-from spex_nb.scene import open_scene
+from spex_nb.layouts import locate
+from spex_nb.recognition import recognise
 from spex_nb.spie.facts import Coding, Imagery, LandClass
 from spex_nb.spie.labelled import LabelledScene
 from spex_nb.spie.layers import ClassLayer
 from spex_nb.targets import get_target
 
 Classes = Mapping[int, str | Sequence[str] | None]
+PARENT = {"building": "built_up", "road": "built_up"}
+"""What is one is the other too; what is the other may be the one."""
 
 
 def labelled_scenes(
@@ -29,18 +35,18 @@ def labelled_scenes(
     """Pair images with class rasters on the same grid.
 
     Args:
-        images: Files that ``open_scene`` understands.
+        images: Raster files, each with all bands of a scene, that ``open_scene`` understands.
         labels: As many single-band rasters of class codes.
         classes: What each code is: a target, several targets, or None for another land cover. Codes that are not
             named say nothing of their pixels.
         sensor: Sensor id; recognised from each file if not given.
-        dataset: Name of the set.
+        dataset: Name of the set: letters, digits, ``_`` and ``-``.
         places: Of each image; images of one place stay in one split. Each image is its own place if not given.
 
     Raises:
-        DatasetError: If the numbers of files differ, or no code is a target.
+        DatasetError: If the numbers of files differ, an image is no single raster file, or no code is a target.
         TargetError: If a target is unknown.
-        SpexError: If an image cannot be opened.
+        SpexError: If an image cannot be opened, or its bands cannot be named.
     """
     coding = _coding(classes)
     if len(images) != len(labels) or (places is not None and len(places) != len(images)):
@@ -50,9 +56,23 @@ def labelled_scenes(
             expected="one label, and one place if any, for each image",
             fix="Sort and filter both lists alike.",
         )
+    if not re.fullmatch(r"[\w-]+", dataset):
+        raise DatasetError(
+            "The dataset cannot be called so", found=repr(dataset), expected="letters, digits, _ and -",
+            fix="Pass another dataset=… name.",
+        )  # fmt: skip
+    names = _names([Path(image) for image in images])
     return [
-        _labelled(Path(image), Path(label), coding, sensor, dataset, places[i] if places else "")
-        for i, (image, label) in enumerate(zip(images, labels, strict=True))
+        LabelledScene(
+            dataset,
+            name,
+            place or name,
+            "",
+            str(image),
+            _imagery(Path(image), sensor),
+            (ClassLayer(str(label), coding),),
+        )
+        for name, place, image, label in zip(names, places or [""] * len(names), images, labels, strict=True)
     ]
 
 
@@ -63,8 +83,12 @@ def read_classes(path: str | Path) -> dict[int, str | list[str] | None]:
         DatasetError: If it cannot be read.
     """
     try:
-        return {int(code): meant for code, meant in json.loads(Path(path).read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, AttributeError) as error:
+        read = json.loads(Path(path).read_text(encoding="utf-8")).items()
+        return {
+            int(code): meant if meant is None or isinstance(meant, str) else [*map(_text, meant)]
+            for code, meant in read
+        }
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise DatasetError(
             "The file of classes cannot be read",
             found=f"{path}: {error}",
@@ -84,12 +108,63 @@ def _coding(classes: Classes) -> Coding:
             "The classes hold no target", found=str(dict(classes)), expected="codes of targets",
             fix="Say which code is water, vegetation and so on.",
         )  # fmt: skip
-    return Coding(targets, tuple(LandClass(str(code), (code,), known) for code, known in meant.items()))
+    return Coding(targets, tuple(_land_class(code, known, targets) for code, known in meant.items()))
 
 
-def _labelled(image: Path, label: Path, coding: Coding, sensor: str | None, dataset: str, place: str) -> LabelledScene:
-    scene = open_scene(image, sensor)
-    name = re.sub(r"[^A-Za-z0-9_-]+", "_", image.stem)
-    known = None if scene.attrs["sensor"] == "unknown" else str(scene.attrs["sensor"])
-    imagery = Imagery(known, scene.spex.bands, scene.attrs["scale"], scene.attrs["offset"])
-    return LabelledScene(dataset, name, place or name, "", str(image), imagery, (ClassLayer(str(label), coding),))
+def _land_class(code: int, known: tuple[str, ...], targets: Sequence[str]) -> LandClass:
+    """Return a class: a building is built up too, and what is built up may be a building."""
+    parents = {PARENT[target] for target in known if target in PARENT} & set(targets)
+    children = {child for child, parent in PARENT.items() if parent in known} & set(targets)
+    is_plain = not children & set(known)
+    return LandClass(
+        str(code),
+        (code,),
+        tuple(dict.fromkeys((*known, *sorted(parents)))),
+        tuple(sorted(children)) if is_plain else (),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no name of a target")
+    return value
+
+
+def _names(images: Sequence[Path]) -> list[str]:
+    """Return a name for each image: its file's, with its folder's where several files are called alike."""
+
+    def plain(text: str) -> str:
+        return re.sub(r"[^\w-]+", "_", text)
+
+    short = Counter(plain(image.stem) for image in images)
+    names = [
+        plain(image.stem) if short[plain(image.stem)] == 1 else plain(f"{image.parent.name}_{image.stem}")
+        for image in images
+    ]
+    counts = Counter(names)
+    return [
+        name if counts[name] == 1 else f"{name}_{hashlib.blake2b(bytes(image.absolute()), digest_size=4).hexdigest()}"
+        for name, image in zip(names, images, strict=True)
+    ]
+
+
+def _imagery(image: Path, sensor: str | None) -> Imagery:
+    """Name the bands of a file; scale and offset stay what file and sensor say of each."""
+    if is_dataset_path(str(image)) or image.is_dir():
+        raise _no_single_raster(image, "a folder or a file of several arrays")
+    known = recognise(locate(str(image)), sensor, None)
+    numbers = {band.index: name for name, band in known.bands.items() if band.file is not None}
+    files = {band.file.path: band.file.count for band in known.bands.values() if band.file is not None}
+    if len(files) != 1 or len(numbers) != len(known.bands):
+        raise _no_single_raster(image, f"bands in {len(files)} files")
+    (count,) = files.values()
+    return Imagery(known.sensor.id if known.sensor else None, tuple(numbers.get(i, "") for i in range(1, count + 1)))
+
+
+def _no_single_raster(image: Path, found: str) -> DatasetError:
+    return DatasetError(
+        "A scene of your own must be one raster file",
+        found=f"{image}: {found}",
+        expected="a file with all bands on one grid, such as a GeoTIFF or VRT",
+        fix="Write it as one with save_cog(open_scene(…), 'scene.tif').",
+    )

@@ -77,7 +77,16 @@ def read_records(path: Path) -> list[Record]:
     """Read a JSON list of records.
 
     Raises:
-        DatasetError: If the file is missing or no such list.
+        DatasetError: If the file is missing or no such list, or one of the records is broken.
+    """
+    return [Record.from_json(item) for item in read_items(path)]
+
+
+def read_items(path: Path) -> list[Any]:
+    """Read a JSON list whose items may be records.
+
+    Raises:
+        DatasetError: If the file is missing or no list.
     """
     try:
         items = json.loads(path.read_text(encoding="utf-8"))
@@ -95,4 +104,4 @@ def read_records(path: Path) -> list[Record]:
             expected="a JSON list in the LLaVA form",
             fix="Name the file that holds the list.",
         )
-    return [Record.from_json(item) for item in items]
+    return items

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spex_nb.errors import BandError
+from spex_nb.errors import SpexError
 from spex_nb.export import written_whole
-from spex_nb.plotting import Picture, composite
+from spex_nb.plotting import Picture
 from spex_nb.spie.checking import CheckReport
 from spex_nb.spie.dataset import SpieDataset, open_dataset
 from spex_nb.spie.records import Record
 from spex_nb.spie.settings import draw
-from spex_nb.spie.tiles import PALETTE
+from spex_nb.spie.tiles import PALETTE, picture_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,7 +101,10 @@ def _drawn(dataset: SpieDataset, count: int) -> list[Record]:
 
 
 def _article(dataset: SpieDataset, record: Record) -> str:
-    pictures = "".join(f'<img alt="" src="{_data_uri(picture)}">' for picture in _pictures(dataset, record))
+    try:
+        pictures = "".join(f'<img alt="" src="{_data_uri(picture)}">' for picture in _pictures(dataset, record))
+    except (SpexError, IndexError) as error:  # damaged, or a mask of another size: the report must say so all the same
+        pictures = f'<p class="error">cannot be shown</p><p class="error">{escape(str(error))}</p>'
     head = f"{record.id} · {record.split} · {record.language} · attributes from: {record.source}"
     lang = f'lang="{escape(record.language)}" dir="auto"'
     return (
@@ -112,11 +115,7 @@ def _article(dataset: SpieDataset, record: Record) -> str:
 
 def _pictures(dataset: SpieDataset, record: Record) -> Sequence[Any]:
     """Return the tile and the tile under its mask, both uint8 [H, W, 3]."""
-    tile = dataset.tile(record)
-    try:
-        picture = composite(tile, "true")
-    except BandError:
-        picture = composite(tile, tile.spex.bands[:1] * 3)
+    picture = picture_of(dataset.tile(record))
     mask, known = dataset.mask(record)
     over = picture.copy()
     over[mask] = 0.4 * over[mask] + 0.6 * np.array(PALETTE[1]) / 255

@@ -9,6 +9,9 @@ from typing import Literal
 from spex_nb.errors import DatasetError
 from spex_nb.targets import TARGETS, get_target
 
+FEWEST_TOKENS = 256
+"""A prompt with one region always fits."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -55,8 +58,7 @@ class Settings:
         """
         from spex_nb.languages import get_language
 
-        for target in self.targets:
-            get_target(target)
+        object.__setattr__(self, "targets", tuple(dict.fromkeys(get_target(target).id for target in self.targets)))
         for language in self.languages:
             get_language(language)
         wrong = [
@@ -69,6 +71,7 @@ class Settings:
                 ("min_area_px", self.min_area_px >= 1),
                 ("min_valid_frac", 0 <= self.min_valid_frac <= 1),
                 ("min_known_frac", 0 <= self.min_known_frac <= 1),
+                ("max_tokens", self.max_tokens is None or self.max_tokens >= FEWEST_TOKENS),
                 ("absent_frac", 0 <= self.absent_frac <= 1),
                 ("split", len(self.split) == 3 and min(self.split) >= 0 and abs(sum(self.split) - 1) < 1e-6),  # noqa: PLR2004
             )
@@ -78,7 +81,8 @@ class Settings:
             raise DatasetError(
                 "A dataset cannot be built like this",
                 found=", ".join(f"{name}={getattr(self, name)!r}" for name in wrong),
-                expected="sides of 8 px or more, shares between 0 and 1, a split that adds up to 1",
+                expected="sides of 8 px or more, shares between 0 and 1, a split that adds up to 1, "
+                f"{FEWEST_TOKENS} tokens or more",
                 fix="Correct the setting.",
             )
 

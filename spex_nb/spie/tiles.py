@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spex_nb.errors import UnreadableSourceError
+from spex_nb.errors import BandError, UnreadableSourceError
 from spex_nb.plotting import composite
 
 STEP = 1e-4
 """Reflectance is kept in steps of this size, as the products of most sensors do."""
 NODATA = -32768
+LARGEST = 32767
 UNKNOWN = 255
 """Of a mask: the label says nothing about this pixel."""
 PALETTE = {0: (0, 0, 0), 1: (0, 158, 224), UNKNOWN: (128, 128, 128)}
@@ -23,6 +24,8 @@ PALETTE = {0: (0, 0, 0), 1: (0, 158, 224), UNKNOWN: (128, 128, 128)}
 
 def write_tile(tile: xr.Dataset, path: Path) -> str:
     """Write all bands of a tile as int16 steps of 0.0001, with names, wavelengths and georeference.
+
+    Numbers beyond the range of such steps are no reflectance; a tile that has them is kept in float32.
 
     Returns:
         A hash of the pixels: equal tiles have equal hashes, whatever their place.
@@ -32,21 +35,28 @@ def write_tile(tile: xr.Dataset, path: Path) -> str:
     bands = tile.spex.bands
     valid = tile.spex.valid.values
     pixels = np.stack([np.where(valid, tile[band].values, np.nan) for band in bands])
-    steps = np.where(np.isnan(pixels), NODATA, np.clip(np.rint(pixels / STEP), NODATA + 1, 32767)).astype(np.int16)
+    is_fit = np.nanmax(np.abs(pixels), initial=0) < LARGEST * STEP
+    stored = np.where(np.isnan(pixels), NODATA, np.rint(pixels / STEP)).astype(np.int16) if is_fit else pixels
     height, width = tile.spex.shape
-    profile = {"driver": "GTiff", "count": len(bands), "height": height, "width": width, "dtype": "int16",
-               "nodata": NODATA, "compress": "deflate", "predictor": 2, "zlevel": 1}  # fmt: skip
+    profile = {"driver": "GTiff", "count": len(bands), "height": height, "width": width, "dtype": stored.dtype.name,
+               "nodata": NODATA if is_fit else np.nan, "compress": "deflate", "predictor": 2 if is_fit else 3,
+               "zlevel": 1}  # fmt: skip
     if tile.spex.crs is not None:
         profile |= {"crs": tile.spex.crs, "transform": tile.spex.transform}
     with _quiet(), rasterio.open(path, "w", **profile) as file:
-        file.write(steps)
-        file.scales = [STEP] * len(bands)
+        file.write(stored)
+        file.scales = [STEP if is_fit else 1.0] * len(bands)
         for i, band in enumerate(bands, start=1):
             file.set_band_description(i, band)
             said = tile[band].attrs
             file.update_tags(i, **{key: said[key] for key in ("wavelength_um", "width_um") if key in said})
         file.update_tags(**{key: str(tile.attrs[key]) for key in ("sensor", "radiometry") if key in tile.attrs})
-    return hashlib.blake2b(steps.tobytes(), digest_size=8).hexdigest()
+    return hash_pixels(stored)
+
+
+def hash_pixels(stored: Any) -> str:
+    """Return a hash of a tile's pixels [B, H, W] as they are stored."""
+    return hashlib.blake2b(np.ascontiguousarray(stored).tobytes(), digest_size=8).hexdigest()
 
 
 def read_tile(path: Path) -> xr.Dataset:
@@ -69,10 +79,10 @@ def read_tile(path: Path) -> xr.Dataset:
         raise UnreadableSourceError(
             "The tile cannot be read", found=str(error), expected="a tile of the dataset", fix="Build it again."
         ) from error
-    missing = steps == NODATA
-    pixels = np.where(missing, np.float32(np.nan), steps * np.float32(STEP))
+    missing = np.isnan(steps) if steps.dtype.kind == "f" else steps == NODATA
+    pixels = np.where(missing, np.float32(np.nan), steps if steps.dtype.kind == "f" else steps * np.float32(STEP))
     bands = {name: (("y", "x"), band, said) for name, band, said in zip(names, pixels, waves, strict=True)}
-    kept = {key: tags[key] for key in ("sensor", "radiometry") if key in tags}
+    kept = {key: tags[key] for key in ("sensor", "radiometry") if key in tags} | {"tile_hash": hash_pixels(steps)}
     tile = xr.Dataset(bands | {"valid": (("y", "x"), ~missing.all(0))}, attrs=kept)
     import rioxarray  # noqa: F401  (registers .rio)
 
@@ -112,10 +122,18 @@ def read_mask(path: Path) -> tuple[Any, Any]:
 
 
 def write_rgb(tile: xr.Dataset, path: Path) -> None:
-    """Write a true-colour picture of a tile, for tools that take three channels only."""
+    """Write a picture of a tile, for tools that take three channels only."""
     from PIL import Image
 
-    Image.fromarray((255 * composite(tile)).astype(np.uint8)).save(path, compress_level=1)
+    Image.fromarray((255 * picture_of(tile)).astype(np.uint8)).save(path, compress_level=1)
+
+
+def picture_of(tile: xr.Dataset) -> Any:
+    """Return a tile in true colour, its first band in grey where it has no red, green and blue: 0..1 [H, W, 3]."""
+    try:
+        return composite(tile)
+    except BandError:
+        return composite(tile, tile.spex.bands[:1] * 3)
 
 
 def _quiet() -> Any:
