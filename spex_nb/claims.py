@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from spex_nb.clauses import (
     NEAR,
@@ -35,9 +36,12 @@ unit of the last digit given is always allowed, for counts excepted, and `INDEX_
 INDEX_SLACK = 0.01
 POSITION_SLACK = 0.02
 """Of the tile's width and height."""
+OF_REGION = "area of a region"
 UNITS_M2 = {"m2": 1.0, "ha": 1e4, "km2": 1e6}
 HOLDS: Verdict = "holds"
 CONTRADICTS: Verdict = "contradicts"
+_MARKUP = re.compile(r"</?[a-zA-Z][^<>]{0,200}>")
+_BOUNDS = ("more", "less", "at_least", "at_most")
 UNKNOWN: Verdict = "cannot be checked"
 
 
@@ -60,7 +64,8 @@ def check_explanation(text: str, evidence: Evidence, language: str = "en") -> li
         LanguageError: If the language is not spoken here.
     """
     get_language(language)
-    sentences = read_sentences(text, language, evidence.index_name or "")
+    plain = _MARKUP.sub(lambda tag: " " * len(tag.group()), text)
+    sentences = read_sentences(plain, language, evidence.index_name or "")
     checked = (claim for sentence in sentences for claim in _SentenceCheck(text, sentence, evidence).claims())
     return sorted(checked, key=lambda claim: claim.start)
 
@@ -171,8 +176,9 @@ class _SentenceCheck:
             return self._share(clause, position, span, figure, stated)
         if unit not in (*UNITS_M2, "px"):
             return self._claim(span, "other", stated, "", UNKNOWN)
-        facts = self._areas(clause, unit)
-        return self._compared(clause, position, span, "area", figure, stated, facts)
+        claim = self._compared(clause, position, span, "area", figure, stated, self._areas(clause, unit))
+        elsewhere = [str(_area(OF_REGION, r, unit)) for r in self._elsewhere(clause)]
+        return replace(claim, verdict=UNKNOWN) if claim.verdict == HOLDS and claim.measured in elsewhere else claim
 
     def _share(self, clause: Clause, position: int, span: tuple[Token, Token], figure: Figure, stated: str) -> Claim:
         if "border" in self._kinds:
@@ -227,7 +233,8 @@ class _SentenceCheck:
     ) -> Claim:
         """Hold a figure against the facts that it may mean: one that agrees is enough."""
         known = [fact for fact in facts if fact.value is not None and math.isfinite(fact.value)]
-        if not known or not math.isfinite(figure.value) or is_denied_at(clause, position):
+        denied = is_denied_at(clause, position) or (bool(figure.value) and _is_denied_around(clause, position))
+        if not known or not math.isfinite(figure.value) or denied:
             return self._claim(span, kind, stated, "; ".join(str(fact) for fact in known), UNKNOWN)
         how = comparison_at(clause, position)
         agreeing = [fact for fact in known if _agrees(kind, figure, fact.value or 0.0, how)]
@@ -244,11 +251,25 @@ class _SentenceCheck:
         if clause.targets and evidence.target not in clause.targets:
             return []
         total = _area("total area", evidence, unit)
-        own = [_area("area of a region", region, unit) for region in self._named(clause)]
+        own = [_area(OF_REGION, region, unit) for region in self._named(clause)]
         if clause.subject in RANKS:
             return [*own, total] if clause.has("total") else own
-        is_of_all = clause.has("total") or not clause.has("region", "target", "others", "size")
+        kinds = clause.kinds if not clause.kinds <= {"number", "unit", "fillers", "about"} else self._kinds
+        is_of_regions = bool(kinds & {"region", "target", "others", "size", "place"})
+        is_of_all = not is_of_regions or ("total" in kinds and "region" not in kinds)
         return [total] if is_of_all else [total, *own]
+
+    def _elsewhere(self, clause: Clause) -> tuple[Region, ...]:
+        named = self._named(clause)
+        placed = self._placed(clause, named)
+        return tuple(region for region in named if region not in placed)
+
+    def _placed(self, clause: Clause, regions: tuple[Region, ...]) -> tuple[Region, ...]:
+        """Return the regions that lie where a clause says, so that no figure of another one is taken for theirs."""
+        places = [t.senses["place"] for t in clause.tokens if "place" in t]
+        if not places or denial(clause) or clause.subject in RANKS:
+            return regions
+        return tuple(r for r in regions if any(_lies_in(r, place) for place in places))
 
     def _shares(self, clause: Clause) -> list[_Fact]:
         """Return the shares that a percentage in this clause may mean."""
@@ -361,16 +382,22 @@ class _SentenceCheck:
     def _place(self, clause: Clause, token: Token) -> Claim:
         place = token.senses["place"]
         named = self._named(clause)
-        is_there = any(_lies_in(region, place) for region in named)
+        is_there = _holds_for(clause, (_lies_in(region, place) for region in named))
         verdict = self._word_verdict(clause, is_there=is_there, could_be=clause.subject not in RANKS)
         return self._claim((token, token), "place", denial(clause) + place, _words_of(named, "location"), verdict)
 
     def _size(self, clause: Clause, position: int, token: Token) -> Iterator[Claim]:
+        before = clause.before(position, 1)
+        if before and "unit" in before[0] and not self._text[before[0].end : token.start].strip():
+            return  # 30 ha large is no large region
         if any("parts" in t for t in clause.after(position, 2)):
             return  # a large part of the scene is not a large region
         size = token.senses["size"]
         named = self._named(clause)
-        is_so = any(region.size == size for region in named)
+        is_so = _holds_for(clause, (region.size == size for region in named))
+        if is_so and not any(region.size == size for region in self._placed(clause, named)):
+            yield self._claim((token, token), "size", denial(clause) + size, _words_of(named, "size"), UNKNOWN)
+            return
         verdict = self._word_verdict(clause, is_there=is_so, could_be=clause.subject not in RANKS)
         yield self._claim((token, token), "size", denial(clause) + size, _words_of(named, "size"), verdict)
 
@@ -399,7 +426,11 @@ class _SentenceCheck:
         return self._claim((token, token), "presence", stated, measured, HOLDS if is_right else CONTRADICTS)
 
     def _says_absent(self, clause: Clause, nouns: list[Token]) -> bool:
-        if clause.has("place", "size", "border", *RANKS) or (clause.targets and not nouns):
+        if clause.has("place", "size", "border", *RANKS):
+            return False
+        if any(t.figure is not None and comparison_at(clause, i) in _BOUNDS for i, t in enumerate(clause.tokens)):
+            return False  # no lake is larger than 50 ha, but there are lakes
+        if clause.targets and not nouns:
             return False
         is_about_it = bool(nouns) or clause.has("region") or self._evidence.target in self._targets
         if clause.has("absent", "none"):
@@ -488,6 +519,22 @@ def _subset(evidence: Evidence, words: list[Token]) -> float | None:
 def _lies_in(region: Region, place: str) -> bool:
     """Say whether a region lies in a cell of the 3 x 3 grid, or in a row or column of it."""
     return region.location == place or place in region.location.split("-")
+
+
+def _is_denied_around(clause: Clause, position: int) -> bool:
+    """Say whether a clause denies the figure at a position: ``do not cover 45 ha``, ``45 ha nicht``."""
+    before, after = clause.tokens[:position], clause.tokens[position + 1 :]
+    return any(t.senses.keys() & {"not", "no"} for t in before) or any(
+        t.senses.keys() & {"not", "no_after"} for t in after
+    )
+
+
+def _holds_for(clause: Clause, agreeing: Iterable[bool]) -> bool:
+    """Say whether a word is true of the regions that a clause speaks of: of all of them, or of any."""
+    found = list(agreeing)
+    if clause.has("all") and clause.subject not in RANKS:
+        return bool(found) and all(found)
+    return any(found)
 
 
 def _words_of(regions: tuple[Region, ...], attribute: str) -> str:

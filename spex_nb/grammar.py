@@ -145,6 +145,17 @@ def _area_filter(comparison: Any, amount: float, unit: Any) -> AreaFilter | Faul
     return AreaFilter(comparison, amount * ACRE_M2, "m2") if unit == "acre" else AreaFilter(comparison, amount, unit)
 
 
+def _up_to(found: _Found) -> list[Said]:
+    """Read a bound without comparison: ``bis 2 ha``, ``от 2 га``."""
+    comparison = "<=" if found.token("bound").sense.kind == "to" else ">="
+    return [_area_filter(comparison, found.value("amount"), found.value("unit"))]
+
+
+def _top(_: _Found) -> list[Said]:
+    """Refuse ``top 5 lakes``: the largest, or those at the top?"""
+    return [Fault("top")]
+
+
 def _turned(comparison: str, found: _Found) -> str:
     return _OPPOSITE[comparison] if found.has("invert") != found.has("invert_after") else comparison
 
@@ -213,8 +224,8 @@ def _bad_amount(found: _Found) -> list[Said]:
 
 _Rule = tuple[re.Pattern[str], Callable[[_Found], list[Said]]]
 _KINDS = (
-    "all", "and", "article", "between", "between_after", "but", "comma", "compare", "compare_after", "drawn",
-    "edge", "everything", "except", "except_after", "from", "half", "in", "inside", "inside_after", "length",
+    "all", "and", "article", "bare_place", "between", "between_after", "but", "comma", "compare", "compare_after",
+    "drawn", "edge", "everything", "except", "except_after", "from", "half", "in", "inside", "inside_after", "length",
     "minus", "not", "not_after", "number", "of", "or", "outside", "outside_after", "particle", "place",
     "place_adjective", "quarter", "rank", "scene", "target", "to", "touch", "unit", "vague", "within",
     "within_after",
@@ -253,8 +264,8 @@ _RULES: list[_Rule] = [
             f"{_LOW} and|to|from high:number unit:unit between_after",
         ),
         _near: (
-            f"{_NOT} in? {_BEFORE} of? {_DISTANCE} (of|from|to)+ goal:target",
-            f"{_NOT} {_DISTANCE} how:compare_after (of|from|to)+ goal:target",
+            f"{_NOT} in? {_BEFORE} of? {_DISTANCE} (of|from|to)+ article? goal:target",
+            f"{_NOT} {_DISTANCE} how:compare_after (of|from|to)+ article? goal:target",
             f"{_NOT} in? from+ of? goal:target (of|from|in)* {_BEFORE} {_DISTANCE} in?",
             f"{_NOT} in? from+ of? goal:target (of|from|in)* {_DISTANCE} of? {_AFTER}|compare_after {_NOT_AFTER}",
             f"goal:target of? from+ {_DISTANCE} of? {_AFTER}|compare_after {_NOT_AFTER}",
@@ -264,6 +275,8 @@ _RULES: list[_Rule] = [
             f"{_NOT} of? how:compare|particle of? {_AREA} vague?",
             f"{_AREA} of? how:compare|compare_after vague? {_NOT_AFTER}",
         ),
+        _up_to: (f"bound:to|from {_AREA}",),
+        _top: ("bare_place number|rank|target",),
         _rank: ("count:number? how:rank of? count_after:number?", "count:number goal:target how:rank"),
         _exclusion: (
             f"everything|all but {_LIST}",
@@ -278,7 +291,7 @@ _RULES: list[_Rule] = [
         ),
         _link: ("(in|of|from|inside|within)* scene:scene (of|inside_after)*",),
         _place: (
-            "invert:not|outside? (in|of|inside)* part:half|quarter? of? where:place|place_adjective"
+            "invert:not|outside? (in|of|inside)* part:half|quarter? of? where:place|place_adjective|bare_place"
             f" part_after:half|quarter? (of|in)* inside_after? {_NOT_AFTER}",
         ),
         _edge: (

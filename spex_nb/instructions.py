@@ -33,6 +33,7 @@ _FAULTS = {
     "no amount": ("An amount makes no sense", "an amount above zero, and whole where regions are counted"),
     "no count": ("It is not said how many", "a number: 'the 3 largest lakes', or 'the largest lake'"),
     "share": ("A share of the scene is no filter", "an area in m2, ha, km2 or px"),
+    "top": ("Is it the place or the size that is meant?", "'the 5 largest lakes', or 'lakes at the top'"),
     "place": ("Only sides have halves, only corners have quarters", "'northern half', 'north-west quarter', 'centre'"),
     "relative": ("A place beside another land cover is no filter", "a place in the scene, or 'within 500 m of roads'"),
     "relation": ("A place beside another land cover is no filter", "a place in the scene, or 'within 500 m of roads'"),
@@ -129,13 +130,15 @@ def _require_sense(statements: Sequence[Statement], reading: Reading) -> None:
 def _require_one_scope(statements: Sequence[Statement], reading: Reading) -> None:
     """Refuse filters that may hold for some of the targets only."""
     asked = _asked(statements)
-    for i, _ in _filters(statements):
+    for i, said in _filters(statements):
         before = [s.said for s in statements[:i] if isinstance(s.said, Mention | Everything)]
         after = [s.said for s in statements[i:] if isinstance(s.said, Everything)]
         follows_exclusion = bool(before) and isinstance(before[-1], Mention) and before[-1].excluded
         is_parted = any("comma" in _kinds(s) for s in statements[max(0, i - 2) : i])
         is_last = not after and all(place < i for place in asked)
-        if (asked and asked[0] < i < asked[-1]) or (follows_exclusion and is_last and not is_parted):
+        follows_goal = i > 0 and isinstance(statements[i - 1].said, NearFilter) and not isinstance(said, NearFilter)
+        is_between = bool(asked) and asked[0] < i < asked[-1]
+        if is_between or (follows_exclusion and is_last and not is_parted) or follows_goal:
             raise _refusal(
                 reading,
                 "It is not clear which land covers this holds for",
@@ -185,6 +188,10 @@ def _require_targets(statements: Sequence[Statement], reading: Reading) -> None:
 def _require_counts(statements: Sequence[Statement], reading: Reading) -> None:
     """Refuse "the largest lakes": how many?"""
     kept = [s for s in statements if _kinds(s) != ["of"]]
+    names_all = any({"all", "everything"} & set(_kinds(s)) for s in statements)
+    for but, rank in pairwise(kept):
+        if names_all and _kinds(but) == ["but"] and isinstance(rank.said, RankFilter):
+            raise _refusal(reading, "A rank cannot be left out", _words(rank), "'the 3 largest lakes'")
     for rank, other in [*pairwise(kept), *pairwise(reversed(kept))]:
         several = isinstance(other.said, Mention) and other.said.token.sense.plural
         if isinstance(rank.said, RankFilter) and several and "number" not in _kinds(rank):

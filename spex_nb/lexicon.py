@@ -82,7 +82,7 @@ class Reading:
     @property
     def cost(self) -> tuple[int, int, int]:
         """How ill the language fits: unknown words, then mended ones, then missing accents."""
-        return sum(token.sense is UNKNOWN for token in self.tokens), len(self.mended), self.odd
+        return sum(t.sense.kind in ("unknown", "foreign") for t in self.tokens), len(self.mended), self.odd
 
 
 @dataclass(frozen=True, slots=True)

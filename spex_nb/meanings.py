@@ -8,6 +8,8 @@ from spex_nb.languages import Language
 from spex_nb.types import AreaFilter, DrawnFilter, EdgeFilter, Filter, NearFilter, PlaceFilter, RankFilter
 
 KM = 1000
+SIGNIFICANT = 7
+"""Digits of a quantity; an acre is 4046.856 m² to its reader."""
 
 
 def describe(
@@ -98,6 +100,8 @@ def _distance(metres: float, language: Language) -> str:
 
 
 def _quantity(amount: float, unit: str, language: Language) -> str:
-    digits = f"{amount:.10f}".rstrip("0").rstrip(".").replace(".", language.decimal)
+    decimals = max(0, SIGNIFICANT - len(str(int(amount))))
+    digits = f"{amount:.{decimals}f}".rstrip("0").rstrip(".") if decimals else f"{amount:.0f}"
+    digits = digits.replace(".", language.decimal)
     sentence: str = language.instructions["phrases"]["quantity"]
     return sentence.format(digits, language.units[unit][0])

@@ -122,6 +122,10 @@ def test_the_meaning_reads_as_a_sentence_and_names_narrower_words_and_mended_one
     assert parse_instruction("Wälder").meaning == "Vegetation; „Wald“ wird als Vegetation beantwortet"
 
 
+def test_an_area_is_said_back_in_no_more_digits_than_anyone_reads() -> None:
+    assert parse_instruction("lakes larger than 2 acres").meaning.startswith("water bodies larger than 8093.713 m²")
+
+
 def test_a_narrower_word_in_a_distance_is_named_too() -> None:
     assert parse_instruction("buildings within 500 m of the river").narrower == {"river": "water"}
 
