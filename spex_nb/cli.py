@@ -13,6 +13,7 @@ import click
 from spex_nb import __version__
 from spex_nb.cli_spie import spie
 from spex_nb.errors import SpexError, SpexWarning
+from spex_nb.extras import require_extra
 
 BAD_INPUT = 2
 WINDOWS = (512, 8192)
@@ -133,6 +134,21 @@ def indices_(file: str | None, domain: str | None, **options: Any) -> None:
     table = list_indices(_open(file, **options) if file else None, domain)
     for row in table[table["available"]].itertuples():
         click.echo(f"{row.Index:<14} {row.long_name}  [{row.bands}]")
+
+
+@main.command()
+@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--sam-heads", type=int, default=8, show_default=True, help="Attention heads of the mask decoder.")
+def convert(source: Path, target: Path, sam_heads: int) -> None:
+    """Turn a SPEX checkpoint of the released layout (SOURCE, safetensors) into one of ours (TARGET)."""
+    require_extra("model", "Converting a checkpoint")
+    from spex_nb.model.conversion import convert as convert_checkpoint
+
+    done = convert_checkpoint(source, target, sam_heads=sam_heads)
+    click.echo(
+        f"{done.tensors:,} tensors written to {done.folder}; not used: {', '.join(done.unused) or 'none'}", err=True
+    )
 
 
 @main.command()

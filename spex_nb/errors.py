@@ -90,6 +90,14 @@ class RegionError(SpexError):
     """A mask or a geometry cannot be made into regions, or a filter needs what was not given."""
 
 
+class CheckpointError(SpexError):
+    """Weights are missing, damaged, pickled, or not those of the model."""
+
+
+class DeviceMemoryError(SpexError):
+    """The device has too little memory for a batch."""
+
+
 class PromptError(SpexError):
     """A text is no prompt, or regions cannot be put into one."""
 

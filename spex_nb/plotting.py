@@ -159,6 +159,16 @@ def plot_spectra(scene: xr.Dataset, points: Mapping[str, tuple[int, int]]) -> Fi
     return figure
 
 
+def plot_maps(maps: Mapping[str, Any], columns: int = 5) -> Figure:
+    """Draw arrays [h, w] of any sizes side by side, each in its own range from dark to bright."""
+    rows = -(-len(maps) // columns)
+    figure = Picture(figsize=(2.4 * columns, 2.6 * rows), layout="constrained")
+    for place, (name, values) in enumerate(maps.items(), start=1):
+        axes = figure.add_subplot(rows, columns, place, title=name, xticks=[], yticks=[])
+        axes.imshow(values, cmap="viridis", interpolation="nearest")
+    return figure
+
+
 def _figure(height: float = 5.0) -> tuple[Figure, Axes]:
     figure = Picture(figsize=(6.4, height), layout="constrained")
     return figure, figure.add_subplot()

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-PACKAGES = ("numpy", "numexpr", "xarray", "spyndex", "rasterio")
+PACKAGES = ("numpy", "numexpr", "xarray", "spyndex", "rasterio", "torch")
 FOLDER = Path(__file__).parent
 DOCS = FOLDER.parent.parent / "docs" / "benchmarks.md"
 HEADER = """# Benchmarks

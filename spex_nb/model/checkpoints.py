@@ -1,0 +1,105 @@
+"""Where weights lie, and whether they may be read: by name or path, safetensors only, no network unless allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from spex_nb.errors import CheckpointError
+
+SHIPPED = Path(__file__).parent.parent / "checkpoints"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+def resolve_checkpoint(name: str | Path) -> str:
+    """Return the folder of a shipped checkpoint or of a path; any other name is one of the hub's.
+
+    Raises:
+        CheckpointError: If a folder holds no safetensors, or pickled weights only.
+    """
+    shipped = SHIPPED / str(name)
+    if "/" not in str(name) and shipped.is_dir():
+        return str(shipped)
+    path = Path(name)
+    if path.is_dir():
+        weight_files(path)
+        return str(path)
+    if path.is_absolute() or str(name).startswith("."):
+        raise CheckpointError(
+            "There is no such checkpoint",
+            found=str(path),
+            expected="a folder with config.json and safetensors",
+            fix="Check the path.",
+        )
+    return str(name)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return the safetensors files of a folder.
+
+    Raises:
+        CheckpointError: If there are none. Pickles are never opened: to open one is to run the program in it.
+    """
+    found = sorted(folder.glob("*.safetensors"))
+    if found:
+        return found
+    pickles = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLES)
+    raise CheckpointError(
+        "The checkpoint holds no weights that can be read",
+        found=f"{', '.join(pickles[:3])}: pickled, which may run any program when opened"
+        if pickles
+        else f"none in {folder}",
+        expected="*.safetensors",
+        fix="Convert it where you trust it: safetensors.torch.save_file(torch.load(file, weights_only=True), …).",
+    )
+
+
+def read_weights(folder: str | Path) -> dict[str, Tensor]:
+    """Read all weights of a folder by their names.
+
+    Raises:
+        CheckpointError: If it does not exist, holds no safetensors, or one is damaged.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise CheckpointError(
+            "There is no such checkpoint", found=str(path), expected="a folder with safetensors", fix="Check the path."
+        )
+    weights: dict[str, Tensor] = {}
+    for file in weight_files(path):
+        try:
+            weights |= load_file(file)
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(
+                "The weights cannot be read", found=f"{file}: {error}", expected="a safetensors file",
+                fix="Fetch the file again.",
+            ) from error  # fmt: skip
+    return weights
+
+
+def require_all(missing: Iterable[str], unexpected: Iterable[str], wrong: Iterable[str] = ()) -> None:
+    """Raise unless weights and model are the same.
+
+    Raises:
+        CheckpointError: If weights are missing, surplus or of another shape; says which.
+    """
+    parts = [
+        f"{len(names)} {kind}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}"  # noqa: PLR2004 (enough to see)
+        for kind, names in (
+            ("missing", sorted(missing)),
+            ("surplus", sorted(unexpected)),
+            ("mis-shaped", sorted(wrong)),
+        )
+        if names
+    ]
+    if parts:
+        raise CheckpointError(
+            "The weights are not those of this model",
+            found="; ".join(parts),
+            expected="every parameter of the configuration, and no other",
+            fix="Load them with the configuration that they were saved with.",
+        )

@@ -1,0 +1,289 @@
+"""The sizes and choices of a SPEX model, part by part, as Hugging Face configurations; unknown keys are errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from transformers import AutoConfig, PretrainedConfig
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+StemKind = Literal["fixed", "wavelength"]
+CondensedSource = Literal["prompt", "answer"]
+
+
+class _Strict(PretrainedConfig):
+    """A configuration that takes its own keys only; what every configuration has is passed on."""
+
+    _own: tuple[str, ...] = ()
+
+    def __init__(self, **kwargs: Any) -> None:
+        strange = [key for key in kwargs if key not in _COMMON and not key.startswith("_")]
+        if strange:
+            raise ValueError(
+                f"{type(self).__name__} has no {', '.join(sorted(strange))}. Expected: {', '.join(self._own)}. "
+                "Remove or correct the key."
+            )
+        super().__init__(**kwargs)
+
+
+_COMMON = frozenset(
+    {*vars(PretrainedConfig()), *PretrainedConfig().to_dict(), "attn_implementation", "model_type", "name_or_path"}
+)
+
+
+class InternImageConfig(_Strict):
+    """The deformable encoder; the family's sizes are in `INTERNIMAGE`."""
+
+    model_type = "spex_internimage"
+    _own = (
+        "channels", "depths", "groups", "kernel_size", "mlp_ratio", "layer_scale", "offset_scale", "post_norm",
+        "drop_path_rate",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0913, PLR0917 (each is a choice of the family)
+        self,
+        channels: int = 32,
+        depths: tuple[int, ...] = (1, 1, 4, 1),
+        groups: tuple[int, ...] = (2, 4, 8, 16),
+        kernel_size: int = 3,
+        mlp_ratio: float = 4.0,
+        layer_scale: float | None = 1.0,
+        offset_scale: float = 1.0,
+        post_norm: bool = True,
+        drop_path_rate: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        _require(len(depths) == len(groups) == 4, "depths and groups", f"{depths}, {groups}", "four of each")  # noqa: PLR2004
+        for stage, count in enumerate(groups):
+            width = channels * 2**stage
+            _require(width % count == 0, f"groups[{stage}]", count, f"a divisor of the stage's {width} channels")
+        self.channels, self.depths, self.groups = channels, tuple(depths), tuple(groups)
+        self.kernel_size, self.mlp_ratio, self.layer_scale = kernel_size, mlp_ratio, layer_scale
+        self.offset_scale, self.post_norm, self.drop_path_rate = offset_scale, post_norm, drop_path_rate
+        super().__init__(**kwargs)
+
+    @property
+    def stage_channels(self) -> tuple[int, ...]:
+        """Channels of the four stages."""
+        return tuple(self.channels * 2**stage for stage in range(4))
+
+
+INTERNIMAGE: Mapping[str, Mapping[str, Any]] = {
+    "T": {"channels": 64, "depths": (4, 4, 18, 4), "groups": (4, 8, 16, 32), "post_norm": False},
+    "S": {"channels": 80, "depths": (4, 4, 21, 4), "groups": (5, 10, 20, 40)},
+    "B": {"channels": 112, "depths": (4, 4, 21, 4), "groups": (7, 14, 28, 56)},
+    "L": {"channels": 160, "depths": (5, 5, 22, 5), "groups": (10, 20, 40, 80), "offset_scale": 2.0},
+    "XL": {"channels": 192, "depths": (5, 5, 24, 5), "groups": (12, 24, 48, 96), "offset_scale": 2.0},
+}
+"""The published sizes (https://arxiv.org/abs/2211.05778 and its segmentation configurations)."""
+
+
+class StemConfig(_Strict):
+    """From bands to the encoder's first map."""
+
+    model_type = "spex_stem"
+    _own = ("kind", "bands", "hidden_channels", "index_channels")
+
+    def __init__(
+        self,
+        kind: StemKind = "wavelength",
+        bands: tuple[str, ...] = ("red", "green", "blue"),
+        hidden_channels: int | None = None,
+        index_channels: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        _require(kind in get_args(StemKind), "kind", kind, " or ".join(get_args(StemKind)))
+        self.kind, self.bands = kind, tuple(bands)
+        self.hidden_channels, self.index_channels = hidden_channels, index_channels
+        super().__init__(**kwargs)
+
+
+class CondensationConfig(_Strict):
+    """From hidden states to a few tokens."""
+
+    model_type = "spex_condensation"
+    _own = ("source", "num_tokens", "widths")
+
+    def __init__(
+        self,
+        source: CondensedSource = "prompt",
+        num_tokens: int = 4,
+        widths: tuple[int, int] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        _require(source in get_args(CondensedSource), "source", source, " or ".join(get_args(CondensedSource)))
+        _require(num_tokens >= 1, "num_tokens", num_tokens, "at least 1")
+        self.source, self.num_tokens, self.widths = source, num_tokens, tuple(widths) if widths else None
+        super().__init__(**kwargs)
+
+
+class MaskDecoderConfig(_Strict):
+    """SAM's decoder and what ours adds, each of which can be off."""
+
+    model_type = "spex_mask_decoder"
+    _own = (
+        "embed_dim", "heads", "mlp_dim", "blocks", "attention_downsample", "mask_tokens", "mask_channels",
+        "double_softmax", "dense_prior", "fine_channels",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0913, PLR0917 (each is a choice of the decoder)
+        self,
+        embed_dim: int = 256,
+        heads: int = 8,
+        mlp_dim: int = 2048,
+        blocks: int = 2,
+        attention_downsample: int = 2,
+        mask_tokens: int = 4,
+        mask_channels: int = 16,
+        double_softmax: bool = False,
+        dense_prior: bool = True,
+        fine_channels: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        _require(embed_dim % (8 * heads) == 0 or embed_dim % heads == 0, "heads", heads, f"a divisor of {embed_dim}")
+        self.embed_dim, self.heads, self.mlp_dim, self.blocks = embed_dim, heads, mlp_dim, blocks
+        self.attention_downsample, self.mask_tokens, self.mask_channels = (
+            attention_downsample,
+            mask_tokens,
+            mask_channels,
+        )
+        self.double_softmax, self.dense_prior, self.fine_channels = double_softmax, dense_prior, fine_channels
+        super().__init__(**kwargs)
+
+
+class SpexConfig(_Strict):
+    """A whole model: its parts, and how they are joined.
+
+    Args:
+        stem_config, vision_config, text_config, condensation_config, mask_decoder_config: The parts; dicts, or
+            configurations. The vision part is InternImage, or any backbone of transformers with four stages; the text
+            part any causal language model of transformers.
+        aggregation_channels: Of the map that language model and mask decoder share.
+        aggregation_dropout: In training.
+        image_token_id: Stands in ``input_ids`` where a visual token goes.
+        text_weight, bce_weight, dice_weight: Of the losses.
+    """
+
+    model_type = "spex"
+    sub_configs = {  # noqa: RUF012 (as transformers has it)
+        "stem_config": StemConfig,
+        "vision_config": AutoConfig,
+        "text_config": AutoConfig,
+        "condensation_config": CondensationConfig,
+        "mask_decoder_config": MaskDecoderConfig,
+    }
+    _own = (
+        *sub_configs, "aggregation_channels", "aggregation_dropout", "image_token_id", "text_weight", "bce_weight",
+        "dice_weight",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0913, PLR0917 (each is a choice of the model)
+        self,
+        stem_config: StemConfig | Mapping[str, Any] | None = None,
+        vision_config: PretrainedConfig | Mapping[str, Any] | None = None,
+        text_config: PretrainedConfig | Mapping[str, Any] | None = None,
+        condensation_config: CondensationConfig | Mapping[str, Any] | None = None,
+        mask_decoder_config: MaskDecoderConfig | Mapping[str, Any] | None = None,
+        aggregation_channels: int = 192,
+        aggregation_dropout: float = 0.5,
+        image_token_id: int = 0,
+        text_weight: float = 1.0,
+        bce_weight: float = 2.0,
+        dice_weight: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        self.stem_config = _part(StemConfig, stem_config)
+        self.vision_config = _vision(vision_config)
+        is_foreign = not isinstance(self.vision_config, InternImageConfig)
+        _require(not is_foreign or self.stem_config.kind == "fixed", "stem kind", self.stem_config.kind, FIXED_ONLY)
+        self.text_config = _foreign(text_config) or CONFIG_MAPPING["qwen2"](**TINY_TEXT)
+        self.condensation_config = _part(CondensationConfig, condensation_config)
+        self.mask_decoder_config = _part(MaskDecoderConfig, mask_decoder_config)
+        self.aggregation_channels, self.aggregation_dropout = aggregation_channels, aggregation_dropout
+        self.image_token_id = image_token_id
+        self.text_weight, self.bce_weight, self.dice_weight = text_weight, bce_weight, dice_weight
+        super().__init__(**kwargs)
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> SpexConfig:
+        """Return the sizes of a preset: ``tiny``, which trains on a laptop, ``small``, or ``base``, as released.
+
+        Raises:
+            ValueError: If there is no such preset.
+        """
+        _require(name in PRESETS, "preset", name, f"one of {', '.join(PRESETS)}")
+        return cls(**{**PRESETS[name], **changes})
+
+
+FIXED_ONLY = "fixed, for a backbone of transformers: it reads a fixed number of bands"
+TINY_TEXT: Mapping[str, Any] = {
+    "vocab_size": 8192, "hidden_size": 192, "intermediate_size": 512, "num_hidden_layers": 4, "num_attention_heads": 6,
+    "num_key_value_heads": 2, "max_position_embeddings": 4096, "tie_word_embeddings": True,
+}  # fmt: skip
+SMALL_TEXT: Mapping[str, Any] = {
+    "vocab_size": 32_768, "hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 12,
+    "num_attention_heads": 8, "num_key_value_heads": 2, "max_position_embeddings": 8192, "tie_word_embeddings": True,
+}  # fmt: skip
+QWEN25_15B: Mapping[str, Any] = {
+    "vocab_size": 151_936, "hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28,
+    "num_attention_heads": 12, "num_key_value_heads": 2, "max_position_embeddings": 32_768, "rope_theta": 1e6,
+    "rms_norm_eps": 1e-6, "tie_word_embeddings": True,
+}  # fmt: skip
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "tiny": {
+        "stem_config": {"index_channels": True},
+        "vision_config": {"channels": 32, "depths": (1, 1, 3, 1), "groups": (2, 4, 8, 16)},
+        "text_config": {"model_type": "qwen2", **TINY_TEXT},
+        "mask_decoder_config": {"embed_dim": 96, "heads": 4, "mlp_dim": 384, "fine_channels": 16},
+    },
+    "small": {
+        "stem_config": {"index_channels": True},
+        "vision_config": dict(INTERNIMAGE["T"]),
+        "text_config": {"model_type": "qwen2", **SMALL_TEXT},
+        "mask_decoder_config": {"fine_channels": 32},
+        "aggregation_channels": 512,
+    },
+    "base": {
+        "stem_config": {"kind": "fixed"},
+        "vision_config": dict(INTERNIMAGE["L"]),
+        "text_config": {"model_type": "qwen2", **QWEN25_15B},
+        "condensation_config": {"source": "answer"},
+        "mask_decoder_config": {"double_softmax": True, "dense_prior": False},
+        "aggregation_channels": 1024,
+    },
+}
+"""``base`` equals the release, its doubled softmax included."""
+
+
+def _vision(given: PretrainedConfig | Mapping[str, Any] | None) -> PretrainedConfig:
+    """Return InternImage's configuration, or that of a backbone that transformers brings."""
+    if (
+        isinstance(given, Mapping)
+        and given.get("model_type", InternImageConfig.model_type) != InternImageConfig.model_type
+    ):
+        foreign = _foreign(given)
+        assert foreign is not None
+        return foreign
+    return given if isinstance(given, PretrainedConfig) else _part(InternImageConfig, given)
+
+
+def _require(fine: bool, name: str, found: object, expected: str) -> None:
+    if not fine:
+        raise ValueError(f"{name} is {found}; expected {expected}.")
+
+
+def _part(kind: type[_Strict], given: _Strict | Mapping[str, Any] | None) -> Any:
+    if isinstance(given, kind):
+        return given
+    return kind(**{key: value for key, value in dict(given or {}).items() if key != "model_type"})
+
+
+def _foreign(given: PretrainedConfig | Mapping[str, Any] | None) -> PretrainedConfig | None:
+    """Return the configuration of a part that transformers brings."""
+    if given is None or isinstance(given, PretrainedConfig):
+        return given
+    values = dict(given)
+    kind = values.pop("model_type", None)
+    _require(kind in CONFIG_MAPPING, "model_type", kind, "one that transformers knows, such as 'qwen2'")
+    return CONFIG_MAPPING[kind](**values)

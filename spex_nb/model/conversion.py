@@ -1,0 +1,256 @@
+"""Names of the released checkpoint → names of ours, each by a written rule; what no rule names is reported.
+
+The released layout is that of https://github.com/MiliLab/SPEX.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spex_nb.errors import CheckpointError
+from spex_nb.model.checkpoints import read_weights, require_all
+from spex_nb.model.configuration import SpexConfig
+
+VISION = r"model\.vision_tower\.vision_tower\.vision_model\."
+TOWER = r"model\.vision_tower\."
+LEFT_OUT = (r"model\.image_newline",)
+"""In the checkpoint, but used by no computation."""
+_END = r"(weight|bias)"
+_BLOCK = rf"{VISION}levels\.(\d+)\.blocks\.(\d+)\."
+_OURS = r"encoder.stages.\1.blocks.\2."
+_DECODER = rf"{TOWER}mask_decoder\."
+_LAYER = rf"{_DECODER}transformer\.layers\.(\d+)\."
+_PROMPT = rf"{TOWER}sampromptencoder\."
+RULES: tuple[tuple[str, str], ...] = (
+    (rf"{VISION}patch_embed\.conv([12])\.{_END}", r"stem.conv\1.\2"),
+    (rf"{VISION}patch_embed\.norm([12])\.1\.{_END}", r"stem.norm\1.\2"),
+    (rf"{_BLOCK}(?:weight|gamma)([12])", _OURS + r"scale\3"),
+    (rf"{_BLOCK}norm([12])\.0\.{_END}", _OURS + r"norm\3.\4"),
+    (rf"{_BLOCK}dcn\.dw_conv\.0\.{_END}", _OURS + r"dcn.depthwise.\3"),
+    (rf"{_BLOCK}dcn\.dw_conv\.1\.1\.{_END}", _OURS + r"dcn.norm.\3"),
+    (rf"{_BLOCK}dcn\.(offset|mask|input_proj|output_proj)\.{_END}", _OURS + r"dcn.\3.\4"),
+    (rf"{_BLOCK}mlp\.fc1\.{_END}", _OURS + r"mlp.0.\3"),
+    (rf"{_BLOCK}mlp\.fc2\.{_END}", _OURS + r"mlp.2.\3"),
+    (rf"{VISION}levels\.(\d+)\.norm\.0\.{_END}", r"encoder.stages.\1.norm.\2"),
+    (rf"{VISION}levels\.(\d+)\.downsample\.conv\.weight", r"encoder.downsamples.\1.conv.weight"),
+    (rf"{VISION}levels\.(\d+)\.downsample\.norm\.1\.{_END}", r"encoder.downsamples.\1.norm.\2"),
+    (rf"{VISION}feat_aggregator\.fuse_all\.0\.{_END}", r"aggregation.fuse.\1"),
+    (rf"{VISION}feat_aggregator\.fuse_all\.1\.{_END}", r"aggregation.norm.\1"),
+    (rf"{VISION}visionneck\.conv1\.weight", "neck.0.weight"),
+    (rf"{VISION}visionneck\.layer_norm1\.{_END}", r"neck.1.\1"),
+    (rf"{VISION}visionneck\.conv2\.weight", "neck.2.weight"),
+    (rf"{VISION}visionneck\.layer_norm2\.{_END}", r"neck.3.\1"),
+    (rf"{TOWER}lan_neck\.text_mlp\.([024])\.{_END}", r"condensation.mlp.\1.\2"),
+    (rf"{_PROMPT}shared_embedding\.positional_embedding", "prompt_encoder.position.frequencies"),
+    (rf"{_PROMPT}mask_embed\.conv1\.{_END}", r"prompt_encoder.mask.0.\1"),
+    (rf"{_PROMPT}mask_embed\.layer_norm1\.{_END}", r"prompt_encoder.mask.1.\1"),
+    (rf"{_PROMPT}mask_embed\.conv2\.{_END}", r"prompt_encoder.mask.3.\1"),
+    (rf"{_PROMPT}mask_embed\.layer_norm2\.{_END}", r"prompt_encoder.mask.4.\1"),
+    (rf"{_PROMPT}mask_embed\.conv3\.{_END}", r"prompt_encoder.mask.6.\1"),
+    (rf"{_PROMPT}no_mask_embed\.weight", "prompt_encoder.no_mask"),
+    (rf"{_PROMPT}not_a_point_embed\.weight", "prompt_encoder.not_a_point"),
+    (rf"{_PROMPT}point_embed\.([0-3])\.weight", r"prompt_encoder.kinds.\1"),
+    (rf"{_DECODER}iou_token\.weight", "mask_decoder.iou_token"),
+    (rf"{_DECODER}mask_tokens\.weight", "mask_decoder.mask_tokens"),
+    (rf"{_LAYER}self_attn\.(\w+)\.{_END}", r"mask_decoder.blocks.\1.self_attn.\2.\3"),
+    (rf"{_LAYER}cross_attn_token_to_image\.(\w+)\.{_END}", r"mask_decoder.blocks.\1.token_to_image.\2.\3"),
+    (rf"{_LAYER}cross_attn_image_to_token\.(\w+)\.{_END}", r"mask_decoder.blocks.\1.image_to_token.\2.\3"),
+    (rf"{_LAYER}layer_norm([1-4])\.{_END}", r"mask_decoder.blocks.\1.norm\2.\3"),
+    (rf"{_LAYER}mlp\.lin1\.{_END}", r"mask_decoder.blocks.\1.mlp.0.\2"),
+    (rf"{_LAYER}mlp\.lin2\.{_END}", r"mask_decoder.blocks.\1.mlp.2.\2"),
+    (rf"{_DECODER}transformer\.final_attn_token_to_image\.(\w+)\.{_END}", r"mask_decoder.final_attn.\1.\2"),
+    (rf"{_DECODER}transformer\.layer_norm_final_attn\.{_END}", r"mask_decoder.final_norm.\1"),
+    (rf"{_DECODER}upscale_conv([12])\.{_END}", r"mask_decoder.upscale\1.\2"),
+    (rf"{_DECODER}upscale_layer_norm\.{_END}", r"mask_decoder.upscale_norm.\1"),
+    (rf"{_DECODER}output_hypernetworks_mlps\.(\d)\.proj_in\.{_END}", r"mask_decoder.hypernetworks.\1.0.\2"),
+    (rf"{_DECODER}output_hypernetworks_mlps\.(\d)\.layers\.0\.{_END}", r"mask_decoder.hypernetworks.\1.2.\2"),
+    (rf"{_DECODER}output_hypernetworks_mlps\.(\d)\.proj_out\.{_END}", r"mask_decoder.hypernetworks.\1.4.\2"),
+    (rf"{_DECODER}iou_prediction_head\.proj_in\.{_END}", r"mask_decoder.iou_head.0.\1"),
+    (rf"{_DECODER}iou_prediction_head\.layers\.0\.{_END}", r"mask_decoder.iou_head.2.\1"),
+    (rf"{_DECODER}iou_prediction_head\.proj_out\.{_END}", r"mask_decoder.iou_head.4.\1"),
+    (rf"model\.mm_projector\.([02])\.{_END}", r"projector.\1.\2"),
+    (r"(model\.(?:embed_tokens|layers|norm)\..+|lm_head\.weight)", r"language_model.\1"),
+)
+"""(released name, our name); regular expressions that must match the whole name."""
+_COMPILED = tuple((re.compile(released), ours) for released, ours in RULES)
+_VECTORS = ("prompt_encoder.no_mask", "prompt_encoder.not_a_point")
+
+
+def our_name(released: str) -> str | None:
+    """Return our name of a released parameter; None where no rule names it."""
+    for pattern, ours in _COMPILED:
+        match = pattern.fullmatch(released)
+        if match:
+            return match.expand(ours)
+    return None
+
+
+def convert_names(released: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+    """Rename the parameters of a released state dict.
+
+    Returns:
+        Parameters by our names, and the names that were not used.
+    """
+    ours: dict[str, Tensor] = {}
+    kinds: dict[int, Tensor] = {}
+    unused = []
+    for name, tensor in released.items():
+        mine = our_name(name)
+        if mine is None:
+            unused.append(name)
+        elif mine.startswith("prompt_encoder.kinds."):
+            kinds[int(mine.rpartition(".")[2])] = tensor
+        else:
+            ours[mine] = tensor.squeeze(0) if mine in _VECTORS else tensor
+    if kinds:
+        ours["prompt_encoder.kinds.weight"] = torch.cat([kinds[kind] for kind in sorted(kinds)])
+    return ours, unused
+
+
+SAM_HEADS = 8
+"""Of SAM's published decoder; the weights do not tell."""
+OFFSET_SCALE = 2.0
+"""Of InternImage-L and XL, as released; the weights do not tell."""
+TEXT_KEYS = (
+    "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+    "max_position_embeddings", "rms_norm_eps", "tie_word_embeddings", "bos_token_id", "eos_token_id",
+)  # fmt: skip
+"""What is taken from the released configuration: that of Qwen2."""
+_COMPONENTS = {
+    "vision": ((("", "model.vision_tower.vision_tower.vision_model."),), ("encoder.", "stem.")),
+    "language": ((("", ""),), ("language_model.",)),
+    "mask_decoder": (
+        (
+            ("mask_decoder.", "model.vision_tower.mask_decoder."),
+            ("prompt_encoder.", "model.vision_tower.sampromptencoder."),
+            ("shared_image_embedding.", "model.vision_tower.sampromptencoder.shared_embedding."),
+        ),
+        ("mask_decoder.", "prompt_encoder."),
+    ),
+}
+"""Of each part in its public layout: (its prefix, the released one), and ours."""
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """What a conversion did: how many tensors it wrote, and which it did not use."""
+
+    folder: Path
+    tensors: int
+    unused: tuple[str, ...]
+
+
+def convert(source: str | Path, target: str | Path, *, sam_heads: int = SAM_HEADS) -> ConversionReport:
+    """Turn a checkpoint in the released layout into ours.
+
+    Args:
+        source: Folder with config.json and safetensors.
+        target: Folder to write: config.json and model.safetensors.
+        sam_heads: Attention heads of the mask decoder.
+
+    Returns:
+        What was written, and the names that were not used.
+
+    Raises:
+        CheckpointError: If the source cannot be read, is no such checkpoint, or lacks weights.
+    """
+    from spex_nb.model.modeling import SpexModel
+
+    folder = Path(source)
+    weights, unused = convert_names(read_weights(folder))
+    config = infer_config(weights, _read_config(folder), sam_heads=sam_heads)
+    with torch.device("meta"):
+        model = SpexModel(config)
+    own = model.state_dict()
+    head = "language_model.lm_head.weight"
+    if config.text_config.tie_word_embeddings:
+        weights[head] = weights["language_model.model.embed_tokens.weight"]
+    wrong = [name for name in weights if name in own and own[name].shape != weights[name].shape]
+    require_all(own.keys() - weights.keys(), weights.keys() - own.keys(), wrong)
+    model.load_state_dict(weights, assign=True)
+    model.tie_weights()
+    model.save_pretrained(target)
+    return ConversionReport(Path(target), len(weights), tuple(unused))
+
+
+def infer_config(weights: Mapping[str, Tensor], text: Mapping[str, Any], *, sam_heads: int = SAM_HEADS) -> SpexConfig:
+    """Read the sizes of a released model off its weights; those of the language model stand in its configuration.
+
+    Raises:
+        CheckpointError: If the weights are not those of a released model.
+    """
+    try:
+        depths = [
+            len({name.split(".")[4] for name in weights if name.startswith(f"encoder.stages.{stage}.blocks.")})
+            for stage in range(4)
+        ]
+        groups = [len(weights[f"encoder.stages.{stage}.blocks.0.dcn.mask.bias"]) // 9 for stage in range(4)]
+        return SpexConfig.preset(
+            "base",
+            vision_config={
+                "channels": len(weights["stem.conv2.bias"]), "depths": depths, "groups": groups,
+                "offset_scale": OFFSET_SCALE,
+            },
+            text_config={"model_type": "qwen2", **_text_config(text)},
+            mask_decoder_config={
+                "embed_dim": weights["mask_decoder.iou_token"].shape[1],
+                "heads": sam_heads,
+                "mlp_dim": len(weights["mask_decoder.blocks.0.mlp.0.bias"]),
+                "double_softmax": True,
+                "dense_prior": False,
+            },
+            aggregation_channels=len(weights["aggregation.fuse.bias"]),
+            image_token_id=int(text["vocab_size"]),
+        )  # fmt: skip
+    except KeyError as error:
+        raise CheckpointError(
+            "This is no checkpoint of the released layout",
+            found=f"{len(weights)} known tensors, without {error}",
+            expected="encoder, aggregation, mask decoder and language model",
+            fix="Name the folder that holds the whole released model.",
+        ) from error
+
+
+def component_weights(kind: str, weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Rename the weights of a separately pretrained part.
+
+    Args:
+        kind: ``vision``, ``language`` or ``mask_decoder``.
+        weights: In the public layout of InternImage, of a causal language model, or of transformers' SAM.
+
+    Returns:
+        The part's weights by our names, and the prefixes of all that belong to it.
+    """
+    prefixes, ours = _COMPONENTS[kind]
+    released = {
+        new + name.removeprefix("backbone.").removeprefix(old): tensor
+        for name, tensor in weights.items()
+        for old, new in prefixes
+        if name.removeprefix("backbone.").startswith(old)
+    }
+    renamed, _ = convert_names(released)
+    return {name: tensor for name, tensor in renamed.items() if name.startswith(ours)}, ours
+
+
+def _text_config(text: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: text[key] for key in TEXT_KEYS if key in text}
+    return kept | {"rope_parameters": {"rope_type": "default", "rope_theta": float(text.get("rope_theta", 1e6))}}
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    try:
+        read: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            "The checkpoint's configuration cannot be read", found=str(error), expected="config.json",
+            fix="Fetch the file again.",
+        ) from error  # fmt: skip
+    return read

@@ -1,0 +1,429 @@
+"""SPEX, wired: pixels and an instruction in, mask logits and an explanation out. Each step is a part in its own file.
+
+After Si et al., SPEX, https://doi.org/10.1109/TGRS.2026.3670308. It knows no files, no band names and no words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from spex_nb.model.aggregation import Aggregation, Neck, Projector
+from spex_nb.model.checkpoints import read_weights, require_all, resolve_checkpoint
+from spex_nb.model.condensation import Condensation, select_tokens
+from spex_nb.model.configuration import InternImageConfig, SpexConfig
+from spex_nb.model.losses import mask_losses, upsample_logits
+from spex_nb.model.mask_decoder import MaskDecoder, PromptEncoder
+from spex_nb.model.outputs import ImageFeatures, SpexGeneration, SpexOutput
+from spex_nb.model.stem import FixedStem, PixelStem, WavelengthStem
+from spex_nb.model.vision_encoder import BackboneEncoder, Block, InternImage
+
+STRIDE = 32
+"""The side of an image is filled up to a multiple of this; what is filled is cut from the mask again."""
+CELL = 16
+"""Pixels of the image under one visual token."""
+IGNORED = 255
+"""In ``mask_labels``: the label says nothing."""
+NOT_TOLD = -100
+"""In ``labels``: no part of the answer."""
+
+
+class SpexModel(PreTrainedModel):
+    """The whole model."""
+
+    config_class = SpexConfig
+    base_model_prefix = "spex"
+    main_input_name = "pixel_values"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _no_split_modules = ["Block", "TwoWayBlock", "Qwen2DecoderLayer"]  # noqa: RUF012 (as transformers has it)
+
+    def __init__(self, config: SpexConfig) -> None:
+        super().__init__(config)
+        stage_channels = self._make_encoder(config)
+        channels, decoder = config.aggregation_channels, config.mask_decoder_config
+        hidden_size = config.text_config.hidden_size
+        self.aggregation = Aggregation(stage_channels, channels, config.aggregation_dropout)
+        self.neck = Neck(channels, decoder.embed_dim)
+        self.projector = Projector(channels, hidden_size)
+        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        condensed = config.condensation_config
+        self.condensation = Condensation(hidden_size, decoder.embed_dim, condensed.num_tokens, condensed.widths)
+        self.prompt_encoder = PromptEncoder(decoder)
+        self.mask_decoder = MaskDecoder(decoder, half_channels=self.half_channels, quarter_channels=stage_channels[0])
+        self.post_init()
+
+    def _make_encoder(self, config: SpexConfig) -> tuple[int, ...]:
+        stem, vision = config.stem_config, config.vision_config
+        if not isinstance(vision, InternImageConfig):
+            self.stem: nn.Module = PixelStem(stem.bands)
+            backbone = BackboneEncoder(vision)
+            self.encoder: nn.Module = backbone
+            self.half_channels = len(stem.bands)
+            return backbone.stage_channels
+        self.half_channels = stem.hidden_channels or vision.channels // 2
+        if stem.kind == "fixed":
+            self.stem = FixedStem(stem.bands, vision.channels, stem.hidden_channels)
+        else:
+            self.stem = WavelengthStem(vision.channels, stem.hidden_channels, index_channels=stem.index_channels)
+        self.encoder = InternImage(vision)
+        return vision.stage_channels
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Start the encoder as InternImage does; the language model has its own way, all else torch's."""
+        if isinstance(module, Block):
+            for layer in module.modules():
+                if isinstance(layer, nn.Linear):
+                    nn.init.trunc_normal_(layer.weight, std=0.02)
+                    nn.init.zeros_(layer.bias)
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls, pretrained_model_name_or_path: str | Path, *args: Any, local_files_only: bool = True, **options: Any
+    ) -> SpexModel:
+        """Load a checkpoint whole.
+
+        Args:
+            pretrained_model_name_or_path: ``tiny``, which ships; a folder; or a name on the hub.
+            *args: As in transformers.
+            local_files_only: False allows the network.
+            **options: As in transformers.
+
+        Raises:
+            CheckpointError: If it holds no safetensors, or other weights than the configuration asks for.
+        """
+        wants_info = options.pop("output_loading_info", False)
+        loaded: Any = super().from_pretrained(
+            resolve_checkpoint(pretrained_model_name_or_path), *args, local_files_only=local_files_only,
+            use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **options,
+        )  # fmt: skip
+        model, info = loaded
+        wrong = [entry[0] for entry in info.get("mismatched_keys", ())]
+        require_all(info["missing_keys"], info["unexpected_keys"], wrong)
+        return loaded if wants_info else model
+
+    @classmethod
+    def from_components(
+        cls,
+        config: SpexConfig,
+        *,
+        vision: str | Path | None = None,
+        language: str | Path | None = None,
+        mask_decoder: str | Path | None = None,
+    ) -> SpexModel:
+        """Start from separately pretrained parts; the rest starts at random.
+
+        Args:
+            config: Of the whole.
+            vision: Folder of an InternImage in its public layout.
+            language: Folder of a causal language model, such as Qwen2.5.
+            mask_decoder: Folder of a SAM in transformers' layout.
+
+        Raises:
+            CheckpointError: If a part's weights do not fit.
+        """
+        from spex_nb.model.conversion import component_weights
+
+        model = cls(config)
+        given = {"vision": vision, "language": language, "mask_decoder": mask_decoder}
+        for kind, folder in given.items():
+            if folder is None:
+                continue
+            weights, prefixes = component_weights(kind, read_weights(folder))
+            own = model.state_dict()
+            wrong = [name for name in weights if name in own and own[name].shape != weights[name].shape]
+            tied = {"language_model.lm_head.weight"} if config.text_config.tie_word_embeddings else set()
+            expected = {name for name in own if name.startswith(prefixes)} - tied
+            require_all(expected - weights.keys(), weights.keys() - own.keys(), wrong)
+            model.load_state_dict(weights, strict=False)
+        return model
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Return the language model's embedding of tokens."""
+        embeddings: nn.Module = self.language_model.get_input_embeddings()
+        return embeddings
+
+    # --- image --------------------------------------------------------------------------------------------------------
+
+    def encode_image(
+        self, pixel_values: Tensor, wavelengths_um: Tensor | None = None, index_values: Tensor | None = None
+    ) -> ImageFeatures:
+        """Compute the features of images, on which any number of instructions can be tried.
+
+        Args:
+            pixel_values: float [N, B, H, W], normalised; NaN where there is no data, which counts as the mean.
+            wavelengths_um: float [B, 2] or [N, B, 2], centre and width of the bands; not needed for a fixed stem.
+            index_values: float [N, 4, H, W], see `stem.INDICES`.
+
+        Raises:
+            ValueError: If shapes or wavelengths make no sense.
+        """
+        if pixel_values.ndim != 4 or 0 in pixel_values.shape:  # noqa: PLR2004
+            raise ValueError(
+                f"pixel_values is {tuple(pixel_values.shape)}; expected [N, bands, height, width], none zero."
+            )
+        height, width = pixel_values.shape[-2:]
+        fill = (0, -width % STRIDE, 0, -height % STRIDE)
+        pixels = F.pad(pixel_values.nan_to_num(0.0).to(self.dtype), fill)
+        more = {} if index_values is None else {"index_values": F.pad(index_values, fill, value=torch.nan)}
+        half, base = self.stem(pixels, wavelengths_um, **more)
+        stages = self.encoder(base)
+        aggregated = self.aggregation(stages)
+        return ImageFeatures(aggregated.flatten(2).mT, self.neck(aggregated), half, stages[0], (height, width))
+
+    def _images(
+        self,
+        input_ids: Tensor | None,
+        pixel_values: Tensor | None,
+        wavelengths_um: Tensor | None,
+        index_values: Tensor | None,
+        features: ImageFeatures | None,
+    ) -> ImageFeatures:
+        """Return the features that are given, or those of the pixels that are given."""
+        if input_ids is None or (pixel_values is None) == (features is None):
+            raise ValueError("Pass input_ids, and either pixel_values or features.")
+        if features is None:
+            assert pixel_values is not None
+            return self.encode_image(pixel_values, wavelengths_um, index_values)
+        return features
+
+    # --- text ---------------------------------------------------------------------------------------------------------
+
+    def embed_prompt(self, input_ids: Tensor, features: ImageFeatures) -> Tensor:
+        """Put visual tokens in the place of the image tokens: float [N, L, D].
+
+        Raises:
+            ValueError: If a prompt has another number of image tokens than the image has cells.
+        """
+        is_image = input_ids == self.config.image_token_id
+        counts, cells = is_image.sum(1), features.tokens.shape[1]
+        if (counts != cells).any():
+            raise ValueError(
+                f"The prompts hold {counts.tolist()} image tokens, the image has {cells} cells of {CELL} x {CELL} px. "
+                "Prompts need the image placeholder once; SpexProcessor repeats it as often as there are cells."
+            )
+        embedded = self.get_input_embeddings()(input_ids.masked_fill(is_image, 0))
+        visual = self.projector(features.tokens)
+        return embedded.masked_scatter(is_image.unsqueeze(-1), visual.to(embedded.dtype))
+
+    def _hidden(self, embedded: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """Return the last layer's hidden states, after its norm; no logits are computed."""
+        out: Tensor = self.language_model.get_decoder()(inputs_embeds=embedded, attention_mask=attention_mask)[0]
+        return out
+
+    def choose_tokens(self, input_ids: Tensor, attention_mask: Tensor | None, labels: Tensor | None) -> Tensor:
+        """Say which positions are condensed, in training and in inference alike: bool [N, L].
+
+        With ``source="prompt"`` the instruction and its attributes, all text after the image; with ``"answer"`` the
+        tokens of the answer.
+
+        Raises:
+            ValueError: If the answer is asked for and there is none.
+        """
+        is_text = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
+        is_answer = torch.zeros_like(is_text) if labels is None else labels != NOT_TOLD
+        if self.config.condensation_config.source == "answer":
+            if labels is None:
+                raise ValueError(
+                    "This model condenses the answer (source='answer'), and there is none. "
+                    "Call generate, or pass labels."
+                )
+            return is_answer
+        is_image = input_ids == self.config.image_token_id
+        is_after = is_image.flip(1).cumsum(1).flip(1) == 0  # no image token follows, itself included
+        return is_text & is_after & ~is_answer
+
+    # --- mask ---------------------------------------------------------------------------------------------------------
+
+    def decode_mask(
+        self,
+        features: ImageFeatures,
+        condensed: Tensor,
+        prior: Tensor | None = None,
+        points_frac: Tensor | None = None,
+        point_kinds: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Decode one mask a prompt.
+
+        Args:
+            features: Of the image of each prompt.
+            condensed: float [N, T, D].
+            prior: float [N, H, W], 0..1; NaN all over where a sample has none.
+            points_frac: float [N, P, 2], (x, y) as shares of width and height.
+            point_kinds: int [N, P], see `PromptEncoder.points`.
+
+        Returns:
+            Mask logits float [N, H, W] and expected IoU float [N].
+        """
+        height, width = features.embedding.shape[-2:]
+        sparse = condensed
+        if points_frac is not None and point_kinds is not None:
+            filled = torch.tensor(features.size[::-1], device=points_frac.device) / (
+                CELL * torch.tensor([width, height], device=points_frac.device)
+            )
+            points = self.prompt_encoder.points(points_frac * filled, point_kinds)
+            sparse = torch.cat([condensed, points.to(condensed.dtype)], 1)
+        dense = self._dense(prior, features)
+        place = self.prompt_encoder.position.grid(height, width)
+        logits, iou = self.mask_decoder(
+            features.embedding, place, sparse, dense, half=features.half, quarter=features.quarter
+        )
+        whole = upsample_logits(logits, (CELL * height, CELL * width))
+        return whole[:, : features.size[0], : features.size[1]], iou
+
+    def _dense(self, prior: Tensor | None, features: ImageFeatures) -> Tensor:
+        n, _, height, width = features.embedding.shape
+        without = self.prompt_encoder.dense(None, n, height, width)
+        if prior is None or not self.config.mask_decoder_config.dense_prior:
+            return without
+        fill = (0, CELL * width - prior.shape[-1], 0, CELL * height - prior.shape[-2])
+        known = prior.isfinite().flatten(1).any(1)
+        # -1 and 1, and 0 where it is undefined: SAM's mask prompts are logits.
+        signs = F.pad((2 * prior - 1).nan_to_num(0.0).to(without.dtype), fill)
+        small = F.interpolate(signs[:, None], (4 * height, 4 * width), mode="bilinear", antialias=True)
+        given = self.prompt_encoder.dense(small, n, height, width)
+        return torch.where(known.view(-1, 1, 1, 1), given, without)
+
+    # --- the doors ----------------------------------------------------------------------------------------------------
+
+    def forward(  # noqa: PLR0913 (everything a prompt may come with)
+        self,
+        pixel_values: Tensor | None = None,
+        wavelengths_um: Tensor | None = None,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        *,
+        index_values: Tensor | None = None,
+        image_index: Tensor | None = None,
+        prior: Tensor | None = None,
+        points_frac: Tensor | None = None,
+        point_kinds: Tensor | None = None,
+        labels: Tensor | None = None,
+        mask_labels: Tensor | None = None,
+        features: ImageFeatures | None = None,
+        return_logits: bool = False,
+    ) -> SpexOutput:
+        """Compute masks, and losses where labels are given.
+
+        Args:
+            pixel_values: float [M, B, H, W]; see `encode_image`.
+            wavelengths_um: float [B, 2] or [M, B, 2].
+            input_ids: int [N, L], the image token once for each cell of the image.
+            attention_mask: int [N, L], 0 where a prompt is filled up.
+            index_values: float [M, 4, H, W].
+            image_index: int [N], the image of each prompt, whose work they share; one each if not given.
+            prior: float [N, H, W].
+            points_frac: float [N, P, 2].
+            point_kinds: int [N, P].
+            labels: int [N, L], the answer's tokens, -100 elsewhere.
+            mask_labels: int [N, H, W]: 1 target, 0 not, 255 unknown.
+            features: From `encode_image`, in place of pixels.
+            return_logits: Whether to compute the language head for all tokens.
+
+        Raises:
+            ValueError: If inputs are missing or do not belong together.
+        """
+        seen = self._images(input_ids, pixel_values, wavelengths_um, index_values, features).of(image_index)
+        assert input_ids is not None
+        hidden = self._hidden(self.embed_prompt(input_ids, seen), attention_mask)
+        condensed = self.condensation(select_tokens(hidden, self.choose_tokens(input_ids, attention_mask, labels)))
+        mask_logits, iou = self.decode_mask(seen, condensed, prior, points_frac, point_kinds)
+        output = SpexOutput(mask_logits=mask_logits, condensed=condensed, iou=iou)
+        if return_logits:
+            output.logits = self.language_model.get_output_embeddings()(hidden)
+        return self._with_losses(output, hidden, labels, mask_labels)
+
+    def _with_losses(
+        self, output: SpexOutput, hidden: Tensor, labels: Tensor | None, mask_labels: Tensor | None
+    ) -> SpexOutput:
+        config, parts = self.config, []
+        if labels is not None:
+            told = labels[:, 1:] != NOT_TOLD
+            logits = self.language_model.get_output_embeddings()(hidden[:, :-1][told])  # only where they are used
+            output.text_loss = F.cross_entropy(logits.float(), labels[:, 1:][told])
+            parts.append(config.text_weight * output.text_loss)
+        if mask_labels is not None:
+            logits = output.mask_logits
+            assert logits is not None
+            if mask_labels.shape != logits.shape:
+                raise ValueError(
+                    f"mask_labels is {tuple(mask_labels.shape)}; expected {tuple(logits.shape)}, as the image."
+                )
+            known = mask_labels != IGNORED
+            output.bce_loss, output.dice_loss = mask_losses(logits.float(), mask_labels.float(), known)
+            parts += [config.bce_weight * output.bce_loss, config.dice_weight * output.dice_loss]
+        if parts:
+            output.loss = torch.stack(parts).sum()
+        return output
+
+    @torch.no_grad()
+    def segment(self, *args: Any, **inputs: Any) -> Tensor:
+        """Return mask logits float [N, H, W] in one pass, without generating text; takes what `forward` takes."""
+        mask_logits: Tensor = self(*args, **inputs).mask_logits
+        return mask_logits
+
+    @torch.no_grad()
+    def generate(  # noqa: PLR0913 (as forward)
+        self,
+        pixel_values: Tensor | None = None,
+        wavelengths_um: Tensor | None = None,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        *,
+        index_values: Tensor | None = None,
+        image_index: Tensor | None = None,
+        prior: Tensor | None = None,
+        points_frac: Tensor | None = None,
+        point_kinds: Tensor | None = None,
+        features: ImageFeatures | None = None,
+        **options: Any,
+    ) -> SpexGeneration:
+        """Write an explanation, and decode its mask.
+
+        Args:
+            pixel_values: As all that is not named below, as in `forward`.
+            wavelengths_um: Likewise.
+            input_ids: Likewise.
+            attention_mask: Likewise; shorter prompts are filled up on the left.
+            index_values: Likewise.
+            image_index: Likewise.
+            prior: Likewise.
+            points_frac: Likewise.
+            point_kinds: Likewise.
+            features: Likewise.
+            **options: Of transformers' ``generate``, such as ``max_new_tokens`` and ``streamer``.
+
+        Raises:
+            ValueError: If inputs are missing; or with ``source="answer"``, if fewer than two tokens were generated.
+        """
+        seen = self._images(input_ids, pixel_values, wavelengths_um, index_values, features).of(image_index)
+        assert input_ids is not None
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        written = self.language_model.generate(
+            inputs_embeds=self.embed_prompt(input_ids, seen), attention_mask=mask,
+            output_hidden_states=True, return_dict_in_generate=True, **options,
+        )  # fmt: skip
+        condensed = self.condensation(list(self._told(written, input_ids, mask)))
+        mask_logits, _ = self.decode_mask(seen, condensed, prior, points_frac, point_kinds)
+        return SpexGeneration(sequences=written.sequences, mask_logits=mask_logits, condensed=condensed)
+
+    def _told(self, written: Any, input_ids: Tensor, attention_mask: Tensor) -> Iterator[Tensor]:
+        """Yield the hidden states to condense: of the prompt, or at all generated tokens but the last and the fill."""
+        if self.config.condensation_config.source == "prompt":
+            yield from select_tokens(written.hidden_states[0][-1], self.choose_tokens(input_ids, attention_mask, None))
+            return
+        if len(written.hidden_states) < 2:  # noqa: PLR2004 (the last token's state is never computed)
+            raise ValueError("One token was generated, which leaves none to condense. Allow at least two new tokens.")
+        steps = torch.cat([step[-1] for step in written.hidden_states[1:]], 1)  # at tokens 1 .. n - 1
+        fill = self.language_model.generation_config.pad_token_id
+        is_told = torch.ones(steps.shape[:2], dtype=torch.bool, device=steps.device)
+        if fill is not None:
+            is_told &= written.sequences[:, : steps.shape[1]] != fill
+            is_told[:, 0] = True
+        yield from select_tokens(steps, is_told)

@@ -1,0 +1,179 @@
+"""Arrays and words in, arrays and words out: the model as everything outside of `model` sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from transformers import TextIteratorStreamer
+
+from spex_nb.errors import CheckpointError, DeviceMemoryError
+from spex_nb.model.checkpoints import resolve_checkpoint
+from spex_nb.model.modeling import SpexModel
+from spex_nb.model.outputs import ImageFeatures
+from spex_nb.model.processing import SpexProcessor
+from spex_nb.targets import TARGETS
+
+TILE_PX = 512
+NEW_TOKENS = 256
+
+
+class SpexPredictor:
+    """A model and its processor. The features of the last tile are kept: a second instruction or a click is cheap.
+
+    Args:
+        model: In evaluation mode from here on.
+        processor: Of the same checkpoint.
+        name: What it is called in results.
+
+    Attributes:
+        id: ``name``.
+        targets: Ids of the targets that it is asked for.
+        required_bands: Bands that a scene must have; none where the model takes any.
+        gsd_m: Ground sampling distance that it was trained for; None for any.
+        tile_px: Side of a tile that it is given.
+    """
+
+    def __init__(self, model: SpexModel, processor: SpexProcessor, name: str = "spex") -> None:
+        self.model, self.processor = model, processor
+        model.train(False)
+        self.id = name
+        self.targets = tuple(TARGETS)
+        self.required_bands: tuple[str, ...] = tuple(processor.bands or ())
+        self.gsd_m: float | None = None
+        self.tile_px = TILE_PX
+        self._kept: tuple[bytes, ImageFeatures] | None = None
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, device: str | None = None, **options: Any) -> SpexPredictor:
+        """Load model and processor.
+
+        Args:
+            name: ``tiny``, a folder, or a name on the hub (with ``local_files_only=False``).
+            device: Such as ``cuda``; the fastest there is if not given.
+            **options: As in `SpexModel.from_pretrained`.
+
+        Raises:
+            CheckpointError: If weights or tokenizer are not there, or do not belong together.
+        """
+        folder = resolve_checkpoint(name)
+        try:
+            processor = SpexProcessor.from_pretrained(folder, local_files_only=options.get("local_files_only", True))
+        except (OSError, ValueError) as error:
+            raise CheckpointError(
+                "The checkpoint has no processor", found=f"{folder}: {error}",
+                expected="tokenizer and processor_config.json",
+                fix="Save model and processor into the same folder.",
+            ) from error  # fmt: skip
+        model = SpexModel.from_pretrained(folder, **options)
+        model.to(device or _best_device())  # type: ignore[arg-type]  # torch's own, which transformers hides
+        return cls(model, processor, Path(str(name)).name)
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        tile: xr.Dataset,
+        targets: Sequence[str],
+        prompts: Sequence[str],
+        priors: Sequence[Any] | None = None,
+        points: Sequence[Sequence[tuple[float, float, bool]]] | None = None,
+        boxes: Sequence[Sequence[tuple[float, float, float, float]]] | None = None,
+    ) -> Any:
+        """Segment a tile, for several targets in one pass.
+
+        Args:
+            tile: Reflectance bands [H, W].
+            targets: Ids, one a prompt; the prompts say them.
+            prompts: From `build_prompt`.
+            priors: For each target a mask [H, W] or None.
+            points: For each target points (x, y, is the target) in pixels.
+            boxes: For each target boxes (x0, y0, x1, y1) in pixels.
+
+        Returns:
+            Mask logits float32 [T, H, W]; -inf where the tile has no data.
+
+        Raises:
+            ValueError: If prompts and targets do not pair, or the tile does not suit the model.
+            DeviceMemoryError: If the device has too little memory.
+        """
+        if len(targets) != len(prompts) or not targets:
+            raise ValueError(f"{len(targets)} targets and {len(prompts)} prompts; expected one prompt for each target.")
+        batch = self._batch(tile, prompts, priors=priors, points=points, boxes=boxes)
+        try:
+            features = self._features(batch)
+            logits = self.model.segment(features=features, **_without_pixels(batch))
+        except torch.OutOfMemoryError as error:
+            raise DeviceMemoryError(
+                "The device has too little memory", found=str(error), expected="room for one tile",
+                fix="Use smaller tiles or fewer targets at a time.",
+            ) from error  # fmt: skip
+        return np.where(tile.spex.valid.values, logits.float().cpu().numpy(), np.float32(-np.inf))
+
+    def explain(self, overview: xr.Dataset, prompt: str, language: str = "en", **options: Any) -> Iterator[str]:
+        """Write an explanation, piece by piece.
+
+        Args:
+            overview: The scene, thinned to the size of a tile.
+            prompt: From `build_prompt`.
+            language: Appended to the prompt, so that the answer is in it.
+            **options: Of transformers' ``generate``.
+
+        Yields:
+            Text as it is written.
+        """
+        asked = prompt if language == "en" else f"{prompt}\n[{language}]"
+        batch = self._batch(overview, [asked], padding_side="left")
+        tokenizer = self.processor.tokenizer
+        streamer = TextIteratorStreamer(tokenizer, skip_prompt=False, skip_special_tokens=True)
+        usual = {
+            "max_new_tokens": NEW_TOKENS, "do_sample": False, "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+        }  # fmt: skip
+        failed: list[BaseException] = []
+
+        def write() -> None:
+            try:
+                with torch.inference_mode():
+                    self.model.generate(
+                        features=self._features(batch), streamer=streamer, **usual | options, **_without_pixels(batch),
+                    )  # fmt: skip
+            except BaseException as error:  # noqa: BLE001 (raised again below, in the caller's thread)
+                failed.append(error)
+                streamer.end()
+
+        writer = Thread(target=write, daemon=True)
+        writer.start()
+        yield from streamer
+        writer.join()
+        if failed:
+            raise failed[0]
+
+    def _batch(self, tile: xr.Dataset, prompts: Sequence[str], **more: Any) -> dict[str, Any]:
+        made = self.processor(tile, prompts, image_index=[0] * len(prompts), **more)
+        return dict(made.to(self.model.device))
+
+    def _features(self, batch: dict[str, Any]) -> ImageFeatures:
+        """Return the features of the tile; those kept where it is the same."""
+        pixels = batch["pixel_values"]
+        key = pixels.cpu().numpy().tobytes() + batch["wavelengths_um"].cpu().numpy().tobytes()
+        if self._kept is None or self._kept[0] != key:
+            features = self.model.encode_image(pixels, batch["wavelengths_um"], batch.get("index_values"))
+            self._kept = (key, features)
+        return self._kept[1]
+
+
+def _without_pixels(batch: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value for name, value in batch.items() if name not in ("pixel_values", "wavelengths_um", "index_values")
+    }
+
+
+def _best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

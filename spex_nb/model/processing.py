@@ -1,0 +1,243 @@
+"""From scenes and words to tensors, and back: bands with their wavelengths, the image placeholder, the tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+from transformers import BatchFeature
+from transformers.processing_utils import ProcessorMixin
+
+from spex_nb.errors import MissingBandError
+from spex_nb.indices import compute_index
+from spex_nb.model.modeling import CELL, NOT_TOLD, STRIDE
+from spex_nb.model.stem import INDICES
+
+IMAGE_TOKEN = "<image>"
+MEAN, STD = 0.15, 0.15
+"""Of reflectance; a band that has no figures of its own is normalised by these."""
+BOX_CORNERS = (2, 3)
+
+
+class SpexProcessor(ProcessorMixin):
+    """Makes the model's inputs.
+
+    Args:
+        tokenizer: With a token ``<image>``, and one that fills up.
+        bands: For a fixed stem its bands, in its order; None where the model takes any.
+        mean, std: By band: what reflectance is normalised with.
+        index_channels: Whether NDVI, NDWI, MNDWI and NDBI are computed too.
+        max_length: Longest prompt, in tokens, visual ones included.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any = None,
+        bands: Sequence[str] | None = None,
+        mean: Mapping[str, float] | None = None,
+        std: Mapping[str, float] | None = None,
+        index_channels: bool = False,
+        max_length: int = 4096,
+        chat_template: str | None = None,
+    ) -> None:
+        self.bands = None if bands is None else list(bands)
+        self.mean, self.std = dict(mean or {}), dict(std or {})
+        self.index_channels, self.max_length = index_channels, max_length
+        super().__init__(tokenizer, chat_template=chat_template)
+        if tokenizer.convert_tokens_to_ids(IMAGE_TOKEN) in (None, tokenizer.unk_token_id):
+            raise ValueError(f"The tokenizer has no token {IMAGE_TOKEN}; add it as a special token before training.")
+
+    @property
+    def image_token_id(self) -> int:
+        """The token in whose place visual tokens go."""
+        return int(self.tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
+
+    def __call__(
+        self,
+        images: xr.Dataset | Sequence[xr.Dataset],
+        text: str | Sequence[str],
+        *,
+        answers: Sequence[str] | None = None,
+        image_index: Sequence[int] | None = None,
+        priors: Sequence[Any] | None = None,
+        points: Sequence[Sequence[tuple[float, float, bool]]] | None = None,
+        boxes: Sequence[Sequence[tuple[float, float, float, float]]] | None = None,
+        padding_side: str = "right",
+    ) -> BatchFeature:
+        """Make a batch.
+
+        Args:
+            images: Datasets of named reflectance bands [H, W], with ``valid`` if they have one. Smaller ones are filled
+                up; what is filled counts as missing.
+            text: Prompts; each holds ``<image>`` once.
+            answers: What the model should say; gives ``labels``.
+            image_index: The image of each prompt; one each if not given.
+            priors: For each prompt a mask [H, W] on the grid of its image, or None.
+            points: For each prompt points (x, y, is the target) in pixels.
+            boxes: For each prompt boxes (x0, y0, x1, y1) in pixels.
+            padding_side: Where shorter prompts are filled up: ``right``, or ``left`` before generating.
+
+        Returns:
+            Tensors for `SpexModel.forward` and ``generate``.
+
+        Raises:
+            ValueError: If prompts, images, bands or sizes do not belong together, or a prompt is too long.
+            MissingBandError: If a band of a fixed stem is not there.
+        """
+        scenes = [images] if isinstance(images, xr.Dataset) else list(images)
+        prompts = [text] if isinstance(text, str) else list(text)
+        index = list(range(len(prompts))) if image_index is None else list(image_index)
+        if len(index) != len(prompts) or not scenes or max(index) >= len(scenes):
+            raise ValueError(
+                f"{len(prompts)} prompts and {len(scenes)} images do not pair; expected an image each, or image_index."
+            )
+        data = self._pixels(scenes)
+        size = tuple(data["pixel_values"].shape[-2:])
+        cells = _cells(size)
+        data |= self._tokens(prompts, answers, cells, padding_side)
+        data["image_index"] = torch.tensor(index)
+        if priors is not None:
+            data["prior"] = torch.stack([_filled(one, size) for one in priors])
+        if points is not None or boxes is not None:
+            data |= _prompt_points(points or [()] * len(prompts), boxes or [()] * len(prompts), size)
+        return BatchFeature(data)
+
+    def decode(self, *args: Any, **kwargs: Any) -> str:
+        """Return tokens as text; takes what the tokenizer's ``decode`` takes."""
+        return str(self.tokenizer.decode(*args, **({"skip_special_tokens": True} | kwargs)))
+
+    def _pixels(self, scenes: Sequence[xr.Dataset]) -> dict[str, Tensor]:
+        names = [self.bands or scene.spex.bands for scene in scenes]
+        size = tuple(max(sides) for sides in zip(*(scene.spex.shape for scene in scenes), strict=True))
+        most = max(map(len, names))
+        pixels = torch.full((len(scenes), most, *size), torch.nan)
+        waves = torch.full((len(scenes), most, 2), torch.nan)
+        for i, (scene, bands) in enumerate(zip(scenes, names, strict=True)):
+            height, width = scene.spex.shape
+            for j, band in enumerate(bands):
+                pixels[i, j, :height, :width] = self._band(scene, band)
+                waves[i, j] = torch.tensor(_wave(scene, band, is_needed=self.bands is None))
+        data = {"pixel_values": pixels, "wavelengths_um": waves}
+        if self.index_channels:
+            data["index_values"] = torch.stack([_filled(_indices(scene), size) for scene in scenes])
+        return data
+
+    def _band(self, scene: xr.Dataset, band: str) -> Tensor:
+        if band not in scene:
+            raise MissingBandError(
+                "The model needs a band that the scene lacks",
+                found=", ".join(scene.spex.bands),
+                expected=", ".join(self.bands or ()),
+                fix="Open a scene with this band, or use a model that takes any bands.",
+            )
+        values = torch.from_numpy(np.array(scene[band].values, np.float32))
+        return (values - self.mean.get(band, MEAN)) / self.std.get(band, STD)
+
+    def _tokens(
+        self, prompts: Sequence[str], answers: Sequence[str] | None, cells: int, side: str
+    ) -> dict[str, Tensor]:
+        rows, told = [], []
+        for i, prompt in enumerate(prompts):
+            ids = self._prompt_ids(prompt, cells)
+            answer = [] if answers is None else self._answer_ids(answers[i])
+            rows.append(ids + answer)
+            told.append([NOT_TOLD] * len(ids) + answer)
+        longest = max(map(len, rows))
+        if longest > self.max_length:
+            raise ValueError(
+                f"The longest prompt has {longest} tokens, {cells} of them visual; expected at most {self.max_length}. "
+                "Use smaller tiles, or build_prompt(…, max_tokens=…), which drops the smallest regions."
+            )
+        fill = self.tokenizer.pad_token_id
+        data = {
+            "input_ids": torch.tensor([_padded(row, longest, fill, side) for row in rows]),
+            "attention_mask": torch.tensor([_padded([1] * len(row), longest, 0, side) for row in rows]),
+        }
+        if answers is not None:
+            data["labels"] = torch.tensor([_padded(row, longest, NOT_TOLD, side) for row in told])
+        return data
+
+    def _prompt_ids(self, prompt: str, cells: int) -> list[int]:
+        ids: list[int] = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        image = self.image_token_id
+        if ids.count(image) != 1:
+            raise ValueError(
+                f"The prompt holds {IMAGE_TOKEN} {ids.count(image)} times: {prompt[:60]!r}; expected once. "
+                "build_prompt puts it there."
+            )
+        at = ids.index(image)
+        return [*ids[:at], *[image] * cells, *ids[at + 1 :]]
+
+    def _answer_ids(self, answer: str) -> list[int]:
+        end = self.tokenizer.eos_token_id
+        ids: list[int] = self.tokenizer(answer, add_special_tokens=False)["input_ids"]
+        return ids if end is None else [*ids, end]
+
+
+def _cells(size: tuple[int, ...]) -> int:
+    """Return how many visual tokens an image has once it is filled up."""
+    height, width = (-(-side // STRIDE) * STRIDE // CELL for side in size)
+    return height * width
+
+
+def _wave(scene: xr.Dataset, band: str, *, is_needed: bool) -> tuple[float, float]:
+    """Return centre and width of a band, in micrometres."""
+    said = scene[band].attrs
+    centre, width = (said.get(key) for key in ("wavelength_um", "width_um"))
+    if centre is None and is_needed:
+        raise ValueError(
+            f"The wavelength of band {band!r} is not known; expected attribute wavelength_um. Open the scene with its "
+            "sensor, or set scene[band].attrs['wavelength_um'] and ['width_um']."
+        )
+    return (float("nan") if centre is None else float(centre)), float(width or 0.05)
+
+
+def _indices(scene: xr.Dataset) -> Any:
+    """Compute the index channels: float [4, H, W], NaN where undefined or not possible."""
+    layers = []
+    for name in INDICES:
+        try:
+            layers.append(np.clip(compute_index(scene, name).values, -1, 1))
+        except MissingBandError:
+            layers.append(np.full(scene.spex.shape, np.nan, np.float32))
+    return np.stack(layers)
+
+
+def _filled(values: Any, size: tuple[int, ...]) -> Tensor:
+    """Return an array [..., h, w] as a tensor [..., H, W], NaN where it ends; None is NaN all over."""
+    if values is None:
+        return torch.full(size, torch.nan)
+    given = torch.from_numpy(np.array(values, np.float32))
+    height, width = given.shape[-2:]
+    if height > size[0] or width > size[1]:
+        raise ValueError(f"A prior of {(height, width)} pixels does not fit its image of {size}.")
+    filled = torch.full((*given.shape[:-2], *size), torch.nan)
+    filled[..., :height, :width] = given
+    return filled
+
+
+def _prompt_points(
+    points: Sequence[Sequence[tuple[float, float, bool]]],
+    boxes: Sequence[Sequence[tuple[float, float, float, float]]],
+    size: tuple[int, ...],
+) -> dict[str, Tensor]:
+    """Return points and corners of boxes as shares of the image, filled up with points that are none."""
+    rows = []
+    for clicks, frames in zip(points, boxes, strict=True):
+        row = [(x, y, int(is_target)) for x, y, is_target in clicks]
+        for x0, y0, x1, y1 in frames:
+            row += [(x0, y0, BOX_CORNERS[0]), (x1, y1, BOX_CORNERS[1])]
+        rows.append(row)
+    most = max(1, *map(len, rows))
+    table = torch.tensor([row + [(0.0, 0.0, -1)] * (most - len(row)) for row in rows])
+    shares = table[..., :2] / torch.tensor([size[1], size[0]])
+    return {"points_frac": shares, "point_kinds": table[..., 2].long()}
+
+
+def _padded(row: list[int], length: int, fill: int, side: str) -> list[int]:
+    rest = [fill] * (length - len(row))
+    return rest + row if side == "left" else row + rest
