@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test lab lint bench
+.PHONY: help demo test lab lint bench bench-full
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -26,6 +26,9 @@ lint: $(READY)  ## ruff, ruff format, mypy strict, layers
 
 bench: $(READY)  ## measure beside what a user would pick instead; rewrites docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks.run
+
+bench-full: $(READY)  ## measure the released sizes: some minutes, 12 GB of memory
+	$(BIN)/python -m tests.benchmarks.full_model
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -149,6 +149,8 @@ def test_a_name_that_is_not_here_does_not_go_to_the_network() -> None:
         SpexModel.from_pretrained("nobody/has-this-model")
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         SpexModel.from_pretrained("./not/here")
+    with pytest.raises(CheckpointError, match="owner/name on the hub"):
+        SpexModel.from_pretrained("tinny")
 
 
 def answered() -> dict[str, Any]:
@@ -323,6 +325,14 @@ def test_tiny_is_small_enough_to_ship() -> None:
 def test_inputs_that_make_no_sense_are_refused(given: dict[str, Any], message: str, model: SpexModel) -> None:
     with pytest.raises(ValueError, match=message):
         model(**batch() | given)
+
+
+def test_pixels_of_any_number_type_are_taken_and_those_of_another_device_refused(model: SpexModel) -> None:
+    given = batch()
+    double = given | {"pixel_values": given["pixel_values"].double()}
+    torch.testing.assert_close(model.segment(**double), model.segment(**given))
+    with pytest.raises(ValueError, match=r"input_ids is on meta, the model on cpu.*\.to\(model\.device\)"):
+        model.segment(**given | {"input_ids": given["input_ids"].to("meta")})
 
 
 def test_a_prompt_without_words_has_nothing_to_condense(model: SpexModel) -> None:

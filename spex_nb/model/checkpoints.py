@@ -28,12 +28,13 @@ def resolve_checkpoint(name: str | Path) -> str:
     if path.is_dir():
         weight_files(path)
         return str(path)
-    if path.is_absolute() or str(name).startswith("."):
+    if path.is_absolute() or str(name).startswith(".") or "/" not in str(name):
+        ships = sorted(folder.name for folder in SHIPPED.iterdir()) if SHIPPED.is_dir() else []
         raise CheckpointError(
             "There is no such checkpoint",
             found=str(path),
-            expected="a folder with config.json and safetensors",
-            fix="Check the path.",
+            expected=f"one that ships ({', '.join(ships) or 'none yet'}), a folder, or owner/name on the hub",
+            fix="Check the name.",
         )
     return str(name)
 

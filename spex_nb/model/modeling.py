@@ -168,6 +168,7 @@ class SpexModel(PreTrainedModel):
             raise ValueError(
                 f"pixel_values is {tuple(pixel_values.shape)}; expected [N, bands, height, width], none zero."
             )
+        self._require_here(pixel_values, "pixel_values")
         height, width = pixel_values.shape[-2:]
         fill = (0, -width % STRIDE, 0, -height % STRIDE)
         pixels = F.pad(pixel_values.nan_to_num(0.0).to(self.dtype), fill)
@@ -193,6 +194,13 @@ class SpexModel(PreTrainedModel):
             return self.encode_image(pixel_values, wavelengths_um, index_values)
         return features
 
+    def _require_here(self, given: Tensor, name: str) -> None:
+        if given.device.type != self.device.type:
+            raise ValueError(
+                f"{name} is on {given.device}, the model on {self.device}; expected the same device. Move it with "
+                ".to(model.device)."
+            )
+
     # --- text ---------------------------------------------------------------------------------------------------------
 
     def embed_prompt(self, input_ids: Tensor, features: ImageFeatures) -> Tensor:
@@ -201,6 +209,7 @@ class SpexModel(PreTrainedModel):
         Raises:
             ValueError: If a prompt has another number of image tokens than the image has cells.
         """
+        self._require_here(input_ids, "input_ids")
         is_image = input_ids == self.config.image_token_id
         counts, cells = is_image.sum(1), features.tokens.shape[1]
         if (counts != cells).any():

@@ -72,7 +72,7 @@ class SpexProcessor(ProcessorMixin):
 
         Args:
             images: Datasets of named reflectance bands [H, W], with ``valid`` if they have one. Smaller ones are filled
-                up; what is filled counts as missing.
+                up; what is filled counts as missing, and the language model does not see it.
             text: Prompts; each holds ``<image>`` once.
             answers: What the model should say; gives ``labels``.
             image_index: The image of each prompt; one each if not given.
@@ -99,6 +99,7 @@ class SpexProcessor(ProcessorMixin):
         size = tuple(data["pixel_values"].shape[-2:])
         cells = _cells(size)
         data |= self._tokens(prompts, answers, cells, padding_side)
+        self._hide_filled_cells(data, [scenes[i].spex.shape for i in index], size)
         data["image_index"] = torch.tensor(index)
         if priors is not None:
             data["prior"] = torch.stack([_filled(one, size) for one in priors])
@@ -160,6 +161,18 @@ class SpexProcessor(ProcessorMixin):
         if answers is not None:
             data["labels"] = torch.tensor([_padded(row, longest, NOT_TOLD, side) for row in told])
         return data
+
+    def _hide_filled_cells(
+        self, data: dict[str, Tensor], shapes: Sequence[tuple[int, int]], size: tuple[int, ...]
+    ) -> None:
+        """Take the cells that a smaller image was filled up with out of the language model's sight."""
+        rows, columns = (-(-side // STRIDE) * STRIDE // CELL for side in size)
+        is_image = data["input_ids"] == self.image_token_id
+        for i, (height, width) in enumerate(shapes):
+            # Up to the multiple that the image would be filled to if it were alone.
+            own_rows, own_columns = (-(-side // STRIDE) * STRIDE // CELL for side in (height, width))
+            is_own = (torch.arange(rows)[:, None] < own_rows) & (torch.arange(columns) < own_columns)
+            data["attention_mask"][i, is_image[i]] = is_own.flatten().long()
 
     def _prompt_ids(self, prompt: str, cells: int) -> list[int]:
         ids: list[int] = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
