@@ -12,6 +12,8 @@ from transformers import AutoConfig, AutoModel
 
 from spex_nb.errors import CheckpointError
 from spex_nb.model import SpexConfig, SpexModel
+from spex_nb.model.configuration import INTERNIMAGE, InternImageConfig
+from spex_nb.model.vision_encoder import InternImage
 
 TEXT = {
     "model_type": "qwen2", "vocab_size": 96, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
@@ -302,6 +304,25 @@ def test_base_has_the_size_of_the_release() -> None:
     released, newline = 1_778_310_000, 1536
     count = sum(parameter.numel() for parameter in tied.values()) + buffers
     assert count + newline == pytest.approx(released, abs=5_000)
+
+
+@pytest.mark.parametrize(("size", "millions"), [("T", 28), ("S", 48), ("B", 93), ("L", 219), ("XL", 331), ("H", 1050)])
+def test_the_encoders_have_the_published_sizes(size: str, millions: float) -> None:
+    with torch.device("meta"):
+        encoder = InternImage(InternImageConfig(**INTERNIMAGE[size]))
+    count = sum(parameter.numel() for parameter in encoder.parameters()) / 1e6
+    assert count == pytest.approx(millions, rel=0.08)  # the published ones count stem and classifier too
+
+
+def test_the_choices_of_the_largest_encoder_work_and_train() -> None:
+    given = {
+        "channels": 16, "depths": (1, 1, 2, 1), "groups": (2, 4, 8, 16), "layer_scale": None, "post_norm": False,
+        "depthwise_size": 5, "center_scale": True, "branch_norm": True, "extra_norms": (1,),
+    }  # fmt: skip
+    model = make(vision_config=given).train()
+    model(**answered()).loss.backward()
+    assert model.encoder.stages[2].extra_norms[0].weight.grad.any()
+    assert model.encoder.stages[0].blocks[0].dcn.center.weight.grad.any()
 
 
 def test_tiny_is_small_enough_to_ship() -> None:

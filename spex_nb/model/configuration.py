@@ -33,12 +33,16 @@ _COMMON = frozenset(
 
 
 class InternImageConfig(_Strict):
-    """The deformable encoder; the family's sizes are in `INTERNIMAGE`."""
+    """The deformable encoder; the family's sizes are in `INTERNIMAGE`.
+
+    The last four choices are those of InternImage-H: a wider depthwise kernel, groups blended with what was before, a
+    second norm behind each branch, and norms after some blocks of the third stage.
+    """
 
     model_type = "spex_internimage"
     _own = (
         "channels", "depths", "groups", "kernel_size", "mlp_ratio", "layer_scale", "offset_scale", "post_norm",
-        "drop_path_rate",
+        "drop_path_rate", "depthwise_size", "center_scale", "branch_norm", "extra_norms",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 (each is a choice of the family)
@@ -52,6 +56,10 @@ class InternImageConfig(_Strict):
         offset_scale: float = 1.0,
         post_norm: bool = True,
         drop_path_rate: float = 0.0,
+        depthwise_size: int | None = None,
+        center_scale: bool = False,
+        branch_norm: bool = False,
+        extra_norms: tuple[int, ...] = (),
         **kwargs: Any,
     ) -> None:
         _require(len(depths) == len(groups) == 4, "depths and groups", f"{depths}, {groups}", "four of each")  # noqa: PLR2004
@@ -61,6 +69,8 @@ class InternImageConfig(_Strict):
         self.channels, self.depths, self.groups = channels, tuple(depths), tuple(groups)
         self.kernel_size, self.mlp_ratio, self.layer_scale = kernel_size, mlp_ratio, layer_scale
         self.offset_scale, self.post_norm, self.drop_path_rate = offset_scale, post_norm, drop_path_rate
+        self.depthwise_size, self.center_scale = depthwise_size, center_scale
+        self.branch_norm, self.extra_norms = branch_norm, tuple(extra_norms)
         super().__init__(**kwargs)
 
     @property
@@ -75,7 +85,11 @@ INTERNIMAGE: Mapping[str, Mapping[str, Any]] = {
     "B": {"channels": 112, "depths": (4, 4, 21, 4), "groups": (7, 14, 28, 56)},
     "L": {"channels": 160, "depths": (5, 5, 22, 5), "groups": (10, 20, 40, 80), "offset_scale": 2.0},
     "XL": {"channels": 192, "depths": (5, 5, 24, 5), "groups": (12, 24, 48, 96), "offset_scale": 2.0},
-}
+    "H": {
+        "channels": 320, "depths": (6, 6, 32, 6), "groups": (10, 20, 40, 80), "layer_scale": None, "post_norm": False,
+        "depthwise_size": 5, "center_scale": True, "branch_norm": True, "extra_norms": (5, 11, 17, 23, 29),
+    },
+}  # fmt: skip
 """The published sizes (https://arxiv.org/abs/2211.05778 and its segmentation configurations)."""
 
 

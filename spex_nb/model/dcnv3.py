@@ -144,8 +144,11 @@ class DCNv3(nn.Module):
     Args:
         channels: C.
         groups: Into which the channels are parted, each with offsets of its own.
-        kernel_size, dilation: Of the kernel; the padding keeps the size.
+        kernel_size: Of the operator.
+        dilation: Of the operator; the padding keeps the size.
         offset_scale: What offsets and kernel are stretched by.
+        depthwise_size: Kernel of the convolution that offsets and masks are made from; ``kernel_size`` if not given.
+        center_scale: Whether each group is blended with what was there before, as in InternImage-H.
         norm_eps: Of the layer norm.
     """
 
@@ -156,21 +159,31 @@ class DCNv3(nn.Module):
         kernel_size: int = 3,
         dilation: int = 1,
         offset_scale: float = 1.0,
+        depthwise_size: int | None = None,
+        *,
+        center_scale: bool = False,
         norm_eps: float = 1e-6,
     ) -> None:
         super().__init__()
         padding = dilation * (kernel_size - 1) // 2
         self.sampling = Sampling(kernel_size, 1, padding, dilation, groups, offset_scale)
-        self.depthwise = nn.Conv2d(channels, channels, kernel_size, padding=(kernel_size - 1) // 2, groups=channels)
+        side = depthwise_size or kernel_size
+        self.depthwise = nn.Conv2d(channels, channels, side, padding=(side - 1) // 2, groups=channels)
         self.norm = nn.LayerNorm(channels, eps=norm_eps)
         self.offset = nn.Linear(channels, groups * self.sampling.points * 2)
         self.mask = nn.Linear(channels, groups * self.sampling.points)
         self.input_proj = nn.Linear(channels, channels)
         self.output_proj = nn.Linear(channels, channels)
+        self.center = nn.Linear(channels, groups) if center_scale else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Map float [N, H, W, C] to the same shape."""
         local = self.depthwise(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         local = F.gelu(self.norm(local))
         mask = self.mask(local).unflatten(-1, (self.sampling.groups, -1)).softmax(-1).flatten(-2)
-        return self.output_proj(deform_conv3(self.input_proj(x), self.offset(local), mask, self.sampling))
+        before = self.input_proj(x)
+        after = deform_conv3(before, self.offset(local), mask, self.sampling)
+        if self.center is not None:
+            kept = self.center(local).sigmoid().repeat_interleave(after.shape[-1] // self.sampling.groups, -1)
+            after = torch.lerp(after, before, kept)
+        return self.output_proj(after)

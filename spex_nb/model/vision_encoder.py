@@ -18,6 +18,7 @@ from spex_nb.model.dcnv3 import DCNv3
 
 NORM_EPS = 1e-6
 STAGES = 4
+THIRD = 2
 
 
 class Block(nn.Module):
@@ -27,11 +28,17 @@ class Block(nn.Module):
         super().__init__()
         channels = config.channels * 2**stage
         self.post_norm = config.post_norm
-        self.dcn = DCNv3(channels, config.groups[stage], config.kernel_size, offset_scale=config.offset_scale)
+        self.dcn = DCNv3(
+            channels, config.groups[stage], config.kernel_size, 1, config.offset_scale, config.depthwise_size,
+            center_scale=config.center_scale,
+        )  # fmt: skip
         self.norm1 = nn.LayerNorm(channels, eps=NORM_EPS)
         self.norm2 = nn.LayerNorm(channels, eps=NORM_EPS)
         hidden = int(channels * config.mlp_ratio)
         self.mlp = nn.Sequential(nn.Linear(channels, hidden), nn.GELU(), nn.Linear(hidden, channels))
+        self.after1, self.after2 = (
+            nn.LayerNorm(channels, eps=NORM_EPS) if config.branch_norm else nn.Identity() for _ in range(2)
+        )
         self.drop_path = DropPath(drop_path)
         if config.layer_scale is not None:
             self.scale1 = nn.Parameter(torch.full((channels,), config.layer_scale))
@@ -41,8 +48,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map float [N, H, W, C] to the same shape."""
-        x = x + self.drop_path(self._branch(x, self.dcn, self.norm1, self.scale1))
-        return x + self.drop_path(self._branch(x, self.mlp, self.norm2, self.scale2))
+        x = x + self.drop_path(self.after1(self._branch(x, self.dcn, self.norm1, self.scale1)))
+        return x + self.drop_path(self.after2(self._branch(x, self.mlp, self.norm2, self.scale2)))
 
     def _branch(self, x: Tensor, layer: nn.Module, norm: nn.Module, scale: Tensor | None) -> Tensor:
         branch: Tensor = norm(layer(x)) if self.post_norm else layer(norm(x))
@@ -85,14 +92,19 @@ class Stage(nn.Module):
         super().__init__()
         channels = config.channels * 2**stage
         self.blocks = nn.ModuleList(Block(config, stage, drop_path) for drop_path in drop_paths)
-        self.norm = nn.Identity() if config.post_norm else nn.LayerNorm(channels, eps=NORM_EPS)
+        is_normed = config.post_norm and not config.center_scale
+        self.norm = nn.Identity() if is_normed else nn.LayerNorm(channels, eps=NORM_EPS)
+        self.normed_blocks = config.extra_norms if stage == THIRD else ()
+        self.extra_norms = nn.ModuleList(nn.LayerNorm(channels, eps=NORM_EPS) for _ in self.normed_blocks)
         self.gradient_checkpointing = False
 
     def forward(self, x: Tensor) -> Tensor:
         """Map float [N, H, W, C] to the same shape."""
         is_saving = self.gradient_checkpointing and self.training
-        for block in self.blocks:
+        for i, block in enumerate(self.blocks):
             x = checkpoint(block, x, use_reentrant=False) if is_saving else block(x)
+            if i in self.normed_blocks:
+                x = self.extra_norms[self.normed_blocks.index(i)](x)
         normed: Tensor = self.norm(x)
         return normed
 
