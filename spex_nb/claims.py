@@ -5,23 +5,22 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from spex_nb.clauses import (
     NEAR,
     RANKS,
-    SIDES,
     Clause,
-    Role,
     comparison_at,
     denial,
     index_roles,
     is_denied_at,
     read_clauses,
 )
+from spex_nb.facts import OF_REGION, UNITS_M2, Fact, Facts, area_fact, count_such, lies_in, part_of, percent_fact
 from spex_nb.languages import get_language
 from spex_nb.tokens import Figure, Sentence, Token, read_sentences
-from spex_nb.types import Claim, Evidence, Region, Spread, Verdict
+from spex_nb.types import Claim, Evidence, Region, Verdict
 
 TOLERANCES = {
     "area": 0.05,
@@ -36,8 +35,6 @@ unit of the last digit given is always allowed, for counts excepted, and `INDEX_
 INDEX_SLACK = 0.01
 POSITION_SLACK = 0.02
 """Of the tile's width and height."""
-OF_REGION = "area of a region"
-UNITS_M2 = {"m2": 1.0, "ha": 1e4, "km2": 1e6}
 HOLDS: Verdict = "holds"
 CONTRADICTS: Verdict = "contradicts"
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]{0,200}>")
@@ -95,19 +92,6 @@ def _is_loose_number(claim: Claim) -> bool:
     return claim.verdict == UNKNOWN and claim.kind not in ("size", "place", "presence")
 
 
-@dataclass(frozen=True, slots=True)
-class _Fact:
-    """One figure of the evidence: its name, its value where it is known, and how it is told."""
-
-    name: str
-    value: float | None
-    told: str = ""
-    """Its value with a unit that is always the same, so that 1 km² and 100 ha are seen to be one figure."""
-
-    def __str__(self) -> str:
-        return "" if self.value is None else f"{self.name}: {self.told or f'{self.value:.6g}'}"
-
-
 class _SentenceCheck:
     """Finds and checks the claims of one sentence."""
 
@@ -118,6 +102,7 @@ class _SentenceCheck:
         self._kinds = {kind for clause in self._clauses for kind in clause.kinds}
         self._targets = set().union(*(clause.targets for clause in self._clauses))
         self._is_spectral = bool(self._kinds & {"index", "inside", "outside"})
+        self._facts = Facts(evidence, self._clauses)
         self._roles = index_roles(self._clauses)
 
     def claims(self) -> Iterator[Claim]:
@@ -176,33 +161,33 @@ class _SentenceCheck:
             return self._share(clause, position, span, figure, stated)
         if unit not in (*UNITS_M2, "px"):
             return self._claim(span, "other", stated, "", UNKNOWN)
-        claim = self._compared(clause, position, span, "area", figure, stated, self._areas(clause, unit))
-        elsewhere = [str(_area(OF_REGION, r, unit)) for r in self._elsewhere(clause)]
+        claim = self._compared(clause, position, span, "area", figure, stated, self._facts.areas(clause, unit))
+        elsewhere = [str(area_fact(OF_REGION, r, unit)) for r in self._facts.elsewhere(clause)]
         return replace(claim, verdict=UNKNOWN) if claim.verdict == HOLDS and claim.measured in elsewhere else claim
 
     def _share(self, clause: Clause, position: int, span: tuple[Token, Token], figure: Figure, stated: str) -> Claim:
         if "border" in self._kinds:
-            facts = self._border_shares(span[0])
+            facts = self._facts.border_shares(span[0])
             return self._compared(clause, position, span, "neighbour", figure, f"{stated} of the border", facts)
-        return self._compared(clause, position, span, "share", figure, stated, self._shares(clause))
+        return self._compared(clause, position, span, "share", figure, stated, self._facts.shares(clause))
 
     def _count(self, clause: Clause, position: int, token: Token, figure: Figure) -> Claim:
-        facts = [_Fact("regions", float(self._evidence.number))]
+        facts = [Fact("regions", float(self._evidence.number))]
         subset = [t for t in clause.tokens if "size" in t or "place" in t]
         if subset and not clause.has(*RANKS):
-            known = _subset(self._evidence, subset)
+            known = count_such(self._evidence, subset)
             near = [t for t in clause.after(position, NEAR) if "size" in t]
-            facts = [_Fact("such regions", known)] + ([] if near else facts)
+            facts = [Fact("such regions", known)] + ([] if near else facts)
         return self._compared(clause, position, (token, token), "number", figure, f"{figure.value:g}", facts)
 
     def _index(self, clause: Clause, position: int, token: Token, figure: Figure) -> Claim:
         role = self._roles[token.start]
         name = next((t.senses["index"] for c in self._clauses for t in c.tokens if "index" in t), None)
         name = name or self._evidence.index_name or ""
-        stated = f"{name} {_part(role)} {role.side} {figure.value:g}"
+        stated = f"{name} {part_of(role)} {role.side} {figure.value:g}"
         is_limit = clause.has("threshold") or comparison_at(clause, position) in ("more", "less", "at_least", "at_most")
         is_ours = name == self._evidence.index_name and not is_limit
-        facts = self._index_facts(clause, role) if is_ours else []
+        facts = self._facts.index_facts(clause, role) if is_ours else []
         return self._compared(clause, position, (token, token), "index", figure, stated, facts)
 
     def _numeral(self, clause: Clause, position: int, token: Token) -> Iterator[Claim]:
@@ -216,7 +201,7 @@ class _SentenceCheck:
 
     def _single(self, token: Token) -> Claim:
         verdict = HOLDS if self._evidence.number == 1 else CONTRADICTS
-        return self._claim((token, token), "number", "1", str(_Fact("regions", self._evidence.number)), verdict)
+        return self._claim((token, token), "number", "1", str(Fact("regions", self._evidence.number)), verdict)
 
     def _unclear(self, token: Token) -> Claim:
         return self._claim((token, token), "other", self._text[token.start : token.end], "", UNKNOWN)
@@ -229,7 +214,7 @@ class _SentenceCheck:
         kind: str,
         figure: Figure,
         stated: str,
-        facts: list[_Fact],
+        facts: list[Fact],
     ) -> Claim:
         """Hold a figure against the facts that it may mean: one that agrees is enough."""
         known = [fact for fact in facts if fact.value is not None and math.isfinite(fact.value)]
@@ -240,99 +225,6 @@ class _SentenceCheck:
         agreeing = [fact for fact in known if _agrees(kind, figure, fact.value or 0.0, how)]
         verdict = HOLDS if agreeing else CONTRADICTS
         return self._claim(span, kind, f"{how} {stated}".strip(), str((agreeing or known)[0]), verdict)
-
-    # --- what a number may mean --------------------------------------------------------------------------------------
-
-    def _areas(self, clause: Clause, unit: str) -> list[_Fact]:
-        """Return the areas that one in this clause may mean."""
-        evidence = self._evidence
-        if clause.has("valid") or ("valid" in self._kinds and not clause.has("target", "region", "total", *RANKS)):
-            return [_Fact("valid pixels", float(evidence.valid_px))] if unit == "px" else []
-        if clause.targets and evidence.target not in clause.targets:
-            return []
-        total = _area("total area", evidence, unit)
-        own = [_area(OF_REGION, region, unit) for region in self._named(clause)]
-        if clause.subject in RANKS:
-            return [*own, total] if clause.has("total") else own
-        kinds = clause.kinds if not clause.kinds <= {"number", "unit", "fillers", "about"} else self._kinds
-        is_of_regions = bool(kinds & {"region", "target", "others", "size", "place"})
-        is_of_all = not is_of_regions or ("total" in kinds and "region" not in kinds)
-        return [total] if is_of_all else [total, *own]
-
-    def _elsewhere(self, clause: Clause) -> tuple[Region, ...]:
-        named = self._named(clause)
-        placed = self._placed(clause, named)
-        return tuple(region for region in named if region not in placed)
-
-    def _placed(self, clause: Clause, regions: tuple[Region, ...]) -> tuple[Region, ...]:
-        """Return the regions that lie where a clause says, so that no figure of another one is taken for theirs."""
-        places = [t.senses["place"] for t in clause.tokens if "place" in t]
-        if not places or denial(clause) or clause.subject in RANKS:
-            return regions
-        return tuple(r for r in regions if any(_lies_in(r, place) for place in places))
-
-    def _shares(self, clause: Clause) -> list[_Fact]:
-        """Return the shares that a percentage in this clause may mean."""
-        evidence = self._evidence
-        is_about_it = self._kinds & {"target", "region", "scene", "total", "present", *RANKS}
-        other = clause.targets and evidence.target not in clause.targets
-        if not is_about_it or other or clause.has("foreign", "valid", "inside", "outside"):
-            return []
-        whole = _percent("share of the scene", 100 * evidence.share_frac)
-        if clause.subject not in RANKS:
-            return [whole]
-        of_scene = [_percent("share of a region", 100 * r.share_frac) for r in self._named(clause)]
-        of_target = [
-            _percent("share of the target's area", 100 * r.area_px / evidence.area_px)
-            for r in self._named(clause)
-            if evidence.area_px
-        ]
-        return [*of_scene, *of_target, *([whole] if clause.has("total") else [])]
-
-    def _border_shares(self, token: Token) -> list[_Fact]:
-        """Return the share of the border that the nearest other target takes up."""
-        name = self._neighbour_of(token)
-        share = self._evidence.neighbours.get(name) if name else None
-        return [] if share is None else [_percent(f"border with {name}", 100 * share)]
-
-    def _neighbour_of(self, token: Token) -> str | None:
-        """Return the other target that a percentage belongs to: before it where nouns come first, else after it."""
-        line = [t for c in self._clauses for t in c.tokens]
-        others = [t for t in line if "target" in t and t.senses["target"] != self._evidence.target]
-        if not others:
-            return None
-        percents = [t for t in line if t.senses.get("unit") == "percent"]
-        nouns_first = others[0].start < percents[0].start
-        before = [t for t in others if t.start < token.start]
-        after = [t for t in others if t.start > token.start]
-        nearest = (before[-1:] or after[:1]) if nouns_first else (after[:1] or before[-1:])
-        return nearest[0].senses["target"]
-
-    def _index_facts(self, clause: Clause, role: Role) -> list[_Fact]:
-        evidence = self._evidence
-        spread: Spread | None = evidence.outside if role.side == "outside" or not evidence.area_px else evidence.inside
-        facts = (
-            []
-            if spread is None
-            else [_Fact(f"{_part(role)} {role.side}", spread.std if role.is_spread else spread.mean)]
-        )
-        if clause.subject in RANKS and not clause.has(*SIDES):
-            named = self._named(clause)
-            facts += [
-                _Fact(f"{_part(role)} of a region", r.spread_index if role.is_spread else r.mean_index) for r in named
-            ]
-        return facts
-
-    def _named(self, clause: Clause) -> tuple[Region, ...]:
-        """Return the regions that a clause speaks of: one by its rank, or all that are known."""
-        regions, number = self._evidence.regions, self._evidence.number
-        if clause.subject == "smallest":
-            return regions[-1:] if len(regions) == number else ()
-        ranks = {"largest": 0, "second": 1, "third": 2}
-        if clause.subject not in ranks:
-            return regions
-        rank = ranks[clause.subject]
-        return regions[rank : rank + 1]
 
     def _is_count(self, clause: Clause, position: int) -> bool:
         """Say whether the number at a position counts regions: ``5 lakes``, ``number of regions: 5``."""
@@ -373,7 +265,7 @@ class _SentenceCheck:
         height, width = self._evidence.shape
         is_frac = max(pair) <= 1
         x, y = pair if is_frac else (pair[0] / width, pair[1] / height)
-        points = [p for r in self._named(clause) for p in (r.centroid_px, *r.rectangle_px)]
+        points = [p for r in self._facts.named(clause) for p in (r.centroid_px, *r.rectangle_px)]
         hits = (max(abs(px / width - x), abs(py / height - y)) <= POSITION_SLACK for px, py in points)
         verdict = UNKNOWN if not points else HOLDS if any(hits) else CONTRADICTS
         measured = "" if not points else f"centroid: ({points[0][0] / width:.3f}, {points[0][1] / height:.3f})"
@@ -381,8 +273,8 @@ class _SentenceCheck:
 
     def _place(self, clause: Clause, token: Token) -> Claim:
         place = token.senses["place"]
-        named = self._named(clause)
-        is_there = _holds_for(clause, (_lies_in(region, place) for region in named))
+        named = self._facts.named(clause)
+        is_there = _holds_for(clause, (lies_in(region, place) for region in named))
         verdict = self._word_verdict(clause, is_there=is_there, could_be=clause.subject not in RANKS)
         return self._claim((token, token), "place", denial(clause) + place, _words_of(named, "location"), verdict)
 
@@ -393,9 +285,9 @@ class _SentenceCheck:
         if any("parts" in t for t in clause.after(position, 2)):
             return  # a large part of the scene is not a large region
         size = token.senses["size"]
-        named = self._named(clause)
+        named = self._facts.named(clause)
         is_so = _holds_for(clause, (region.size == size for region in named))
-        if is_so and not any(region.size == size for region in self._placed(clause, named)):
+        if is_so and not any(region.size == size for region in self._facts.placed(clause, named)):
             yield self._claim((token, token), "size", denial(clause) + size, _words_of(named, "size"), UNKNOWN)
             return
         verdict = self._word_verdict(clause, is_there=is_so, could_be=clause.subject not in RANKS)
@@ -404,7 +296,7 @@ class _SentenceCheck:
     def _word_verdict(self, clause: Clause, *, is_there: bool, could_be: bool) -> Verdict:
         """Judge a size or place: of one region, or of any, some of which may not be listed."""
         evidence = self._evidence
-        if clause.subject in RANKS and not self._named(clause) and evidence.number:
+        if clause.subject in RANKS and not self._facts.named(clause) and evidence.number:
             return UNKNOWN
         if not is_there and could_be and evidence.number > len(evidence.regions):
             return UNKNOWN
@@ -451,7 +343,7 @@ class _SentenceCheck:
         share = self._evidence.neighbours.get(name)
         denied = denial(clause)
         verdict = UNKNOWN if share is None else CONTRADICTS if denied else HOLDS
-        measured = "" if share is None else str(_percent(f"border with {name}", 100 * share))
+        measured = "" if share is None else str(percent_fact(f"border with {name}", 100 * share))
         yield self._claim((token, token), "neighbour", f"{denied}beside {name}", measured, verdict)
 
     def _has_percent(self, clause: Clause) -> bool:
@@ -476,14 +368,6 @@ def _agrees(kind: str, figure: Figure, measured: float, how: str) -> bool:
     return abs(figure.value - measured) <= max(relative * abs(measured), slack) + 1e-9
 
 
-def _area(name: str, measured: Evidence | Region, unit: str) -> _Fact:
-    """Return an area in a unit; what is empty is so in every unit."""
-    told = f"{measured.area_px} px"
-    if unit == "px" or not measured.area_px:
-        return _Fact(name, float(measured.area_px), told)
-    return _Fact(name, None if measured.area_m2 is None else measured.area_m2 / UNITS_M2[unit], told)
-
-
 def _follows_number_of(clause: Clause, position: int) -> bool:
     """Say whether ``number of regions`` stands before a number, with no other number between."""
     for token in clause.before(position, 2 * NEAR):
@@ -492,33 +376,6 @@ def _follows_number_of(clause: Clause, position: int) -> bool:
         if token.figure is not None:
             return False
     return False
-
-
-def _percent(name: str, percent: float) -> _Fact:
-    return _Fact(name, percent, f"{percent:.6g} %")
-
-
-def _part(role: Role) -> str:
-    return "spread" if role.is_spread else "mean"
-
-
-def _subset(evidence: Evidence, words: list[Token]) -> float | None:
-    """Count the regions of a size and place; None where some are not listed."""
-    if evidence.number > len(evidence.regions):
-        return None
-    sizes = {t.senses["size"] for t in words if "size" in t}
-    places = [t.senses["place"] for t in words if "place" in t]
-    hits = [
-        r
-        for r in evidence.regions
-        if (not sizes or r.size in sizes) and (not places or any(_lies_in(r, place) for place in places))
-    ]
-    return float(len(hits))
-
-
-def _lies_in(region: Region, place: str) -> bool:
-    """Say whether a region lies in a cell of the 3 x 3 grid, or in a row or column of it."""
-    return region.location == place or place in region.location.split("-")
 
 
 def _is_denied_around(clause: Clause, position: int) -> bool:
