@@ -117,6 +117,11 @@ def test_parity_parts_can_come_from_separate_places(released: Path, tmp_path: Pa
     assert {name for name in own if not name.startswith(apart)} <= same
     with pytest.raises(CheckpointError, match="missing"):
         SpexModel.from_components(whole.config, vision=tmp_path / "language")
+    # What no public part has, such as fine features and kernels made from wavelengths, starts at random.
+    changed = whole.config.to_dict() | {"stem_config": {"kind": "wavelength"}}
+    changed["mask_decoder_config"] = {**SAM, "fine_channels": 8}
+    model = SpexModel.from_components(SpexConfig(**changed), **{kind: tmp_path / kind for kind in public})
+    torch.testing.assert_close(model.encoder.state_dict(), whole.encoder.state_dict())
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:

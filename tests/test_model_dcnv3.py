@@ -62,12 +62,15 @@ def test_far_outside_of_the_map_there_is_zero(method: Any) -> None:
         assert not deform_conv3(x, offset + far, mask, sampling, method).any()
 
 
-def test_half_precision_stays_close_to_full() -> None:
-    module = DCNv3(16, 4).eval()
-    x = torch.randn(1, 8, 8, 16)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_stays_close_to_full_on_large_maps_too(dtype: Any) -> None:
+    module = DCNv3(32, 4, offset_scale=2.0).eval()
+    torch.nn.init.normal_(module.offset.weight, std=0.2)
+    x = torch.randn(1, 100, 128, 32)
     full = module(x)
-    half = module.to(torch.bfloat16)(x.to(torch.bfloat16))
-    torch.testing.assert_close(half.float(), full, atol=0.05, rtol=0.05)
+    half = module.to(dtype)(x.to(dtype)).float()
+    assert (half - full).abs().mean() < 0.02 * full.std()
+    assert (half - full).abs().max() < 0.5 * full.std()
 
 
 def test_it_can_be_compiled() -> None:

@@ -174,6 +174,43 @@ def test_a_second_instruction_on_the_same_tile_does_not_encode_it_again(
     assert len(encoded) == 2
 
 
+def test_kept_features_are_forgotten_when_the_model_or_the_shape_changes(
+    processor: SpexProcessor, tile: xr.Dataset
+) -> None:
+    torch.manual_seed(0)
+    text = TEXT | {"vocab_size": len(processor.tokenizer), "max_position_embeddings": 4096}
+    own = SpexModel(config(text_config=text, image_token_id=processor.image_token_id))
+    predictor = SpexPredictor(own, processor)
+    before = predictor.predict(tile, ["water"], [WATER])
+    fit_batch(own, processor(tile, WATER, answers=["Water."]), 1)
+    assert not np.array_equal(predictor.predict(tile, ["water"], [WATER]), before)
+    flat = tile.copy(deep=True)
+    for band in flat.spex.bands:
+        flat[band][:] = 0.2
+    for part in (flat.isel(y=slice(0, 32), x=slice(0, 64)), flat.isel(y=slice(0, 64), x=slice(0, 32))):
+        assert predictor.predict(part, ["water"], [WATER]).shape[1:] == part.spex.shape
+
+
+def test_who_stops_reading_stops_the_writing(processor: SpexProcessor, model: SpexModel, tile: xr.Dataset) -> None:
+    steps: list[int] = []
+    hook = model.language_model.register_forward_hook(lambda *_: steps.append(1))
+    pieces = SpexPredictor(model, processor).explain(tile, WATER, max_new_tokens=2000, eos_token_id=None)
+    next(pieces)
+    pieces.close()
+    hook.remove()
+    assert len(steps) < 1000
+
+
+def test_what_is_not_valid_never_reaches_the_model(processor: SpexProcessor, tile: xr.Dataset) -> None:
+    holes = tile.copy(deep=True)
+    holes["valid"][:5] = False
+    wild = holes.copy(deep=True)
+    for band in wild.spex.bands:
+        wild[band][:5] = -9999
+    for name, value in processor(holes, WATER).items():
+        torch.testing.assert_close(processor(wild, WATER)[name], value, equal_nan=True)
+
+
 def test_explanations_are_streamed_and_their_errors_arrive(
     processor: SpexProcessor, model: SpexModel, tile: xr.Dataset
 ) -> None:

@@ -129,7 +129,7 @@ TEXT_KEYS = (
 """What is taken from the released configuration: that of Qwen2."""
 _COMPONENTS = {
     "vision": ((("", "model.vision_tower.vision_tower.vision_model."),), ("encoder.", "stem.")),
-    "language": ((("", ""),), ("language_model.",)),
+    "language": ((), ("language_model.",)),
     "mask_decoder": (
         (
             ("mask_decoder.", "model.vision_tower.mask_decoder."),
@@ -175,7 +175,10 @@ def convert(source: str | Path, target: str | Path, *, sam_heads: int = SAM_HEAD
     own = model.state_dict()
     head = "language_model.lm_head.weight"
     if config.text_config.tie_word_embeddings:
-        weights[head] = weights["language_model.model.embed_tokens.weight"]
+        embedding = weights["language_model.model.embed_tokens.weight"]
+        if not torch.equal(weights.get(head, embedding), embedding):
+            unused.append("lm_head.weight, which differs from the embedding that the configuration ties it to")
+        weights[head] = embedding
     wrong = [name for name in weights if name in own and own[name].shape != weights[name].shape]
     require_all(own.keys() - weights.keys(), weights.keys() - own.keys(), wrong)
     model.load_state_dict(weights, assign=True)
@@ -233,11 +236,14 @@ def component_weights(kind: str, weights: Mapping[str, Tensor]) -> tuple[dict[st
         The part's weights by our names, and the prefixes of all that belong to it.
     """
     prefixes, ours = _COMPONENTS[kind]
+    if kind == "language":
+        return {f"language_model.{n}": t for n, t in weights.items() if not n.endswith("rotary_emb.inv_freq")}, ours
+    plain = {re.sub(r"^(backbone|model)\.", "", name): tensor for name, tensor in weights.items()}
     released = {
-        new + name.removeprefix("backbone.").removeprefix(old): tensor
-        for name, tensor in weights.items()
+        new + name.removeprefix(old): tensor
+        for name, tensor in plain.items()
         for old, new in prefixes
-        if name.removeprefix("backbone.").startswith(old)
+        if name.startswith(old)
     }
     renamed, _ = convert_names(released)
     return {name: tensor for name, tensor in renamed.items() if name.startswith(ours)}, ours
@@ -245,7 +251,8 @@ def component_weights(kind: str, weights: Mapping[str, Tensor]) -> tuple[dict[st
 
 def _text_config(text: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: text[key] for key in TEXT_KEYS if key in text}
-    return kept | {"rope_parameters": {"rope_type": "default", "rope_theta": float(text.get("rope_theta", 1e6))}}
+    rope = text.get("rope_parameters") or {"rope_type": "default", "rope_theta": float(text.get("rope_theta", 1e6))}
+    return kept | {"rope_parameters": rope}
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -62,7 +62,10 @@ def deform_conv3(x: Tensor, offset: Tensor, mask: Tensor, sampling: Sampling, me
     """
     _require_shapes(x, offset, mask, sampling)
     chosen = _quickest(x) if method == "auto" else method
-    return _METHODS[chosen](x, offset, mask, sampling)
+    # In full precision: halves cannot say where to sample on a map of 128 cells, and torch's kernel reads elsewhere.
+    kind = torch.promote_types(x.dtype, torch.float32)
+    with torch.autocast(x.device.type, enabled=False):
+        return _METHODS[chosen](x.to(kind), offset.to(kind), mask.to(kind), sampling).to(x.dtype)
 
 
 def _quickest(x: Tensor) -> Method:

@@ -5,7 +5,7 @@ After Si et al., SPEX, https://doi.org/10.1109/TGRS.2026.3670308. It knows no fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ CELL = 16
 """Pixels of the image under one visual token."""
 IGNORED = 255
 """In ``mask_labels``: the label says nothing."""
+RGB = 3
+OWN_ONLY = ("mask_decoder.fine.", "stem.kernels.", "stem.bias", "stem.indices.")
+"""What no public part has: it starts at random."""
 NOT_TOLD = -100
 """In ``labels``: no part of the answer."""
 
@@ -139,10 +142,22 @@ class SpexModel(PreTrainedModel):
             own = model.state_dict()
             wrong = [name for name in weights if name in own and own[name].shape != weights[name].shape]
             tied = {"language_model.lm_head.weight"} if config.text_config.tie_word_embeddings else set()
-            expected = {name for name in own if name.startswith(prefixes)} - tied
+            expected = {name for name in own if name.startswith(prefixes) and not name.startswith(OWN_ONLY)} - tied
+            if not isinstance(model.stem, FixedStem) or len(model.stem.bands) != RGB:
+                weights = {name: tensor for name, tensor in weights.items() if not name.startswith("stem.conv1.")}
+                expected -= {name for name in expected if name.startswith("stem.conv1.")}
             require_all(expected - weights.keys(), weights.keys() - own.keys(), wrong)
             model.load_state_dict(weights, strict=False)
-        return model
+        return model.eval()
+
+    def get_output_embeddings(self) -> nn.Module:
+        """Return the language model's head."""
+        head: nn.Module = self.language_model.get_output_embeddings()
+        return head
+
+    def prepare_inputs_for_generation(self, *args: Any, **options: Any) -> Any:
+        """Do as the language model does; peft asks for it."""
+        return self.language_model.prepare_inputs_for_generation(*args, **options)
 
     def get_input_embeddings(self) -> nn.Module:
         """Return the language model's embedding of tokens."""
@@ -171,7 +186,7 @@ class SpexModel(PreTrainedModel):
         self._require_here(pixel_values, "pixel_values")
         height, width = pixel_values.shape[-2:]
         fill = (0, -width % STRIDE, 0, -height % STRIDE)
-        pixels = F.pad(pixel_values.nan_to_num(0.0).to(self.dtype), fill)
+        pixels = F.pad(pixel_values.nan_to_num(0.0, posinf=0.0, neginf=0.0).to(self.dtype), fill)
         more = {} if index_values is None else {"index_values": F.pad(index_values, fill, value=torch.nan)}
         half, base = self.stem(pixels, wavelengths_um, **more)
         stages = self.encoder(base)
@@ -223,7 +238,11 @@ class SpexModel(PreTrainedModel):
 
     def _hidden(self, embedded: Tensor, attention_mask: Tensor | None) -> Tensor:
         """Return the last layer's hidden states, after its norm; no logits are computed."""
-        out: Tensor = self.language_model.get_decoder()(inputs_embeds=embedded, attention_mask=attention_mask)[0]
+        # Positions as transformers' generate counts them: what is filled up or hidden takes none.
+        places = None if attention_mask is None else (attention_mask.long().cumsum(1) - 1).clamp(min=0)
+        out: Tensor = self.language_model.get_decoder()(
+            inputs_embeds=embedded, attention_mask=attention_mask, position_ids=places, use_cache=False
+        )[0]
         return out
 
     def choose_tokens(self, input_ids: Tensor, attention_mask: Tensor | None, labels: Tensor | None) -> Tensor:
@@ -243,7 +262,7 @@ class SpexModel(PreTrainedModel):
                     "This model condenses the answer (source='answer'), and there is none. "
                     "Call generate, or pass labels."
                 )
-            return is_answer
+            return is_answer & ~torch.isin(labels, labels.new_tensor(self._ends({})))
         is_image = input_ids == self.config.image_token_id
         is_after = is_image.flip(1).cumsum(1).flip(1) == 0  # no image token follows, itself included
         return is_text & is_after & ~is_answer
@@ -291,11 +310,15 @@ class SpexModel(PreTrainedModel):
         without = self.prompt_encoder.dense(None, n, height, width)
         if prior is None or not self.config.mask_decoder_config.dense_prior:
             return without
+        if tuple(prior.shape) != (n, *features.size):
+            raise ValueError(f"prior is {tuple(prior.shape)}; expected {(n, *features.size)}, as the images.")
         fill = (0, CELL * width - prior.shape[-1], 0, CELL * height - prior.shape[-2])
         known = prior.isfinite().flatten(1).any(1)
         # -1 and 1, and 0 where it is undefined: SAM's mask prompts are logits.
-        signs = F.pad((2 * prior - 1).nan_to_num(0.0).to(without.dtype), fill)
-        small = F.interpolate(signs[:, None], (4 * height, 4 * width), mode="bilinear", antialias=True)
+        signs = F.pad((2 * prior.float() - 1).nan_to_num(0.0), fill)
+        small = F.interpolate(signs[:, None], (4 * height, 4 * width), mode="bilinear", antialias=True).to(
+            without.dtype
+        )
         given = self.prompt_encoder.dense(small, n, height, width)
         return torch.where(known.view(-1, 1, 1, 1), given, without)
 
@@ -355,7 +378,8 @@ class SpexModel(PreTrainedModel):
         if labels is not None:
             told = labels[:, 1:] != NOT_TOLD
             logits = self.language_model.get_output_embeddings()(hidden[:, :-1][told])  # only where they are used
-            output.text_loss = F.cross_entropy(logits.float(), labels[:, 1:][told])
+            total = F.cross_entropy(logits.float(), labels[:, 1:][told], reduction="sum")
+            output.text_loss = total / told.sum().clamp(min=1)
             parts.append(config.text_weight * output.text_loss)
         if mask_labels is not None:
             logits = output.mask_logits
@@ -414,25 +438,49 @@ class SpexModel(PreTrainedModel):
         seen = self._images(input_ids, pixel_values, wavelengths_um, index_values, features).of(image_index)
         assert input_ids is not None
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        if not mask[:, -1].all():
+            raise ValueError(
+                "The prompts are filled up on the right, so that generation would start after the fill; expected them "
+                "filled up on the left. Pass padding_side='left' to SpexProcessor."
+            )
         written = self.language_model.generate(
             inputs_embeds=self.embed_prompt(input_ids, seen), attention_mask=mask,
-            output_hidden_states=True, return_dict_in_generate=True, **options,
+            **{**options, "output_hidden_states": True, "return_dict_in_generate": True},
         )  # fmt: skip
-        condensed = self.condensation(list(self._told(written, input_ids, mask)))
-        mask_logits, _ = self.decode_mask(seen, condensed, prior, points_frac, point_kinds)
+        condensed = self.condensation(list(self._told(written, input_ids, mask, self._ends(options))))
+        copies = len(condensed) // len(input_ids)
+        mask_logits, _ = self.decode_mask(
+            seen.repeated(copies), condensed, *(_repeated(one, copies) for one in (prior, points_frac, point_kinds))
+        )
         return SpexGeneration(sequences=written.sequences, mask_logits=mask_logits, condensed=condensed)
 
-    def _told(self, written: Any, input_ids: Tensor, attention_mask: Tensor) -> Iterator[Tensor]:
-        """Yield the hidden states to condense: of the prompt, or at all generated tokens but the last and the fill."""
+    def _ends(self, options: Mapping[str, Any]) -> list[int]:
+        """Return the tokens that end an answer."""
+        usual = options.get("generation_config") or self.language_model.generation_config
+        ends = options.get("eos_token_id", usual.eos_token_id)
+        return [] if ends is None else torch.as_tensor(ends).flatten().tolist()
+
+    def _told(self, written: Any, input_ids: Tensor, attention_mask: Tensor, ends: list[int]) -> Iterator[Tensor]:
+        """Yield the hidden states to condense: of the prompt, or at all new tokens but the last and the end."""
+        n = len(input_ids)
         if self.config.condensation_config.source == "prompt":
-            yield from select_tokens(written.hidden_states[0][-1], self.choose_tokens(input_ids, attention_mask, None))
+            first = written.hidden_states[0][-1]  # once for each beam
+            told = select_tokens(first[:: len(first) // n], self.choose_tokens(input_ids, attention_mask, None))
+            yield from (one for one in told for _ in range(len(written.sequences) // n))
             return
+        if written.get("beam_indices") is not None:
+            raise ValueError(
+                "Beams are not kept apart where the answer is condensed; expected one. Pass num_beams=1, or use "
+                "a model with source='prompt'."
+            )
         if len(written.hidden_states) < 2:  # noqa: PLR2004 (the last token's state is never computed)
             raise ValueError("One token was generated, which leaves none to condense. Allow at least two new tokens.")
-        steps = torch.cat([step[-1] for step in written.hidden_states[1:]], 1)  # at tokens 1 .. n - 1
-        fill = self.language_model.generation_config.pad_token_id
-        is_told = torch.ones(steps.shape[:2], dtype=torch.bool, device=steps.device)
-        if fill is not None:
-            is_told &= written.sequences[:, : steps.shape[1]] != fill
-            is_told[:, 0] = True
+        steps = torch.cat([step[-1][:, -1:] for step in written.hidden_states[1:]], 1)  # at tokens 1 .. n - 1
+        said = written.sequences[:, : steps.shape[1]]
+        is_told = torch.isin(said, said.new_tensor(ends)).cumsum(1) == 0  # neither the end nor the fill after it
+        is_told[:, 0] = True
         yield from select_tokens(steps, is_told)
+
+
+def _repeated(values: Tensor | None, copies: int) -> Tensor | None:
+    return values if values is None or copies == 1 else values.repeat_interleave(copies, 0)

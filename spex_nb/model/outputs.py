@@ -61,6 +61,13 @@ class ImageFeatures(NamedTuple):
     size: tuple[int, int]
     """(height, width) of the image before it was filled up."""
 
+    def repeated(self, copies: int) -> ImageFeatures:
+        """Return the features of each image several times in a row."""
+        if copies == 1:
+            return self
+        tokens, embedding, half, quarter = (one.repeat_interleave(copies, 0) for one in self[:4])
+        return ImageFeatures(tokens, embedding, half, quarter, self.size)
+
     def of(self, image_index: Tensor | None) -> ImageFeatures:
         """Return the features of the image of each prompt."""
         if image_index is None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from transformers import TextIteratorStreamer
+from transformers import StoppingCriteria, TextIteratorStreamer
 
 from spex_nb.errors import CheckpointError, DeviceMemoryError
 from spex_nb.model.checkpoints import resolve_checkpoint
@@ -47,7 +47,7 @@ class SpexPredictor:
         self.required_bands: tuple[str, ...] = tuple(processor.bands or ())
         self.gsd_m: float | None = None
         self.tile_px = TILE_PX
-        self._kept: tuple[bytes, ImageFeatures] | None = None
+        self._kept: tuple[object, ImageFeatures] | None = None
 
     @classmethod
     def from_pretrained(cls, name: str | Path, *, device: str | None = None, **options: Any) -> SpexPredictor:
@@ -135,12 +135,14 @@ class SpexPredictor:
             "pad_token_id": tokenizer.pad_token_id,
         }  # fmt: skip
         failed: list[BaseException] = []
+        stop = Event()
 
         def write() -> None:
             try:
                 with torch.inference_mode():
                     self.model.generate(
-                        features=self._features(batch), streamer=streamer, **usual | options, **_without_pixels(batch),
+                        features=self._features(batch), streamer=streamer, stopping_criteria=[_Stopped(stop)],
+                        **usual | options, **_without_pixels(batch),
                     )  # fmt: skip
             except BaseException as error:  # noqa: BLE001 (raised again below, in the caller's thread)
                 failed.append(error)
@@ -148,8 +150,11 @@ class SpexPredictor:
 
         writer = Thread(target=write, daemon=True)
         writer.start()
-        yield from streamer
-        writer.join()
+        try:
+            yield from streamer
+        finally:  # whoever stops reading stops the writing
+            stop.set()
+            writer.join()
         if failed:
             raise failed[0]
 
@@ -159,12 +164,24 @@ class SpexPredictor:
 
     def _features(self, batch: dict[str, Any]) -> ImageFeatures:
         """Return the features of the tile; those kept where it is the same."""
-        pixels = batch["pixel_values"]
-        key = pixels.cpu().numpy().tobytes() + batch["wavelengths_um"].cpu().numpy().tobytes()
-        if self._kept is None or self._kept[0] != key:
-            features = self.model.encode_image(pixels, batch["wavelengths_um"], batch.get("index_values"))
-            self._kept = (key, features)
-        return self._kept[1]
+        pixels, waves = batch["pixel_values"], batch["wavelengths_um"]
+        model = self.model
+        state = (model.dtype, model.device, tuple(parameter._version for parameter in model.parameters()))
+        key = (tuple(pixels.shape), pixels.cpu().numpy().tobytes(), waves.cpu().numpy().tobytes(), state)
+        kept = self._kept
+        if kept is None or kept[0] != key:
+            kept = self._kept = (key, model.encode_image(pixels, waves, batch.get("index_values")))
+        return kept[1]
+
+
+class _Stopped(StoppingCriteria):
+    """Ends generation when an event is set."""
+
+    def __init__(self, stop: Event) -> None:
+        self._stop = stop
+
+    def __call__(self, input_ids: Any, scores: Any, **_options: Any) -> Any:  # noqa: ARG002 (transformers gives them)
+        return torch.full((len(input_ids),), self._stop.is_set(), device=input_ids.device)
 
 
 def _without_pixels(batch: dict[str, Any]) -> dict[str, Any]:

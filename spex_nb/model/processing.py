@@ -102,7 +102,9 @@ class SpexProcessor(ProcessorMixin):
         self._hide_filled_cells(data, [scenes[i].spex.shape for i in index], size)
         data["image_index"] = torch.tensor(index)
         if priors is not None:
-            data["prior"] = torch.stack([_filled(one, size) for one in priors])
+            data["prior"] = torch.stack(
+                [_prior(one, scenes[i].spex.shape, size) for one, i in zip(priors, index, strict=True)]
+            )
         if points is not None or boxes is not None:
             data |= _prompt_points(points or [()] * len(prompts), boxes or [()] * len(prompts), size)
         return BatchFeature(data)
@@ -135,7 +137,7 @@ class SpexProcessor(ProcessorMixin):
                 expected=", ".join(self.bands or ()),
                 fix="Open a scene with this band, or use a model that takes any bands.",
             )
-        values = torch.from_numpy(np.array(scene[band].values, np.float32))
+        values = torch.from_numpy(np.where(scene.spex.valid.values, scene[band].values, np.nan).astype(np.float32))
         return (values - self.mean.get(band, MEAN)) / self.std.get(band, STD)
 
     def _tokens(
@@ -214,20 +216,26 @@ def _indices(scene: xr.Dataset) -> Any:
     layers = []
     for name in INDICES:
         try:
-            layers.append(np.clip(compute_index(scene, name).values, -1, 1))
+            values = compute_index(scene, name).values
+            layers.append(np.where(scene.spex.valid.values, np.clip(values, -1, 1), np.nan).astype(np.float32))
         except MissingBandError:
             layers.append(np.full(scene.spex.shape, np.nan, np.float32))
     return np.stack(layers)
 
 
-def _filled(values: Any, size: tuple[int, ...]) -> Tensor:
-    """Return an array [..., h, w] as a tensor [..., H, W], NaN where it ends; None is NaN all over."""
-    if values is None:
+def _prior(prior: Any, shape: tuple[int, int], size: tuple[int, ...]) -> Tensor:
+    """Return a prior [h, w] on the grid of its image, filled up to [H, W]; None is NaN all over."""
+    if prior is None:
         return torch.full(size, torch.nan)
+    if np.shape(prior) != tuple(shape):
+        raise ValueError(f"A prior of {np.shape(prior)} pixels does not fit its image; expected {tuple(shape)}.")
+    return _filled(prior, size)
+
+
+def _filled(values: Any, size: tuple[int, ...]) -> Tensor:
+    """Return an array [..., h, w] as a tensor [..., H, W], NaN where it ends."""
     given = torch.from_numpy(np.array(values, np.float32))
     height, width = given.shape[-2:]
-    if height > size[0] or width > size[1]:
-        raise ValueError(f"A prior of {(height, width)} pixels does not fit its image of {size}.")
     filled = torch.full((*given.shape[:-2], *size), torch.nan)
     filled[..., :height, :width] = given
     return filled
