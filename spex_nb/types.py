@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import xarray as xr
 
@@ -213,3 +213,40 @@ class Claim:
     measured: str
     """What the evidence says; empty where it says nothing."""
     verdict: Verdict
+
+
+@runtime_checkable
+class MaskModel(Protocol):
+    """What extraction asks of a model, whatever is behind it.
+
+    Attributes:
+        id: What it is called in results.
+        targets: Ids of the targets that it may be asked for.
+        required_bands: Bands that a scene must have; none where any will do.
+        gsd_m: Ground sampling distance that it was made for; None for any.
+        tile_px: Side of a tile that it is given.
+    """
+
+    id: str
+    targets: tuple[str, ...]
+    required_bands: tuple[str, ...]
+    gsd_m: float | None
+    tile_px: int
+
+    def predict(
+        self,
+        tile: Any,
+        targets: Sequence[str],
+        prompts: Sequence[str],
+        priors: Sequence[Any] | None = None,
+        points: Sequence[Sequence[tuple[float, float, bool]]] | None = None,
+        boxes: Sequence[Sequence[tuple[float, float, float, float]]] | None = None,
+    ) -> Any:
+        """Return mask logits float32 [T, H, W] of a tile, one a target.
+
+        Raises:
+            DeviceMemoryError: If the device has too little memory for the batch.
+        """
+
+    def explain(self, overview: Any, prompt: str, language: str = "en") -> Iterator[str]:
+        """Yield an explanation piece by piece."""

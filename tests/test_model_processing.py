@@ -17,6 +17,7 @@ from spex_nb.model import SpexModel, SpexPredictor, SpexProcessor, fit_batch, lo
 from spex_nb.model.outputs import ImageFeatures
 from spex_nb.prompts import build_prompt
 from spex_nb.samples import sample_scene
+from spex_nb.types import MaskModel
 from tests.test_model import TEXT, config
 
 
@@ -150,6 +151,10 @@ def test_the_predictor_gives_a_mask_for_each_target_and_none_where_there_is_no_d
     assert np.isfinite(logits[:, 5:]).all()
     with pytest.raises(ValueError, match="one prompt for each target"):
         predictor.predict(tile, ["water"], prompts)
+
+
+def test_the_predictor_is_what_extraction_asks_for(processor: SpexProcessor, model: SpexModel) -> None:
+    assert isinstance(SpexPredictor(model, processor), MaskModel)
 
 
 def test_a_second_instruction_on_the_same_tile_does_not_encode_it_again(
