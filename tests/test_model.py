@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch.utils.checkpoint import checkpoint
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig, AutoModel, Trainer, TrainingArguments
 
 from spex_nb.errors import CheckpointError
 from spex_nb.model import SpexConfig, SpexModel
@@ -222,6 +222,32 @@ def test_gradient_checkpointing_changes_no_gradient(monkeypatch: pytest.MonkeyPa
         gradients.append(model.encoder.stages[0].blocks[0].dcn.offset.weight.grad)
     torch.testing.assert_close(*gradients)
     assert len(saved) == 5  # each block, in the second run only
+
+
+def test_the_trainer_of_transformers_trains_saves_and_goes_on(tmp_path: Path) -> None:
+    given = answered()
+    rows = [{name: value[i] for name, value in given.items() if name != "wavelengths_um"} for i in (0, 1)]
+
+    def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:
+        stacked = {name: torch.stack([sample[name] for sample in samples]) for name in samples[0]}
+        return stacked | {"wavelengths_um": WAVES}
+
+    def train(steps: int, *, resume: bool = False) -> SpexModel:
+        arguments = TrainingArguments(
+            str(tmp_path), max_steps=steps, save_steps=1, use_cpu=True, report_to=[], disable_tqdm=True, seed=1,
+            per_device_train_batch_size=2, eval_strategy="steps", eval_steps=2, remove_unused_columns=False,
+            lr_scheduler_type="constant",
+        )  # fmt: skip
+        trainer = Trainer(make(), arguments, train_dataset=rows, eval_dataset=rows, data_collator=collate)
+        trainer.train(resume_from_checkpoint=resume)
+        assert trainer.evaluate()["eval_loss"] > 0
+        return trainer.model
+
+    whole = train(2)
+    train(1)
+    torch.testing.assert_close(train(2, resume=True).state_dict(), whole.state_dict(), atol=1e-5, rtol=1e-4)
+    loaded = SpexModel.from_pretrained(tmp_path / "checkpoint-2")
+    torch.testing.assert_close(loaded.state_dict(), whole.state_dict(), atol=1e-5, rtol=1e-4)
 
 
 def test_a_few_steps_fit_masks_and_words_and_the_mask_follows_the_prompt() -> None:
@@ -443,6 +469,7 @@ def test_the_answer_must_be_there_where_it_is_condensed() -> None:
         ({"condensation_config": {"source": "both"}}, "source is both; expected prompt or answer"),
         ({"stem_config": {"kind": "magic"}}, "kind is magic"),
         ({"text_config": {"model_type": "qwen9"}}, "model_type is qwen9"),
+        ({"text_config": TEXT | {"hiden_size": 3}}, "qwen2 configuration is given hiden_size; expected keys"),
     ],
 )
 def test_configurations_that_make_no_sense_are_refused(changes: dict[str, Any], message: str) -> None:

@@ -55,6 +55,7 @@ def test_indices_that_are_not_available_change_nothing(stem: WavelengthStem) -> 
         (torch.full((5, 2), torch.nan), "found none"),
         (WAVES[:3], r"do not belong to pixels"),
         (WAVES.repeat(3, 1, 1), r"do not belong to pixels"),
+        (WAVES * torch.tensor([1, 1000]), "Widths are expected in micrometres"),
         (WAVES + 8, "leave out thermal bands"),
     ],
 )

@@ -28,7 +28,14 @@ class _Strict(PretrainedConfig):
 
 
 _COMMON = frozenset(
-    {*vars(PretrainedConfig()), *PretrainedConfig().to_dict(), "attn_implementation", "model_type", "name_or_path"}
+    {
+        *vars(PretrainedConfig()),
+        *PretrainedConfig().to_dict(),
+        "attn_implementation",
+        "model_type",
+        "name_or_path",
+        "use_cache",
+    }
 )
 
 
@@ -241,7 +248,8 @@ SMALL_TEXT: Mapping[str, Any] = {
 }  # fmt: skip
 QWEN25_15B: Mapping[str, Any] = {
     "vocab_size": 151_936, "hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28,
-    "num_attention_heads": 12, "num_key_value_heads": 2, "max_position_embeddings": 32_768, "rope_theta": 1e6,
+    "num_attention_heads": 12, "num_key_value_heads": 2, "max_position_embeddings": 32_768,
+    "rope_parameters": {"rope_type": "default", "rope_theta": 1e6},
     "rms_norm_eps": 1e-6, "tie_word_embeddings": True,
 }  # fmt: skip
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -300,4 +308,7 @@ def _foreign(given: PretrainedConfig | Mapping[str, Any] | None) -> PretrainedCo
     values = dict(given)
     kind = values.pop("model_type", None)
     _require(kind in CONFIG_MAPPING, "model_type", kind, "one that transformers knows, such as 'qwen2'")
+    usual = CONFIG_MAPPING[kind]()
+    strange = sorted(key for key in values if not hasattr(usual, key) and key not in _COMMON and key[0] != "_")
+    _require(not strange, f"{kind} configuration", f"given {', '.join(strange)}", "keys that it knows")
     return CONFIG_MAPPING[kind](**values)

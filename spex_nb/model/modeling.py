@@ -155,10 +155,6 @@ class SpexModel(PreTrainedModel):
         head: nn.Module = self.language_model.get_output_embeddings()
         return head
 
-    def prepare_inputs_for_generation(self, *args: Any, **options: Any) -> Any:
-        """Do as the language model does; peft asks for it."""
-        return self.language_model.prepare_inputs_for_generation(*args, **options)
-
     def get_input_embeddings(self) -> nn.Module:
         """Return the language model's embedding of tokens."""
         embeddings: nn.Module = self.language_model.get_input_embeddings()
@@ -210,7 +206,8 @@ class SpexModel(PreTrainedModel):
         return features
 
     def _require_here(self, given: Tensor, name: str) -> None:
-        if given.device.type != self.device.type:
+        is_spread = getattr(self, "hf_device_map", None) is not None  # accelerate moves what it must
+        if given.device.type != self.device.type and not is_spread:
             raise ValueError(
                 f"{name} is on {given.device}, the model on {self.device}; expected the same device. Move it with "
                 ".to(model.device)."

@@ -17,6 +17,7 @@ SLOWEST, FASTEST = 0.125, 8.0
 LONGEST_UM = 3.0
 """Wavelengths of reflected sunlight end here; longer ones, or nanometres taken for micrometres, are refused."""
 SHORTEST_UM = 0.3
+WIDEST_UM = 1.0
 INDICES = ("NDVI", "NDWI", "MNDWI", "NDBI")
 """Optional further channels, where the bands allow them."""
 
@@ -136,6 +137,11 @@ class WavelengthStem(_Stem):
             raise ValueError(
                 f"Wavelengths are expected in micrometres, {SHORTEST_UM} to {LONGEST_UM}; found {found}. Divide "
                 "nanometres by 1000; leave out thermal bands."
+            )
+        widest = waves[..., 1][centres.isfinite()].max()
+        if not widest <= WIDEST_UM:
+            raise ValueError(
+                f"Widths are expected in micrometres, up to {WIDEST_UM}; found {widest:g}. Divide by 1000."
             )
         return waves
 
