@@ -17,10 +17,10 @@ from spex_nb.clauses import (
     is_denied_at,
     read_clauses,
 )
-from spex_nb.facts import OF_REGION, UNITS_M2, Fact, Facts, area_fact, count_such, lies_in, part_of, percent_fact
+from spex_nb.facts import OF_REGION, Fact, Facts, area_fact, count_such, lies_in, part_of, percent_fact
 from spex_nb.languages import get_language
 from spex_nb.tokens import Figure, Sentence, Token, read_sentences
-from spex_nb.types import Claim, Evidence, Region, Verdict
+from spex_nb.types import SQUARE_METRES, Claim, Evidence, Region, Verdict
 
 TOLERANCES = {
     "area": 0.05,
@@ -159,7 +159,7 @@ class _SentenceCheck:
         stated = f"{figure.value:g} {unit}"
         if unit == "percent":
             return self._share(clause, position, span, figure, stated)
-        if unit not in (*UNITS_M2, "px"):
+        if unit not in (*SQUARE_METRES, "px"):
             return self._claim(span, "other", stated, "", UNKNOWN)
         claim = self._compared(clause, position, span, "area", figure, stated, self._facts.areas(clause, unit))
         elsewhere = [str(area_fact(OF_REGION, r, unit)) for r in self._facts.elsewhere(clause)]

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from spex_nb.clauses import RANKS, SIDES, Clause, Role, denial
 from spex_nb.tokens import Token
-from spex_nb.types import Evidence, Region, Spread
+from spex_nb.types import SQUARE_METRES, Evidence, Region, Spread
 
 OF_REGION = "area of a region"
-UNITS_M2 = {"m2": 1.0, "ha": 1e4, "km2": 1e6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +136,7 @@ def area_fact(name: str, measured: Evidence | Region, unit: str) -> Fact:
     told = f"{measured.area_px} px"
     if unit == "px" or not measured.area_px:
         return Fact(name, float(measured.area_px), told)
-    return Fact(name, None if measured.area_m2 is None else measured.area_m2 / UNITS_M2[unit], told)
+    return Fact(name, None if measured.area_m2 is None else measured.area_m2 / SQUARE_METRES[unit], told)
 
 
 def percent_fact(name: str, percent: float) -> Fact:

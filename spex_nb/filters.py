@@ -15,6 +15,7 @@ from spex_nb.ground import Ground
 from spex_nb.priors import spectral_prior
 from spex_nb.regions import region_polygon
 from spex_nb.types import (
+    SQUARE_METRES,
     AreaFilter,
     DrawnFilter,
     EdgeFilter,
@@ -26,7 +27,6 @@ from spex_nb.types import (
     Region,
 )
 
-SQUARE_METRES = {"m2": 1.0, "ha": 1e4, "km2": 1e6}
 HALF = 0.5
 """A region lies within a drawn area when more than this share of it does."""
 MIDDLE_THIRD = 1 / 6

@@ -12,14 +12,23 @@ from spex_nb.languages import LANGUAGES, get_language
 from spex_nb.lexicon import Reading, Token, join_words, read_text
 from spex_nb.meanings import describe, describe_filter, refuse
 from spex_nb.targets import TARGETS
-from spex_nb.types import AreaFilter, DrawnFilter, EdgeFilter, Filter, Instruction, NearFilter, PlaceFilter, RankFilter
+from spex_nb.types import (
+    SQUARE_METRES,
+    AreaFilter,
+    DrawnFilter,
+    EdgeFilter,
+    Filter,
+    Instruction,
+    NearFilter,
+    PlaceFilter,
+    RankFilter,
+)
 
 LONGEST = 2_000
 """Characters: far above any instruction, and below what takes long to read."""
 _SCRIPTS = {"ar": "ARABIC", "hi": "DEVANAGARI", "ru": "CYRILLIC", "zh": "CJK"}
 _SEPARATORS = frozenset({"and", "or", "comma"})
 _BETWEEN_TARGETS = _SEPARATORS | {"of", "all", "but"}
-_SQUARE_METRES = {"m2": 1.0, "ha": 1e4, "km2": 1e6, "px": 1.0}
 _ASK = "Ask for {targets}, as in 'lakes larger than 2 ha in the north-west' or 'everything except water'.".format(
     targets=", ".join(target.word for target in TARGETS.values())
 )
@@ -220,7 +229,7 @@ def _exclude(low: AreaFilter, high: AreaFilter) -> bool:
     """Say whether nothing is above one bound and below the other."""
     if low.comparison[0] != ">" or high.comparison[0] != "<" or (low.unit == "px") != (high.unit == "px"):
         return False
-    least, most = (one.amount * _SQUARE_METRES[one.unit] for one in (low, high))
+    least, most = (one.amount * SQUARE_METRES.get(one.unit, 1) for one in (low, high))
     return least > most or (least == most and low.comparison + high.comparison != ">=<=")
 
 

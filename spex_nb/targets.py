@@ -35,6 +35,9 @@ TARGETS = {
 }
 """By id."""
 
+PARENT = {"building": "built_up", "road": "built_up"}
+"""What is one is the other too; what is the other may be the one."""
+
 _BY_WORD = {word.lower(): t for t in TARGETS.values() for word in (t.id, t.word, *t.variants)}
 
 

@@ -87,6 +87,10 @@ class Region:
     """Standard deviation of the index inside."""
 
 
+SQUARE_METRES = {"m2": 1.0, "ha": 1e4, "km2": 1e6}
+"""Of each unit of area on the ground."""
+
+
 @dataclass(frozen=True, slots=True)
 class AreaFilter:
     """Regions by their area."""

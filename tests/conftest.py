@@ -32,6 +32,15 @@ def real_data() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session")
+def parity(real_data: Path) -> Path:
+    """Return the folder of golden tensors of the released code, which lies beside that of real scenes."""
+    folder = real_data.parent / "parity"
+    if not folder.is_dir():
+        pytest.skip("SPEX_TEST_DATA does not name a folder with golden tensors in 'parity' beside it")
+    return folder
+
+
 @pytest.fixture
 def write_raster(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a small raster [C, H, W] with a real CRS and returns its path."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,6 @@ from spex_nb.errors import CheckpointError
 from spex_nb.model import SpexConfig, SpexModel
 from spex_nb.model.conversion import LEFT_OUT, convert, our_name
 from tests.test_model_parity import SAM, Golden, expanded, whole_model
-
-
-@pytest.fixture(scope="module")
-def parity() -> Path:
-    folder = os.environ.get("SPEX_TEST_DATA")
-    found = Path(folder).parent / "parity" if folder else None
-    if found is None or not found.is_dir():
-        pytest.skip("SPEX_TEST_DATA does not name a folder with golden tensors in 'parity' beside it")
-    return found
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,11 +40,7 @@ class Golden:
 
 
 @pytest.fixture(scope="module")
-def golden() -> Any:
-    folder = os.environ.get("SPEX_TEST_DATA")
-    parity = Path(folder).parent / "parity" if folder else None
-    if parity is None or not parity.is_dir():
-        pytest.skip("SPEX_TEST_DATA does not name a folder with golden tensors in 'parity' beside it")
+def golden(parity: Path) -> Any:
     return lambda name: Golden(parity / f"{name}.safetensors")
 
 

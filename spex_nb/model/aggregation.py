@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spex_nb.model.norms import ChannelNorm
+
 ORDER = (2, 0, 1, 3)
 """The stage whose size is kept comes first, as in the released weights."""
 GROUPS = 16
-NORM_EPS = 1e-6
 
 
 class Aggregation(nn.Module):
@@ -42,23 +43,15 @@ class Aggregation(nn.Module):
         return out
 
 
-class ChannelNorm(nn.LayerNorm):
-    """Layer norm over the channels of a map float [N, C, H, W]."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise over C."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
 class Neck(nn.Sequential):
     """From the aggregated map to the image embedding of the mask decoder: float [N, C, H, W] -> [N, D, H, W]."""
 
     def __init__(self, channels: int, embed_dim: int) -> None:
         super().__init__(
             nn.Conv2d(channels, embed_dim, 1, bias=False),
-            ChannelNorm(embed_dim, eps=NORM_EPS),
+            ChannelNorm(embed_dim),
             nn.Conv2d(embed_dim, embed_dim, 3, padding=1, bias=False),
-            ChannelNorm(embed_dim, eps=NORM_EPS),
+            ChannelNorm(embed_dim),
         )
 
 

@@ -162,13 +162,10 @@ class MaskDecoderConfig(_Strict):
         fine_channels: int = 0,
         **kwargs: Any,
     ) -> None:
-        _require(embed_dim % (8 * heads) == 0 or embed_dim % heads == 0, "heads", heads, f"a divisor of {embed_dim}")
+        _require(embed_dim % heads == 0, "heads", heads, f"a divisor of {embed_dim}")
         self.embed_dim, self.heads, self.mlp_dim, self.blocks = embed_dim, heads, mlp_dim, blocks
-        self.attention_downsample, self.mask_tokens, self.mask_channels = (
-            attention_downsample,
-            mask_tokens,
-            mask_channels,
-        )
+        self.attention_downsample = attention_downsample
+        self.mask_tokens, self.mask_channels = mask_tokens, mask_channels
         self.double_softmax, self.dense_prior, self.fine_channels = double_softmax, dense_prior, fine_channels
         super().__init__(**kwargs)
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spex_nb.model.norms import NORM_EPS
+
 FEW_CELLS = 16**2
 """On maps of so few cells one call is quicker than nine."""
 Method = Literal["auto", "all_points", "by_point"]
@@ -152,7 +154,6 @@ class DCNv3(nn.Module):
         offset_scale: What offsets and kernel are stretched by.
         depthwise_size: Kernel of the convolution that offsets and masks are made from; ``kernel_size`` if not given.
         center_scale: Whether each group is blended with what was there before, as in InternImage-H.
-        norm_eps: Of the layer norm.
     """
 
     def __init__(
@@ -165,14 +166,13 @@ class DCNv3(nn.Module):
         depthwise_size: int | None = None,
         *,
         center_scale: bool = False,
-        norm_eps: float = 1e-6,
     ) -> None:
         super().__init__()
         padding = dilation * (kernel_size - 1) // 2
         self.sampling = Sampling(kernel_size, 1, padding, dilation, groups, offset_scale)
         side = depthwise_size or kernel_size
         self.depthwise = nn.Conv2d(channels, channels, side, padding=(side - 1) // 2, groups=channels)
-        self.norm = nn.LayerNorm(channels, eps=norm_eps)
+        self.norm = nn.LayerNorm(channels, eps=NORM_EPS)
         self.offset = nn.Linear(channels, groups * self.sampling.points * 2)
         self.mask = nn.Linear(channels, groups * self.sampling.points)
         self.input_proj = nn.Linear(channels, channels)

@@ -12,11 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spex_nb.model.aggregation import ChannelNorm
 from spex_nb.model.configuration import MaskDecoderConfig
 from spex_nb.model.losses import upsample_logits
+from spex_nb.model.norms import NORM_EPS, ChannelNorm
 
-NORM_EPS = 1e-6
 FINAL_NORM_EPS = 1e-5
 POINT_KINDS = 4
 """Negative point, positive point, upper left corner, lower right corner of a box."""
@@ -124,10 +123,10 @@ class PromptEncoder(nn.Module):
         self.no_mask = nn.Parameter(torch.zeros(dim))
         self.mask = nn.Sequential(
             nn.Conv2d(1, hidden // 4, 2, stride=2),
-            ChannelNorm(hidden // 4, eps=NORM_EPS),
+            ChannelNorm(hidden // 4),
             nn.GELU(),
             nn.Conv2d(hidden // 4, hidden, 2, stride=2),
-            ChannelNorm(hidden, eps=NORM_EPS),
+            ChannelNorm(hidden),
             nn.GELU(),
             nn.Conv2d(hidden, dim, 1),
         )
@@ -200,7 +199,7 @@ class MaskDecoder(nn.Module):
         self.final_attn = Attention(dim, config.heads, inner)
         self.final_norm = nn.LayerNorm(dim, eps=FINAL_NORM_EPS)
         self.upscale1 = nn.ConvTranspose2d(dim, dim // 4, 2, stride=2)
-        self.upscale_norm = ChannelNorm(dim // 4, eps=NORM_EPS)
+        self.upscale_norm = ChannelNorm(dim // 4)
         self.upscale2 = nn.ConvTranspose2d(dim // 4, dim // 8, 2, stride=2)
         self.hypernetworks = nn.ModuleList(Mlp(dim, dim // 8) for _ in range(config.mask_tokens))
         self.iou_head = Mlp(dim, config.mask_tokens)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-NORM_EPS = 1e-6
+from spex_nb.model.norms import NORM_EPS
+
 WAVE_FEATURES = 64
 """Sines and cosines that a wavelength and a width are told by, each."""
 SLOWEST, FASTEST = 0.125, 8.0

@@ -15,8 +15,8 @@ from transformers import AutoBackbone, PretrainedConfig
 
 from spex_nb.model.configuration import InternImageConfig
 from spex_nb.model.dcnv3 import DCNv3
+from spex_nb.model.norms import NORM_EPS
 
-NORM_EPS = 1e-6
 STAGES = 4
 THIRD = 2
 

@@ -17,7 +17,7 @@ from spex_nb.priors import spectral_prior
 from spex_nb.prompts import build_prompt
 from spex_nb.regions import find_regions
 from spex_nb.spie.settings import Settings, draw
-from spex_nb.targets import get_target
+from spex_nb.targets import PARENT, get_target
 from spex_nb.types import Evidence, Region
 
 Rewrite = Callable[[str], str]
@@ -141,4 +141,4 @@ class _Desk:
 
 def _overlap(one: str, other: str) -> bool:
     """Whether two targets may name the same ground: what is built on is no neighbour of its buildings."""
-    return one == other or {one, other} <= {"building", "built_up", "road"}
+    return one == other or {one, other} <= {*PARENT, *PARENT.values()}

@@ -16,11 +16,9 @@ from spex_nb.recognition import recognise
 from spex_nb.spie.facts import Coding, Imagery, LandClass
 from spex_nb.spie.labelled import LabelledScene
 from spex_nb.spie.layers import ClassLayer
-from spex_nb.targets import get_target
+from spex_nb.targets import PARENT, get_target
 
 Classes = Mapping[int, str | Sequence[str] | None]
-PARENT = {"building": "built_up", "road": "built_up"}
-"""What is one is the other too; what is the other may be the one."""
 
 
 def labelled_scenes(

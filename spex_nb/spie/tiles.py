@@ -79,8 +79,9 @@ def read_tile(path: Path) -> xr.Dataset:
         raise UnreadableSourceError(
             "The tile cannot be read", found=str(error), expected="a tile of the dataset", fix="Build it again."
         ) from error
-    missing = np.isnan(steps) if steps.dtype.kind == "f" else steps == NODATA
-    pixels = np.where(missing, np.float32(np.nan), steps if steps.dtype.kind == "f" else steps * np.float32(STEP))
+    is_float = steps.dtype.kind == "f"
+    missing = np.isnan(steps) if is_float else steps == NODATA
+    pixels = np.where(missing, np.float32(np.nan), steps if is_float else steps * np.float32(STEP))
     bands = {name: (("y", "x"), band, said) for name, band, said in zip(names, pixels, waves, strict=True)}
     kept = {key: tags[key] for key in ("sensor", "radiometry") if key in tags} | {"tile_hash": hash_pixels(steps)}
     tile = xr.Dataset(bands | {"valid": (("y", "x"), ~missing.all(0))}, attrs=kept)
