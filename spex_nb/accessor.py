@@ -96,9 +96,13 @@ class SpexAccessor:
 
     @property
     def gsd_m(self) -> float | None:
-        """Ground sampling distance in metres (geometric mean of both axes), or None without a CRS."""
+        """Ground sampling distance in metres (geometric mean of both axes).
+
+        Without a CRS what ``attrs["gsd_m"]`` says, or None.
+        """
         if self.crs is None:
-            return None
+            said = self._scene.attrs.get("gsd_m")
+            return None if said is None else float(said)
         size = math.sqrt(abs(self.transform.determinant))
         if self.crs.is_projected:
             metres: float = self.crs.linear_units_factor[1]

@@ -423,7 +423,7 @@ def test_tiny_is_small_enough_to_ship() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"input_ids": None}, "Pass input_ids"),
+        ({"input_ids": None}, "pass input_ids"),
         ({"pixel_values": None}, "either pixel_values or features"),
         ({"input_ids": torch.tensor([[5, 6], [7, 8]])}, r"\[0, 0\] image tokens, the image has 16 cells"),
         ({"pixel_values": torch.zeros(2, 4, 0, 64)}, "none zero"),

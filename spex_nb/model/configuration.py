@@ -104,7 +104,7 @@ class StemConfig(_Strict):
     """From bands to the encoder's first map."""
 
     model_type = "spex_stem"
-    _own = ("kind", "bands", "hidden_channels", "index_channels")
+    _own = ("kind", "bands", "hidden_channels", "index_channels", "gsd")
 
     def __init__(
         self,
@@ -112,11 +112,12 @@ class StemConfig(_Strict):
         bands: tuple[str, ...] = ("red", "green", "blue"),
         hidden_channels: int | None = None,
         index_channels: bool = False,
+        gsd: bool = False,
         **kwargs: Any,
     ) -> None:
         _require(kind in get_args(StemKind), "kind", kind, " or ".join(get_args(StemKind)))
         self.kind, self.bands = kind, tuple(bands)
-        self.hidden_channels, self.index_channels = hidden_channels, index_channels
+        self.hidden_channels, self.index_channels, self.gsd = hidden_channels, index_channels, gsd
         super().__init__(**kwargs)
 
 
@@ -145,7 +146,7 @@ class MaskDecoderConfig(_Strict):
     model_type = "spex_mask_decoder"
     _own = (
         "embed_dim", "heads", "mlp_dim", "blocks", "attention_downsample", "mask_tokens", "mask_channels",
-        "double_softmax", "dense_prior", "fine_channels",
+        "double_softmax", "dense_prior", "fine_channels", "fine_stride",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 (each is a choice of the decoder)
@@ -160,13 +161,16 @@ class MaskDecoderConfig(_Strict):
         double_softmax: bool = False,
         dense_prior: bool = True,
         fine_channels: int = 0,
+        fine_stride: int = 1,
         **kwargs: Any,
     ) -> None:
         _require(embed_dim % heads == 0, "heads", heads, f"a divisor of {embed_dim}")
+        _require(fine_stride in (1, 2), "fine_stride", fine_stride, "1 for full size, or 2 for half of it")
         self.embed_dim, self.heads, self.mlp_dim, self.blocks = embed_dim, heads, mlp_dim, blocks
         self.attention_downsample = attention_downsample
         self.mask_tokens, self.mask_channels = mask_tokens, mask_channels
-        self.double_softmax, self.dense_prior, self.fine_channels = double_softmax, dense_prior, fine_channels
+        self.double_softmax, self.dense_prior = double_softmax, dense_prior
+        self.fine_channels, self.fine_stride = fine_channels, fine_stride
         super().__init__(**kwargs)
 
 
@@ -180,7 +184,8 @@ class SpexConfig(_Strict):
         aggregation_channels: Of the map that language model and mask decoder share.
         aggregation_dropout: In training.
         image_token_id: Stands in ``input_ids`` where a visual token goes.
-        text_weight, bce_weight, dice_weight: Of the losses.
+        targets: Ids of the targets that it is trained for, each of which gets a query of its own.
+        text_weight, bce_weight, dice_weight, query_weight: Of the losses.
     """
 
     model_type = "spex"
@@ -192,8 +197,8 @@ class SpexConfig(_Strict):
         "mask_decoder_config": MaskDecoderConfig,
     }
     _own = (
-        *sub_configs, "aggregation_channels", "aggregation_dropout", "image_token_id", "text_weight", "bce_weight",
-        "dice_weight",
+        *sub_configs, "aggregation_channels", "aggregation_dropout", "image_token_id", "targets", "text_weight",
+        "bce_weight", "dice_weight", "query_weight",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 (each is a choice of the model)
@@ -206,9 +211,11 @@ class SpexConfig(_Strict):
         aggregation_channels: int = 192,
         aggregation_dropout: float = 0.5,
         image_token_id: int = 0,
+        targets: tuple[str, ...] = (),
         text_weight: float = 1.0,
         bce_weight: float = 2.0,
         dice_weight: float = 1.0,
+        query_weight: float = 0.3,
         **kwargs: Any,
     ) -> None:
         self.stem_config = _part(StemConfig, stem_config)
@@ -219,8 +226,9 @@ class SpexConfig(_Strict):
         self.condensation_config = _part(CondensationConfig, condensation_config)
         self.mask_decoder_config = _part(MaskDecoderConfig, mask_decoder_config)
         self.aggregation_channels, self.aggregation_dropout = aggregation_channels, aggregation_dropout
-        self.image_token_id = image_token_id
+        self.image_token_id, self.targets = image_token_id, tuple(targets)
         self.text_weight, self.bce_weight, self.dice_weight = text_weight, bce_weight, dice_weight
+        self.query_weight = query_weight
         super().__init__(**kwargs)
 
     @classmethod
@@ -251,13 +259,13 @@ QWEN25_15B: Mapping[str, Any] = {
 }  # fmt: skip
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "tiny": {
-        "stem_config": {"index_channels": True},
+        "stem_config": {"index_channels": True, "gsd": True},
         "vision_config": {"channels": 32, "depths": (1, 1, 3, 1), "groups": (2, 4, 8, 16)},
         "text_config": {"model_type": "qwen2", **TINY_TEXT},
         "mask_decoder_config": {"embed_dim": 96, "heads": 4, "mlp_dim": 384, "fine_channels": 16},
     },
     "small": {
-        "stem_config": {"index_channels": True},
+        "stem_config": {"index_channels": True, "gsd": True},
         "vision_config": dict(INTERNIMAGE["T"]),
         "text_config": {"model_type": "qwen2", **SMALL_TEXT},
         "mask_decoder_config": {"fine_channels": 32},

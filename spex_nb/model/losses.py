@@ -31,7 +31,7 @@ def mask_losses(logits: Tensor, target: Tensor, known: Tensor) -> MaskLosses:
     """Measure how far mask logits are from a label.
 
     Args:
-        logits: float [N, H, W].
+        logits: float [N, H, W]; anything where not known.
         target: float [N, H, W], 0 or 1; anything where not known.
         known: bool [N, H, W]; other pixels count for nothing.
 
@@ -39,7 +39,7 @@ def mask_losses(logits: Tensor, target: Tensor, known: Tensor) -> MaskLosses:
         Binary cross-entropy, a mean over known pixels, and Dice with squared denominators
         (https://arxiv.org/abs/1606.04797), a mean over samples.
     """
-    target = torch.where(known, target, 0)
+    target, logits = torch.where(known, target, 0), torch.where(known, logits, 0)
     pixels = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     bce = (pixels * known).sum() / known.sum().clamp(min=1)
     probability = (logits.sigmoid() * known).flatten(1)

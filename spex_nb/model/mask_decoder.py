@@ -161,25 +161,26 @@ class Mlp(nn.Sequential):
 
 
 class FineHead(nn.Module):
-    """What finer features add to a mask at half of the image's size, as in SAM 2 (https://arxiv.org/abs/2408.00714).
+    """What a fine map of the image and the prior itself add to a mask: each prompt weighs their channels anew."""
 
-    ReLU and few channels: at this size they are most of the decoder's cost.
-    """
-
-    def __init__(self, config: MaskDecoderConfig, half_channels: int, quarter_channels: int) -> None:
+    def __init__(self, embed_dim: int, channels: int) -> None:
         super().__init__()
-        coarse, fine = config.embed_dim // 8, config.fine_channels
-        self.from_quarter = nn.Conv2d(quarter_channels, coarse, 1)
-        self.upscale = nn.ConvTranspose2d(coarse, fine, 2, stride=2)
-        self.from_half = nn.Conv2d(half_channels, fine, 1)
-        self.mix = nn.Conv2d(fine, fine, 3, padding=1)
-        self.hypernetwork = Mlp(config.embed_dim, fine)
+        self.hypernetwork = Mlp(embed_dim, channels + 2)
 
-    def forward(self, token: Tensor, upscaled: Tensor, half: Tensor, quarter: Tensor) -> Tensor:
-        """Return what is added to the mask logits: float [N, 8 H, 8 W]."""
-        x = self.upscale(F.relu(upscaled + self.from_quarter(quarter)))
-        x = F.relu(self.mix(F.relu(x + self.from_half(half))))
-        return torch.einsum("nc,nchw->nhw", self.hypernetwork(token), x)
+    def forward(self, token: Tensor, fine: Tensor, signs: Tensor) -> Tensor:
+        """Read a map.
+
+        Args:
+            token: float [N, D], the mask token of each prompt.
+            fine: float [N, F, H, W], from `PixelDecoder`.
+            signs: float [N, H, W], the prior: 1, -1, and 0 where there is none.
+
+        Returns:
+            What is added to the mask logits, float [N, H, W].
+        """
+        weights = self.hypernetwork(token)
+        read = torch.einsum("nc,nchw->nhw", weights[:, 2:], fine)
+        return read + weights[:, 0, None, None] + weights[:, 1, None, None] * signs
 
 
 class MaskDecoder(nn.Module):
@@ -188,10 +189,10 @@ class MaskDecoder(nn.Module):
     Of SAM's four mask tokens the first gives the mask; the others are kept for its weights' sake.
     """
 
-    def __init__(self, config: MaskDecoderConfig, half_channels: int = 0, quarter_channels: int = 0) -> None:
+    def __init__(self, config: MaskDecoderConfig, fine_channels: int = 0) -> None:
         super().__init__()
         dim = config.embed_dim
-        self.fine = FineHead(config, half_channels, quarter_channels) if config.fine_channels else None
+        self.fine = FineHead(dim, fine_channels) if fine_channels else None
         self.iou_token = nn.Parameter(torch.randn(1, dim))
         self.mask_tokens = nn.Parameter(torch.randn(config.mask_tokens, dim))
         self.blocks = nn.ModuleList(TwoWayBlock(config, is_first=i == 0) for i in range(config.blocks))
@@ -210,8 +211,8 @@ class MaskDecoder(nn.Module):
         image_pe: Tensor,
         sparse: Tensor,
         dense: Tensor,
-        half: Tensor | None = None,
-        quarter: Tensor | None = None,
+        fine: Tensor | None = None,
+        signs: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Decode one mask.
 
@@ -220,11 +221,11 @@ class MaskDecoder(nn.Module):
             image_pe: float [H, W, D], where its cells are.
             sparse: float [N, P, D], condensed tokens and encoded points.
             dense: float [N, D, H, W], the encoded mask prompt.
-            half: float [N, C', 8 H, 8 W], and
-            quarter: float [N, C, 4 H, 4 W], finer features; read only where the configuration has fine channels.
+            fine: float [N, F, s H, s W], the image's fine map, if the decoder reads one.
+            signs: float [N, s H, s W], the prior on its grid.
 
         Returns:
-            Mask logits float [N, 4 H, 4 W], with fine channels [N, 8 H, 8 W], and the expected IoU float [N].
+            Mask logits float [N, 4 H, 4 W], with a fine map of its size, and the expected IoU float [N].
         """
         n, _, height, width = image.shape
         own = torch.cat([self.iou_token, self.mask_tokens]).expand(n, -1, -1)
@@ -238,7 +239,7 @@ class MaskDecoder(nn.Module):
         upscaled = self.upscale1(pixels.transpose(1, 2).unflatten(2, (height, width)))
         upscaled = F.gelu(self.upscale2(F.gelu(self.upscale_norm(upscaled))))
         logits = torch.einsum("nc,nchw->nhw", self.hypernetworks[0](tokens[:, 1]), upscaled)
-        if self.fine is not None:
-            added = self.fine(tokens[:, 1], upscaled, half, quarter)
+        if self.fine is not None and fine is not None and signs is not None:
+            added = self.fine(tokens[:, 1], fine, signs)
             logits = upsample_logits(logits, tuple(added.shape[-2:])) + added
         return logits, self.iou_head(tokens[:, 0])[:, 0]

@@ -5,7 +5,7 @@ After Si et al., SPEX, https://doi.org/10.1109/TGRS.2026.3670308. It knows no fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from spex_nb.model.aggregation import Aggregation, Neck, Projector
 from spex_nb.model.checkpoints import read_weights, require_all, resolve_checkpoint
 from spex_nb.model.condensation import Condensation, select_tokens
 from spex_nb.model.configuration import InternImageConfig, SpexConfig
+from spex_nb.model.images import Images, Sight
 from spex_nb.model.losses import mask_losses, upsample_logits
 from spex_nb.model.mask_decoder import MaskDecoder, PromptEncoder
 from spex_nb.model.outputs import ImageFeatures, SpexGeneration, SpexOutput
+from spex_nb.model.pixel_decoder import PixelDecoder
 from spex_nb.model.stem import FixedStem, PixelStem, WavelengthStem
 from spex_nb.model.vision_encoder import BackboneEncoder, Block, InternImage
 
@@ -31,7 +33,7 @@ CELL = 16
 IGNORED = 255
 """In ``mask_labels``: the label says nothing."""
 RGB = 3
-OWN_ONLY = ("mask_decoder.fine.", "stem.kernels.", "stem.bias", "stem.indices.")
+OWN_ONLY = ("mask_decoder.fine.", "pixel_decoder.", "target_queries.", "stem.first.", "stem.full.", "stem.scale.")
 """What no public part has: it starts at random."""
 NOT_TOLD = -100
 """In ``labels``: no part of the answer."""
@@ -59,24 +61,36 @@ class SpexModel(PreTrainedModel):
         condensed = config.condensation_config
         self.condensation = Condensation(hidden_size, decoder.embed_dim, condensed.num_tokens, condensed.widths)
         self.prompt_encoder = PromptEncoder(decoder)
-        self.mask_decoder = MaskDecoder(decoder, half_channels=self.half_channels, quarter_channels=stage_channels[0])
+        self.pixel_decoder = self._make_pixel_decoder(stage_channels)
+        self.mask_decoder = MaskDecoder(decoder, self.pixel_decoder.channels if self.pixel_decoder else 0)
+        asked = len(config.targets)
+        self.target_queries = nn.Embedding(asked, condensed.num_tokens * decoder.embed_dim) if asked else None
         self.post_init()
 
     def _make_encoder(self, config: SpexConfig) -> tuple[int, ...]:
         stem, vision = config.stem_config, config.vision_config
         if not isinstance(vision, InternImageConfig):
-            self.stem: nn.Module = PixelStem(stem.bands)
+            self.stem: FixedStem | WavelengthStem | PixelStem = PixelStem(stem.bands)
             backbone = BackboneEncoder(vision)
             self.encoder: nn.Module = backbone
-            self.half_channels = len(stem.bands)
             return backbone.stage_channels
-        self.half_channels = stem.hidden_channels or vision.channels // 2
+        decoder = config.mask_decoder_config
+        full = decoder.fine_channels if decoder.fine_stride == 1 else 0
         if stem.kind == "fixed":
-            self.stem = FixedStem(stem.bands, vision.channels, stem.hidden_channels)
+            self.stem = FixedStem(stem.bands, vision.channels, stem.hidden_channels, full)
         else:
-            self.stem = WavelengthStem(vision.channels, stem.hidden_channels, index_channels=stem.index_channels)
+            self.stem = WavelengthStem(
+                vision.channels, stem.hidden_channels, full, index_channels=stem.index_channels, gsd=stem.gsd
+            )
         self.encoder = InternImage(vision)
         return vision.stage_channels
+
+    def _make_pixel_decoder(self, stage_channels: tuple[int, ...]) -> PixelDecoder | None:
+        decoder = self.config.mask_decoder_config
+        if not decoder.fine_channels:
+            return None
+        full = [self.stem.full_channels] if decoder.fine_stride == 1 else []
+        return PixelDecoder(decoder.fine_channels, [*stage_channels[::-1], self.stem.half_channels, *full])
 
     def _init_weights(self, module: nn.Module) -> None:
         """Start the encoder as InternImage does; the language model has its own way, all else torch's."""
@@ -163,14 +177,19 @@ class SpexModel(PreTrainedModel):
     # --- image --------------------------------------------------------------------------------------------------------
 
     def encode_image(
-        self, pixel_values: Tensor, wavelengths_um: Tensor | None = None, index_values: Tensor | None = None
+        self,
+        pixel_values: Tensor,
+        wavelengths_um: Tensor | None = None,
+        index_values: Tensor | None = None,
+        gsd_m: Tensor | None = None,
     ) -> ImageFeatures:
-        """Compute the features of images, on which any number of instructions can be tried.
+        """Compute the features of images of one size, on which any number of instructions can be tried.
 
         Args:
             pixel_values: float [N, B, H, W], normalised; NaN where there is no data, which counts as the mean.
             wavelengths_um: float [B, 2] or [N, B, 2], centre and width of the bands; not needed for a fixed stem.
             index_values: float [N, 4, H, W], see `stem.INDICES`.
+            gsd_m: float [N], ground sampling distance in metres, NaN where unknown.
 
         Raises:
             ValueError: If shapes or wavelengths make no sense.
@@ -184,26 +203,48 @@ class SpexModel(PreTrainedModel):
         fill = (0, -width % STRIDE, 0, -height % STRIDE)
         pixels = F.pad(pixel_values.nan_to_num(0.0, posinf=0.0, neginf=0.0).to(self.dtype), fill)
         more = {} if index_values is None else {"index_values": F.pad(index_values, fill, value=torch.nan)}
-        half, base = self.stem(pixels, wavelengths_um, **more)
+        if gsd_m is not None and self.config.stem_config.gsd:
+            more["gsd_m"] = gsd_m
+        full, half, base = self.stem(pixels, wavelengths_um, **more)
         stages = self.encoder(base)
         aggregated = self.aggregation(stages)
-        return ImageFeatures(aggregated.flatten(2).mT, self.neck(aggregated), half, stages[0], (height, width))
+        fine = None
+        if self.pixel_decoder is not None:
+            finest = [full] if self.config.mask_decoder_config.fine_stride == 1 else []
+            fine = self.pixel_decoder([*stages[::-1], half, *finest])
+        return ImageFeatures(aggregated.flatten(2).mT, self.neck(aggregated), fine, (height, width))
 
-    def _images(
+    def look(
         self,
-        input_ids: Tensor | None,
-        pixel_values: Tensor | None,
-        wavelengths_um: Tensor | None,
-        index_values: Tensor | None,
+        images: Images | None,
         features: ImageFeatures | None,
-    ) -> ImageFeatures:
-        """Return the features that are given, or those of the pixels that are given."""
-        if input_ids is None or (pixel_values is None) == (features is None):
-            raise ValueError("Pass input_ids, and either pixel_values or features.")
-        if features is None:
-            assert pixel_values is not None
-            return self.encode_image(pixel_values, wavelengths_um, index_values)
-        return features
+        image_index: Tensor | None = None,
+        image_sizes: Tensor | None = None,
+    ) -> list[Sight]:
+        """Return what the prompts see: a `Sight` for each size of image.
+
+        Args:
+            images: Pixels and what is known of them; or
+            features: From `encode_image`.
+            image_index: int [N], the image of each prompt; one each if not given.
+            image_sizes: int [M, 2], see `Images.by_size`.
+
+        Raises:
+            ValueError: If there are both pixels and features, or neither.
+        """
+        if (images is None) == (features is None):
+            raise ValueError("Pass either pixel_values or features.")
+        if features is not None:
+            seen = features.of(image_index)
+            return [Sight(torch.arange(len(seen.tokens), device=seen.tokens.device), seen)]
+        assert images is not None
+        index = torch.arange(len(images.pixel_values), device=self.device) if image_index is None else image_index
+        sights = []
+        for members, own in images.by_size(image_sizes):
+            rows = torch.isin(index, members).nonzero()[:, 0]
+            encoded = self.encode_image(*own)
+            sights.append(Sight(rows, encoded.of(torch.searchsorted(members, index[rows]))))
+        return sights
 
     def _require_here(self, given: Tensor, name: str) -> None:
         is_spread = getattr(self, "hf_device_map", None) is not None  # accelerate moves what it must
@@ -215,23 +256,27 @@ class SpexModel(PreTrainedModel):
 
     # --- text ---------------------------------------------------------------------------------------------------------
 
-    def embed_prompt(self, input_ids: Tensor, features: ImageFeatures) -> Tensor:
+    def embed_prompt(self, input_ids: Tensor, seen: Sequence[Sight]) -> Tensor:
         """Put visual tokens in the place of the image tokens: float [N, L, D].
 
         Raises:
-            ValueError: If a prompt has another number of image tokens than the image has cells.
+            ValueError: If a prompt has another number of image tokens than its image has cells.
         """
         self._require_here(input_ids, "input_ids")
         is_image = input_ids == self.config.image_token_id
-        counts, cells = is_image.sum(1), features.tokens.shape[1]
-        if (counts != cells).any():
-            raise ValueError(
-                f"The prompts hold {counts.tolist()} image tokens, the image has {cells} cells of {CELL} x {CELL} px. "
-                "Prompts need the image placeholder once; SpexProcessor repeats it as often as there are cells."
-            )
         embedded = self.get_input_embeddings()(input_ids.masked_fill(is_image, 0))
-        visual = self.projector(features.tokens)
-        return embedded.masked_scatter(is_image.unsqueeze(-1), visual.to(embedded.dtype))
+        for rows, features in seen:
+            counts, cells = is_image[rows].sum(1), features.tokens.shape[1]
+            if (counts != cells).any():
+                raise ValueError(
+                    f"The prompts hold {counts.tolist()} image tokens, the image has {cells} cells of {CELL} x {CELL} "
+                    "px. Prompts need the image placeholder once; SpexProcessor repeats it as often as there are cells."
+                )
+            visual = self.projector(features.tokens).to(embedded.dtype)
+            own = torch.zeros_like(is_image)
+            own[rows] = is_image[rows]
+            embedded = embedded.masked_scatter(own.unsqueeze(-1), visual)
+        return embedded
 
     def _hidden(self, embedded: Tensor, attention_mask: Tensor | None) -> Tensor:
         """Return the last layer's hidden states, after its norm; no logits are computed."""
@@ -280,7 +325,7 @@ class SpexModel(PreTrainedModel):
             features: Of the image of each prompt.
             condensed: float [N, T, D].
             prior: float [N, H, W], 0..1; NaN all over where a sample has none.
-            points_frac: float [N, P, 2], (x, y) as shares of width and height.
+            points_frac: float [N, P, 2], (x, y) as shares of width and height, from the outer edges of the image.
             point_kinds: int [N, P], see `PromptEncoder.points`.
 
         Returns:
@@ -294,30 +339,63 @@ class SpexModel(PreTrainedModel):
             )
             points = self.prompt_encoder.points(points_frac * filled, point_kinds)
             sparse = torch.cat([condensed, points.to(condensed.dtype)], 1)
-        dense = self._dense(prior, features)
-        place = self.prompt_encoder.position.grid(height, width)
+        signs, known = self._signs(prior, features)
         logits, iou = self.mask_decoder(
-            features.embedding, place, sparse, dense, half=features.half, quarter=features.quarter
-        )
+            features.embedding, self.prompt_encoder.position.grid(height, width), sparse,
+            self._dense(signs, known, features), features.fine, self._fine_signs(signs, features),
+        )  # fmt: skip
         whole = upsample_logits(logits, (CELL * height, CELL * width))
         return whole[:, : features.size[0], : features.size[1]], iou
 
-    def _dense(self, prior: Tensor | None, features: ImageFeatures) -> Tensor:
+    def _signs(self, prior: Tensor | None, features: ImageFeatures) -> tuple[Tensor | None, Tensor]:
+        """Return a prior as SAM's mask prompts are, -1, 1, and 0 where undefined; and which prompts have one."""
         n, _, height, width = features.embedding.shape
-        without = self.prompt_encoder.dense(None, n, height, width)
         if prior is None or not self.config.mask_decoder_config.dense_prior:
-            return without
+            return None, features.embedding.new_zeros(n, dtype=torch.bool)
         if tuple(prior.shape) != (n, *features.size):
             raise ValueError(f"prior is {tuple(prior.shape)}; expected {(n, *features.size)}, as the images.")
         fill = (0, CELL * width - prior.shape[-1], 0, CELL * height - prior.shape[-2])
-        known = prior.isfinite().flatten(1).any(1)
-        # -1 and 1, and 0 where it is undefined: SAM's mask prompts are logits.
-        signs = F.pad((2 * prior.float() - 1).nan_to_num(0.0), fill)
-        small = F.interpolate(signs[:, None], (4 * height, 4 * width), mode="bilinear", antialias=True).to(
-            without.dtype
-        )
-        given = self.prompt_encoder.dense(small, n, height, width)
+        return F.pad((2 * prior.float() - 1).nan_to_num(0.0), fill), prior.isfinite().flatten(1).any(1)
+
+    def _dense(self, signs: Tensor | None, known: Tensor, features: ImageFeatures) -> Tensor:
+        n, _, height, width = features.embedding.shape
+        without = self.prompt_encoder.dense(None, n, height, width)
+        if signs is None:
+            return without
+        small = F.interpolate(signs[:, None], (4 * height, 4 * width), mode="bilinear", antialias=True)
+        given = self.prompt_encoder.dense(small.to(without.dtype), n, height, width)
         return torch.where(known.view(-1, 1, 1, 1), given, without)
+
+    def _fine_signs(self, signs: Tensor | None, features: ImageFeatures) -> Tensor | None:
+        """Return the prior on the grid of the fine map."""
+        if features.fine is None:
+            return None
+        if signs is None:
+            return torch.zeros_like(features.fine[:, 0])
+        size = features.fine.shape[-2:]
+        resized = signs if signs.shape[-2:] == size else F.avg_pool2d(signs, 2)
+        return resized.to(features.fine.dtype)
+
+    def _decode(
+        self,
+        seen: Sequence[Sight],
+        condensed: Tensor,
+        prior: Tensor | None,
+        points_frac: Tensor | None,
+        point_kinds: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Decode the masks of all prompts; -inf where one is smaller than the largest."""
+        sizes = [features.size for _, features in seen]
+        shape = (len(condensed), *(max(sides) for sides in zip(*sizes, strict=True)))
+        logits, iou = condensed.new_full(shape, -torch.inf), condensed.new_zeros(len(condensed))
+        for (rows, features), (height, width) in zip(seen, sizes, strict=True):
+            own = None if prior is None else prior[rows, :height, :width]
+            clicks = (None if one is None else one[rows] for one in (points_frac, point_kinds))
+            masks, guesses = self.decode_mask(features, condensed[rows], own, *clicks)
+            if len(seen) == 1:
+                return masks, guesses
+            logits[rows, :height, :width], iou[rows] = masks, guesses
+        return logits, iou
 
     # --- the doors ----------------------------------------------------------------------------------------------------
 
@@ -329,7 +407,10 @@ class SpexModel(PreTrainedModel):
         attention_mask: Tensor | None = None,
         *,
         index_values: Tensor | None = None,
+        gsd_m: Tensor | None = None,
+        image_sizes: Tensor | None = None,
         image_index: Tensor | None = None,
+        target_index: Tensor | None = None,
         prior: Tensor | None = None,
         points_frac: Tensor | None = None,
         point_kinds: Tensor | None = None,
@@ -343,10 +424,15 @@ class SpexModel(PreTrainedModel):
         Args:
             pixel_values: float [M, B, H, W]; see `encode_image`.
             wavelengths_um: float [B, 2] or [M, B, 2].
-            input_ids: int [N, L], the image token once for each cell of the image.
+            input_ids: int [N, L], the image token once for each cell of the image. Without them ``target_index`` asks,
+                by the queries of the targets alone, and the language model is not used.
             attention_mask: int [N, L], 0 where a prompt is filled up.
             index_values: float [M, 4, H, W].
+            gsd_m: float [M], metres.
+            image_sizes: int [M, 2], (height, width) of images of several sizes, see `Images`.
             image_index: int [N], the image of each prompt, whose work they share; one each if not given.
+            target_index: int [N], which of the configuration's targets each prompt asks for; -1 for another. Beside
+                ``input_ids`` it gives a loss that draws the condensed tokens to the query of their target.
             prior: float [N, H, W].
             points_frac: float [N, P, 2].
             point_kinds: int [N, P].
@@ -358,21 +444,51 @@ class SpexModel(PreTrainedModel):
         Raises:
             ValueError: If inputs are missing or do not belong together.
         """
-        seen = self._images(input_ids, pixel_values, wavelengths_um, index_values, features).of(image_index)
-        assert input_ids is not None
-        hidden = self._hidden(self.embed_prompt(input_ids, seen), attention_mask)
-        condensed = self.condensation(select_tokens(hidden, self.choose_tokens(input_ids, attention_mask, labels)))
-        mask_logits, iou = self.decode_mask(seen, condensed, prior, points_frac, point_kinds)
-        output = SpexOutput(mask_logits=mask_logits, condensed=condensed, iou=iou)
-        if return_logits:
+        images = None if pixel_values is None else Images(pixel_values, wavelengths_um, index_values, gsd_m)
+        seen = self.look(images, features, image_index, image_sizes)
+        output = SpexOutput()
+        hidden = None
+        if input_ids is None:
+            output.condensed = self.queries_of(target_index)
+        else:
+            hidden = self._hidden(self.embed_prompt(input_ids, seen), attention_mask)
+            chosen = self.choose_tokens(input_ids, attention_mask, labels)
+            output.condensed = self.condensation(select_tokens(hidden, chosen))
+            output.query_loss = self._query_loss(output.condensed, target_index)
+        output.mask_logits, output.iou = self._decode(seen, output.condensed, prior, points_frac, point_kinds)
+        if return_logits and hidden is not None:
             output.logits = self.language_model.get_output_embeddings()(hidden)
         return self._with_losses(output, hidden, labels, mask_labels)
 
+    def queries_of(self, target_index: Tensor | None) -> Tensor:
+        """Return what stands for targets in the place of condensed tokens: float [N, T, D].
+
+        Raises:
+            ValueError: If no target is named, or the model has no queries.
+        """
+        if target_index is None or self.target_queries is None:
+            raise ValueError(
+                "Nothing is asked for: pass input_ids; or target_index, to a model whose configuration names targets."
+            )
+        queries: Tensor = self.target_queries(target_index)
+        return queries.unflatten(1, (self.config.condensation_config.num_tokens, -1))
+
+    def _query_loss(self, condensed: Tensor, target_index: Tensor | None) -> Tensor | None:
+        """Return how far condensed tokens are from their targets' queries, in units of the queries' spread."""
+        if target_index is None or self.target_queries is None:
+            return None
+        known = target_index >= 0
+        aims = self.queries_of(target_index[known]).detach()
+        spread = self.target_queries.weight.detach().square().mean()
+        return (condensed[known] - aims).square().mean() / spread if known.any() else condensed.sum() * 0
+
     def _with_losses(
-        self, output: SpexOutput, hidden: Tensor, labels: Tensor | None, mask_labels: Tensor | None
+        self, output: SpexOutput, hidden: Tensor | None, labels: Tensor | None, mask_labels: Tensor | None
     ) -> SpexOutput:
         config, parts = self.config, []
-        if labels is not None:
+        if output.query_loss is not None:
+            parts.append(config.query_weight * output.query_loss)
+        if labels is not None and hidden is not None:
             told = labels[:, 1:] != NOT_TOLD
             logits = self.language_model.get_output_embeddings()(hidden[:, :-1][told])  # only where they are used
             total = F.cross_entropy(logits.float(), labels[:, 1:][told], reduction="sum")
@@ -407,6 +523,8 @@ class SpexModel(PreTrainedModel):
         attention_mask: Tensor | None = None,
         *,
         index_values: Tensor | None = None,
+        gsd_m: Tensor | None = None,
+        image_sizes: Tensor | None = None,
         image_index: Tensor | None = None,
         prior: Tensor | None = None,
         points_frac: Tensor | None = None,
@@ -422,6 +540,8 @@ class SpexModel(PreTrainedModel):
             input_ids: Likewise.
             attention_mask: Likewise; shorter prompts are filled up on the left.
             index_values: Likewise.
+            gsd_m: Likewise.
+            image_sizes: Likewise.
             image_index: Likewise.
             prior: Likewise.
             points_frac: Likewise.
@@ -432,8 +552,10 @@ class SpexModel(PreTrainedModel):
         Raises:
             ValueError: If inputs are missing; or with ``source="answer"``, if fewer than two tokens were generated.
         """
-        seen = self._images(input_ids, pixel_values, wavelengths_um, index_values, features).of(image_index)
-        assert input_ids is not None
+        if input_ids is None:
+            raise ValueError("There is no prompt to go on from; pass input_ids.")
+        images = None if pixel_values is None else Images(pixel_values, wavelengths_um, index_values, gsd_m)
+        seen = self.look(images, features, image_index, image_sizes)
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         if not mask[:, -1].all():
             raise ValueError(
@@ -446,9 +568,10 @@ class SpexModel(PreTrainedModel):
         )  # fmt: skip
         condensed = self.condensation(list(self._told(written, input_ids, mask, self._ends(options))))
         copies = len(condensed) // len(input_ids)
-        mask_logits, _ = self.decode_mask(
-            seen.repeated(copies), condensed, *(_repeated(one, copies) for one in (prior, points_frac, point_kinds))
-        )
+        mask_logits, _ = self._decode(
+            [sight.repeated(copies) for sight in seen], condensed,
+            *(_repeated(one, copies) for one in (prior, points_frac, point_kinds)),
+        )  # fmt: skip
         return SpexGeneration(sequences=written.sequences, mask_logits=mask_logits, condensed=condensed)
 
     def _ends(self, options: Mapping[str, Any]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ class SpexOutput(ModelOutput):
         logits: float [N, L, V] of the language head, only if asked for.
         condensed: float [N, T, D], the tokens that asked for the mask.
         iou: float [N], the decoder's guess of its IoU.
-        text_loss, bce_loss, dice_loss: Before weighting.
+        text_loss, bce_loss, dice_loss, query_loss: Before weighting.
     """
 
     loss: Tensor | None = None
@@ -30,6 +31,7 @@ class SpexOutput(ModelOutput):
     text_loss: Tensor | None = None
     bce_loss: Tensor | None = None
     dice_loss: Tensor | None = None
+    query_loss: Tensor | None = None
 
 
 @dataclass
@@ -48,29 +50,25 @@ class SpexGeneration(ModelOutput):
 
 
 class ImageFeatures(NamedTuple):
-    """An image as language model and mask decoder see it; kept, further instructions cost no encoder."""
+    """Images of one size as language model and mask decoder see them; kept, further instructions cost no encoder."""
 
     tokens: Tensor
     """float [N, S, C], the aggregated map's cells, row by row."""
     embedding: Tensor
     """float [N, D, H / 16, W / 16]."""
-    half: Tensor
-    """float [N, C', H / 2, W / 2], from the stem."""
-    quarter: Tensor
-    """float [N, C, H / 4, W / 4], the first stage."""
+    fine: Tensor | None
+    """float [N, F, H / s, W / s], what masks are refined by; None for a decoder that reads none."""
     size: tuple[int, int]
-    """(height, width) of the image before it was filled up."""
+    """(height, width) of the images before they were filled up."""
 
     def repeated(self, copies: int) -> ImageFeatures:
         """Return the features of each image several times in a row."""
-        if copies == 1:
-            return self
-        tokens, embedding, half, quarter = (one.repeat_interleave(copies, 0) for one in self[:4])
-        return ImageFeatures(tokens, embedding, half, quarter, self.size)
+        return self if copies == 1 else self._each(lambda values: values.repeat_interleave(copies, 0))
 
     def of(self, image_index: Tensor | None) -> ImageFeatures:
         """Return the features of the image of each prompt."""
-        if image_index is None:
-            return self
-        tokens, embedding, half, quarter = (one[image_index] for one in self[:4])
-        return ImageFeatures(tokens, embedding, half, quarter, self.size)
+        return self if image_index is None else self._each(lambda values: values[image_index])
+
+    def _each(self, chosen: Callable[[Tensor], Tensor]) -> ImageFeatures:
+        fine = None if self.fine is None else chosen(self.fine)
+        return ImageFeatures(chosen(self.tokens), chosen(self.embedding), fine, self.size)

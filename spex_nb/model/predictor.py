@@ -14,6 +14,7 @@ from transformers import StoppingCriteria, TextIteratorStreamer
 
 from spex_nb.errors import CheckpointError, DeviceMemoryError
 from spex_nb.model.checkpoints import resolve_checkpoint
+from spex_nb.model.images import Images
 from spex_nb.model.modeling import SpexModel
 from spex_nb.model.outputs import ImageFeatures
 from spex_nb.model.processing import SpexProcessor
@@ -170,7 +171,7 @@ class SpexPredictor:
         key = (tuple(pixels.shape), pixels.cpu().numpy().tobytes(), waves.cpu().numpy().tobytes(), state)
         kept = self._kept
         if kept is None or kept[0] != key:
-            kept = self._kept = (key, model.encode_image(pixels, waves, batch.get("index_values")))
+            kept = self._kept = (key, model.encode_image(pixels, waves, batch.get("index_values"), batch.get("gsd_m")))
         return kept[1]
 
 
@@ -185,9 +186,7 @@ class _Stopped(StoppingCriteria):
 
 
 def _without_pixels(batch: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value for name, value in batch.items() if name not in ("pixel_values", "wavelengths_um", "index_values")
-    }
+    return {name: value for name, value in batch.items() if name not in (*Images._fields, "image_sizes")}
 
 
 def _best_device() -> str:

@@ -71,13 +71,13 @@ class SpexProcessor(ProcessorMixin):
         """Make a batch.
 
         Args:
-            images: Datasets of named reflectance bands [H, W], with ``valid`` if they have one. Smaller ones are filled
-                up; what is filled counts as missing, and the language model does not see it.
+            images: Datasets of named reflectance bands [H, W], with ``valid`` if they have one. They may be of several
+                sizes.
             text: Prompts; each holds ``<image>`` once.
             answers: What the model should say; gives ``labels``.
             image_index: The image of each prompt; one each if not given.
             priors: For each prompt a mask [H, W] on the grid of its image, or None.
-            points: For each prompt points (x, y, is the target) in pixels.
+            points: For each prompt points (x, y, is the target) in pixels; column c covers x from c to c + 1.
             boxes: For each prompt boxes (x0, y0, x1, y1) in pixels.
             padding_side: Where shorter prompts are filled up: ``right``, or ``left`` before generating.
 
@@ -96,17 +96,17 @@ class SpexProcessor(ProcessorMixin):
                 f"{len(prompts)} prompts and {len(scenes)} images do not pair; expected an image each, or image_index."
             )
         data = self._pixels(scenes)
+        shapes = [scene.spex.shape for scene in scenes]
         size = tuple(data["pixel_values"].shape[-2:])
-        cells = _cells(size)
-        data |= self._tokens(prompts, answers, cells, padding_side)
-        self._hide_filled_cells(data, [scenes[i].spex.shape for i in index], size)
+        data |= self._tokens(prompts, answers, [_cells(shapes[i]) for i in index], padding_side)
         data["image_index"] = torch.tensor(index)
+        if len(set(shapes)) > 1:
+            data["image_sizes"] = torch.tensor(shapes)
         if priors is not None:
-            data["prior"] = torch.stack(
-                [_prior(one, scenes[i].spex.shape, size) for one, i in zip(priors, index, strict=True)]
-            )
+            data["prior"] = torch.stack([_prior(one, shapes[i], size) for one, i in zip(priors, index, strict=True)])
         if points is not None or boxes is not None:
-            data |= _prompt_points(points or [()] * len(prompts), boxes or [()] * len(prompts), size)
+            none: list[Any] = [()] * len(prompts)
+            data |= _prompt_points(points or none, boxes or none, [shapes[i] for i in index])
         return BatchFeature(data)
 
     def decode(self, *args: Any, **kwargs: Any) -> str:
@@ -124,7 +124,8 @@ class SpexProcessor(ProcessorMixin):
             for j, band in enumerate(bands):
                 pixels[i, j, :height, :width] = self._band(scene, band)
                 waves[i, j] = torch.tensor(_wave(scene, band, is_needed=self.bands is None))
-        data = {"pixel_values": pixels, "wavelengths_um": waves}
+        distances = [scene.spex.gsd_m or torch.nan for scene in scenes]
+        data = {"pixel_values": pixels, "wavelengths_um": waves, "gsd_m": torch.tensor(distances)}
         if self.index_channels:
             data["index_values"] = torch.stack([_filled(_indices(scene), size) for scene in scenes])
         return data
@@ -141,19 +142,19 @@ class SpexProcessor(ProcessorMixin):
         return (values - self.mean.get(band, MEAN)) / self.std.get(band, STD)
 
     def _tokens(
-        self, prompts: Sequence[str], answers: Sequence[str] | None, cells: int, side: str
+        self, prompts: Sequence[str], answers: Sequence[str] | None, cells: Sequence[int], side: str
     ) -> dict[str, Tensor]:
         rows, told = [], []
         for i, prompt in enumerate(prompts):
-            ids = self._prompt_ids(prompt, cells)
+            ids = self._prompt_ids(prompt, cells[i])
             answer = [] if answers is None else self._answer_ids(answers[i])
             rows.append(ids + answer)
             told.append([NOT_TOLD] * len(ids) + answer)
         longest = max(map(len, rows))
         if longest > self.max_length:
             raise ValueError(
-                f"The longest prompt has {longest} tokens, {cells} of them visual; expected at most {self.max_length}. "
-                "Use smaller tiles, or build_prompt(…, max_tokens=…), which drops the smallest regions."
+                f"The longest prompt has {longest} tokens, up to {max(cells)} of them visual; expected at most "
+                f"{self.max_length}. Use smaller tiles, or build_prompt(…, max_tokens=…): it drops the smallest regions."
             )
         fill = self.tokenizer.pad_token_id
         data = {
@@ -163,18 +164,6 @@ class SpexProcessor(ProcessorMixin):
         if answers is not None:
             data["labels"] = torch.tensor([_padded(row, longest, NOT_TOLD, side) for row in told])
         return data
-
-    def _hide_filled_cells(
-        self, data: dict[str, Tensor], shapes: Sequence[tuple[int, int]], size: tuple[int, ...]
-    ) -> None:
-        """Take the cells that a smaller image was filled up with out of the language model's sight."""
-        rows, columns = (-(-side // STRIDE) * STRIDE // CELL for side in size)
-        is_image = data["input_ids"] == self.image_token_id
-        for i, (height, width) in enumerate(shapes):
-            # Up to the multiple that the image would be filled to if it were alone.
-            own_rows, own_columns = (-(-side // STRIDE) * STRIDE // CELL for side in (height, width))
-            is_own = (torch.arange(rows)[:, None] < own_rows) & (torch.arange(columns) < own_columns)
-            data["attention_mask"][i, is_image[i]] = is_own.flatten().long()
 
     def _prompt_ids(self, prompt: str, cells: int) -> list[int]:
         ids: list[int] = self.tokenizer(prompt, add_special_tokens=False)["input_ids"]
@@ -244,9 +233,9 @@ def _filled(values: Any, size: tuple[int, ...]) -> Tensor:
 def _prompt_points(
     points: Sequence[Sequence[tuple[float, float, bool]]],
     boxes: Sequence[Sequence[tuple[float, float, float, float]]],
-    size: tuple[int, ...],
+    shapes: Sequence[tuple[int, int]],
 ) -> dict[str, Tensor]:
-    """Return points and corners of boxes as shares of the image, filled up with points that are none."""
+    """Return points and corners of boxes as shares of each prompt's image, filled up with points that are none."""
     rows = []
     for clicks, frames in zip(points, boxes, strict=True):
         row = [(x, y, int(is_target)) for x, y, is_target in clicks]
@@ -255,7 +244,7 @@ def _prompt_points(
         rows.append(row)
     most = max(1, *map(len, rows))
     table = torch.tensor([row + [(0.0, 0.0, -1)] * (most - len(row)) for row in rows])
-    shares = table[..., :2] / torch.tensor([size[1], size[0]])
+    shares = table[..., :2] / torch.tensor(shapes).flip(1)[:, None]
     return {"points_frac": shares, "point_kinds": table[..., 2].long()}
 
 

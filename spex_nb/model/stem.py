@@ -19,15 +19,21 @@ LONGEST_UM = 3.0
 """Wavelengths of reflected sunlight end here; longer ones, or nanometres taken for micrometres, are refused."""
 SHORTEST_UM = 0.3
 WIDEST_UM = 1.0
+SCALE_FEATURES = 8
+"""Sines and cosines that a ground sampling distance is told by."""
+SLOWEST_SCALE = 16.0
+"""Doublings of the distance in the slowest of their cycles: from decimetres to kilometres."""
 INDICES = ("NDVI", "NDWI", "MNDWI", "NDBI")
 """Optional further channels, where the bands allow them."""
 
 
 class StemOutput(NamedTuple):
-    """Two maps of an image [N, B, H, W]."""
+    """Maps of an image [N, B, H, W]."""
 
+    full: Tensor | None
+    """float [N, F, H, W], for fine masks; None where the stem makes none."""
     half: Tensor
-    """float [N, C', H / 2, W / 2], for fine masks."""
+    """float [N, C', H / 2, W / 2], likewise."""
     base: Tensor
     """What the encoder reads: float [N, H / 4, W / 4, C]; the pixels themselves for a backbone with its own stem."""
 
@@ -37,13 +43,14 @@ class _Stem(nn.Module):
 
     def __init__(self, hidden: int, channels: int) -> None:
         super().__init__()
+        self.half_channels = hidden
         self.norm1 = nn.LayerNorm(hidden, eps=NORM_EPS)
         self.conv2 = nn.Conv2d(hidden, channels, 3, stride=2, padding=1)
         self.norm2 = nn.LayerNorm(channels, eps=NORM_EPS)
 
-    def _rest(self, x: Tensor) -> StemOutput:
+    def _rest(self, full: Tensor | None, x: Tensor) -> StemOutput:
         half = F.gelu(self.norm1(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
-        return StemOutput(half, self.norm2(self.conv2(half).permute(0, 2, 3, 1)))
+        return StemOutput(full, half, self.norm2(self.conv2(half).permute(0, 2, 3, 1)))
 
 
 class FixedStem(_Stem):
@@ -53,13 +60,17 @@ class FixedStem(_Stem):
         bands: Common names, in the order of the input's channels.
         channels: Of the output.
         hidden_channels: Between the convolutions; half the output's if not given.
+        full_channels: Of a map at full size; 0 for none.
     """
 
-    def __init__(self, bands: tuple[str, ...], channels: int, hidden_channels: int | None = None) -> None:
+    def __init__(
+        self, bands: tuple[str, ...], channels: int, hidden_channels: int | None = None, full_channels: int = 0
+    ) -> None:
         hidden = hidden_channels or channels // 2
         super().__init__(hidden, channels)
-        self.bands = bands
+        self.bands, self.full_channels = bands, full_channels
         self.conv1 = nn.Conv2d(len(bands), hidden, 3, stride=2, padding=1)
+        self.full = nn.Conv2d(len(bands), full_channels, 3, padding=1) if full_channels else None
 
     def forward(self, pixel_values: Tensor, wavelengths_um: Tensor | None = None) -> StemOutput:  # noqa: ARG002
         """Map float [N, B, H, W]; wavelengths are known by the order.
@@ -68,33 +79,88 @@ class FixedStem(_Stem):
             ValueError: If the number of bands is another.
         """
         _require_bands(pixel_values, self.bands)
-        return self._rest(self.conv1(pixel_values))
+        full = None if self.full is None else F.relu(self.full(pixel_values))
+        return self._rest(full, self.conv1(pixel_values))
 
 
-class WavelengthStem(_Stem):
-    """A first convolution whose weights are made from each band's wavelength and width: any bands, in any order.
+class WaveConv(nn.Module):
+    """A convolution whose weights are made from each band's wavelength and width: any bands, in any order.
 
     After DOFA (Xiong et al., https://arxiv.org/abs/2403.15356), with a small MLP in place of its transformer.
 
     Args:
         channels: Of the output.
-        hidden_channels: Between the convolutions; half the output's if not given.
+        stride: Of the convolution.
         index_channels: Whether NDVI, NDWI, MNDWI and NDBI come in beside the bands.
     """
 
-    def __init__(self, channels: int, hidden_channels: int | None = None, *, index_channels: bool = False) -> None:
-        hidden = hidden_channels or channels // 2
-        super().__init__(hidden, channels)
+    def __init__(self, channels: int, stride: int, *, index_channels: bool = False) -> None:
+        super().__init__()
+        self.stride = stride
         self.kernels = nn.Sequential(
-            nn.Linear(2 * WAVE_FEATURES, 2 * WAVE_FEATURES), nn.GELU(), nn.Linear(2 * WAVE_FEATURES, 9 * hidden)
+            nn.Linear(2 * WAVE_FEATURES, 2 * WAVE_FEATURES), nn.GELU(), nn.Linear(2 * WAVE_FEATURES, 9 * channels)
         )
-        self.bias = nn.Parameter(torch.zeros(hidden))
+        self.bias = nn.Parameter(torch.zeros(channels))
         self.indices = (
-            nn.Conv2d(2 * len(INDICES), hidden, 3, stride=2, padding=1, bias=False) if index_channels else None
+            nn.Conv2d(2 * len(INDICES), channels, 3, stride=stride, padding=1, bias=False) if index_channels else None
         )
 
+    def forward(self, pixel_values: Tensor, waves_um: Tensor, index_values: Tensor | None) -> Tensor:
+        """Map float [N, B, H, W] with waves [1 or N, B, 2] and indices [N, 4, H, W] to [N, C, H', W']."""
+        is_there = waves_um.isfinite().all(-1)
+        kernels = self.kernels(wave_features(waves_um.nan_to_num(1.0)).to(self.bias.dtype))
+        kernels = kernels.unflatten(-1, (-1, 3, 3)) * is_there[..., None, None, None]  # [N or 1, B, C, 3, 3]
+        # A mean over the bands, so that their number does not change the scale.
+        kernels = kernels.movedim(1, 2) / is_there.sum(-1).clamp(min=1).view(-1, 1, 1, 1, 1)
+        x = self._convolve(pixel_values, kernels) + self.bias.view(1, -1, 1, 1)
+        if self.indices is None or index_values is None:
+            return x
+        known = index_values.isfinite()
+        given = torch.cat([torch.where(known, index_values, 0), known.to(x.dtype)], 1)
+        return x + self.indices(given.to(x.dtype))
+
+    def _convolve(self, pixels: Tensor, kernels: Tensor) -> Tensor:
+        """Convolve each sample with its own kernels [N or 1, C, B, 3, 3]."""
+        if len(kernels) == 1:
+            return F.conv2d(pixels, kernels[0], stride=self.stride, padding=1)
+        n = len(pixels)
+        joined, own = pixels.flatten(0, 1)[None], kernels.flatten(0, 1)
+        return F.conv2d(joined, own, stride=self.stride, padding=1, groups=n)[0].unflatten(0, (n, -1))
+
+
+class WavelengthStem(_Stem):
+    """A first convolution that knows bands by their wavelengths, and the scale by the ground sampling distance.
+
+    Args:
+        channels: Of the output.
+        hidden_channels: Between the convolutions; half the output's if not given.
+        full_channels: Of a map at full size; 0 for none.
+        index_channels: Whether NDVI, NDWI, MNDWI and NDBI come in beside the bands.
+        gsd: Whether the ground sampling distance is read.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        hidden_channels: int | None = None,
+        full_channels: int = 0,
+        *,
+        index_channels: bool = False,
+        gsd: bool = False,
+    ) -> None:
+        hidden = hidden_channels or channels // 2
+        super().__init__(hidden, channels)
+        self.full_channels = full_channels
+        self.first = WaveConv(hidden, 2, index_channels=index_channels)
+        self.full = WaveConv(full_channels, 1, index_channels=index_channels) if full_channels else None
+        self.scale = nn.Linear(SCALE_FEATURES, hidden, bias=False) if gsd else None
+
     def forward(
-        self, pixel_values: Tensor, wavelengths_um: Tensor | None = None, index_values: Tensor | None = None
+        self,
+        pixel_values: Tensor,
+        wavelengths_um: Tensor | None = None,
+        index_values: Tensor | None = None,
+        gsd_m: Tensor | None = None,
     ) -> StemOutput:
         """Map any bands.
 
@@ -102,21 +168,17 @@ class WavelengthStem(_Stem):
             pixel_values: float [N, B, H, W].
             wavelengths_um: float [B, 2] or [N, B, 2], centre and width in micrometres; NaN where a sample has no band.
             index_values: float [N, 4, H, W], the `INDICES`, NaN where undefined or not available.
+            gsd_m: float [N], ground sampling distance in metres, NaN where unknown.
 
         Raises:
             ValueError: If wavelengths are missing, of another number than the bands, or not in micrometres.
         """
         waves = self._require_waves(pixel_values, wavelengths_um)
-        is_there = waves.isfinite().all(-1)
-        kernels = self.kernels(wave_features(waves.nan_to_num(1.0)).to(self.bias.dtype))
-        kernels = kernels.unflatten(-1, (-1, 3, 3)) * is_there[..., None, None, None]  # [N or 1, B, C', 3, 3]
-        # A mean over the bands, so that their number does not change the scale.
-        kernels = kernels.movedim(1, 2) / is_there.sum(-1).clamp(min=1).view(-1, 1, 1, 1, 1)
-        x = _convolve(pixel_values, kernels) + self.bias.view(1, -1, 1, 1)
-        if self.indices is not None and index_values is not None:
-            known = index_values.isfinite()
-            x = x + self.indices(torch.cat([torch.where(known, index_values, 0), known.to(x.dtype)], 1).to(x.dtype))
-        return self._rest(x)
+        x = self.first(pixel_values, waves, index_values)
+        if self.scale is not None and gsd_m is not None:
+            x = x + self.scale(scale_features(gsd_m).to(x.dtype))[..., None, None]
+        full = None if self.full is None else F.relu(self.full(pixel_values, waves, index_values))
+        return self._rest(full, x)
 
     def _require_waves(self, pixel_values: Tensor, wavelengths_um: Tensor | None) -> Tensor:
         if wavelengths_um is None:
@@ -157,6 +219,7 @@ class PixelStem(nn.Module):
     def __init__(self, bands: tuple[str, ...]) -> None:
         super().__init__()
         self.bands = bands
+        self.full_channels = self.half_channels = len(bands)
 
     def forward(self, pixel_values: Tensor, wavelengths_um: Tensor | None = None) -> StemOutput:  # noqa: ARG002
         """Pass float [N, B, H, W] on.
@@ -165,7 +228,7 @@ class PixelStem(nn.Module):
             ValueError: If the number of bands is another.
         """
         _require_bands(pixel_values, self.bands)
-        return StemOutput(F.avg_pool2d(pixel_values, 2), pixel_values)
+        return StemOutput(pixel_values, F.avg_pool2d(pixel_values, 2), pixel_values)
 
 
 def _require_bands(pixel_values: Tensor, bands: tuple[str, ...]) -> None:
@@ -184,10 +247,12 @@ def wave_features(waves_um: Tensor) -> Tensor:
     return torch.cat([logs.sin(), logs.cos()], -1).flatten(-2)
 
 
-def _convolve(pixels: Tensor, kernels: Tensor) -> Tensor:
-    """Convolve each sample with its own kernels [N or 1, C', B, 3, 3]."""
-    if len(kernels) == 1:
-        return F.conv2d(pixels, kernels[0], stride=2, padding=1)
-    n = len(pixels)
-    merged = F.conv2d(pixels.flatten(0, 1)[None], kernels.flatten(0, 1), stride=2, padding=1, groups=n)
-    return merged[0].unflatten(0, (n, -1))
+def scale_features(gsd_m: Tensor) -> Tensor:
+    """Tell ground sampling distances float [N] by sines and cosines of their logarithm: [N, SCALE_FEATURES].
+
+    Zeros where the distance is unknown.
+    """
+    known = gsd_m.isfinite() & (gsd_m > 0)
+    logs = torch.where(known, gsd_m, 1.0).float().log2().unsqueeze(-1)
+    turns = logs * 2 * math.pi / SLOWEST_SCALE * 2 ** torch.arange(SCALE_FEATURES // 2, device=gsd_m.device)
+    return torch.cat([turns.sin(), turns.cos()], -1) * known.unsqueeze(-1)
