@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -25,6 +25,13 @@ HECTARES_FROM_M2 = 10_000
 SQUARE_KILOMETRES_FROM_M2 = 10_000_000
 INDEX_DECIMALS = 2
 MINUS, LEFT_TO_RIGHT = "\N{MINUS SIGN}", "\N{LEFT-TO-RIGHT MARK}"
+FIGURES = (
+    "share", "area", "largest_area", "n", "regions", "valid", "zero_share", "zero_area", "neighbours", "index",
+    "inside", "outside", "relative",
+)  # fmt: skip
+"""Slots that a template leaves open."""
+_SLOT = re.compile(r"\{(\w+)\}")
+_SENTENCE_END = re.compile(r"(?<=[.!?。।؟])(?=\s|[^\s.!?。।؟\d])")
 _CHOICE = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
 
 
@@ -62,6 +69,56 @@ def write_answer(evidence: Evidence, language: str = "en", seed: int = 0) -> Ans
         sentences.append(words.sentence(slot, number, seed))
         variants.append(f"{slot}{number}")
     return Answer(words.space.join(sentences), ".".join(variants))
+
+
+def answer_template(evidence: Evidence, language: str = "en", seed: int = 0) -> str:
+    """Write an answer whose figures are left open, as slots such as ``{share}``, for `fill_answer` to fill.
+
+    A small language model learns sentences, sizes and places, but copies figures badly; so it writes the slots.
+
+    Args:
+        evidence: Says which sentences there are, and what is large and where.
+        language: As in `write_answer`.
+        seed: Likewise.
+
+    Raises:
+        LanguageError: If the language is not spoken here.
+    """
+    get_language(language)
+    words = _Writer(evidence, language, is_open=True)
+    slots = _order(_slots(evidence), seed)
+    return words.space.join(
+        words.sentence(slot, _choose(f"{seed}:{slot}", len(words.variants(slot))), seed) for slot in slots
+    )
+
+
+def fill_answer(pieces: Iterable[str], evidence: Evidence, language: str = "en") -> Iterator[str]:
+    """Fill the slots of an answer while it is written.
+
+    Args:
+        pieces: The answer, in pieces of any length.
+        evidence: Where the figures come from.
+        language: That of the answer.
+
+    Yields:
+        Sentences as they are complete. One that asks for a figure that the evidence does not hold is left out.
+
+    Raises:
+        LanguageError: If the language is not spoken here.
+    """
+    get_language(language)
+    figures = _Writer(evidence, language).figures()
+    waiting = ""
+    for piece in pieces:
+        *whole, waiting = _SENTENCE_END.split(waiting + piece)
+        yield from filter(None, (_filled(sentence, figures) for sentence in whole))
+    yield from filter(None, [_filled(waiting, figures)])
+
+
+def _filled(sentence: str, figures: Mapping[str, str]) -> str:
+    """Return a sentence with its figures; nothing if one of them is not known."""
+    asked = set(_SLOT.findall(sentence))
+    return _SLOT.sub(lambda slot: figures[slot[1]], sentence) if asked <= figures.keys() else ""
 
 
 @cache
@@ -128,8 +185,8 @@ def _hash(key: str) -> int:
 class _Writer:
     """Puts the figures of one evidence into the sentences of one language."""
 
-    def __init__(self, evidence: Evidence, language: str) -> None:
-        self._evidence = evidence
+    def __init__(self, evidence: Evidence, language: str, *, is_open: bool = False) -> None:
+        self._evidence, self._is_open = evidence, is_open
         self._language = get_language(language)
         self._phrases = _phrases(language)
         self.space: str = self._phrases["space"]
@@ -142,15 +199,24 @@ class _Writer:
     def sentence(self, slot: str, number: int, seed: int) -> str:
         """Return one variant of a sentence, filled."""
         target = self._phrases["targets"][self._evidence.target]
-        words = {**target, **self._totals(), **self._spectral(), **self._place_and_size()}
+        words = {**target, **self.figures(seed), **self._place_and_size()}
+        if self._is_open:
+            words |= {figure: f"{{{figure}}}" for figure in FIGURES}
         if slot == "largest":
-            words["area"] = self._area_of_largest()
+            words["area"] = words["largest_area"]
         agreed = _CHOICE.sub(lambda choice: choice[1 + target["form"]], self.variants(slot)[number])
         text = agreed.format_map(words)
-        if slot.startswith("index") and self._evidence.is_relative:
-            remark = self._phrases["sentences"]["relative"]
-            text = text[:-1] + remark[_choose(f"{seed}:relative", len(remark))] + text[-1]
+        if slot.startswith("index"):
+            text = text[:-1] + words["relative"] + text[-1]
         return text[0].upper() + text[1:]
+
+    def figures(self, seed: int = 0) -> dict[str, str]:
+        """Return what can be said of the evidence in figures, by slot."""
+        evidence = self._evidence
+        remarks = self._phrases["sentences"]["relative"]
+        known = self._totals() | self._spectral() | {"largest_area": self._area_of_largest()}
+        remark = remarks[_choose(f"{seed}:relative", len(remarks))] if evidence.is_relative else ""
+        return {name: text for name, text in known.items() if text} | {"relative": remark}
 
     def _totals(self) -> dict[str, str]:
         evidence = self._evidence
@@ -175,8 +241,8 @@ class _Writer:
         }
 
     def _area_of_largest(self) -> str:
-        region = self._evidence.regions[0]
-        return self._area(region.area_px, region.area_m2)
+        region = self._evidence.largest
+        return "" if region is None else self._area(region.area_px, region.area_m2)
 
     def _spectral(self) -> dict[str, str]:
         spreads = {"inside": self._evidence.inside, "outside": self._evidence.outside}

@@ -114,6 +114,10 @@ class DatasetError(SpexError):
     """A dataset's folder, record or setting is wrong."""
 
 
+class TrainingError(SpexError):
+    """A stage of training is described wrongly, or cannot go on."""
+
+
 class OutputError(SpexError):
     """A result cannot be written where it was asked for."""
 

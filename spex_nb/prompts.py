@@ -91,6 +91,11 @@ def build_prompt(
     )
 
 
+def in_language(prompt: str, language: str) -> str:
+    """Return a prompt that asks for an answer in a language, by its ISO 639-1 code; English needs no word."""
+    return prompt if language == "en" else f"{prompt}\n[{language}]"
+
+
 def parse_prompt(text: str) -> Prompt:
     """Read a prompt: ours, or in any of the spellings of the published SPIE records.
 

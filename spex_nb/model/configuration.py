@@ -183,9 +183,12 @@ class SpexConfig(_Strict):
             part any causal language model of transformers.
         aggregation_channels: Of the map that language model and mask decoder share.
         aggregation_dropout: In training.
+        language_grid: The language model sees the map averaged to at most this many cells on each side, so that its
+            prompts are as long for any size of image; None for every cell, as released.
         image_token_id: Stands in ``input_ids`` where a visual token goes.
         targets: Ids of the targets that it is trained for, each of which gets a query of its own.
-        text_weight, bce_weight, dice_weight, query_weight: Of the losses.
+        positive_weights: Of the pixels of each of them in the cross-entropy; 1 if not given.
+        text_weight, bce_weight, dice_weight, query_weight, reconstruction_weight: Of the losses.
     """
 
     model_type = "spex"
@@ -197,8 +200,8 @@ class SpexConfig(_Strict):
         "mask_decoder_config": MaskDecoderConfig,
     }
     _own = (
-        *sub_configs, "aggregation_channels", "aggregation_dropout", "image_token_id", "targets", "text_weight",
-        "bce_weight", "dice_weight", "query_weight",
+        *sub_configs, "aggregation_channels", "aggregation_dropout", "language_grid", "image_token_id", "targets",
+        "positive_weights", "text_weight", "bce_weight", "dice_weight", "query_weight", "reconstruction_weight",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 (each is a choice of the model)
@@ -210,12 +213,15 @@ class SpexConfig(_Strict):
         mask_decoder_config: MaskDecoderConfig | Mapping[str, Any] | None = None,
         aggregation_channels: int = 192,
         aggregation_dropout: float = 0.5,
+        language_grid: int | None = None,
         image_token_id: int = 0,
         targets: tuple[str, ...] = (),
+        positive_weights: tuple[float, ...] = (),
         text_weight: float = 1.0,
         bce_weight: float = 2.0,
         dice_weight: float = 1.0,
         query_weight: float = 0.3,
+        reconstruction_weight: float = 0.0,
         **kwargs: Any,
     ) -> None:
         self.stem_config = _part(StemConfig, stem_config)
@@ -226,9 +232,14 @@ class SpexConfig(_Strict):
         self.condensation_config = _part(CondensationConfig, condensation_config)
         self.mask_decoder_config = _part(MaskDecoderConfig, mask_decoder_config)
         self.aggregation_channels, self.aggregation_dropout = aggregation_channels, aggregation_dropout
-        self.image_token_id, self.targets = image_token_id, tuple(targets)
+        _require(language_grid is None or language_grid >= 1, "language_grid", language_grid, "None, or at least 1")
+        _require(
+            len(positive_weights) in (0, len(targets)), "positive_weights", positive_weights, "one for each target"
+        )
+        self.language_grid, self.image_token_id = language_grid, image_token_id
+        self.targets, self.positive_weights = tuple(targets), tuple(positive_weights)
         self.text_weight, self.bce_weight, self.dice_weight = text_weight, bce_weight, dice_weight
-        self.query_weight = query_weight
+        self.query_weight, self.reconstruction_weight = query_weight, reconstruction_weight
         super().__init__(**kwargs)
 
     @classmethod
@@ -263,6 +274,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "vision_config": {"channels": 32, "depths": (1, 1, 3, 1), "groups": (2, 4, 8, 16)},
         "text_config": {"model_type": "qwen2", **TINY_TEXT},
         "mask_decoder_config": {"embed_dim": 96, "heads": 4, "mlp_dim": 384, "fine_channels": 16},
+        "aggregation_dropout": 0.1,
+        "language_grid": 4,
+        "reconstruction_weight": 0.5,
     },
     "small": {
         "stem_config": {"index_channels": True, "gsd": True},

@@ -23,6 +23,14 @@ class Images(NamedTuple):
     gsd_m: Tensor | None = None
     """float [M], ground sampling distance, NaN where unknown."""
 
+    def hidden(self, where: Tensor) -> Images:
+        """Return the images without some pixels, bool [M, 1, H, W]."""
+        indices = self.index_values
+        return self._replace(
+            pixel_values=self.pixel_values.masked_fill(where, torch.nan),
+            index_values=None if indices is None else indices.masked_fill(where, torch.nan),
+        )
+
     def by_size(self, sizes: Tensor | None) -> Iterator[tuple[Tensor, Images]]:
         """Yield the images of each size, cut to it, behind their numbers, int [m].
 

@@ -23,6 +23,7 @@ from spex_nb.model.losses import mask_losses, upsample_logits
 from spex_nb.model.mask_decoder import MaskDecoder, PromptEncoder
 from spex_nb.model.outputs import ImageFeatures, SpexGeneration, SpexOutput
 from spex_nb.model.pixel_decoder import PixelDecoder
+from spex_nb.model.reconstruction import BandReadout, reconstruction_loss, spread_cells
 from spex_nb.model.stem import FixedStem, PixelStem, WavelengthStem
 from spex_nb.model.vision_encoder import BackboneEncoder, Block, InternImage
 
@@ -33,10 +34,26 @@ CELL = 16
 IGNORED = 255
 """In ``mask_labels``: the label says nothing."""
 RGB = 3
-OWN_ONLY = ("mask_decoder.fine.", "pixel_decoder.", "target_queries.", "stem.first.", "stem.full.", "stem.scale.")
+OWN_ONLY = (
+    "mask_decoder.fine.", "pixel_decoder.", "target_queries.", "band_readout.", "stem.first.", "stem.full.", "stem.scale.",
+)  # fmt: skip
+    "mask_decoder.fine.",
+    "pixel_decoder.",
+    "target_queries.",
+    "band_readout.",
+    "stem.first.",
+    "stem.full.",
+    "stem.scale.",
+)
 """What no public part has: it starts at random."""
 NOT_TOLD = -100
 """In ``labels``: no part of the answer."""
+
+
+def language_cells(size: Sequence[int], grid: int | None) -> tuple[int, int]:
+    """Return how many rows and columns of visual tokens an image (height, width) has in a prompt."""
+    rows, columns = (-(-side // STRIDE) * STRIDE // CELL for side in size)
+    return (rows, columns) if grid is None else (min(rows, grid), min(columns, grid))
 
 
 class SpexModel(PreTrainedModel):
@@ -65,6 +82,9 @@ class SpexModel(PreTrainedModel):
         self.mask_decoder = MaskDecoder(decoder, self.pixel_decoder.channels if self.pixel_decoder else 0)
         asked = len(config.targets)
         self.target_queries = nn.Embedding(asked, condensed.num_tokens * decoder.embed_dim) if asked else None
+        self.band_readout = (
+            BandReadout(self.pixel_decoder.channels) if self.pixel_decoder and config.reconstruction_weight else None
+        )
         self.post_init()
 
     def _make_encoder(self, config: SpexConfig) -> tuple[int, ...]:
@@ -212,7 +232,9 @@ class SpexModel(PreTrainedModel):
         if self.pixel_decoder is not None:
             finest = [full] if self.config.mask_decoder_config.fine_stride == 1 else []
             fine = self.pixel_decoder([*stages[::-1], half, *finest])
-        return ImageFeatures(aggregated.flatten(2).mT, self.neck(aggregated), fine, (height, width))
+        grid = language_cells((height, width), self.config.language_grid)
+        tokens = aggregated if aggregated.shape[-2:] == grid else F.adaptive_avg_pool2d(aggregated, grid)
+        return ImageFeatures(tokens.flatten(2).mT, self.neck(aggregated), fine, (height, width))
 
     def look(
         self,
@@ -269,8 +291,8 @@ class SpexModel(PreTrainedModel):
             counts, cells = is_image[rows].sum(1), features.tokens.shape[1]
             if (counts != cells).any():
                 raise ValueError(
-                    f"The prompts hold {counts.tolist()} image tokens, the image has {cells} cells of {CELL} x {CELL} "
-                    "px. Prompts need the image placeholder once; SpexProcessor repeats it as often as there are cells."
+                    f"The prompts hold {counts.tolist()} image tokens, the image has {cells} cells. Prompts need the "
+                    "image placeholder once; SpexProcessor repeats it as often as there are cells."
                 )
             visual = self.projector(features.tokens).to(embedded.dtype)
             own = torch.zeros_like(is_image)
@@ -411,6 +433,7 @@ class SpexModel(PreTrainedModel):
         image_sizes: Tensor | None = None,
         image_index: Tensor | None = None,
         target_index: Tensor | None = None,
+        hidden_cells: Tensor | None = None,
         prior: Tensor | None = None,
         points_frac: Tensor | None = None,
         point_kinds: Tensor | None = None,
@@ -433,6 +456,7 @@ class SpexModel(PreTrainedModel):
             image_index: int [N], the image of each prompt, whose work they share; one each if not given.
             target_index: int [N], which of the configuration's targets each prompt asks for; -1 for another. Beside
                 ``input_ids`` it gives a loss that draws the condensed tokens to the query of their target.
+            hidden_cells: bool [M, h, w]: parts of the images that the encoder does not see, and that a loss asks for.
             prior: float [N, H, W].
             points_frac: float [N, P, 2].
             point_kinds: int [N, P].
@@ -445,8 +469,11 @@ class SpexModel(PreTrainedModel):
             ValueError: If inputs are missing or do not belong together.
         """
         images = None if pixel_values is None else Images(pixel_values, wavelengths_um, index_values, gsd_m)
-        seen = self.look(images, features, image_index, image_sizes)
         output = SpexOutput()
+        if hidden_cells is not None:
+            features, output.reconstruction_loss = self._reconstruct(images, hidden_cells, image_sizes)
+            images = None
+        seen = self.look(images, features, image_index, image_sizes)
         hidden = None
         if input_ids is None:
             output.condensed = self.queries_of(target_index)
@@ -458,7 +485,24 @@ class SpexModel(PreTrainedModel):
         output.mask_logits, output.iou = self._decode(seen, output.condensed, prior, points_frac, point_kinds)
         if return_logits and hidden is not None:
             output.logits = self.language_model.get_output_embeddings()(hidden)
-        return self._with_losses(output, hidden, labels, mask_labels)
+        return self._with_losses(output, hidden, labels, mask_labels, target_index)
+
+    def _reconstruct(
+        self, images: Images | None, hidden_cells: Tensor, image_sizes: Tensor | None
+    ) -> tuple[ImageFeatures, Tensor]:
+        """Hide cells of images; return the features of what is left, and how well they tell what was hidden."""
+        if images is None or image_sizes is not None or self.band_readout is None or images.wavelengths_um is None:
+            raise ValueError(
+                "hidden_cells need pixels of one size with wavelengths, a model with fine_channels, and a "
+                "reconstruction_weight above 0 in its configuration."
+            )
+        height, width = images.pixel_values.shape[-2:]
+        hidden = spread_cells(hidden_cells, (height, width))
+        features = self.encode_image(*images.hidden(hidden))
+        assert features.fine is not None
+        stride = self.config.mask_decoder_config.fine_stride
+        read = self.band_readout(features.fine[..., : height // stride, : width // stride], images.wavelengths_um)
+        return features, reconstruction_loss(read, images.pixel_values, hidden)
 
     def queries_of(self, target_index: Tensor | None) -> Tensor:
         """Return what stands for targets in the place of condensed tokens: float [N, T, D].
@@ -483,9 +527,16 @@ class SpexModel(PreTrainedModel):
         return (condensed[known] - aims).square().mean() / spread if known.any() else condensed.sum() * 0
 
     def _with_losses(
-        self, output: SpexOutput, hidden: Tensor | None, labels: Tensor | None, mask_labels: Tensor | None
+        self,
+        output: SpexOutput,
+        hidden: Tensor | None,
+        labels: Tensor | None,
+        mask_labels: Tensor | None,
+        target_index: Tensor | None,
     ) -> SpexOutput:
         config, parts = self.config, []
+        if output.reconstruction_loss is not None:
+            parts.append(config.reconstruction_weight * output.reconstruction_loss)
         if output.query_loss is not None:
             parts.append(config.query_weight * output.query_loss)
         if labels is not None and hidden is not None:
@@ -502,11 +553,20 @@ class SpexModel(PreTrainedModel):
                     f"mask_labels is {tuple(mask_labels.shape)}; expected {tuple(logits.shape)}, as the image."
                 )
             known = mask_labels != IGNORED
-            output.bce_loss, output.dice_loss = mask_losses(logits.float(), mask_labels.float(), known)
+            weights = self._positive_weights(target_index)
+            output.bce_loss, output.dice_loss = mask_losses(logits.float(), mask_labels.float(), known, weights)
             parts += [config.bce_weight * output.bce_loss, config.dice_weight * output.dice_loss]
         if parts:
             output.loss = torch.stack(parts).sum()
         return output
+
+    def _positive_weights(self, target_index: Tensor | None) -> Tensor | None:
+        """Return how much the pixels of each prompt's target weigh: float [N]."""
+        weights = self.config.positive_weights
+        if target_index is None or not weights:
+            return None
+        table = torch.tensor([*weights, 1.0], device=target_index.device)  # the last is that of -1
+        return table[target_index]
 
     @torch.no_grad()
     def segment(self, *args: Any, **inputs: Any) -> Tensor:

@@ -20,7 +20,7 @@ class SpexOutput(ModelOutput):
         logits: float [N, L, V] of the language head, only if asked for.
         condensed: float [N, T, D], the tokens that asked for the mask.
         iou: float [N], the decoder's guess of its IoU.
-        text_loss, bce_loss, dice_loss, query_loss: Before weighting.
+        text_loss, bce_loss, dice_loss, query_loss, reconstruction_loss: Before weighting.
     """
 
     loss: Tensor | None = None
@@ -32,6 +32,7 @@ class SpexOutput(ModelOutput):
     bce_loss: Tensor | None = None
     dice_loss: Tensor | None = None
     query_loss: Tensor | None = None
+    reconstruction_loss: Tensor | None = None
 
 
 @dataclass

@@ -18,6 +18,7 @@ from spex_nb.model.images import Images
 from spex_nb.model.modeling import SpexModel
 from spex_nb.model.outputs import ImageFeatures
 from spex_nb.model.processing import SpexProcessor
+from spex_nb.prompts import in_language
 from spex_nb.targets import TARGETS
 
 TILE_PX = 512
@@ -127,8 +128,7 @@ class SpexPredictor:
         Yields:
             Text as it is written.
         """
-        asked = prompt if language == "en" else f"{prompt}\n[{language}]"
-        batch = self._batch(overview, [asked], padding_side="left")
+        batch = self._batch(overview, [in_language(prompt, language)], padding_side="left")
         tokenizer = self.processor.tokenizer
         streamer = TextIteratorStreamer(tokenizer, skip_prompt=False, skip_special_tokens=True)
         usual = {

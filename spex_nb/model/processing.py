@@ -14,7 +14,7 @@ from transformers.processing_utils import ProcessorMixin
 
 from spex_nb.errors import MissingBandError
 from spex_nb.indices import compute_index
-from spex_nb.model.modeling import CELL, NOT_TOLD, STRIDE
+from spex_nb.model.modeling import NOT_TOLD, language_cells
 from spex_nb.model.stem import INDICES
 
 IMAGE_TOKEN = "<image>"
@@ -32,6 +32,7 @@ class SpexProcessor(ProcessorMixin):
         mean, std: By band: what reflectance is normalised with.
         index_channels: Whether NDVI, NDWI, MNDWI and NDBI are computed too.
         max_length: Longest prompt, in tokens, visual ones included.
+        language_grid: As in the model's configuration.
     """
 
     def __init__(
@@ -42,11 +43,12 @@ class SpexProcessor(ProcessorMixin):
         std: Mapping[str, float] | None = None,
         index_channels: bool = False,
         max_length: int = 4096,
+        language_grid: int | None = None,
         chat_template: str | None = None,
     ) -> None:
         self.bands = None if bands is None else list(bands)
         self.mean, self.std = dict(mean or {}), dict(std or {})
-        self.index_channels, self.max_length = index_channels, max_length
+        self.index_channels, self.max_length, self.language_grid = index_channels, max_length, language_grid
         super().__init__(tokenizer, chat_template=chat_template)
         if tokenizer.convert_tokens_to_ids(IMAGE_TOKEN) in (None, tokenizer.unk_token_id):
             raise ValueError(f"The tokenizer has no token {IMAGE_TOKEN}; add it as a special token before training.")
@@ -74,7 +76,7 @@ class SpexProcessor(ProcessorMixin):
             images: Datasets of named reflectance bands [H, W], with ``valid`` if they have one. They may be of several
                 sizes.
             text: Prompts; each holds ``<image>`` once.
-            answers: What the model should say; gives ``labels``.
+            answers: What the model should say, "" where that is left open; gives ``labels``.
             image_index: The image of each prompt; one each if not given.
             priors: For each prompt a mask [H, W] on the grid of its image, or None.
             points: For each prompt points (x, y, is the target) in pixels; column c covers x from c to c + 1.
@@ -95,10 +97,10 @@ class SpexProcessor(ProcessorMixin):
             raise ValueError(
                 f"{len(prompts)} prompts and {len(scenes)} images do not pair; expected an image each, or image_index."
             )
-        data = self._pixels(scenes)
+        data = self.pixels(scenes)
         shapes = [scene.spex.shape for scene in scenes]
         size = tuple(data["pixel_values"].shape[-2:])
-        data |= self._tokens(prompts, answers, [_cells(shapes[i]) for i in index], padding_side)
+        data |= self._tokens(prompts, answers, [self._cells(shapes[i]) for i in index], padding_side)
         data["image_index"] = torch.tensor(index)
         if len(set(shapes)) > 1:
             data["image_sizes"] = torch.tensor(shapes)
@@ -109,11 +111,17 @@ class SpexProcessor(ProcessorMixin):
             data |= _prompt_points(points or none, boxes or none, [shapes[i] for i in index])
         return BatchFeature(data)
 
+    def _cells(self, size: tuple[int, int]) -> int:
+        """Return how many visual tokens an image has."""
+        rows, columns = language_cells(size, self.language_grid)
+        return rows * columns
+
     def decode(self, *args: Any, **kwargs: Any) -> str:
         """Return tokens as text; takes what the tokenizer's ``decode`` takes."""
         return str(self.tokenizer.decode(*args, **({"skip_special_tokens": True} | kwargs)))
 
-    def _pixels(self, scenes: Sequence[xr.Dataset]) -> dict[str, Tensor]:
+    def pixels(self, scenes: Sequence[xr.Dataset]) -> dict[str, Tensor]:
+        """Return what the model sees of scenes, without any prompt; see `Images`."""
         names = [self.bands or scene.spex.bands for scene in scenes]
         size = tuple(max(sides) for sides in zip(*(scene.spex.shape for scene in scenes), strict=True))
         most = max(map(len, names))
@@ -147,7 +155,7 @@ class SpexProcessor(ProcessorMixin):
         rows, told = [], []
         for i, prompt in enumerate(prompts):
             ids = self._prompt_ids(prompt, cells[i])
-            answer = [] if answers is None else self._answer_ids(answers[i])
+            answer = self._answer_ids(answers[i]) if answers is not None and answers[i] else []
             rows.append(ids + answer)
             told.append([NOT_TOLD] * len(ids) + answer)
         longest = max(map(len, rows))
@@ -180,12 +188,6 @@ class SpexProcessor(ProcessorMixin):
         end = self.tokenizer.eos_token_id
         ids: list[int] = self.tokenizer(answer, add_special_tokens=False)["input_ids"]
         return ids if end is None else [*ids, end]
-
-
-def _cells(size: tuple[int, ...]) -> int:
-    """Return how many visual tokens an image has once it is filled up."""
-    height, width = (-(-side // STRIDE) * STRIDE // CELL for side in size)
-    return height * width
 
 
 def _wave(scene: xr.Dataset, band: str, *, is_needed: bool) -> tuple[float, float]:

@@ -34,7 +34,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 8192) -> PreTrainedT
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    plain.train_from_iterator(texts, trainer)
+    plain.train_from_iterator(list(texts), trainer)  # an iterator would run in a thread of small stack: GDAL dies there
     return PreTrainedTokenizerFast(
         tokenizer_object=plain, pad_token=FILL, eos_token=END, additional_special_tokens=[IMAGE]
     )

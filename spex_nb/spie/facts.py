@@ -22,6 +22,7 @@ class Imagery:
         scale: Reflectance per raw number; None for the sensor's own.
         offset: Added after scaling, in reflectance; None for the sensor's own.
         nodata: Raw number that means no data; None for what file and sensor say, -1 for none in unsigned data.
+        gsd_m: Ground sampling distance of files without georeference; None where the files say it.
     """
 
     sensor: str | None
@@ -29,6 +30,7 @@ class Imagery:
     scale: float | None = None
     offset: float | None = None
     nodata: float | None = None
+    gsd_m: float | None = None
 
 
 @dataclass(frozen=True)

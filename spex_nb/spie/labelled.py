@@ -72,9 +72,10 @@ class LabelledScene:
         self._probe()
         known = self.imagery
         bands = {name: number for number, name in enumerate(known.bands, start=1) if name}
-        return open_scene(
+        scene = open_scene(
             self.path, known.sensor, bands, scale=known.scale, offset=known.offset, nodata=known.nodata, chunks=chunks
         )
+        return scene if known.gsd_m is None else scene.assign_attrs(gsd_m=known.gsd_m)
 
     def label(self, target: str, window: tuple[int, int, int, int] | None = None) -> tuple[Flags, Flags]:
         """Read where one target is; see `labels`.

@@ -27,6 +27,7 @@ class Settings:
         min_area_px: Smaller regions are neither attributes nor counted.
         min_valid_frac: Tiles with less data are left out.
         min_known_frac: A target is left out of a tile whose label says less about it.
+        doubtful: Whether, in the train split, pixels at which a label contradicts every index count as unknown.
         absent_frac: Share of the records without the target that are kept.
         max_tokens: Budget of a prompt; None for no limit.
         split: Shares of the places in train, val and test, where a source has no split of its own.
@@ -42,6 +43,7 @@ class Settings:
     min_area_px: int = 4
     min_valid_frac: float = 0.5
     min_known_frac: float = 0.5
+    doubtful: bool = False
     absent_frac: float = 0.25
     max_tokens: int | None = None
     split: tuple[float, float, float] = (0.8, 0.1, 0.1)

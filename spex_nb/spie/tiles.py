@@ -17,6 +17,8 @@ STEP = 1e-4
 """Reflectance is kept in steps of this size, as the products of most sensors do."""
 NODATA = -32768
 LARGEST = 32767
+KEPT = ("sensor", "radiometry", "gsd_m")
+"""Attributes of a scene that its tiles keep."""
 UNKNOWN = 255
 """Of a mask: the label says nothing about this pixel."""
 PALETTE = {0: (0, 0, 0), 1: (0, 158, 224), UNKNOWN: (128, 128, 128)}
@@ -50,7 +52,7 @@ def write_tile(tile: xr.Dataset, path: Path) -> str:
             file.set_band_description(i, band)
             said = tile[band].attrs
             file.update_tags(i, **{key: said[key] for key in ("wavelength_um", "width_um") if key in said})
-        file.update_tags(**{key: str(tile.attrs[key]) for key in ("sensor", "radiometry") if key in tile.attrs})
+        file.update_tags(**{key: str(tile.attrs[key]) for key in KEPT if key in tile.attrs})
     return hash_pixels(stored)
 
 
@@ -83,7 +85,7 @@ def read_tile(path: Path) -> xr.Dataset:
     missing = np.isnan(steps) if is_float else steps == NODATA
     pixels = np.where(missing, np.float32(np.nan), steps if is_float else steps * np.float32(STEP))
     bands = {name: (("y", "x"), band, said) for name, band, said in zip(names, pixels, waves, strict=True)}
-    kept = {key: tags[key] for key in ("sensor", "radiometry") if key in tags} | {"tile_hash": hash_pixels(steps)}
+    kept = {key: tags[key] for key in KEPT if key in tags} | {"tile_hash": hash_pixels(steps)}
     tile = xr.Dataset(bands | {"valid": (("y", "x"), ~missing.all(0))}, attrs=kept)
     import rioxarray  # noqa: F401  (registers .rio)
 

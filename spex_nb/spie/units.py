@@ -15,6 +15,7 @@ import numpy as np
 
 from spex_nb.errors import DatasetError, EmptySceneError, SpexError, SpexWarning
 from spex_nb.export import written_whole
+from spex_nb.spie.doubts import doubtful
 from spex_nb.spie.instructing import Rewrite, instruct
 from spex_nb.spie.labelled import LabelledScene
 from spex_nb.spie.records import Record
@@ -195,6 +196,8 @@ def _build_tile(strips: _Strips, window: Window, name: str, unit: Unit) -> list[
         return []
     labels = source.labels(window)
     split = source.split or split_of(f"{source.dataset}/{source.place}", settings)
+    if settings.doubtful and split == "train":
+        labels = {target: (mask, known & ~doubtful(tile, target, mask)) for target, (mask, known) in labels.items()}
     with warnings.catch_warnings(action="ignore", category=SpexWarning):  # said of the whole, by spie.check
         lessons = instruct(tile, labels, name, split, settings, unit.rewrite)
     if not lessons:

@@ -1,0 +1,91 @@
+"""The datasets of the recipe: labelled scenes, aerial scenes with cautious labels of an index, generated landscapes.
+
+Usage: python recipes/tiny/prepare.py DATA OUT
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from landscapes import make_landscapes
+from scipy.ndimage import binary_dilation
+
+from spex_nb import compute_index, open_scene
+from spex_nb.languages import LANGUAGES
+from spex_nb.spie import BuildReport, LabelledScene, Settings, build, labelled_scenes, read_labelled
+
+TARGETS = ("water", "vegetation", "built_up", "bare_soil", "building", "road")
+LANDSCAPES = 16
+"""Of each kind."""
+VALIDATION = Path(__file__).parent / "validation_places.txt"
+PLANT, OTHER, UNKNOWN = 1, 2, 0
+SURE_PLANT, SURE_OTHER = 0.2, 0.0
+"""NDVI of one flight over California, between which nothing is said. Tree tops that people marked are plants too."""
+CROWN_PX = 3
+
+
+def prepare(data: Path, out: Path) -> BuildReport:
+    """Build the one SPIE dataset that training and validation read; what is there already is kept."""
+    scenes = [
+        *read_labelled("hls", data / "hls"),
+        *read_labelled("chesapeake_naip", data / "chesapeake_naip"),
+        *read_labelled("landsat8_zion", data / "landsat8_zion"),
+        *_aerial_vegetation(data / "naip_california", out / "cautious"),
+        *_generated(out / "landscapes"),
+    ]
+    settings = Settings(
+        tile_px=256, targets=TARGETS, languages=tuple(LANGUAGES), absent_frac=1.0, doubtful=True, split=(1.0, 0.0, 0.0)
+    )
+    held_back = set(VALIDATION.read_text(encoding="utf-8").split())
+    split = [
+        replace(scene, split="val" if f"{scene.dataset}/{scene.place}" in held_back else "train") for scene in scenes
+    ]
+    return build(split, None, out / "spie", settings)
+
+
+def _generated(out: Path) -> list[LabelledScene]:
+    images, labels = make_landscapes(out, LANDSCAPES)
+    classes: dict[int, Any] = {
+        0: None, 1: "water", 2: "vegetation", 3: ["building", "built_up"], 4: "bare_soil", 5: ["road", "built_up"]
+    }  # fmt: skip
+    return labelled_scenes(images, labels, classes, dataset="generated")
+
+
+def _aerial_vegetation(folder: Path, out: Path) -> list[LabelledScene]:
+    """Label aerial scenes where an index is sure, and say nothing elsewhere."""
+    out.mkdir(parents=True, exist_ok=True)
+    images = sorted((folder / "images").glob("*.tif"))
+    labels = []
+    for image in images:
+        label = out / image.name
+        if not label.exists():
+            _write_cautious(image, folder / "tree_points" / f"{image.stem}.csv", label)
+        labels.append(label)
+    flights = [image.stem.partition("_")[0] for image in images]
+    classes = {PLANT: "vegetation", OTHER: None}
+    return labelled_scenes(images, labels, classes, sensor="naip", dataset="naip_california", places=flights)
+
+
+def _write_cautious(image: Path, points: Path, label: Path) -> None:
+    scene = open_scene(image, "naip")
+    ndvi = compute_index(scene, "NDVI").values
+    crowns = np.zeros(ndvi.shape, bool)
+    if points.exists():
+        x, y = np.loadtxt(points, delimiter=",", skiprows=1, ndmin=2).astype(int).T[:2]
+        inside = (x >= 0) & (y >= 0) & (y < ndvi.shape[0]) & (x < ndvi.shape[1])
+        crowns[y[inside], x[inside]] = True
+        crowns = binary_dilation(crowns, iterations=CROWN_PX) & (ndvi > SURE_OTHER)
+    codes = np.where((ndvi > SURE_PLANT) | crowns, PLANT, np.where(ndvi < SURE_OTHER, OTHER, UNKNOWN)).astype(np.uint8)
+    with rasterio.open(image) as file:
+        profile = file.profile | {"count": 1, "dtype": "uint8", "nodata": None, "compress": "deflate"}
+    with rasterio.open(label, "w", **profile) as file:
+        file.write(codes, 1)
+
+
+if __name__ == "__main__":
+    print(prepare(Path(sys.argv[1]), Path(sys.argv[2])))  # noqa: T201 (a script)

@@ -1,0 +1,1 @@
+"""Training SPEX in three stages, on transformers' Trainer. Importing this loads torch."""

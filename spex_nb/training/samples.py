@@ -1,0 +1,220 @@
+"""From a SPIE dataset to samples: a tile as it might have looked, what is asked of it, and the truth.
+
+A sample depends on nothing but the seed and its number, so that any worker makes the same one, and a run that goes on
+makes those that it would have made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spex_nb.answers import answer_template
+from spex_nb.errors import MissingBandError, TargetError
+from spex_nb.evidence import measure_arrays, readable_index
+from spex_nb.ground import Ground
+from spex_nb.languages import LANGUAGES
+from spex_nb.priors import spectral_prior
+from spex_nb.prompts import build_prompt, in_language
+from spex_nb.regions import find_regions
+from spex_nb.spie.tiles import UNKNOWN
+from spex_nb.training.augmentation import Augmentation, cast_shadows, change_radiometry, choose_bands
+from spex_nb.training.cutting import TileEntry, cut_sample
+from spex_nb.types import Region
+
+SMALLEST_REGION_PX = 4
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What is asked of a tile, and with which help; chances between 0 and 1.
+
+    Attributes:
+        targets: How many targets of a tile are asked for at a time, at most.
+        prior: Chance that a prompt comes with the prior of its target.
+        wrong: Chance that prior and attributes are those of something else, so that a mask must follow the prompt.
+        attributes: Chance that a prompt names the regions of the prior that it comes with.
+        regions: How many regions a prompt names, at most.
+        clicks: Chance of clicks.
+        texts: Share of the prompts that come with an answer, and name the regions of the label, of which it speaks.
+    """
+
+    targets: int = 3
+    prior: float = 0.38
+    wrong: float = 0.12
+    attributes: float = 0.5
+    regions: int = 3
+    clicks: float = 0.12
+    texts: float = 0.0
+
+
+@dataclass
+class Question:
+    """One prompt of a sample."""
+
+    target: str
+    prompt: str
+    label: Any
+    """uint8 [H, W]: 1 target, 0 not, 255 unknown."""
+    prior: Any = None
+    points: list[tuple[float, float, bool]] = field(default_factory=list)
+    answer: str = ""
+
+
+@dataclass
+class Sample:
+    """A tile and the questions asked of it."""
+
+    scene: xr.Dataset
+    questions: list[Question]
+
+
+class SampleStream:
+    """Samples of some tiles, by number.
+
+    Args:
+        tiles: What there is.
+        size_px: Side of the samples' tiles; larger tiles are cut, smaller ones stay.
+        asking: What is asked.
+        augmentation: How tiles are changed; None for not at all.
+        shares: How often each dataset is drawn, relative to the others; by its number of tiles if not given.
+        seed: Of every draw.
+        length: How many samples there are.
+    """
+
+    def __init__(
+        self,
+        tiles: Sequence[TileEntry],
+        *,
+        size_px: int = 128,
+        asking: Asking | None = None,
+        augmentation: Augmentation | None = None,
+        shares: Mapping[str, float] | None = None,
+        seed: int = 0,
+        length: int = 1,
+    ) -> None:
+        self.size_px, self.seed, self.length = size_px, seed, length
+        self.asking, self.augmentation = asking or Asking(), augmentation
+        self._by_dataset: dict[str, list[TileEntry]] = {}
+        for tile in tiles:
+            self._by_dataset.setdefault(tile.dataset, []).append(tile)
+        weights = [
+            len(members) if shares is None else shares.get(name, 0.0) for name, members in self._by_dataset.items()
+        ]
+        self._chances = np.array(weights, float) / sum(weights)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, number: int) -> Sample:
+        rng = np.random.default_rng((self.seed, number))
+        members = self._by_dataset[list(self._by_dataset)[rng.choice(len(self._chances), p=self._chances)]]
+        entry = members[rng.integers(len(members))]
+        return make_sample(entry, self.size_px, self.asking, self.augmentation, rng)
+
+
+def make_sample(
+    entry: TileEntry, size_px: int, asking: Asking, augmentation: Augmentation | None, rng: np.random.Generator
+) -> Sample:
+    """Draw one sample of a tile."""
+    scene, labels = cut_sample(entry, size_px, augmentation, rng)
+    if augmentation is not None:
+        scene = scene.drop_vars(set(scene.spex.bands) - set(choose_bands(scene.spex.bands, augmentation, rng)))
+    targets = _asked(labels, asking.targets, rng)
+    desk = _Desk(scene, labels, asking, rng)
+    questions = [desk.question(target) for target in targets]
+    return Sample(scene if augmentation is None else _changed(scene, augmentation, rng), questions)
+
+
+class _Desk:
+    """A tile on which questions are asked."""
+
+    def __init__(self, scene: xr.Dataset, labels: dict[str, Any], asking: Asking, rng: np.random.Generator) -> None:
+        self.scene, self.labels, self.asking, self.rng = scene, labels, asking, rng
+        self.valid = scene.spex.valid.values
+
+    def question(self, target: str) -> Question:
+        label = np.where(self.valid, self.labels[target], np.uint8(UNKNOWN))
+        if self.rng.random() < self.asking.texts:
+            return self._told(target, label)
+        prior = self._prior(target)
+        regions = self._regions(prior) if self.rng.random() < self.asking.attributes else []
+        clicks = _clicks(label, self.rng) if self.rng.random() < self.asking.clicks else []
+        return Question(target, build_prompt(target, regions), label, prior, clicks)
+
+    def _told(self, target: str, label: Any) -> Question:
+        """Ask for words: the prompt names the regions of the label, and the answer speaks of them."""
+        mask, known = label == 1, label != UNKNOWN
+        regions = find_regions(mask, known, min_area_px=SMALLEST_REGION_PX, source="label")[: self.asking.regions]
+        language = str(self.rng.choice(LANGUAGES))
+        evidence = measure_arrays(
+            mask, known, target, index=readable_index(self.scene, target), ground=Ground.of(self.scene),
+            others={}, min_area_px=SMALLEST_REGION_PX, source="label", is_relative=self.scene.spex.is_relative,
+        )  # fmt: skip
+        answer = answer_template(evidence, language, int(self.rng.integers(2**31)))
+        return Question(target, in_language(build_prompt(target, regions), language), label, answer=answer)
+
+    def _prior(self, target: str) -> Any:
+        at = self.rng.random()
+        if at < self.asking.wrong:
+            return self._wrong_prior(target)
+        return self._right_prior(target) if at < self.asking.wrong + self.asking.prior else None
+
+    def _right_prior(self, target: str) -> Any:
+        try:
+            return spectral_prior(self.scene, target).mask.values
+        except (TargetError, MissingBandError):  # no index shows it in these bands
+            return None
+
+    def _wrong_prior(self, target: str) -> Any:
+        others = [name for name in self.labels if name != target]
+        kind = self.rng.integers(3)
+        if kind == 0 and others:
+            return self._right_prior(str(self.rng.choice(others)))
+        right = self._right_prior(target)
+        if right is None:
+            return None
+        if kind == 1:
+            return ~right & self.valid
+        return np.roll(right, self.rng.integers(16, 64, 2), (0, 1))
+
+    def _regions(self, prior: Any) -> list[Region]:
+        if prior is None:
+            return []
+        return find_regions(prior, self.valid, min_area_px=SMALLEST_REGION_PX)[: self.asking.regions]
+
+
+def _changed(scene: xr.Dataset, augmentation: Augmentation, rng: np.random.Generator) -> xr.Dataset:
+    """Return the scene under another air, in other numbers."""
+    names = scene.spex.bands
+    pixels = np.stack([scene[name].values for name in names])
+    waves = np.array([scene[name].attrs["wavelength_um"] for name in names])
+    if rng.random() < augmentation.shadow:
+        pixels = cast_shadows(pixels, waves, rng)
+    pixels = change_radiometry(pixels, waves, augmentation, rng)
+    changed = {name: (("y", "x"), band, scene[name].attrs) for name, band in zip(names, pixels, strict=True)}
+    return scene.assign(changed)
+
+
+def _asked(labels: dict[str, Any], most: int, rng: np.random.Generator) -> list[str]:
+    """Draw targets, those that are there rather than those that are not."""
+    names = list(labels)
+    weights = np.array([1.0 if (labels[name] == 1).any() else 0.35 for name in names])
+    count = min(most, len(names))
+    return [str(name) for name in rng.choice(names, count, replace=False, p=weights / weights.sum())]
+
+
+def _clicks(label: Any, rng: np.random.Generator) -> list[tuple[float, float, bool]]:
+    """Draw up to three clicks: the first on the target if it is there, others anywhere that is known."""
+    clicks = []
+    for i in range(rng.integers(1, 4)):
+        value = 1 if i == 0 or rng.random() < 0.5 else 0  # noqa: PLR2004 (as often as not)
+        rows, columns = np.nonzero(label == value)
+        if len(rows):
+            at = rng.integers(len(rows))
+            clicks.append((float(columns[at]) + 0.5, float(rows[at]) + 0.5, bool(value)))
+    return clicks

@@ -1,0 +1,161 @@
+"""The three stages, each as one value: what learns, from what, how long. Read from TOML, changed by name."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from spex_nb.errors import TrainingError
+from spex_nb.training.augmentation import Augmentation
+from spex_nb.training.batches import Hiding
+from spex_nb.training.samples import Asking
+
+Kind = Literal["pretrain", "align", "instruct"]
+ENCODER = ("stem.", "encoder.", "aggregation.", "neck.", "pixel_decoder.", "band_readout.")
+DECODER = ("mask_decoder.", "prompt_encoder.", "target_queries.")
+LANGUAGE = ("projector.", "language_model.", "condensation.")
+LEARNING: Mapping[Kind, tuple[str, ...]] = {
+    "pretrain": (*ENCODER, *DECODER),
+    "align": LANGUAGE,
+    "instruct": (*ENCODER, *DECODER, *LANGUAGE),
+}
+"""Which parts learn in each stage, by the beginning of their parameters' names."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of training.
+
+    ``pretrain`` is multispectral visual pre-training: targets are asked for by their queries, without words, and hidden
+    cells are filled in. ``align`` teaches the language model to answer, and its condensed tokens to mean what the
+    queries mean, with the encoder at rest. ``instruct`` trains all of it together on prompts.
+
+    Attributes:
+        kind: Which of the three.
+        data: Folder of a SPIE dataset.
+        out: Folder for checkpoints, curves and the result.
+        start: Folder of a checkpoint to go on from, or the name of a preset.
+        targets: Ids of the targets.
+        steps, batch, accumulate: Optimiser steps; tiles a step and device; and how many batches make a step.
+        rate: Learning rate of the parts that ``rates`` does not name.
+        rates: Learning rates by the beginning of parameters' names; 0 for parts that rest.
+        weight_decay, warmup, clip, last_rate: Of AdamW and its cosine schedule; the last as a share of the rate.
+        size_px: Side of the tiles.
+        shares: How often each dataset is drawn.
+        positive_weights: By target, see `SpexConfig`.
+        asking, augmentation, hiding: See there.
+        lora: Rank of low-rank adapters of the language model, which then rests otherwise; 0 for none.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        save_every, keep: Steps between checkpoints, and how many stay.
+        workers: Processes that make samples.
+        seed: Of every draw.
+    """
+
+    kind: Kind
+    data: str
+    out: str
+    start: str = "tiny"
+    targets: tuple[str, ...] = ("water", "vegetation", "built_up", "bare_soil", "building", "road")
+    steps: int = 1000
+    batch: int = 8
+    accumulate: int = 1
+    rate: float = 1e-3
+    rates: Mapping[str, float] = field(default_factory=dict)
+    weight_decay: float = 0.05
+    warmup: int = 40
+    clip: float = 1.0
+    last_rate: float = 0.01
+    size_px: int = 128
+    shares: Mapping[str, float] = field(default_factory=dict)
+    positive_weights: Mapping[str, float] = field(default_factory=dict)
+    asking: Asking = field(default_factory=Asking)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    hiding: Hiding = field(default_factory=Hiding)
+    lora: int = 0
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    save_every: int = 250
+    keep: int = 2
+    workers: int = 1
+    seed: int = 0
+
+    def learns(self, name: str) -> bool:
+        """Whether the parameter of this name learns."""
+        return name.startswith(LEARNING[self.kind]) and self.rate_of(name) > 0
+
+    def rate_of(self, name: str) -> float:
+        """Return the learning rate of the parameter of this name: that of its longest beginning."""
+        known = [prefix for prefix in self.rates if name.startswith(prefix)]
+        return self.rates[max(known, key=len)] if known else self.rate
+
+
+_PARTS = {"asking": Asking, "augmentation": Augmentation, "hiding": Hiding}
+
+
+def read_stage(path: str | Path, changes: Mapping[str, Any] | None = None) -> Stage:
+    """Read a stage from a TOML file.
+
+    Args:
+        path: The file; its keys are the attributes of `Stage`.
+        changes: What is otherwise, such as ``{"steps": 100}``; names with a point reach into parts
+            (``asking.prior``).
+
+    Raises:
+        TrainingError: If the file cannot be read, or holds unknown keys or values that make no sense.
+    """
+    try:
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise TrainingError(
+            "The stage cannot be read", found=f"{path}: {error}", expected="a TOML file of a stage",
+            fix="See recipes/tiny for examples.",
+        ) from error  # fmt: skip
+    for name, value in (changes or {}).items():
+        *parents, last = name.split(".")
+        inner = table
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[last] = value
+    return make_stage(table)
+
+
+def make_stage(table: Mapping[str, Any]) -> Stage:
+    """Return the stage that a table describes.
+
+    Raises:
+        TrainingError: If a key is unknown or missing, or a value makes no sense.
+    """
+    values = {name: _PARTS[name](**_known(_PARTS[name], part, name)) if (name in _PARTS) else part
+              for name, part in _known(Stage, table, "a stage").items()}  # fmt: skip
+    for name in ("targets",):
+        if name in values:
+            values[name] = tuple(values[name])
+    missing = [name for name in ("kind", "data", "out") if name not in values]
+    if missing or values["kind"] not in get_args(Kind):
+        raise TrainingError(
+            "This is no stage",
+            found=f"no {', '.join(missing)}" if missing else f"kind {values['kind']!r}",
+            expected="kind (pretrain, align or instruct), data and out",
+            fix="Name them in the file, or with --set name=value.",
+        )
+    return Stage(**values)
+
+
+def _known(kind: Any, table: Mapping[str, Any], what: str) -> dict[str, Any]:
+    names = {known.name for known in fields(kind)}
+    strange = sorted(set(table) - names)
+    if strange:
+        raise TrainingError(
+            f"Unknown settings of {what}",
+            found=", ".join(strange),
+            expected=f"some of {', '.join(sorted(names))}",
+            fix="Correct the names.",
+        )
+    return dict(table)
+
+
+def changed(stage: Stage, **changes: Any) -> Stage:
+    """Return a stage with other values."""
+    return replace(stage, **changes)

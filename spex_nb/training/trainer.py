@@ -1,0 +1,128 @@
+"""transformers' Trainer, with what a stage asks for: rates by part, samples in order, and no step wasted in silence."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torch.utils.data import SequentialSampler
+from transformers import Trainer, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from spex_nb.errors import TrainingError
+from spex_nb.training.stages import Stage
+
+BAD_BATCH = "bad_batch.safetensors"
+UNDECAYED = 2
+"""Parameters of fewer dimensions (biases, norms) are not decayed."""
+
+
+def training_arguments(stage: Stage) -> TrainingArguments:
+    """Return a stage's settings in transformers' words."""
+    return TrainingArguments(
+        output_dir=stage.out,
+        max_steps=stage.steps,
+        per_device_train_batch_size=stage.batch,
+        gradient_accumulation_steps=stage.accumulate,
+        learning_rate=stage.rate,
+        weight_decay=stage.weight_decay,
+        warmup_steps=stage.warmup,
+        lr_scheduler_type="cosine_with_min_lr",
+        lr_scheduler_kwargs={"min_lr_rate": stage.last_rate},
+        max_grad_norm=stage.clip,
+        bf16=stage.precision == "bf16",
+        fp16=stage.precision == "fp16",
+        save_steps=stage.save_every,
+        save_total_limit=stage.keep,
+        logging_steps=10,
+        logging_nan_inf_filter=False,
+        dataloader_num_workers=stage.workers,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        dataloader_persistent_workers=stage.workers > 0,
+        remove_unused_columns=False,
+        label_names=["labels", "mask_labels"],
+        seed=stage.seed,
+        report_to=[],
+        disable_tqdm=True,
+    )
+
+
+class StageTrainer(Trainer):
+    """Trains one stage."""
+
+    def __init__(self, stage: Stage, **options: Any) -> None:
+        self.stage = stage
+        super().__init__(args=training_arguments(stage), **options)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Group the parameters that learn by rate and by decay."""
+        learner: nn.Module = model or self.model
+        groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        for name, parameter in learner.named_parameters():
+            if parameter.requires_grad:
+                key = (self.stage.rate_of(plain_name(name)), parameter.ndim >= UNDECAYED)
+                groups.setdefault(key, []).append(parameter)
+        decay = self.stage.weight_decay
+        self.optimizer = torch.optim.AdamW(
+            [
+                {"params": members, "lr": rate, "weight_decay": decay if is_decayed else 0.0}
+                for (rate, is_decayed), members in groups.items()
+            ]
+        )
+        return self.optimizer
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
+        """Take samples by their numbers: they are drawn at random already."""
+        dataset: Any = train_dataset if train_dataset is not None else self.train_dataset
+        return SequentialSampler(dataset)
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+        """Compute the loss; stop where it is no number, with the batch kept for inspection."""
+        loss, outputs = super().compute_loss(model, inputs, *args, **{**options, "return_outputs": True})
+        if not torch.isfinite(loss):
+            raise self._bad_batch(inputs)
+        return (loss, outputs) if options.get("return_outputs") else loss
+
+    def _bad_batch(self, inputs: dict[str, Any]) -> TrainingError:
+        kept = Path(self.stage.out) / BAD_BATCH
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.contiguous().cpu() for name, value in inputs.items() if torch.is_tensor(value)}, kept)
+        return TrainingError(
+            "The loss is no longer a number",
+            found=f"at step {self.state.global_step + 1}",
+            expected="a finite loss",
+            fix=f"Look at the batch in {kept}; lower the rate, or train in fp32. Checkpoints before it are kept.",
+        )
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Write a checkpoint whole, or leave none."""
+        folder = Path(self.stage.out) / f"checkpoint-{self.state.global_step}"
+        try:
+            super()._save_checkpoint(model, trial)
+        except (OSError, RuntimeError) as error:  # torch and safetensors report a full disk as either
+            shutil.rmtree(folder, ignore_errors=True)
+            raise TrainingError(
+                "The checkpoint cannot be written",
+                found=f"{folder}: {error}",
+                expected="room on the disk",
+                fix="Free some room and run the same command again: it goes on from the last checkpoint.",
+            ) from error
+
+    def save_now(self) -> None:
+        """Write a checkpoint of the step that was done last."""
+        self._save_checkpoint(self.model, None)
+
+
+def plain_name(name: str) -> str:
+    """Return a parameter's name in the model itself, whatever wraps it."""
+    return name.replace("module.", "").replace("base_model.model.", "").replace("_orig_mod.", "")
+
+
+def last_checkpoint(folder: str | Path) -> str | None:
+    """Return the last whole checkpoint of a folder, if there is one."""
+    path = Path(folder)
+    return get_last_checkpoint(str(path)) if path.is_dir() else None
