@@ -35,8 +35,6 @@ IGNORED = 255
 """In ``mask_labels``: the label says nothing."""
 RGB = 3
 OWN_ONLY = (
-    "mask_decoder.fine.", "pixel_decoder.", "target_queries.", "band_readout.", "stem.first.", "stem.full.", "stem.scale.",
-)  # fmt: skip
     "mask_decoder.fine.",
     "pixel_decoder.",
     "target_queries.",

@@ -162,7 +162,7 @@ class SpexProcessor(ProcessorMixin):
         if longest > self.max_length:
             raise ValueError(
                 f"The longest prompt has {longest} tokens, up to {max(cells)} of them visual; expected at most "
-                f"{self.max_length}. Use smaller tiles, or build_prompt(…, max_tokens=…): it drops the smallest regions."
+                f"{self.max_length}. Use smaller tiles, or build_prompt(…, max_tokens=…), which drops small regions."
             )
         fill = self.tokenizer.pad_token_id
         data = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+
 from spex_nb.errors import TrainingError
 from spex_nb.model import SpexConfig, SpexModel, SpexProcessor
 from spex_nb.model.configuration import PRESETS

@@ -60,7 +60,7 @@ class StageTrainer(Trainer):
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Group the parameters that learn by rate and by decay."""
-        learner: nn.Module = model or self.model
+        learner: Any = model or self.model
         groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
         for name, parameter in learner.named_parameters():
             if parameter.requires_grad:
