@@ -44,7 +44,7 @@ def golden(parity: Path) -> Any:
     return lambda name: Golden(parity / f"{name}.safetensors")
 
 
-@pytest.mark.parametrize("method", ["all_points", "by_point"])
+@pytest.mark.parametrize("method", ["all_points", "by_point", "by_bags"])
 @pytest.mark.parametrize("case", CORES)
 def test_parity_of_the_deformable_core_and_its_gradients(golden: Any, case: str, method: Any) -> None:
     file = golden("dcnv3")

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spex_nb.model.dcnv3_bags import deform_by_bags
 from spex_nb.model.norms import NORM_EPS
 
-FEW_CELLS = 16**2
-"""On maps of so few cells one call is quicker than nine."""
-Method = Literal["auto", "all_points", "by_point"]
+FEW_POINTS = 2**15
+"""So few are sampled most quickly in one plain call."""
+Method = Literal["auto", "all_points", "by_point", "by_bags"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +64,17 @@ def deform_conv3(x: Tensor, offset: Tensor, mask: Tensor, sampling: Sampling, me
         ValueError: If the shapes do not belong together.
     """
     _require_shapes(x, offset, mask, sampling)
-    chosen = _quickest(x) if method == "auto" else method
+    chosen = _quickest(mask) if method == "auto" else method
     # In full precision: halves cannot say where to sample on a map of 128 cells, and torch's kernel reads elsewhere.
     kind = torch.promote_types(x.dtype, torch.float32)
     with torch.autocast(x.device.type, enabled=False):
         return _METHODS[chosen](x.to(kind), offset.to(kind), mask.to(kind), sampling).to(x.dtype)
 
 
-def _quickest(x: Tensor) -> Method:
-    return "all_points" if x.shape[1] * x.shape[2] <= FEW_CELLS else "by_point"
+def _quickest(mask: Tensor) -> Method:
+    if mask.numel() <= FEW_POINTS:
+        return "all_points"
+    return "by_bags" if mask.device.type == "cpu" else "by_point"
 
 
 def _all_points(x: Tensor, offset: Tensor, mask: Tensor, sampling: Sampling) -> Tensor:
@@ -95,26 +98,40 @@ def _by_point(x: Tensor, offset: Tensor, mask: Tensor, sampling: Sampling) -> Te
     return _ungrouped(total, offset.shape[0])
 
 
+def _by_bags(x: Tensor, offset: Tensor, mask: Tensor, sampling: Sampling) -> Tensor:
+    """Sum over bags of table rows, for which processors have quick kernels."""
+    across, down = _undeformed(offset, sampling)
+    return deform_by_bags(x, offset, mask, across, down, sampling.offset_scale)
+
+
 _METHODS: dict[str, Callable[[Tensor, Tensor, Tensor, Sampling], Tensor]] = {
     "all_points": _all_points,
     "by_point": _by_point,
+    "by_bags": _by_bags,
 }
 
 
 def _grids(x: Tensor, offset: Tensor, sampling: Sampling) -> Tensor:
     """Return where each point looks, as `grid_sample` wants it: [P, N * G, Ho, Wo, 2], (x, y) in -1..1."""
-    _, rows, columns, _ = offset.shape
-    like: dict[str, Any] = {"device": x.device, "dtype": offset.dtype}
-    size = torch.tensor(x.shape[2:0:-1], **like)  # (width, height)
+    size = torch.tensor(x.shape[2:0:-1], device=x.device, dtype=offset.dtype)  # (width, height)
+    across, down = _undeformed(offset, sampling)
+    places = torch.stack(torch.broadcast_tensors(across, down.unsqueeze(1)), -1)  # [Ho, Wo, P, 2]
+    undeformed = ((2 * places + 1) / size - 1).movedim(2, 0).unsqueeze(1)
+    moved = _points_first(offset.unflatten(-1, (sampling.groups, sampling.points, 2)))
+    return torch.addcmul(undeformed, moved, 2 * sampling.offset_scale / size)
+
+
+def _undeformed(offset: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
+    """Return at which columns [Wo, P] and rows [Ho, P] of the map points look that are not moved."""
+    like: dict[str, Any] = {"device": offset.device, "dtype": offset.dtype}
     reach = sampling.dilation * (sampling.kernel_size - 1)
     middle = reach // 2 - sampling.padding
-    across, down = (middle + sampling.stride * torch.arange(count, **like) for count in (columns, rows))
-    centres = torch.stack(torch.meshgrid(across, down, indexing="xy"), -1)
-    steps = sampling.dilation * torch.arange(sampling.kernel_size, **like) - reach // 2
-    kernel = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1).view(-1, 1, 1, 2)  # columns are slow
-    undeformed = (2 * (centres + sampling.offset_scale * kernel) + 1) / size - 1  # [P, Ho, Wo, 2]
-    moved = _points_first(offset.unflatten(-1, (sampling.groups, sampling.points, 2)))
-    return torch.addcmul(undeformed.unsqueeze(1), moved, 2 * sampling.offset_scale / size)
+    down, across = (
+        (middle + sampling.stride * torch.arange(count, **like)).unsqueeze(-1) for count in offset.shape[1:3]
+    )
+    steps = sampling.offset_scale * (sampling.dilation * torch.arange(sampling.kernel_size, **like) - reach // 2)
+    across = across + steps.repeat_interleave(sampling.kernel_size)  # the kernel's columns are its slow index
+    return across, down + steps.repeat(sampling.kernel_size)
 
 
 def _points_first(values: Tensor) -> Tensor:
