@@ -94,8 +94,8 @@ def boundary_counts(mask: Any, label: Any, known: Any = None, tolerance_px: int 
         Csurka et al. (2013), https://doi.org/10.5244/C.27.32, for the F1 of boundaries.
     """
     counted = np.ones(np.shape(mask), bool) if known is None else np.asarray(known, bool)
-    outlines = (_boundary(np.asarray(each, bool), counted) for each in (mask, label))
-    return _matched(*outlines, tolerance_px)
+    predicted, true = (_boundary(np.asarray(each, bool), counted) for each in (mask, label))
+    return _matched(predicted, true, tolerance_px)
 
 
 def matched_f1(counts: Any) -> Any:

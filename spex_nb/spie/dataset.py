@@ -45,10 +45,7 @@ class SpieDataset:
         """The choices that it was built with."""
         noted = self.folder / "build.json"
         try:
-            said = json.loads(noted.read_text(encoding="utf-8"))["settings"]
-            return Settings(
-                **{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
-            )
+            return Settings.from_json(json.loads(noted.read_text(encoding="utf-8"))["settings"])
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise DatasetError(
                 "The settings of the dataset cannot be read",
