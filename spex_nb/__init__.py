@@ -17,6 +17,7 @@ _HOMES = {
     "catalogue": ("index_info",),
     "errors": ("RadiometryWarning", "SpexError", "SpexWarning"),
     "claims": ("check_explanation",),
+    "evaluation": ("evaluate",),
     "evidence": ("measure_evidence",),
     "export": ("save_cog", "save_geopackage"),
     "filters": ("apply_filters",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ LOGIT_PER_UNIT = 20.0
 SUREST = 6.0
 """No logit of the index baseline lies further from 0: a probability of 0.998."""
 TILE_PX = 512
+MIN_AREA_PX = 4
+"""As in the answers of a dataset that was built with the usual settings."""
 
 
 def load_mask_model(model: str | Path | MaskModel, **options: Any) -> MaskModel:
@@ -64,8 +66,37 @@ def _load_checkpoint(name: Any, options: dict[str, Any]) -> MaskModel:
     return SpexPredictor.from_pretrained(name, **options)
 
 
+class EvidenceExplainer:
+    """Explains whatever it predicts by what can be measured on it: the answer of a model that has no words itself."""
+
+    min_area_px = MIN_AREA_PX
+    """Smaller regions are not counted."""
+    predict: Callable[..., Any]
+
+    def explain(self, overview: xr.Dataset, prompt: str, language: str = "en") -> Iterator[str]:
+        """Predict the mask of the prompt's target on the overview, and say what is measured on it.
+
+        Args:
+            overview: The scene, thinned to the size of a tile.
+            prompt: From `build_prompt`.
+            language: ISO 639-1 code of the answer's language.
+
+        Yields:
+            The answer, in one piece.
+
+        Raises:
+            PromptError: If the text is no prompt.
+            LanguageError: If the language is not spoken here.
+            TargetError, BandError: Where `predict` raises them.
+        """
+        target = parse_prompt(prompt).target
+        (logits,) = self.predict(overview, [target], [prompt])
+        evidence = measure_evidence(logits > 0, overview, target, min_area_px=self.min_area_px)
+        yield write_answer(evidence, language).text
+
+
 @dataclass
-class IndexModel:
+class IndexModel(EvidenceExplainer):
     """The spectral prior as a model: what any other must beat.
 
     It reads no prompt but for its target, and heeds no click: a threshold has nothing that a click could move.
@@ -114,27 +145,6 @@ class IndexModel:
             for target, prior in zip(targets, given, strict=True)
         ]
         return np.where(tile.spex.valid.values, np.stack(logits), np.float32(-np.inf))
-
-    def explain(self, overview: xr.Dataset, prompt: str, language: str = "en") -> Iterator[str]:
-        """Measure the prior of the prompt's target on the overview, and say what was measured.
-
-        Args:
-            overview: The scene, thinned to the size of a tile.
-            prompt: From `build_prompt`.
-            language: ISO 639-1 code of the answer's language.
-
-        Yields:
-            The answer, in one piece.
-
-        Raises:
-            PromptError: If the text is no prompt.
-            TargetError: If the target has no index.
-            MissingBandError: If its index needs bands that the overview lacks.
-            LanguageError: If the language is not spoken here.
-        """
-        target = parse_prompt(prompt).target
-        prior = spectral_prior(overview, target)
-        yield write_answer(measure_evidence(prior.mask.values, overview, target), language).text
 
 
 def _graded(prior: Prior) -> Any:

@@ -21,6 +21,10 @@ td:first-child, th:first-child, td.text { text-align: left }
 .error { color: #a40000 } .warning { color: #8a5a00 } .fit { color: #006b3c }
 article { display: grid; grid-template-columns: auto auto 1fr; gap: 1rem; margin: 2rem 0; align-items: start }
 img { width: 16rem; image-rendering: pixelated }
+section.tile { display: flex; flex-wrap: wrap; gap: .6rem; margin: 1.5rem 0 }
+section.tile h3 { flex-basis: 100%; margin: 0; font-size: 1rem }
+figure { margin: 0 } figure img { width: 12.5rem } figcaption { font-size: .8rem; color: #555 }
+.key { display: inline-block; width: 1em; height: 1em; margin-right: .3em; border: 1px solid #555 }
 pre { white-space: pre-wrap; max-height: 9rem; overflow: auto; font-size: .8rem }
 """
 

@@ -70,7 +70,7 @@ def test_a_prior_that_is_given_is_believed(tile: xr.Dataset) -> None:
 @pytest.mark.parametrize("language", ["en", "de", "zh"])
 def test_its_explanation_holds(tile: xr.Dataset, language: str) -> None:
     text = "".join(IndexModel().explain(tile, WATER, language))
-    evidence = measure_evidence(spectral_prior(tile, "water").mask.values, tile, "water")
+    evidence = measure_evidence(spectral_prior(tile, "water").mask.values, tile, "water", min_area_px=4)
     verdicts = {claim.verdict for claim in check_explanation(text, evidence, language)}
     assert verdicts == {"holds"}
 

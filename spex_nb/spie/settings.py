@@ -52,7 +52,8 @@ class Settings:
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Settings:
         """Return the settings that ``build.json`` notes."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()})
+        choices: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in said.items()}
+        return cls(**choices)
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
