@@ -17,11 +17,13 @@ _HOMES = {
     "catalogue": ("index_info",),
     "errors": ("RadiometryWarning", "SpexError", "SpexWarning"),
     "claims": ("check_explanation",),
+    "evaluation": ("evaluate",),
     "evidence": ("measure_evidence",),
     "export": ("save_cog", "save_geopackage"),
     "filters": ("apply_filters",),
     "instructions": ("parse_instruction",),
     "indices": ("compute_index", "compute_indices", "list_indices"),
+    "mask_models": ("load_mask_model",),
     "plotting": (
         "plot_histogram",
         "plot_index",

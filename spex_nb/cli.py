@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from spex_nb import __version__
+from spex_nb.cli_eval import eval_
 from spex_nb.cli_spie import spie
 from spex_nb.errors import SpexError, SpexWarning
 from spex_nb.extras import require_extra
@@ -41,10 +42,11 @@ class Door(click.Group):
 @click.group(cls=Door)
 @click.version_option(__version__, prog_name="spex")
 def main() -> None:
-    """Read multispectral scenes, compute spectral indices, build instruction datasets."""
+    """Read multispectral scenes, compute spectral indices, build instruction datasets, evaluate models."""
 
 
 main.add_command(spie)
+main.add_command(eval_)
 
 
 def scene_options(command: Callable[..., Any]) -> Callable[..., Any]:

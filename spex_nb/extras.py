@@ -11,6 +11,7 @@ from spex_nb.errors import MissingExtraError, nearest
 EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "cluster": ("distributed",),
+        "evaluation": ("sklearn",),
         "map": ("ipywidgets", "ipyleaflet", "leafmap"),
         "model": ("torch", "transformers", "safetensors", "tokenizers"),
         "stac": ("pystac_client",),

@@ -56,3 +56,8 @@ def get_target(name: str) -> Target:
             fix=nearest(str(name), _BY_WORD) or "Name one of these.",
         )
     return found
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two targets may name the same ground: what is built on is no neighbour of its buildings."""
+    return one == other or {one, other} <= {*PARENT, *PARENT.values()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from spex_nb.errors import DatasetError, nearest
 from spex_nb.spie.records import SPLITS, Record, read_records
+from spex_nb.spie.settings import Settings
 from spex_nb.spie.tiles import read_mask, read_tile
 
 if TYPE_CHECKING:
@@ -35,6 +37,20 @@ class SpieDataset:
                 "The index of the dataset cannot be read",
                 found=f"{self.folder / 'index.parquet'}: {error}",
                 expected="the Parquet file that spie.build writes",
+                fix="Build again with the same settings: finished tiles are not done twice.",
+            ) from error
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The choices that it was built with."""
+        noted = self.folder / "build.json"
+        try:
+            return Settings.from_json(json.loads(noted.read_text(encoding="utf-8"))["settings"])
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise DatasetError(
+                "The settings of the dataset cannot be read",
+                found=f"{noted}: {error}",
+                expected="the JSON file that spie.build writes",
                 fix="Build again with the same settings: finished tiles are not done twice.",
             ) from error
 

@@ -17,7 +17,7 @@ from spex_nb.priors import spectral_prior
 from spex_nb.prompts import build_prompt
 from spex_nb.regions import find_regions
 from spex_nb.spie.settings import Settings, draw
-from spex_nb.targets import PARENT, get_target
+from spex_nb.targets import get_target, overlap
 from spex_nb.types import Evidence, Region
 
 Rewrite = Callable[[str], str]
@@ -104,7 +104,7 @@ class _Desk:
             target,
             index=self.index(target),
             ground=self.ground,
-            others={name: mask for name, mask in self.masks.items() if not _overlap(name, target)},
+            others={name: mask for name, mask in self.masks.items() if not overlap(name, target)},
             min_area_px=self.settings.min_area_px,
             source="label",
             is_relative=self.tile.spex.is_relative,
@@ -137,8 +137,3 @@ class _Desk:
         if other != written.text and same_figures(written.text, other, evidence, language):
             return other, f"{written.template}+"
         return written.text, written.template
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Whether two targets may name the same ground: what is built on is no neighbour of its buildings."""
-    return one == other or {one, other} <= {*PARENT, *PARENT.values()}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spex_nb.errors import SpexError
-from spex_nb.export import written_whole
+from spex_nb.pages import data_uri, write_page
 from spex_nb.plotting import Picture
 from spex_nb.spie.checking import CheckReport
 from spex_nb.spie.dataset import SpieDataset, open_dataset
@@ -24,17 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PICTURES = 24
-SIDE_PX = 256
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a }
-table { border-collapse: collapse; margin: 1rem 0 }
-td, th { padding: .3rem .8rem; border-bottom: 1px solid #ccc; text-align: right }
-td:first-child, th:first-child, td.text { text-align: left }
-.error { color: #a40000 } .warning { color: #8a5a00 } .fit { color: #006b3c }
-article { display: grid; grid-template-columns: auto auto 1fr; gap: 1rem; margin: 2rem 0; align-items: start }
-img { width: 16rem; image-rendering: pixelated }
-pre { white-space: pre-wrap; max-height: 9rem; overflow: auto; font-size: .8rem }
-"""
 
 
 def show_record(dataset: SpieDataset, record: Record) -> Figure:
@@ -76,10 +63,7 @@ def write_report(report: CheckReport, path: str | Path, *, pictures: int = PICTU
         "<h2>Records</h2>",
         *(_article(dataset, record) for record in shown),
     ]
-    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>SPIE</title><style>{STYLE}</style>'
-    with written_whole(path, overwrite=True) as part:
-        part.write_text(f"{page}<body>{''.join(body)}</body></html>", encoding="utf-8")
-    return Path(path)
+    return write_page("SPIE", body, path)
 
 
 def _problems(report: CheckReport) -> str:
@@ -102,7 +86,7 @@ def _drawn(dataset: SpieDataset, count: int) -> list[Record]:
 
 def _article(dataset: SpieDataset, record: Record) -> str:
     try:
-        pictures = "".join(f'<img alt="" src="{_data_uri(picture)}">' for picture in _pictures(dataset, record))
+        pictures = "".join(f'<img alt="" src="{data_uri(picture)}">' for picture in _pictures(dataset, record))
     except (SpexError, IndexError) as error:  # damaged, or a mask of another size: the report must say so all the same
         pictures = f'<p class="error">cannot be shown</p><p class="error">{escape(str(error))}</p>'
     head = f"{record.id} · {record.split} · {record.language} · attributes from: {record.source}"
@@ -121,13 +105,3 @@ def _pictures(dataset: SpieDataset, record: Record) -> Sequence[Any]:
     over[mask] = 0.4 * over[mask] + 0.6 * np.array(PALETTE[1]) / 255
     over[~known] = np.array(PALETTE[255]) / 255
     return [(255 * each).astype(np.uint8) for each in (picture, over)]
-
-
-def _data_uri(picture: Any) -> str:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    image = Image.fromarray(picture)
-    image.thumbnail((SIDE_PX, SIDE_PX))
-    image.save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

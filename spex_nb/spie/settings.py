@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from spex_nb.errors import DatasetError
 from spex_nb.targets import TARGETS, get_target
@@ -49,6 +50,12 @@ class Settings:
     split: tuple[float, float, float] = (0.8, 0.1, 0.1)
     rgb: bool = False
     seed: int = 0
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Settings:
+        """Return the settings that ``build.json`` notes."""
+        choices: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in said.items()}
+        return cls(**choices)
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense.
