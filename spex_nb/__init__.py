@@ -22,6 +22,7 @@ _HOMES = {
     "filters": ("apply_filters",),
     "instructions": ("parse_instruction",),
     "indices": ("compute_index", "compute_indices", "list_indices"),
+    "mask_models": ("load_mask_model",),
     "plotting": (
         "plot_histogram",
         "plot_index",
