@@ -9,11 +9,23 @@ import numpy as np
 
 from spex_nb.types import Rectangle
 
+BLOCK_PX = 2**22
+"""Pixels whose runs are looked for at a time."""
+
 
 def label_runs(pixels: Any, connectivity: int) -> tuple[Any, Any]:
-    """Return the runs of a mask, int32 [N, 3] in reading order, and the number of the region of each, from 0."""
-    from scipy import ndimage
+    """Return the runs of a mask, int32 [N, 3] in reading order, and the number of the region of each, from 0.
 
+    Regions are numbered by their first pixel in reading order. Beside the mask, memory goes with the number of runs.
+    """
+    height, width = pixels.shape
+    rows = max(1, BLOCK_PX // (width + 1))
+    runs = np.concatenate([_runs(pixels[top : top + rows], top) for top in range(0, max(height, 1), rows)])
+    return runs, _numbers(runs, reach=1 if connectivity == 8 else 0)  # noqa: PLR2004
+
+
+def _runs(pixels: Any, top: int) -> Any:
+    """Return the runs of some rows, the first of which is ``top``."""
     height, width = pixels.shape
     edges = np.zeros((height, width + 1), bool)  # where a run begins or ends
     if width:
@@ -21,9 +33,22 @@ def label_runs(pixels: Any, connectivity: int) -> tuple[Any, Any]:
         np.not_equal(pixels[:, 1:], pixels[:, :-1], out=edges[:, 1:-1])
     at = np.flatnonzero(edges)
     rows, columns = at // (width + 1), at % (width + 1)
-    runs = np.stack([rows[::2], columns[::2], columns[1::2]], 1).astype(np.int32)
-    numbers, _ = ndimage.label(pixels, np.ones((3, 3)) if connectivity == 8 else None)  # noqa: PLR2004
-    return runs, numbers[runs[:, 0], runs[:, 1]] - 1
+    return np.stack([rows[::2] + top, columns[::2], columns[1::2]], 1).astype(np.int32)
+
+
+def _numbers(runs: Any, reach: int) -> Any:
+    """Number the regions that runs of neighbouring rows make where they meet, or pass each other by ``reach``."""
+    from scipy import sparse
+
+    row, first, end = runs.astype(np.int64).T
+    span = end.max(initial=0) + 2  # no run of one row reaches into the keys of the next
+    begin = np.searchsorted(row * span + end, (row + 1) * span + first - reach, side="right")
+    stop = np.searchsorted(row * span + first, (row + 1) * span + end + reach, side="left")
+    counts = np.maximum(stop - begin, 0)
+    pointers = np.concatenate([[0], np.cumsum(counts)])
+    below = np.arange(pointers[-1]) + np.repeat(begin - pointers[:-1], counts)
+    graph = sparse.csr_array((np.ones(len(below)), below, pointers), shape=(len(runs), len(runs)))
+    return sparse.csgraph.connected_components(graph, directed=False)[1]
 
 
 def pixel_positions(runs: Any, width: int) -> Any:
