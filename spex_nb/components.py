@@ -1,7 +1,8 @@
-"""Connected components of a mask as runs of pixels: a scene of any size with many regions takes little memory."""
+"""Runs of pixels, and the regions that they make: a scene of any size with many regions takes little memory."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,71 @@ def pixel_positions(runs: Any, width: int) -> Any:
     first, lengths = runs[:, 0].astype(np.int64) * width + runs[:, 1], (runs[:, 2] - runs[:, 1]).astype(np.int64)
     ends = np.cumsum(lengths)
     return np.arange(lengths.sum()) + np.repeat(first - (ends - lengths), lengths)
+
+
+def paint_runs(runs: Any, values: Any, shape: tuple[int, int]) -> Any:
+    """Return uint8 [H, W] that holds a value on the pixels of each run, and 0 elsewhere; runs do not overlap.
+
+    Args:
+        runs: int [N, 3], in any order.
+        values: Of each run 0..255, or one for all.
+        shape: (height, width).
+    """
+    height, width = shape
+    order = np.argsort(runs[:, 0], kind="stable")
+    row, first, end = runs[order].T
+    steps = np.broadcast_to(np.asarray(values, np.int16), len(runs))[order]
+    painted = np.empty(shape, np.uint8)
+    rows = max(1, BLOCK_PX // (width + 1))
+    for top in range(0, height, rows):
+        here = slice(*np.searchsorted(row, (top, top + rows)))
+        edges = np.zeros((min(rows, height - top), width + 1), np.int16)
+        edges[row[here] - top, first[here]] += steps[here]
+        edges[row[here] - top, end[here]] -= steps[here]
+        painted[top : top + rows] = np.cumsum(edges, axis=1, dtype=np.int16, out=edges)[:, :-1]
+    return painted
+
+
+class RegionSums:
+    """Means and spreads of values inside regions, gathered from rows that are never in memory together.
+
+    Args:
+        runs: Of each region, int [N, 3].
+    """
+
+    def __init__(self, runs: Sequence[Any]) -> None:
+        joined = np.concatenate([np.empty((0, 3), np.int32), *runs])
+        numbers = np.repeat(np.arange(len(runs)), [len(own) for own in runs])
+        order = np.argsort(joined[:, 0], kind="stable")
+        self._runs, self._numbers = joined[order], numbers[order]
+        self._sums = np.zeros((3, len(runs)))
+
+    def add(self, top: int, values: Any) -> None:
+        """Add the rows from ``top`` on: float [h, W], NaN where undefined."""
+        height, width = values.shape
+        here = slice(*np.searchsorted(self._runs[:, 0], (top, top + height)))
+        runs = self._runs[here] - np.array([top, 0, 0], np.int32)
+        if not len(runs):
+            return
+        inside = values.ravel()[pixel_positions(runs, width)].astype(np.float64)
+        known = np.isfinite(inside)
+        inside[~known] = 0
+        starts = np.concatenate([[0], np.cumsum(runs[:-1, 2] - runs[:-1, 1])])
+        for total, one in zip(self._sums, (known, inside, inside**2), strict=True):
+            of_runs = np.add.reduceat(one, starts, dtype=np.float64)
+            total += np.bincount(self._numbers[here], weights=of_runs, minlength=len(total))
+
+    @property
+    def means(self) -> Any:
+        """Mean of each region: float64 [N], NaN where nothing is known."""
+        with np.errstate(invalid="ignore"):
+            return self._sums[1] / self._sums[0]
+
+    @property
+    def spreads(self) -> Any:
+        """Standard deviation of each region: float64 [N], NaN where nothing is known."""
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(np.maximum(self._sums[2] / self._sums[0] - self.means**2, 0))
 
 
 @dataclass(frozen=True)
