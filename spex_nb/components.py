@@ -107,9 +107,9 @@ class RegionSums:
         known = np.isfinite(inside)
         inside[~known] = 0
         starts = np.concatenate([[0], np.cumsum(runs[:-1, 2] - runs[:-1, 1])])
-        for total, one in zip(self._sums, (known, inside, inside**2), strict=True):
+        for i, one in enumerate((known, inside, inside**2)):
             of_runs = np.add.reduceat(one, starts, dtype=np.float64)
-            total += np.bincount(self._numbers[here], weights=of_runs, minlength=len(total))
+            self._sums[i] += np.bincount(self._numbers[here], weights=of_runs, minlength=self._sums.shape[1])
 
     @property
     def means(self) -> Any:
