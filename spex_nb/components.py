@@ -1,7 +1,8 @@
-"""Connected components of a mask as runs of pixels: a scene of any size with many regions takes little memory."""
+"""Runs of pixels, and the regions that they make: a scene of any size with many regions takes little memory."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +10,23 @@ import numpy as np
 
 from spex_nb.types import Rectangle
 
+BLOCK_PX = 2**22
+"""Pixels whose runs are looked for at a time."""
+
 
 def label_runs(pixels: Any, connectivity: int) -> tuple[Any, Any]:
-    """Return the runs of a mask, int32 [N, 3] in reading order, and the number of the region of each, from 0."""
-    from scipy import ndimage
+    """Return the runs of a mask, int32 [N, 3] in reading order, and the number of the region of each, from 0.
 
+    Regions are numbered by their first pixel in reading order. Beside the mask, memory goes with the number of runs.
+    """
+    height, width = pixels.shape
+    rows = max(1, BLOCK_PX // (width + 1))
+    runs = np.concatenate([_runs(pixels[top : top + rows], top) for top in range(0, max(height, 1), rows)])
+    return runs, _numbers(runs, reach=1 if connectivity == 8 else 0)  # noqa: PLR2004
+
+
+def _runs(pixels: Any, top: int) -> Any:
+    """Return the runs of some rows, the first of which is ``top``."""
     height, width = pixels.shape
     edges = np.zeros((height, width + 1), bool)  # where a run begins or ends
     if width:
@@ -21,9 +34,22 @@ def label_runs(pixels: Any, connectivity: int) -> tuple[Any, Any]:
         np.not_equal(pixels[:, 1:], pixels[:, :-1], out=edges[:, 1:-1])
     at = np.flatnonzero(edges)
     rows, columns = at // (width + 1), at % (width + 1)
-    runs = np.stack([rows[::2], columns[::2], columns[1::2]], 1).astype(np.int32)
-    numbers, _ = ndimage.label(pixels, np.ones((3, 3)) if connectivity == 8 else None)  # noqa: PLR2004
-    return runs, numbers[runs[:, 0], runs[:, 1]] - 1
+    return np.stack([rows[::2] + top, columns[::2], columns[1::2]], 1).astype(np.int32)
+
+
+def _numbers(runs: Any, reach: int) -> Any:
+    """Number the regions that runs of neighbouring rows make where they meet, or pass each other by ``reach``."""
+    from scipy import sparse
+
+    row, first, end = runs.astype(np.int64).T
+    span = end.max(initial=0) + 2  # no run of one row reaches into the keys of the next
+    begin = np.searchsorted(row * span + end, (row + 1) * span + first - reach, side="right")
+    stop = np.searchsorted(row * span + first, (row + 1) * span + end + reach, side="left")
+    counts = np.maximum(stop - begin, 0)
+    pointers = np.concatenate([[0], np.cumsum(counts)])
+    below = np.arange(pointers[-1]) + np.repeat(begin - pointers[:-1], counts)
+    graph = sparse.csr_array((np.ones(len(below)), below, pointers), shape=(len(runs), len(runs)))
+    return sparse.csgraph.connected_components(graph, directed=False)[1]
 
 
 def pixel_positions(runs: Any, width: int) -> Any:
@@ -31,6 +57,71 @@ def pixel_positions(runs: Any, width: int) -> Any:
     first, lengths = runs[:, 0].astype(np.int64) * width + runs[:, 1], (runs[:, 2] - runs[:, 1]).astype(np.int64)
     ends = np.cumsum(lengths)
     return np.arange(lengths.sum()) + np.repeat(first - (ends - lengths), lengths)
+
+
+def paint_runs(runs: Any, values: Any, shape: tuple[int, int]) -> Any:
+    """Return uint8 [H, W] that holds a value on the pixels of each run, and 0 elsewhere; runs do not overlap.
+
+    Args:
+        runs: int [N, 3], in any order.
+        values: Of each run 0..255, or one for all.
+        shape: (height, width).
+    """
+    height, width = shape
+    order = np.argsort(runs[:, 0], kind="stable")
+    row, first, end = runs[order].T
+    steps = np.broadcast_to(np.asarray(values, np.int16), len(runs))[order]
+    painted = np.empty(shape, np.uint8)
+    rows = max(1, BLOCK_PX // (width + 1))
+    for top in range(0, height, rows):
+        here = slice(*np.searchsorted(row, (top, top + rows)))
+        edges = np.zeros((min(rows, height - top), width + 1), np.int16)
+        edges[row[here] - top, first[here]] += steps[here]
+        edges[row[here] - top, end[here]] -= steps[here]
+        painted[top : top + rows] = np.cumsum(edges, axis=1, dtype=np.int16, out=edges)[:, :-1]
+    return painted
+
+
+class RegionSums:
+    """Means and spreads of values inside regions, gathered from rows that are never in memory together.
+
+    Args:
+        runs: Of each region, int [N, 3].
+    """
+
+    def __init__(self, runs: Sequence[Any]) -> None:
+        joined = np.concatenate([np.empty((0, 3), np.int32), *runs])
+        numbers = np.repeat(np.arange(len(runs)), [len(own) for own in runs])
+        order = np.argsort(joined[:, 0], kind="stable")
+        self._runs, self._numbers = joined[order], numbers[order]
+        self._sums = np.zeros((3, len(runs)))
+
+    def add(self, top: int, values: Any) -> None:
+        """Add the rows from ``top`` on: float [h, W], NaN where undefined."""
+        height, width = values.shape
+        here = slice(*np.searchsorted(self._runs[:, 0], (top, top + height)))
+        runs = self._runs[here] - np.array([top, 0, 0], np.int32)
+        if not len(runs):
+            return
+        inside = values.ravel()[pixel_positions(runs, width)].astype(np.float64)
+        known = np.isfinite(inside)
+        inside[~known] = 0
+        starts = np.concatenate([[0], np.cumsum(runs[:-1, 2] - runs[:-1, 1])])
+        for i, one in enumerate((known, inside, inside**2)):
+            of_runs = np.add.reduceat(one, starts, dtype=np.float64)
+            self._sums[i] += np.bincount(self._numbers[here], weights=of_runs, minlength=self._sums.shape[1])
+
+    @property
+    def means(self) -> Any:
+        """Mean of each region: float64 [N], NaN where nothing is known."""
+        with np.errstate(invalid="ignore"):
+            return self._sums[1] / self._sums[0]
+
+    @property
+    def spreads(self) -> Any:
+        """Standard deviation of each region: float64 [N], NaN where nothing is known."""
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(np.maximum(self._sums[2] / self._sums[0] - self.means**2, 0))
 
 
 @dataclass(frozen=True)

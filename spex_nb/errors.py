@@ -122,6 +122,14 @@ class OutputError(SpexError):
     """A result cannot be written where it was asked for."""
 
 
+class ExtractionError(SpexError):
+    """An extraction cannot be run like this, or every tile of it failed."""
+
+
+class ExtractionCancelledError(ExtractionError):
+    """The user cancelled an extraction."""
+
+
 class MissingExtraError(SpexError, ImportError):
     """A part of spex_nb needs packages that are not installed."""
 

@@ -13,8 +13,7 @@ import xarray as xr
 from spex_nb.asked_tiles import AskedTile
 from spex_nb.errors import BandError
 from spex_nb.pages import data_uri
-from spex_nb.plotting import composite
-from spex_nb.spie.tiles import picture_of
+from spex_nb.plotting import composite, picture_of
 
 TARGET, NOT_TARGET, UNKNOWN = (240, 240, 240), (40, 40, 40), (140, 140, 140)
 DIFFERENCES = {

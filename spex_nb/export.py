@@ -1,8 +1,9 @@
-"""Results as files: rasters as cloud-optimised GeoTIFF, polygons as GeoPackage. Nothing is half written."""
+"""Results as files: rasters as cloud-optimised GeoTIFF, polygons as GeoPackage and others. Nothing is half written."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 import spex_nb.accessor  # noqa: F401  (registers .spex)
-from spex_nb.errors import GridWarning, OutputError
+from spex_nb.errors import GridError, GridWarning, OutputError
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -46,6 +47,37 @@ def written_whole(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
         for leftover in Path(folder).iterdir():
             leftover.unlink()
         Path(folder).rmdir()
+
+
+@contextmanager
+def folder_written_whole(path: str | Path, overwrite: bool, mark: str) -> Iterator[Path]:
+    """Give an empty folder beside ``path``; rename it to ``path`` on success, remove it on failure.
+
+    Args:
+        path: The folder that is wanted.
+        overwrite: Whether an existing one is replaced; only one that holds ``mark``, or nothing, ever is.
+        mark: A file that tells such folders from others.
+
+    Raises:
+        OutputError: If ``path`` exists and may not be replaced, or its parent is missing or read-only.
+    """
+    target = Path(path)
+    _require_writable(target, overwrite)
+    if target.exists() and not (target / mark).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise OutputError(
+            "Something else lies where the result should go", found=str(target), expected=f"a folder with {mark}",
+            fix="Choose another path; only results are ever overwritten.",
+        )  # fmt: skip
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    part = work / target.name
+    part.mkdir()
+    try:
+        yield part
+        if target.exists():
+            target.replace(work / "old")
+        part.replace(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _require_writable(target: Path, overwrite: bool) -> None:
@@ -106,7 +138,6 @@ def _as_dataset(layers: xr.DataArray | xr.Dataset) -> xr.Dataset:
 
 def _write(dataset: xr.Dataset, part: Path, colors: Any, progress: bool) -> None:
     import rasterio
-    from rasterio.shutil import copy
 
     plain = part.with_name("tiled.tif")
     discrete = all(variable.dtype in (bool, np.uint8) for variable in dataset.data_vars.values())
@@ -124,9 +155,22 @@ def _write(dataset: xr.Dataset, part: Path, colors: Any, progress: bool) -> None
             _describe(file, dataset, colors if discrete else None)
             for window, pixels in _windows(dataset, profile["dtype"], progress):
                 file.write(pixels, window=window)
-        overviews = "nearest" if discrete else "average"
-        options = {"compress": "deflate", "blocksize": BLOCK, "num_threads": "all_cpus"}
-        copy(plain, part, driver="COG", predictor="yes", overview_resampling=overviews, **options)
+        copy_as_cog(plain, part, discrete=discrete)
+
+
+def copy_as_cog(plain: Path, path: Path, *, discrete: bool) -> None:
+    """Copy a GeoTIFF as a cloud-optimised one, with overviews.
+
+    Args:
+        plain: The file.
+        path: Where to.
+        discrete: Whether its numbers are classes, which have no mean.
+    """
+    from rasterio.shutil import copy
+
+    overviews = "nearest" if discrete else "average"
+    options = {"compress": "deflate", "blocksize": BLOCK, "num_threads": "all_cpus"}
+    copy(plain, path, driver="COG", predictor="yes", overview_resampling=overviews, **options)
 
 
 def _describe(file: Any, dataset: xr.Dataset, colors: Any) -> None:
@@ -186,6 +230,79 @@ def save_geopackage(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: boo
     if frame.crs is None:
         _say_loose_polygons(path)
     return Path(path)
+
+
+def save_geoparquet(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write polygons as GeoParquet.
+
+    Raises:
+        OutputError: If the path cannot be written.
+
+    Warns:
+        GridWarning: If the polygons have no CRS.
+    """
+    with written_whole(path, overwrite) as part:
+        frame.to_parquet(part, index=False)
+    if frame.crs is None:
+        _say_loose_polygons(path)
+    return Path(path)
+
+
+def save_geojson(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write polygons as GeoJSON in longitude and latitude, cut where they cross the antimeridian (RFC 7946).
+
+    Raises:
+        OutputError: If the path cannot be written.
+        GridError: If the polygons have no CRS.
+    """
+    if frame.crs is None:
+        raise GridError(
+            "GeoJSON needs longitude and latitude", found="polygons without a CRS", expected="polygons on the map",
+            fix="Give the scene a CRS and transform, or write a GeoPackage, which takes pixels too.",
+        )  # fmt: skip
+    with written_whole(path, overwrite) as part:
+        to_lonlat(frame).to_file(part, driver="GeoJSON", RFC7946="YES")
+    return Path(path)
+
+
+def to_lonlat(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return polygons in longitude and latitude (WGS 84), cut where they cross the antimeridian."""
+    import shapely
+
+    turned = frame.to_crs(4326)
+    if not len(turned):
+        return turned
+    centre = shapely.get_coordinates(turned.geometry.iloc[0])[0, 0]
+    # Longitudes that jump by 360 within a polygon are laid beside each other, then what lies beyond 180 is cut off.
+    unwrapped = shapely.transform(turned.geometry.values, lambda xy: _near(xy, centre))
+    return turned.set_geometry(_cut_at_antimeridian(unwrapped), crs=4326)
+
+
+def _near(lonlat: Any, centre: float) -> Any:
+    lon, lat = lonlat.T
+    return np.stack([centre + (lon - centre + 180) % 360 - 180, lat], 1)
+
+
+def _cut_at_antimeridian(polygons: Any) -> Any:
+    import shapely
+
+    bounds = shapely.bounds(polygons)
+    outside = (bounds[:, 0] < -180) | (bounds[:, 2] > 180)  # noqa: PLR2004 (degrees)
+    cut = np.array(polygons, dtype=object)
+    for i in np.flatnonzero(outside):
+        parts = [
+            shapely.transform(
+                shapely.intersection(cut[i], shapely.box(west, -90, west + 360, 90)), _shifted(-180 - west)
+            )
+            for west in (-540, -180, 180)
+        ]
+        kept = [p for part in parts for p in shapely.get_parts(part) if p.geom_type == "Polygon" and p.area]
+        cut[i] = kept[0] if len(kept) == 1 else shapely.multipolygons(kept)
+    return cut
+
+
+def _shifted(degrees: float) -> Any:
+    return lambda lonlat: lonlat + np.array([degrees, 0])
 
 
 def _say_loose_polygons(path: str | Path) -> None:

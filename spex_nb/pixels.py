@@ -98,13 +98,14 @@ def sample_of(groups: Sequence[BandGroup], grid: Grid) -> Any:
     """Return valid reflectance of nine small windows spread over the scene, as one flat array."""
     windows = [
         Window(left, top, min(SAMPLE_SIDE, grid.width), min(SAMPLE_SIDE, grid.height))
-        for top in _spread(grid.height)
-        for left in _spread(grid.width)
+        for top in spread_starts(grid.height, SAMPLE_SIDE)
+        for left in spread_starts(grid.width, SAMPLE_SIDE)
     ]
     numbers = np.concatenate([group(window).ravel() for group in groups for window in windows])
     return numbers[np.isfinite(numbers)]
 
 
-def _spread(size: int) -> list[int]:
-    room = max(0, size - SAMPLE_SIDE)
+def spread_starts(size: int, side: int) -> list[int]:
+    """Return where windows of a side begin that lie at both ends and in the middle."""
+    room = max(0, size - side)
     return sorted({0, room // 2, room})

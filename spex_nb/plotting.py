@@ -22,15 +22,25 @@ LONGEST_SIDE_PX = 1200
 """Larger scenes are thinned to this before they are drawn."""
 COMPOSITES = {"true": ("red", "green", "blue"), "false": ("nir", "red", "green")}
 NODATA_GREY = 0.85
+COLORS = {
+    "water": "#0072b2", "vegetation": "#009e73", "building": "#d55e00", "built_up": "#cc79a7", "bare_soil": "#e69f00",
+    "road": "#56b4e9", "snow": "#ffffff", "burn": "#000000",
+}  # fmt: skip
+"""Okabe and Ito's colours, by target."""
 
 
 class Picture(Figure):
     """A figure that a notebook shows by itself, though pyplot does not know it."""
 
     def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=90)
-        return buffer.getvalue()
+        return picture_bytes(self)
+
+
+def picture_bytes(figure: Figure) -> bytes:
+    """Return a figure as a PNG for a notebook or page."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90)
+    return buffer.getvalue()
 
 
 def plot_scene(
@@ -96,6 +106,50 @@ def plot_mask(scene: xr.Dataset, mask: xr.DataArray, color: str = "#0072b2", ban
     axes.imshow(overlay, extent=_extent(scene), interpolation="nearest")
     axes.set_title(f"{mask.name or 'mask'}: {float(mask.mean()):.1%} of the scene")
     return figure
+
+
+def plot_classes(scene: xr.Dataset, mask: xr.DataArray, names: Mapping[str, str]) -> Figure:
+    """Draw the classes of a mask over the picture of its scene, with a legend.
+
+    Args:
+        scene: Bands [H, W]; in true colour where they allow it.
+        mask: uint8 [H, W] of the same ground, with as many pixels or more: 0 none, 1 ... n the classes, 255 no data.
+        names: Id of each class, in the order of its number, and what the legend calls it.
+    """
+    from matplotlib.patches import Patch
+
+    figure, axes = _figure()
+    axes.imshow(picture_of(_thinned(scene)), extent=_extent(scene), interpolation="nearest")
+    thin = _thinned(mask).values
+    overlay = np.zeros((*thin.shape, 4))
+    for number, name in enumerate(names, start=1):
+        overlay[thin == number] = (*class_color(name), 0.6)
+    left, right, bottom, top = axes.images[0].get_extent()
+    axes.imshow(overlay, extent=(left, right, bottom, top), interpolation="nearest")
+    _label_axes(axes, scene)
+    keys = [Patch(color=(*class_color(name), 0.6), label=_plain(label)) for name, label in names.items()]
+    axes.legend(handles=keys, loc="upper left", bbox_to_anchor=(0, -0.12), frameon=False, ncols=2)
+    return figure
+
+
+def class_color(name: str) -> tuple[float, float, float]:
+    """Return the colour of a target, red, green and blue in 0..1, that readers without red or green tell apart."""
+    from matplotlib.colors import to_rgb
+
+    return to_rgb(COLORS.get(name, "#f0e442"))
+
+
+def picture_of(scene: xr.Dataset) -> Any:
+    """Return a scene in true colour, its first band in grey where it has no red, green and blue: 0..1 [H, W, 3]."""
+    try:
+        return composite(scene)
+    except BandError:
+        return composite(scene, scene.spex.bands[:1] * 3)
+
+
+def _plain(text: str) -> str:
+    """Return text that matplotlib does not read as a formula, nor hides in a legend."""
+    return text.replace("$", r"\$").lstrip("_")
 
 
 def plot_regions(scene: xr.Dataset, regions: Sequence[Region], color: str = "#f0e442", bands: Any = "true") -> Figure:

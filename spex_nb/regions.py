@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import xarray as xr
 
-from spex_nb.components import Components, label_runs, pixel_positions
+from spex_nb.components import Components, label_runs, paint_runs
 from spex_nb.errors import RegionError
 from spex_nb.ground import Ground
 from spex_nb.types import Attributes, Point, Region, RegionSource
@@ -151,10 +151,8 @@ def region_attributes(region: Region, *, rich: bool = False) -> Attributes:
 
 def region_mask(regions: Sequence[Region], shape: tuple[int, int]) -> Any:
     """Return regions as a mask again: bool [H, W]."""
-    mask = np.zeros(shape, bool)
-    for region in regions:
-        mask.ravel()[pixel_positions(region.runs, shape[1])] = True
-    return mask
+    runs = [np.empty((0, 3), np.int32), *(region.runs for region in regions)]
+    return paint_runs(np.concatenate(runs), 1, shape).astype(bool)
 
 
 def region_polygon(region: Region) -> Any:
@@ -165,9 +163,7 @@ def region_polygon(region: Region) -> Any:
 
     top, left = region.runs[0, 0], region.runs[:, 1].min()
     moved = region.runs - [top, left, left]
-    shape = int(moved[-1, 0]) + 1, int(moved[:, 2].max())
-    painted = np.zeros(shape, np.uint8)
-    painted.ravel()[pixel_positions(moved, shape[1])] = 1
+    painted = paint_runs(moved, 1, (int(moved[-1, 0]) + 1, int(moved[:, 2].max())))
     found = shapes(painted, painted.astype(bool), connectivity=4, transform=Affine.translation(left, top))
     parts = [shapely.make_valid(shapely.geometry.shape(outline)) for outline, _ in found]
     return parts[0] if len(parts) == 1 else shapely.multipolygons(shapely.get_parts(parts))

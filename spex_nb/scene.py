@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import and_
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import rioxarray  # noqa: F401  (registers .rio)
@@ -213,8 +213,15 @@ def _assemble(groups: Sequence[BandGroup], masks: Sequence[Any], grid: Grid, chu
         clear = read_window(mask, *size) if chunks is None else lazy_bands(mask, 1, bool, size, chunks)
         valid = valid & clear[0]
     variables = {name: (("y", "x"), plane) for name, plane in planes.items()}
-    scene = xr.Dataset(variables | {"valid": (("y", "x"), valid)}, coords=_coordinates(grid))
-    placed: Scene = scene.rio.write_transform(grid.transform)
+    return on_grid(xr.Dataset(variables | {"valid": (("y", "x"), valid)}), grid)
+
+
+Layers = TypeVar("Layers", xr.Dataset, xr.DataArray)
+
+
+def on_grid(data: Layers, grid: Grid) -> Layers:
+    """Return layers [H, W] with the coordinates, transform and CRS of their grid."""
+    placed: Layers = data.assign_coords(_coordinates(grid)).rio.write_transform(grid.transform)
     return placed if grid.crs is None else placed.rio.write_crs(grid.crs)
 
 

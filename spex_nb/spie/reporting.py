@@ -11,12 +11,12 @@ import numpy as np
 
 from spex_nb.errors import SpexError
 from spex_nb.pages import data_uri, write_page
-from spex_nb.plotting import Picture
+from spex_nb.plotting import Picture, picture_of
 from spex_nb.spie.checking import CheckReport
 from spex_nb.spie.dataset import SpieDataset, open_dataset
 from spex_nb.spie.records import Record
 from spex_nb.spie.settings import draw
-from spex_nb.spie.tiles import PALETTE, picture_of
+from spex_nb.spie.tiles import PALETTE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

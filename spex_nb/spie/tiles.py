@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spex_nb.errors import BandError, UnreadableSourceError
-from spex_nb.plotting import composite
+from spex_nb.errors import UnreadableSourceError
+from spex_nb.plotting import picture_of
 
 STEP = 1e-4
 """Reflectance is kept in steps of this size, as the products of most sensors do."""
@@ -129,14 +129,6 @@ def write_rgb(tile: xr.Dataset, path: Path) -> None:
     from PIL import Image
 
     Image.fromarray((255 * picture_of(tile)).astype(np.uint8)).save(path, compress_level=1)
-
-
-def picture_of(tile: xr.Dataset) -> Any:
-    """Return a tile in true colour, its first band in grey where it has no red, green and blue: 0..1 [H, W, 3]."""
-    try:
-        return composite(tile)
-    except BandError:
-        return composite(tile, tile.spex.bands[:1] * 3)
 
 
 def _quiet() -> Any:

@@ -1,0 +1,110 @@
+"""What one should know of a result beside its figures: who answered, why nothing was found, what went wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from spex_nb.extraction.assembling import Assembled
+from spex_nb.extraction.plans import Plan
+from spex_nb.extraction.prediction import Best, prior_of
+from spex_nb.mask_models import IndexModel
+from spex_nb.targets import TARGETS
+from spex_nb.tiling import Window
+from spex_nb.types import Region
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found on the way."""
+
+    found: Mapping[str, Sequence[Region]]
+    """Regions of each class, before the filters of the instruction."""
+    kept: Mapping[str, Sequence[Region]]
+    """Regions of each class, after them."""
+    made: Assembled
+    best: Mapping[str, Best]
+    """The best value of each target's index anywhere."""
+    failures: Mapping[Window, str]
+
+
+def notes_of(plan: Plan, findings: Findings, more: Sequence[str]) -> list[str]:
+    """Return the notes of a result, as sentences."""
+    notes = [
+        *_who_answered(plan),
+        *_resampled(plan),
+        *(sentence for name in plan.asked.classes for sentence in _why_nothing(name, plan, findings)),
+        *_overlaps(findings),
+        *more,
+        *_failed(plan, findings),
+        "" if plan.scene.spex.crs else "The scene has no CRS: areas and places are in pixels.",
+    ]
+    return [note for note in notes if note]
+
+
+def _who_answered(plan: Plan) -> Iterator[str]:
+    pixel = plan.scene.isel(y=slice(0, 1), x=slice(0, 1))
+    for target in plan.asked.layers:
+        if target not in plan.asked.by_index:
+            continue
+        prior = prior_of(pixel, target)
+        if not isinstance(plan.model, IndexModel):
+            yield f"The model {plan.model.id} was not trained on {TARGETS[target].word}: the spectral index answered."
+        yield "" if prior is None else prior.reason
+
+
+def _resampled(plan: Plan) -> Iterator[str]:
+    if plan.job.zoom != 1:
+        yield (
+            f"The scene's pixels of {plan.scene.spex.gsd_m:g} m were resampled to the {plan.model.gsd_m:g} m that the "
+            "model was made for; the mask is on the scene's own pixels."
+        )
+
+
+def _why_nothing(name: str, plan: Plan, findings: Findings) -> Iterator[str]:
+    """Say why a class is empty, if it is."""
+    if findings.kept[name]:
+        return
+    word = TARGETS[name].word if name in TARGETS else "everything else"
+    dropped = findings.found[name]
+    if dropped:
+        largest = dropped[0]
+        size = f"{largest.area_px:,} px" if largest.area_m2 is None else f"{largest.area_m2 / 1e4:,.3g} ha"
+        yield (
+            f"Of {len(dropped):,} regions of {word} none meets what was asked ({plan.instruction.meaning}); the "
+            f"largest has {size}."
+        )
+        return
+    smallest = plan.choices.min_area_px
+    yield f"No {word} was found in regions of at least {smallest} px: {_nearest_miss(name, plan, findings)}."
+
+
+def _nearest_miss(name: str, plan: Plan, findings: Findings) -> str:
+    """Say how near a target came to its threshold."""
+    highest = findings.made.highest.get(name, 0.0)
+    by_model = f"the highest probability seen is {highest:.3f}, the threshold {plan.choices.threshold:g}"
+    best = findings.best.get(name)
+    if best is None or not math.isfinite(best.value):
+        return by_model
+    extreme, side = ("highest", "above") if best.side == "above" else ("lowest", "below")
+    bound = f"{side} {best.threshold:g}" + (f", with {best.guard}" if best.guard else "")
+    by_index = f"the {extreme} {best.index_name} seen is {best.value:.3f}, and the target lies {bound}"
+    return by_index if name in plan.asked.by_index else f"{by_model}; {by_index}"
+
+
+def _overlaps(findings: Findings) -> Iterator[str]:
+    if findings.made.contested_px:
+        yield (
+            f"{findings.made.contested_px:,} pixels were claimed by more than one target; each went to the most "
+            "probable one."
+        )
+
+
+def _failed(plan: Plan, findings: Findings) -> Iterator[str]:
+    if findings.failures:
+        (row, col, height, width), why = next(iter(sorted(findings.failures.items())))
+        yield (
+            f"{len(findings.failures)} of {len(plan.tiling.windows)} tiles failed and count as no data, for example "
+            f"rows {row} to {row + height}, columns {col} to {col + width}: {why}"
+        )
