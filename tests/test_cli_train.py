@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 pytest.importorskip("torch", reason="training needs the extra [model]")
 
-from spex_nb import training  # noqa: E402 (after the check for torch)
-from spex_nb.cli import main  # noqa: E402
-from spex_nb.training import StageResult  # noqa: E402
+from spex_nb import training
+from spex_nb.cli import main
+from spex_nb.training import StageResult
 
 
 @pytest.fixture
