@@ -25,7 +25,7 @@ def train(stage: Any, config: Path, changes: tuple[str, ...], quiet: bool) -> No
     from spex_nb.training import read_stage, run_stage
 
     settings = read_stage(config, kind=stage, changes=dict(map(_change, changes)))
-    result = run_stage(settings, on_log=None if quiet else _Screen(settings.steps))
+    result = run_stage(settings, on_log=None if quiet else Screen(settings.steps))
     if not result.is_whole:
         click.echo(f"Ended after step {result.steps:,}: the same command goes on from {result.folder}", err=True)
         raise SystemExit(INTERRUPTED)
@@ -43,14 +43,15 @@ def _change(text: str) -> tuple[str, Any]:
         return name, value
 
 
-class _Screen:
-    """Shows a line of curves, on stderr."""
+class Screen:
+    """Shows curves line by line, on stderr."""
 
     def __init__(self, steps: int) -> None:
         self._steps, self._losses = steps, list[float]()
         self._first: tuple[float, float] | None = None
 
     def __call__(self, line: Mapping[str, float]) -> None:
+        """Show a line."""
         from spex_nb.training.curves import sparkline
 
         step = line["step"]

@@ -64,7 +64,7 @@ class SpexPredictor:
         Args:
             name: ``tiny``, a folder, or a name on the hub (with ``local_files_only=False``).
             device: Such as ``cuda``; the fastest there is if not given.
-            **options: As in `SpexModel.from_pretrained`.
+            **options: As in `SpexModel.from_pretrained`; in full precision if ``dtype`` is not given.
 
         Raises:
             CheckpointError: If weights or tokenizer are not there, or do not belong together.
@@ -78,7 +78,7 @@ class SpexPredictor:
                 expected="tokenizer and processor_config.json",
                 fix="Save model and processor into the same folder.",
             ) from error  # fmt: skip
-        model = SpexModel.from_pretrained(folder, **options)
+        model = SpexModel.from_pretrained(folder, **{"dtype": torch.float32} | options)
         model.to(device or _best_device())  # type: ignore[arg-type]  # torch's own, which transformers hides
         return cls(model, processor, Path(str(name)).name)
 
