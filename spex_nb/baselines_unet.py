@@ -32,7 +32,7 @@ from spex_nb.mask_models import TILE_PX, EvidenceExplainer
 
 WIDTHS = (16, 32, 64, 96, 128)
 """Channels at each scale: 923,124 parameters with 11 channels and 4 targets."""
-STEPS, BATCH, CROP_PX = 700, 8, 128
+BATCH, CROP_PX = 8, 128
 RATE, DECAY, WARM_UP, LAST_RATE, CLIP = 1.5e-3, 0.05, 40, 0.01, 1.0
 GAIN, OFFSET = 0.1, 0.01
 """How far bands are jittered in training: standard deviations of a factor, and of reflectance."""
@@ -123,7 +123,7 @@ def fit_unet(
     tiles: TrainTiles,
     targets: Sequence[str],
     *,
-    steps: int = STEPS,
+    steps: int,
     widths: Sequence[int] = WIDTHS,
     seed: int = 0,
     max_parameters: int | None = None,
