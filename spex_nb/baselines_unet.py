@@ -184,7 +184,7 @@ def _train(
         for _ in range(BATCH):
             order = order or [names[i] for i in generator.permutation(len(names))]
             crops.append(_crop(model, *tiles.tile(order.pop()), generator))
-        loss = _loss(network(torch.stack([x for x, _ in crops])), torch.stack([y for _, y in crops]), weights)
+        loss = _loss(network(_batch([x for x, _ in crops], 0)), _batch([y for _, y in crops], UNKNOWN), weights)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), CLIP)
@@ -204,7 +204,7 @@ def _crop(
     truth = truth[:, row : row + CROP_PX, col : col + CROP_PX]
     turns, is_flipped = int(generator.integers(4)), bool(generator.integers(2))
     turned = (np.rot90(each, turns, axes=(1, 2)) for each in (model.channels(part), truth))
-    pixels, known = (_filled(each[:, ::-1] if is_flipped else each) for each in turned)
+    pixels, known = (np.ascontiguousarray(each[:, ::-1] if is_flipped else each) for each in turned)
     return torch.from_numpy(pixels), torch.from_numpy(known)
 
 
@@ -217,11 +217,11 @@ def _jittered(scene: xr.Dataset, generator: np.random.Generator) -> xr.Dataset:
     return changed
 
 
-def _filled(layers: Any) -> Any:
-    """Return layers [C, h, w] filled up to a whole crop: with 0, and labels with unknown."""
-    fill = UNKNOWN if layers.dtype == np.int8 else 0
-    sides = [(0, CROP_PX - side) for side in layers.shape[1:]]
-    return np.pad(layers, ((0, 0), *sides), constant_values=fill)
+def _batch(crops: Sequence[Tensor], fill: float) -> Tensor:
+    """Return crops [C, h, w] as one batch [N, C, H, W], filled up to the largest of them."""
+    height, width = (max(crop.shape[axis] for crop in crops) for axis in (1, 2))
+    sides = [(0, width - crop.shape[2], 0, height - crop.shape[1]) for crop in crops]
+    return torch.stack([F.pad(crop, side, value=fill) for crop, side in zip(crops, sides, strict=True)])
 
 
 def _loss(logits: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
