@@ -13,6 +13,7 @@ import click
 from spex_nb import __version__
 from spex_nb.cli_eval import eval_
 from spex_nb.cli_spie import spie
+from spex_nb.cli_train import train
 from spex_nb.errors import SpexError, SpexWarning
 from spex_nb.extras import require_extra
 
@@ -47,6 +48,7 @@ def main() -> None:
 
 main.add_command(spie)
 main.add_command(eval_)
+main.add_command(train)
 
 
 def scene_options(command: Callable[..., Any]) -> Callable[..., Any]:
