@@ -239,9 +239,10 @@ def _loss(logits: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
 
 def _rate(step: int, steps: int) -> float:
     """Return the share of the learning rate: up in a line, then down along a cosine."""
-    if step < WARM_UP:
-        return (step + 1) / WARM_UP
-    done = (step - WARM_UP) / max(1, steps - WARM_UP)
+    warm_up = min(WARM_UP, steps // 10)
+    if step < warm_up:
+        return (step + 1) / warm_up
+    done = (step - warm_up) / max(1, steps - warm_up)
     return LAST_RATE + (1 - LAST_RATE) * (1 + float(np.cos(np.pi * done))) / 2
 
 

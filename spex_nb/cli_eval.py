@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 FILE = click.Path(path_type=Path)
+PICTURES = 4
+"""Of the worst tiles of each target, and of the best."""
 TOLD = click.Choice(["index", "withheld", "swapped"])
 
 
@@ -59,6 +61,7 @@ def eval_(  # noqa: PLR0913, PLR0917 (one argument an option)
         bands=_listed(bands),
         explanations=explain,
         languages=_listed(languages) or (),
+        pictures=0 if report is None else PICTURES,
         progress=not quiet,
         **choices,
     )

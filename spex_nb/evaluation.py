@@ -38,8 +38,6 @@ from spex_nb.types import MaskModel
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = 4
-"""Worst tiles of each target that are drawn, and as many of the best."""
 Records = Mapping[str, Sequence[Record]]
 Masks = dict[str, Any]
 COUNTED = (metrics.confusion_counts, metrics.matched_counts, metrics.boundary_counts)
@@ -61,6 +59,7 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
     bands: Sequence[str] | None = None,
     explanations: int = 0,
     languages: Sequence[str] = ("en",),
+    pictures: int = 4,
     seed: int = 0,
     progress: bool = True,
 ) -> EvaluationReport:
@@ -84,6 +83,7 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
         bands: All that models may see, and that priors and attributes are made of; all bands of a tile if not given.
         explanations: On how many tiles of each target the model's explanation is held against its own mask.
         languages: Of the explanations, in turn.
+        pictures: How many of the worst tiles of each target are drawn, and as many of the best.
         seed: Of baselines, of the draw of tiles to explain, and of the bootstrap.
         progress: Whether to show progress bars.
 
@@ -111,6 +111,7 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
     limit = getattr(own, "parameters", None)
     fitting = Fitting(seed, unet_steps, limit, progress)
     rivals = [one for one in _rivals(baselines, opened, records, asking, fitting) if one.id != own.id]
+    _require_apart([one.id for one in rivals])
     tally = _Tally()
     explained: list[Explained] = []
     questions = _to_explain(records, explanations, languages, seed)
@@ -133,9 +134,18 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
         subsets=members,
         explanations=tuple(explained),
         notes=tuple(note for one in rivals if (note := getattr(one, "note", ""))),
-        pictures=tuple(_draw(own, opened, records, asking, tiles)),
+        pictures=tuple(_draw(own, opened, records, asking, tiles, pictures)),
         seed=seed,
     )
+
+
+def _require_apart(ids: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(ids).items() if count > 1]
+    if twice:
+        raise DatasetError(
+            "Two baselines are called alike", found=", ".join(twice), expected="an id of its own for each",
+            fix="Leave one out, or set the id of one.",
+        )  # fmt: skip
 
 
 def predict_masks(model: MaskModel, tile: AskedTile) -> tuple[Masks, dict[str, str]]:
@@ -279,19 +289,19 @@ def _explain(
 
 
 def _draw(
-    model: MaskModel, dataset: SpieDataset, records: Records, asking: Asking, tiles: pd.DataFrame
+    model: MaskModel, dataset: SpieDataset, records: Records, asking: Asking, tiles: pd.DataFrame, count: int
 ) -> Iterator[TilePicture]:
     """Draw the tiles on which a model is at its worst and at its best: few enough to ask them once more."""
     counts = tiles[tiles["model"] == model.id]
     scored = counts.assign(iou=metrics.iou(counts[CONFUSION]), wrong=counts["false_alarms"] + counts["missed"])
     scored = scored.dropna(subset="iou").sort_values(["iou", "wrong"], ascending=[True, False], kind="stable")
     for target, rows in scored.groupby("target", sort=False):
-        worst, best = (half.drop_duplicates("place")[:SHOWN] for half in _halves(rows))
+        worst, best = (half.drop_duplicates("place")[:count] for half in _halves(rows))
         ends: tuple[tuple[Literal["worst", "best"], pd.DataFrame], ...] = (("worst", worst), ("best", best))
         for kind, end in ends:
             for name, figure in zip(end["tile"], end["iou"], strict=True):
                 tile = ask(dataset, records[name], asking)
-                mask = predict_masks(model, tile)[0][str(target)]
+                mask = _predict(model, tile, [tile.targets.index(str(target))])[str(target)]
                 yield draw_tile(tile, str(target), mask, kind, float(figure))
 
 

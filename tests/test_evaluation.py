@@ -258,6 +258,7 @@ def test_the_worst_and_best_tiles_are_drawn_one_of_each_place(squares: Path) -> 
     pictures = run(squares, half, targets=["water"]).pictures
     assert [(one.kind, one.tile) for one in pictures] == [("worst", "own-v0-0-0"), ("best", "own-v3-0-0")]
     assert [one.iou for one in pictures] == [0.5, 1]
+    assert run(squares, half, targets=["water"], pictures=0).pictures == ()
 
 
 @pytest.mark.parametrize(
@@ -265,6 +266,7 @@ def test_the_worst_and_best_tiles_are_drawn_one_of_each_place(squares: Path) -> 
     [
         ({"targets": ["watre"]}, TargetError, "Did you mean water"),
         ({"split": "test"}, DatasetError, "Name another split"),
+        ({"baselines": ["index", IndexModel()]}, DatasetError, "or set the id of one"),
         ({"baselines": ["unett"]}, DatasetError, "Did you mean unet"),
         ({"languages": ["xx"]}, LanguageError, "Expected"),
         ({"priors": "none"}, DatasetError, "Expected: one of index, withheld, swapped"),
