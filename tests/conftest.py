@@ -134,3 +134,20 @@ def _write_square(path: Path, pixels: Any) -> Path:
             for i, band in enumerate(("blue", "green", "red", "nir", "swir16")[:count], start=1):
                 file.set_band_description(i, band)
     return path
+
+
+@pytest.fixture(scope="session")
+def landscapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a small SPIE dataset of generated suburbs and lakes: one of each for training, one of each held out."""
+    pytest.importorskip("torch", reason="training needs the extra [model]")
+    from dataclasses import replace
+
+    from spex_nb.spie import Settings, build
+    from spex_nb.training.landscapes import generated_scenes
+
+    folder = tmp_path_factory.mktemp("landscapes")
+    scenes = generated_scenes(folder / "scenes", 2, kinds=("town_1m", "lake_30m"))
+    split = [replace(scene, split="train" if i < 2 else "val") for i, scene in enumerate(scenes)]
+    targets = ("water", "vegetation", "building", "bare_soil")
+    settings = Settings(tile_px=128, targets=targets, absent_frac=1.0, split=(1.0, 0.0, 0.0))
+    return build(split, None, folder / "data", settings, workers=1, progress=False).folder

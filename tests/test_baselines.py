@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytest.importorskip("torch", reason="the U-Net needs the extra [model]")
+pytest.importorskip("sklearn", reason="boosting needs the extra [evaluation]")
+
 from spex_nb import metrics, spie
 from spex_nb.asked_tiles import AskedTile, Asking, ask, tile_records
 from spex_nb.baselines import BASELINES, FITTED, Fitting, fit_baselines

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+
+torch = pytest.importorskip("torch", reason="the U-Net needs the extra [model]")
 
 from spex_nb import spie
 from spex_nb.baselines_training import TrainTiles

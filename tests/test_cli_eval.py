@@ -15,6 +15,7 @@ from spex_nb.cli import main
 
 
 def test_a_process_writes_table_json_and_html(squares: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="boosting needs the extra [evaluation]")
     (tmp_path / "names.txt").write_text("v0\nv2\n")
     words = [
         "eval", "index", str(squares), "--targets", "water,vegetation", "--baselines", "fixed,tuned,otsu,boosting",
