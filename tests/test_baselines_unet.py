@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="the U-Net needs the extra [model]")
+pytest.importorskip("torch", reason="the U-Net needs the extra [model]")
+
+import torch
 
 from spex_nb import spie
 from spex_nb.baselines_training import TrainTiles
