@@ -17,6 +17,10 @@ from spex_nb.model.norms import ChannelNorm
 WIDTHS = (6, 6, 4, 3, 2, 1)
 """Channels at 1/32, 1/16, 1/8, 1/4, 1/2 and full size, in units of those at full size."""
 
+BY_CELL = 4
+"""Sizes whose maps are normed cell by cell. At 1/2 and full size that would hide how bright a pixel is: there maps are
+normed by what batches are like on average."""
+
 
 class PixelDecoder(nn.Module):
     """The pyramid.
@@ -34,7 +38,9 @@ class PixelDecoder(nn.Module):
         self.laterals = nn.ModuleList(nn.Conv2d(given, width, 1) for given, width in zip(sources, widths, strict=True))
         self.narrow = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(widths))
         self.mix = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for width in widths)
-        self.norms = nn.ModuleList(map(ChannelNorm, widths))
+        self.norms = nn.ModuleList(
+            ChannelNorm(width) if i < BY_CELL else nn.BatchNorm2d(width) for i, width in enumerate(widths)
+        )
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Join float [N, C_i, H_i, W_i], coarsest first, into one map of the finest size: [N, channels, H, W]."""

@@ -82,6 +82,11 @@ class SpexPredictor:
         model.to(device or _best_device())  # type: ignore[arg-type]  # torch's own, which transformers hides
         return cls(model, processor, Path(str(name)).name)
 
+    @property
+    def parameters(self) -> int:
+        """How many parameters the model has."""
+        return int(self.model.num_parameters())
+
     @torch.inference_mode()
     def predict(
         self,

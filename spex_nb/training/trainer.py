@@ -83,6 +83,7 @@ class StageTrainer(Trainer):
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
         """Compute the loss; stop where it is no number, with the batch kept for inspection."""
+        rest_norms(model)
         loss, outputs = super().compute_loss(model, inputs, *args, **{**options, "return_outputs": True})
         if not torch.isfinite(loss):
             raise self._bad_batch(inputs)
@@ -112,6 +113,13 @@ class StageTrainer(Trainer):
                 expected="room on the disk",
                 fix="Free some room and run the same command again: it goes on from the last checkpoint.",
             ) from error
+
+
+def rest_norms(model: nn.Module) -> None:
+    """Let norms that do not learn keep what they know of batches, too."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+            module.train(False)
 
 
 def plain_name(name: str) -> str:
