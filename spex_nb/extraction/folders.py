@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from spex_nb.errors import GridWarning, SourceNotFoundError, UnreadableSourceError
-from spex_nb.export import copy_as_cog, folder_written_whole
+from spex_nb.export import copy_as_cog, folder_written_whole, writing_errors_said
 from spex_nb.extraction.explaining import Explanation
 from spex_nb.extraction.results import Extraction
 from spex_nb.rasters import Reading, lazy_bands, probe, read_window
@@ -31,9 +31,11 @@ def save_extraction(result: Extraction, folder: str | Path, *, overwrite: bool =
     """Write a result into a folder; all of it or nothing.
 
     Raises:
-        OutputError: If the folder exists and may not be overwritten, holds something else, or cannot be written.
+        OutputError: If the folder exists and may not be overwritten, holds something else, or cannot be written; if the
+            disk is full.
     """
     with (
+        writing_errors_said(folder),
         folder_written_whole(folder, overwrite, DESCRIPTION) as part,
         warnings.catch_warnings(action="ignore", category=GridWarning),  # the result's notes say it
     ):
