@@ -255,6 +255,6 @@ class MaskModel(Protocol):
     def explain(self, overview: Any, prompt: str, language: str = "en") -> Iterator[str]:
         """Yield an explanation piece by piece.
 
-        A model whose attribute ``explains_evidence`` is True takes one keyword more, ``evidence``: the `Evidence` of the
-        finished mask, whose figures it may put into its sentences. Others are never given it.
+        A model whose attribute ``explains_evidence`` is True takes one keyword more, ``evidence``: the `Evidence` of
+        the finished mask, whose figures it may put into its sentences. Others are never given it.
         """

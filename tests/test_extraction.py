@@ -1,4 +1,4 @@
-"""The main job: tiles are as good as the whole, classes and filters are what was asked, and what is said is measured."""
+"""The main job: tiles are as good as the whole, classes and filters as asked for, and what is said is measured."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def _loaded(place: Path) -> Extraction:
     mask = _mask(place / MASK, said["mask_attributes"])
     with np.load(place / RUNS) as runs:
         evidence = {target: _evidence(one, target, runs) for target, one in said["evidence"].items()}
-    with xr.open_dataset(place / OVERVIEW, engine="h5netcdf") as file:
+    with xr.open_dataset(place / OVERVIEW, engine="h5netcdf", decode_coords="all") as file:
         overview = file.load()
     return Extraction(
         mask=mask,
