@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -70,6 +70,24 @@ def load_extraction(folder: str | Path) -> Extraction:
             "The result cannot be read", found=f"{place}: {error}", expected=f"a whole folder of format {FORMAT}",
             fix="Update spex-nb if a later version wrote it; else extract again.",
         ) from error  # fmt: skip
+
+
+def answers(folder: str | Path, asked: Mapping[str, Any]) -> Literal["all", "in part", "no"]:
+    """Say whether a folder holds a result of the same question, and whether tiles failed in it; no raster is read.
+
+    Args:
+        folder: Where to look.
+        asked: Some of its provenance; what it says of ``parameters`` may be a part of them.
+    """
+    try:
+        said = json.loads((Path(folder) / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "no"
+    made = said["provenance"]
+    known = made | {"parameters": {name: made["parameters"].get(name) for name in asked.get("parameters", ())}}
+    if any(known[name] != value for name, value in asked.items()):
+        return "no"
+    return "in part" if said["failures"] else "all"
 
 
 def open_probability(file: Path, mask: xr.DataArray, classes: Sequence[str]) -> xr.DataArray:

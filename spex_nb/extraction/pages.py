@@ -40,7 +40,7 @@ def show_extraction(result: Extraction) -> str:
     return f"<style>{OWN_STYLE}</style>{_result(result, SHOWN_ROWS)}"
 
 
-def write_result_page(result: Extraction, path: str | Path, *, overwrite: bool = True) -> Path:
+def write_result_page(result: Extraction, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a result as one HTML file, with evidence, prompts and how it was made.
 
     Raises:
