@@ -146,9 +146,8 @@ class Extractor:
 
     def _one(self, scene: str, result: Path) -> Outcome:
         from spex_nb.extraction import extract as extract_scene
-        from spex_nb.extraction.folders import answers
 
-        found = answers(result, self.asked | {"scene": scene})
+        found = self._answered(scene, result)
         if found == "all":
             return Outcome(scene, result, "done before")
         made = extract_scene(
@@ -159,18 +158,36 @@ class Extractor:
         why = f"{len(made.failures)} tiles failed" if made.failures else ""
         return Outcome(scene, result, "extracted in part" if made.failures else "extracted", len(made.regions), why)
 
+    def _answered(self, scene: str, result: Path) -> str:
+        """Say whether a result of this question and scene is there: all of it, in part, or no."""
+        from spex_nb.extraction.folders import answers
+        from spex_nb.extraction.reading import SceneSource
+
+        if not result.exists():
+            return "no"
+        source = SceneSource(scene, self.opening)
+        return answers(result, self.asked | {"scene_fingerprint": source.fingerprint(source.open())})
+
 
 def _places(scenes: Sequence[str], out: Path) -> list[tuple[str, Path]]:
     """Return each scene with the folder of its result."""
-    found = [path for scene in scenes for path in ([scene] if Path(scene).exists() else sorted(glob.glob(scene)))]  # noqa: PTH207 (patterns may be absolute)
-    missing = [scene for scene in scenes if not Path(scene).exists() and not glob.glob(scene)]  # noqa: PTH207 (likewise)
+    found = [(scene, _matching(scene)) for scene in scenes]
+    missing = [scene for scene, paths in found if not paths]
     if missing:
         raise click.BadParameter(f"there is no {', '.join(missing)}; a scene is a file or folder, or a quoted pattern")
-    names = [Path(path).stem for path in found]
-    doubled = sorted({name for name in names if names.count(name) > 1})
+    places = [(path, out / Path(path).stem) for _, paths in found for path in paths]
+    results = [result for _, result in places]
+    doubled = sorted({result.name for result in results if results.count(result) > 1})
     if doubled:
         raise click.BadParameter(f"several scenes are called {', '.join(doubled)}; extract them with different --out")
-    return [(path, out / name) for path, name in zip(found, names, strict=True)]
+    return places
+
+
+def _matching(scene: str) -> list[str]:
+    """Return the scenes that a path or pattern names; what GDAL fetches is taken as it is."""
+    if Path(scene).exists() or "://" in scene or scene.startswith("/vsi"):
+        return [scene]
+    return sorted(glob.glob(scene))  # noqa: PTH207 (a Path cannot glob an absolute pattern)
 
 
 def _say_result(scene: str, made: Extraction) -> None:

@@ -77,6 +77,7 @@ def test_a_result_of_another_question_is_neither_skipped_nor_lost(scenes: Path, 
     assert "The output exists" in other.output
     assert spex(*words, "water", "--threshold", "0.9").exit_code == 1
     assert "1 done before" in spex(*words, "water").output
+    assert spex(*words, "water", "--bands", "green,nir").exit_code == 1
     assert "1 extracted" in spex(*words, "vegetation", "--overwrite").output
     assert list(load_extraction(tmp_path / "out" / "river_10m").class_names) == ["vegetation"]
 
