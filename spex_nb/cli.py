@@ -14,6 +14,7 @@ from spex_nb.cli_eval import eval_
 from spex_nb.cli_extract import extract, report
 from spex_nb.cli_options import open_options, scene_options
 from spex_nb.cli_spie import spie
+from spex_nb.cli_train import train
 from spex_nb.errors import SpexError, SpexWarning
 from spex_nb.extras import require_extra
 
@@ -46,7 +47,7 @@ def main() -> None:
     """Extract land cover by instruction, read scenes, compute indices, build datasets, evaluate models."""
 
 
-for _command in (extract, report, spie, eval_):
+for _command in (extract, report, spie, eval_, train):
     main.add_command(_command)
 
 

@@ -16,8 +16,6 @@ from spex_nb.model.norms import ChannelNorm
 
 WIDTHS = (6, 6, 4, 3, 2, 1)
 """Channels at 1/32, 1/16, 1/8, 1/4, 1/2 and full size, in units of those at full size."""
-NORMED = 4
-"""Sizes whose maps are normed; at 1/2 and full size norms cost more than they give."""
 
 
 class PixelDecoder(nn.Module):
@@ -36,9 +34,7 @@ class PixelDecoder(nn.Module):
         self.laterals = nn.ModuleList(nn.Conv2d(given, width, 1) for given, width in zip(sources, widths, strict=True))
         self.narrow = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(widths))
         self.mix = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for width in widths)
-        self.norms = nn.ModuleList(
-            ChannelNorm(width) if i < NORMED else nn.Identity() for i, width in enumerate(widths)
-        )
+        self.norms = nn.ModuleList(map(ChannelNorm, widths))
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Join float [N, C_i, H_i, W_i], coarsest first, into one map of the finest size: [N, channels, H, W]."""

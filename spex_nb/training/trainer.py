@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 from torch.utils.data import SequentialSampler
-from transformers import Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from spex_nb.errors import TrainingError
@@ -57,6 +57,7 @@ class StageTrainer(Trainer):
     def __init__(self, stage: Stage, **options: Any) -> None:
         self.stage = stage
         super().__init__(args=training_arguments(stage), **options)
+        self.remove_callback(PrinterCallback)  # what it prints, the curves keep
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Group the parameters that learn by rate and by decay."""
@@ -111,10 +112,6 @@ class StageTrainer(Trainer):
                 expected="room on the disk",
                 fix="Free some room and run the same command again: it goes on from the last checkpoint.",
             ) from error
-
-    def save_now(self) -> None:
-        """Write a checkpoint of the step that was done last."""
-        self._save_checkpoint(self.model, None)
 
 
 def plain_name(name: str) -> str:
