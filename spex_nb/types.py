@@ -230,8 +230,9 @@ class MaskModel(Protocol):
         gsd_m: Ground sampling distance that it was made for; None for any.
         tile_px: Side of a tile that it is given.
 
-    A model may have two more: ``explains_evidence``, see `explain`; and ``use_cpu()``, which moves it to the CPU and
-    says whether it did, for tiles that its device has no memory for.
+    A model may have three more: ``explains_evidence``, see `explain`; ``fingerprint``, a text that tells its weights
+    from others; and ``use_cpu()``, which moves it to the CPU and says whether it did, for tiles that its device has no
+    memory for.
     """
 
     id: str

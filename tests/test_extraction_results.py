@@ -147,6 +147,8 @@ def test_html_shows_picture_explanation_marks_and_table(result: Extraction) -> N
     assert "<span class='contradicts' title='regions: 1'>3</span> ✗ [regions: 1]" in html
     assert html.count("<tr>") == 4
     assert "<td>water</td>" in html
+    assert "<td>25.00%</td>" in html
+    assert "<td>nan</td>" not in html
 
 
 def test_all_text_is_escaped(tmp_path: Path) -> None:
