@@ -39,12 +39,11 @@ def load(shell: Any) -> None:
     parser = _parser()
     shell.register_magic_function(lambda line, cell=None: _run(shell, parser, line, cell), "line_cell", NAME)
 
-    @context_matcher(identifier=NAME)
     def complete(context: CompletionContext) -> Any:
         fitting = [word for word in _candidates(shell, parser, context) if word.startswith(context.token)]
         return {"completions": [SimpleCompletion(word, type=NAME) for word in fitting], "suppress": bool(fitting)}
 
-    shell.Completer.custom_matchers.append(complete)
+    shell.Completer.custom_matchers.append(context_matcher(identifier=NAME)(complete))
 
 
 def _parser() -> MagicArgumentParser:

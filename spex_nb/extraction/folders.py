@@ -162,8 +162,12 @@ def _mask(file: Path, attributes: Mapping[str, Any]) -> xr.DataArray:
 
 def _regions(file: Path, columns: Mapping[str, str], mask: xr.DataArray) -> Any:
     import geopandas as gpd
+    import shapely
 
     frame = gpd.read_file(file).astype(dict(columns))
+    shapes = frame.geometry.values
+    is_single = shapely.get_num_geometries(shapes) == 1  # a GeoPackage calls all polygons multiple where one is
+    frame = frame.set_geometry(np.where(is_single, shapely.get_geometry(shapes, 0), shapes), crs=frame.crs)
     return frame.set_crs(mask.rio.crs, allow_override=True)
 
 

@@ -34,10 +34,11 @@ def resolve_checkpoint(name: str | Path) -> str:
         weight_files(path)
         return str(path)
     if path.is_absolute() or str(name).startswith(".") or "/" not in str(name):
+        ships = ", ".join(shipped_checkpoints()) or "none yet"
         raise CheckpointError(
             "There is no such checkpoint",
             found=str(path),
-            expected=f"one that ships ({', '.join(shipped_checkpoints()) or 'none yet'}), a folder, or owner/name on the hub",
+            expected=f"one that ships ({ships}), a folder, or owner/name on the hub",
             fix="Check the name.",
         )
     return str(name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -87,6 +89,21 @@ class SpexPredictor:
     def parameters(self) -> int:
         """How many parameters the model has."""
         return int(self.model.num_parameters())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A text that tells these weights from others."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def use_cpu(self) -> bool:
+        """Move the model to the CPU; return whether it was elsewhere."""
+        moved = self.model.device.type != "cpu"
+        self.model.to("cpu")  # type: ignore[arg-type]  # torch's own, which transformers hides
+        return moved
 
     @torch.inference_mode()
     def predict(

@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,23 +53,60 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve copies of the notebooks by JupyterLab on a free local port; return its address."""
     root = tmp_path_factory.mktemp("lab")
     shutil.copytree(NOTEBOOKS, root / "notebooks")
+    with _serving(root, [*_lab(root), f"--ServerApp.root_dir={root / 'notebooks'}"]) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def lab_under_base_url(notebooks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve notebooks that tests write as a hub would, under a base URL; return the address with it."""
+    root = tmp_path_factory.mktemp("hub")
+    base = "/user/alice/"
+    command = [*_lab(root), f"--ServerApp.root_dir={notebooks}", f"--ServerApp.base_url={base}"]
+    with _serving(root, command, base) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def voila(notebooks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve notebooks that tests write by Voila; return the address to which the name of one is added."""
+    command = ["-m", "voila", str(notebooks), "--no-browser", "--Voila.ip=127.0.0.1", "--show_tracebacks=True"]
+    with _serving(tmp_path_factory.mktemp("voila"), command) as address:
+        yield f"{address}/voila/render"
+
+
+@pytest.fixture(scope="session")
+def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of notebooks that tests write."""
+    return tmp_path_factory.mktemp("written_notebooks")
+
+
+def _lab(root: Path) -> list[str]:
+    """Return the command of a quiet JupyterLab, without its folder."""
     settings = root / "settings"
     settings.mkdir()
     (settings / "overrides.json").write_text(json.dumps(OVERRIDES))
+    return [
+        "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--IdentityProvider.token=",
+        "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
+        f"--LabApp.app_settings_dir={settings}",
+    ]  # fmt: skip
+
+
+@contextmanager
+def _serving(root: Path, command: list[str], base: str = "/") -> Iterator[str]:
+    """Start a server on a free local port; end it and its kernels afterwards."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-        "--IdentityProvider.token=", f"--ServerApp.root_dir={root / 'notebooks'}",
-        "--LabApp.expose_app_in_browser=True",
-        "--LabApp.extension_manager=readonly", f"--LabApp.app_settings_dir={settings}",
-    ]  # fmt: skip
-    with (root / "lab.log").open("w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=root)
+    with (root / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, *command, f"--port={port}"], stdout=log, stderr=log, start_new_session=True, cwd=root
+        )
+    address = f"http://127.0.0.1:{port}{base}".rstrip("/")
     try:
-        _wait(f"http://127.0.0.1:{port}/api", root / "lab.log")
-        yield f"http://127.0.0.1:{port}"
+        _wait(f"{address}/api" if "jupyterlab" in command else address, root / "server.log")
+        yield address
     finally:
         _end(server)
 
@@ -81,7 +119,7 @@ def _wait(address: str, log: Path) -> None:
             time.sleep(0.5)
         else:
             return
-    pytest.fail(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+    pytest.fail(f"The server did not start: {log.read_text()[-2000:]}")
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

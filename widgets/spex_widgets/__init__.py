@@ -8,7 +8,7 @@ from spex_nb.extras import require_extra
 
 require_extra("map", "spex_widgets")
 
-_HOME_OF = {"ThresholdExplorer": "threshold"}
+_HOME_OF = {"MapView": "map_view", "ThresholdExplorer": "threshold"}
 __all__ = sorted(_HOME_OF)  # noqa: PLE0605 (a list of names)
 
 
