@@ -181,7 +181,7 @@ def plot_histogram(index: xr.DataArray, threshold: float | None = None, bins: in
     axes.hist(values[np.isfinite(values)], bins=bins, color="#56738a")
     if threshold is not None:
         axes.axvline(threshold, color="#d55e00", linewidth=2, label=f"threshold {threshold:g}")
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper right")  # "best" looks at every bar
     axes.set(xlabel=str(index.name or "index"), ylabel="pixels", title=_title(index))
     return figure
 
@@ -212,23 +212,6 @@ def plot_spectra(scene: xr.Dataset, points: Mapping[str, tuple[int, int]]) -> Fi
         )
     axes.set(xlabel="wavelength (µm)", ylabel=_radiometry(scene), title="Spectra")
     axes.legend(frameon=False)
-    return figure
-
-
-def plot_training(curves: Sequence[Mapping[str, float]], scores: Sequence[Mapping[str, float]]) -> Figure:
-    """Draw the loss of a training by step, and the IoU of its checkpoints beside it.
-
-    Args:
-        curves: Rows with ``step`` and ``loss``; rows without a loss are left out.
-        scores: Rows with ``step`` and ``iou``.
-    """
-    figure = Picture(figsize=(6.4, 2.8), layout="constrained")
-    for place, (rows, name, color) in enumerate(((curves, "loss", "#d55e00"), (scores, "iou", "#0072b2")), start=1):
-        known = [row for row in rows if name in row]
-        axes = figure.add_subplot(1, 2, place, xlabel="step", title={"loss": "loss", "iou": "IoU of checkpoints"}[name])
-        axes.plot([row["step"] for row in known], [row[name] for row in known], color=color, marker="o", markersize=3)
-        if name == "iou":
-            axes.set_ylim(0, 1)
     return figure
 
 

@@ -84,7 +84,7 @@ def test_curves_and_samples_are_shown_while_it_trains_and_the_result_is_used(
     training.seen = Watched([{"step": 10, "loss": 0.9}], [{"step": 10, "iou": 0.25}], [sample], steps=10)
     panel.look()
     assert "step 10 of 200, loss 0.900, IoU 0.250" in panel.said.value
-    assert bytes(panel.curves.value[:4]) == b"\x89PNG"
+    assert panel.curves.value.count("<svg") == 2
     assert len(panel.samples.children) == 2
     panel.pause.click()
     assert not training.is_running

@@ -10,12 +10,12 @@ import numpy as np
 import xarray as xr
 
 from spex_nb.errors import MissingBandError, TargetError
-from spex_nb.plotting import picture_bytes, plot_histogram
 from spex_nb.priors import RULES, spectral_prior
 from spex_nb.prompts import build_prompt
 from spex_nb.regions import find_regions
 from spex_nb.targets import TARGETS
 from spex_nb.types import Prior, Region
+from spex_widgets.charts import histogram
 from spex_widgets.messages import block, quiet, table
 from spex_widgets.panel import WIDE, Panel, button
 from spex_widgets.state import WorkbenchState
@@ -41,8 +41,7 @@ class IndexPanel(Panel):
         self.again = button("This window", "Use what the map shows now", self.trying(self._restart))
         self.reset = button("As measured", "Go back to the measured threshold", self.trying(self._reset))
         self.stop = button("Hide", "Take the prior off the map", self.trying(self.hide))
-        self.reason, self.words = ipw.HTML(), ipw.HTML()
-        self.histogram = ipw.Image(format="png", layout={"max_width": "100%", "display": "none"})
+        self.reason, self.histogram, self.words = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.target.observe(self.trying(self._restart), "value")
         self.slider.observe(self.trying(self._refresh), "value")
         self.lay_out(
@@ -102,8 +101,7 @@ class IndexPanel(Panel):
             target=self.target.value
         )
         self.reason.value = block(escape(prior.reason), "quiet")
-        self.histogram.value = picture_bytes(plot_histogram(prior.index, prior.threshold))
-        self.histogram.layout.display = ""
+        self.histogram.value = block(histogram(prior.index.values, prior.threshold, prior.index_name))
         self.words.value = self._words(float(prior.mask.values.sum() / max(1, int(valid.values.sum()))))
 
     def _words(self, share: float) -> str:
@@ -121,11 +119,10 @@ class IndexPanel(Panel):
         """Take the prior off the map."""
         self._window = None
         self.state.preview = None
-        self.histogram.layout.display = "none"
         self.reason.value = quiet(
             "Choose a target: its index is cut where it was measured, and the slider moves the cut."
         )
-        self.words.value = ""
+        self.histogram.value = self.words.value = ""
 
 
 def _shows(pixel: xr.Dataset, target: str) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import ipywidgets as ipw
 
 from spex_nb.errors import GridError
-from spex_nb.plotting import picture_bytes, plot_spectra
-from spex_nb.spectra import save_spectra
-from spex_widgets.messages import quiet
+from spex_nb.spectra import save_spectra, spectra_frame
+from spex_widgets.charts import lines
+from spex_widgets.messages import block, quiet
 from spex_widgets.panel import WIDE, Panel, button
 from spex_widgets.state import WorkbenchState
 
@@ -31,8 +33,7 @@ class SpectraPanel(Panel):
         self.clear = button("Clear", "Remove all points", self.trying(self._clear))
         self.path = ipw.Text("spectra.csv", description="Save as", layout=WIDE)
         self.save = button("Save CSV", "Write the spectra as a table", self.trying(self._save))
-        self.picture = ipw.Image(format="png", layout={"max_width": "100%", "display": "none"})
-        self.said = ipw.HTML()
+        self.picture, self.said = ipw.HTML(), ipw.HTML()
         self.pick.observe(self.trying(self._pick), "value")
         self.lay_out(ipw.HBox([self.pick, self.clear]), self.label, self.picture, self.path, self.save, self.said)
         self.label.observe(self.trying(self._name), "value")
@@ -53,10 +54,8 @@ class SpectraPanel(Panel):
 
     def _show(self) -> None:
         points = self.state.points
-        self.picture.layout.display = "" if points else "none"
         self.save.disabled = not points
-        if points:
-            self.picture.value = picture_bytes(plot_spectra(self.state.scene, points))
+        self.picture.value = block(_chart(self.state.scene, points)) if points else ""
         hint = "" if points else "Name a surface, pick points, and click on the map."
         self.said.value = quiet(hint)
 
@@ -65,3 +64,10 @@ class SpectraPanel(Panel):
             raise GridError("There is no spectrum", found="no point", expected="at least one", fix="Click on the map.")
         path = save_spectra(self.state.scene, self.state.points, Path(self.path.value), overwrite=True)
         self.said.value = quiet(f"Written to {path}.")
+
+
+def _chart(scene: Any, points: Mapping[str, tuple[int, int]]) -> str:
+    table = spectra_frame(scene, points).dropna(subset="wavelength_um")
+    across = [*table["wavelength_um"]]
+    up = "relative reflectance" if scene.spex.is_relative else "reflectance"
+    return lines({label: [*zip(across, table[label], strict=True)] for label in points}, "wavelength (µm)", up)

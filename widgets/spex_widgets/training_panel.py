@@ -13,10 +13,10 @@ import ipywidgets as ipw
 from spex_nb.errors import DatasetError, MissingExtraError, RegionError, SourceNotFoundError, TrainingError
 from spex_nb.examples import SPIE, add_example, add_labelled_file, build_examples, list_examples
 from spex_nb.extras import require_extra
-from spex_nb.plotting import picture_bytes, plot_training
 from spex_nb.retraining import Training, Watched, checkpoint_targets
 from spex_nb.samples import sample_path
 from spex_nb.spie.own import read_classes
+from spex_widgets.charts import lines
 from spex_widgets.messages import block, error_html, quiet
 from spex_widgets.panel import WIDE, Panel, button
 from spex_widgets.state import WorkbenchState
@@ -67,8 +67,7 @@ class TrainingPanel(Panel):
         self.pause = button("Pause", "Write a checkpoint and stop", self.trying(self._pause), icon="pause")
         self.use = button("Use it", "Extract with the trained model from now on", self.trying(self._use), icon="check")
         self.bar = ipw.FloatProgress(min=0, max=1, layout={"width": "98%"})
-        self.examples, self.said = ipw.HTML(), ipw.HTML()
-        self.curves = ipw.Image(format="png", layout={"max_width": "100%", "display": "none"})
+        self.examples, self.said, self.curves = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.samples = ipw.VBox()
         self.folder.observe(self.trying(self._show_examples), "value")
         self.lay_out(*self._parts())
@@ -194,8 +193,9 @@ class TrainingPanel(Panel):
         if now == self._seen or not seen.curves + seen.scores:
             return
         self._seen = now
-        self.curves.value = picture_bytes(plot_training(seen.curves, seen.scores))
-        self.curves.layout.display = ""
+        loss = lines({"loss": [(row["step"], row["loss"]) for row in seen.curves if "loss" in row]}, "step", "loss")
+        iou = lines({"IoU": [(row["step"], row["iou"]) for row in seen.scores]}, "step", "IoU of checkpoints")
+        self.curves.value = block(loss + iou)
         head = ipw.HTML(block("<h4>Scene, label, prediction</h4>"))
         pictures = [ipw.Image(value=path.read_bytes(), layout={"max_width": "100%"}) for path in seen.samples]
         self.samples.children = [head, *pictures] if pictures else []
