@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,27 +49,47 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve copies of the notebooks by JupyterLab on a free local port; return its address."""
-    root = tmp_path_factory.mktemp("lab")
-    shutil.copytree(NOTEBOOKS, root / "notebooks")
-    settings = root / "settings"
-    settings.mkdir()
+def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with copies of the notebooks, from which JupyterLab and Voila serve."""
+    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    shutil.copytree(NOTEBOOKS, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab(lab_folder: Path) -> Iterator[str]:
+    """Serve the copies by JupyterLab on a free local port; return its address."""
+    with _served(lab_folder, "/") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def hub(lab_folder: Path) -> Iterator[str]:
+    """Serve them under a prefix, as a hub does; return the address with it."""
+    with _served(lab_folder, "/user/alice/") as address:
+        yield address
+
+
+@contextmanager
+def _served(folder: Path, prefix: str) -> Iterator[str]:
+    settings = folder.parent / "settings"
+    settings.mkdir(exist_ok=True)
     (settings / "overrides.json").write_text(json.dumps(OVERRIDES))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-        "--IdentityProvider.token=", f"--ServerApp.root_dir={root / 'notebooks'}",
+        "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}", f"--ServerApp.base_url={prefix}",
         "--LabApp.expose_app_in_browser=True",
         "--LabApp.extension_manager=readonly", f"--LabApp.app_settings_dir={settings}",
     ]  # fmt: skip
-    with (root / "lab.log").open("w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=root)
+    log_file, address = folder.parent / f"lab-{port}.log", f"http://127.0.0.1:{port}{prefix.rstrip('/')}"
+    with log_file.open("w") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=folder.parent)
     try:
-        _wait(f"http://127.0.0.1:{port}/api", root / "lab.log")
-        yield f"http://127.0.0.1:{port}"
+        _wait(f"{address}/api", log_file)
+        yield address
     finally:
         _end(server)
 
