@@ -117,7 +117,7 @@ class RecordingMap:
         import ipywidgets as ipw
 
         self.calls: list[tuple[str, Any]] = []
-        self.map, self.widget, self.notice, self.window = object(), ipw.HTML(), ipw.HTML(), None
+        self.map, self.widget, self.notice, self.window = object(), ipw.HTML(), "", None
         self.click = self.draw_box = self.brush = None
 
     def told(self, name: str) -> list[Any]:
@@ -131,10 +131,10 @@ class RecordingMap:
         self.click = callback
 
     def on_draw_box(self, callback: Any) -> None:
-        self.draw_box = callback
+        self.draw_box, self.brush = callback, None
 
     def on_brush(self, callback: Any) -> None:
-        self.brush = callback
+        self.draw_box, self.brush = None, callback
 
     def close(self) -> None:
         self.click = self.draw_box = self.brush = None

@@ -29,7 +29,7 @@ def test_what_the_state_says_is_on_the_map(recording_map: Any) -> None:
     bench = Workbench("river_10m", "index", executor=Here(), view=recording_map)
     recording_map.window = (0, 0, 320, 320)
     assert recording_map.told("show_composite")[-1] == (("red", "green", "blue"),)
-    assert len(recording_map.told("zoom_to_scene")) == 1
+    assert len(recording_map.told("set_scene")) == 1
     bench.panels["Scene"].index.value = "NDVI"
     assert recording_map.told("show_index")[-1] == ("NDVI",)
     extract(bench)
@@ -41,9 +41,27 @@ def test_what_the_state_says_is_on_the_map(recording_map: Any) -> None:
     bench.panels["Result"].regions.value = 0
     assert recording_map.told("zoom_to_region")[-1] == (0,)
     bench.panels["Index"].target.value = "vegetation"
-    assert recording_map.told("set_mask")[-1][1] == {"vegetation": "vegetation"}
+    measure, names = recording_map.told("set_live_mask")[-1]
+    assert names == ["vegetation"]
+    assert np.array_equal(measure(bench.state.scene), bench.panels["Index"].prior.mask)
     bench.panels["Index"].stop.click()
     assert recording_map.told("set_mask")[-1][0] is bench.state.mask
+    bench.layers.layer.value = "probability"
+    assert recording_map.told("set_probability")[-1][1] == "water"
+    bench.layers.wipe.value = 0.5
+    assert recording_map.told("set_wipe")[-1] == (0.5,)
+    bench.close()
+
+
+def test_a_result_of_a_part_is_laid_on_the_whole_scene(recording_map: Any) -> None:
+    bench = Workbench("river_10m", "index", executor=Here(), view=recording_map)
+    recording_map.window = (40, 150, 100, 120)
+    bench.panels["Instruct"].scope.value = "what the map shows"
+    extract(bench)
+    shown = recording_map.told("set_mask")[-1][0]
+    assert shown.shape == (320, 320)
+    assert np.array_equal(shown[40:140, 150:270], bench.state.mask)
+    assert (shown[:40] == 255).all()
     bench.close()
 
 
@@ -63,11 +81,14 @@ def test_hands_on_the_map_change_the_state(recording_map: Any, fake_model: Any) 
     recording_map.brush([(300.5, 20.5), (310.5, 20.5)])
     assert state.mask.values[20, 305] == 0
     state.tool = "box"
-    recording_map.draw_box(310.0, 30.0, 290.0, 10.0)
+    assert recording_map.brush is None
+    recording_map.draw_box((10, 290, 20, 20))
     assert state.mask.values[20, 300] == 1
-    assert state.hints.boxes == ((290.0, 10.0, 310.0, 30.0),)
-    recording_map.click(-5.0, 3.0, 0.0, 0.0)
-    assert "Click on the scene" in bench.panels["Edit"].problem.value
+    assert state.hints.boxes == ((290, 10, 310, 30),)
+    state.tool = "delete"
+    assert (recording_map.draw_box, recording_map.brush) == (None, None)
+    recording_map.click(5, 3, 0.0, 0.0)
+    assert "Click into a coloured area" in bench.panels["Edit"].problem.value
     bench.close()
 
 
@@ -77,7 +98,7 @@ def test_a_session_comes_back_with_edits_that_can_be_taken_back(tmp_path: Path, 
     extract(bench, "lakes larger than 2 ha")
     extracted = bench.state.mask.values.copy()
     bench.state.tool, bench.state.point_name = "paint", "shore"
-    recording_map.click(10.0, 10.0, 0.0, 0.0)
+    recording_map.brush([(10.5, 10.5)])
     bench.state.add_point(3, 4)
     bench.state.bands = ("nir", "red", "green")
     panel = bench.panels["Take home"]

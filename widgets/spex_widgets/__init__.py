@@ -13,6 +13,7 @@ _HOME_OF = {
     "ExportPanel": "export_panel",
     "IndexPanel": "index_panel",
     "InstructionPanel": "instruction_panel",
+    "LayersPanel": "layers_panel",
     "ResultPanel": "result_panel",
     "ScenePanel": "scene_panel",
     "SpectraPanel": "spectra_panel",

@@ -18,7 +18,7 @@ from spex_nb.types import Prior, Region
 from spex_widgets.charts import histogram
 from spex_widgets.messages import block, quiet, table
 from spex_widgets.panel import WIDE, Panel, button
-from spex_widgets.state import WorkbenchState
+from spex_widgets.state import Preview, WorkbenchState
 
 STEPS = 200
 LONGEST_PX = 512
@@ -36,6 +36,8 @@ class IndexPanel(Panel):
         super().__init__(state)
         self.regions: list[Region] = []
         """What the prompt speaks of."""
+        self.prior: Prior | None = None
+        """Of the window, thinned where it is large."""
         self.target = ipw.Dropdown(description="Target", layout=WIDE)
         self.slider = ipw.FloatSlider(description="Threshold", readout_format=".3f", layout=WIDE, min=-1, max=1)
         self.again = button("This window", "Use what the map shows now", self.trying(self._restart))
@@ -94,12 +96,9 @@ class IndexPanel(Panel):
         is_measured = abs(self.slider.value - self._measured) < self.slider.step / 2
         chosen = None if is_measured else round(self.slider.value, 4)
         prior = spectral_prior(self._window, self.target.value, threshold=chosen)
-        valid = self._window.spex.valid
+        self.prior, valid = prior, self._window.spex.valid
         self.regions = find_regions(prior.mask, valid, index=prior.index, min_area_px=MIN_AREA_PX)
-        self.state.preview_target = self.target.value
-        self.state.preview = xr.where(valid, prior.mask.astype(np.uint8), np.uint8(255)).assign_attrs(
-            target=self.target.value
-        )
+        self.state.preview = Preview(self.target.value, chosen)
         self.reason.value = block(escape(prior.reason), "quiet")
         self.histogram.value = block(histogram(prior.index.values, prior.threshold, prior.index_name))
         self.words.value = self._words(float(prior.mask.values.sum() / max(1, int(valid.values.sum()))))
@@ -117,8 +116,7 @@ class IndexPanel(Panel):
 
     def hide(self) -> None:
         """Take the prior off the map."""
-        self._window = None
-        self.state.preview = None
+        self._window = self.prior = self.state.preview = None
         self.reason.value = quiet(
             "Choose a target: its index is cut where it was measured, and the slider moves the cut."
         )

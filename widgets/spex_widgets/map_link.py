@@ -6,12 +6,19 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from spex_nb.errors import GridError
+import numpy as np
+import xarray as xr
+
+from spex_nb.export import MASK_NODATA
+from spex_nb.priors import spectral_prior
 from spex_nb.refining import Hints
-from spex_nb.targets import TARGETS
+from spex_nb.tiling import Window
 from spex_nb.types import Point
 from spex_widgets import editor
-from spex_widgets.state import WorkbenchState
+from spex_widgets.state import Preview, WorkbenchState
+
+MASKS = ("mask", "live mask", "probability")
+"""Layers of the map that lie over the scene."""
 
 
 class MapLink:
@@ -29,15 +36,15 @@ class MapLink:
         self._ties: list[tuple[Callable[[Any], None], list[str]]] = []
         self._follow(self._show_scene, "scene")
         self._follow(self._show_picture, "bands", "index")
-        self._follow(self._show_mask, "mask", "preview")
-        self._follow(self._show_regions, "result")
+        self._follow(self._show_mask, "mask", "preview", "layer", "number")
+        self._follow(self._show_strength, "opacity", "wipe")
+        self._follow(self._show_regions, "result", "extraction")
         self._follow(self._show_region, "region")
-        self._show_scene()
-        self._show_mask()
-        self._show_regions()
+        self._follow(self._take_tool, "tool")
         view.on_click(self._clicked)
-        view.on_draw_box(self._boxed)
-        view.on_brush(self._brushed)
+        self._show_strength()
+        self._show_scene()
+        self._take_tool()
 
     def _follow(self, show: Callable[[], None], *names: str) -> None:
         def changed(_change: Any) -> None:
@@ -50,29 +57,52 @@ class MapLink:
         if self.state.scene is not None:
             self.view.set_scene(self.state.scene)
             self._show_picture()
-            self.view.zoom_to_scene()
+            self._show_mask()
+            self._show_regions()
 
     def _show_picture(self) -> None:
         if self.state.scene is None:
             return
+        self.view.show_composite(self.state.bands)
         if self.state.index:
             self.view.show_index(self.state.index)
-        elif self.state.bands:
-            self.view.show_composite(self.state.bands)
 
     def _show_mask(self) -> None:
         state = self.state
         if state.preview is not None:
-            self.view.set_mask(state.preview, {state.preview_target: TARGETS[state.preview_target].word})
-        elif state.mask is not None:
-            self.view.set_mask(state.mask, state.extraction.class_names)
-            self.view.set_probability(state.extraction.probability)
+            self.view.set_live_mask(_prior_of(state.preview), [state.preview.target])
+        elif state.mask is None:
+            self.view.clear_mask()
+        elif state.layer == "mask":
+            self.view.clear_mask()
+            self.view.set_mask(self._on_scene(state.mask, MASK_NODATA), state.extraction.class_names)
         else:
             self.view.clear_mask()
+            chosen = min(state.number, len(state.extraction.class_names)) - 1
+            probability = self._on_scene(state.extraction.probability[chosen], np.nan)
+            self.view.set_probability(probability, [*state.extraction.class_names][chosen])
+
+    def _on_scene(self, layer: Any, nodata: float) -> Any:
+        """Return a layer of the result on all pixels of the scene, without data where the result does not reach."""
+        shape = self.state.scene.spex.shape
+        if layer.shape == shape:
+            return layer
+        row, column, height, width = self.state.window
+        whole = np.full(shape, nodata, layer.dtype)
+        whole[row : row + height, column : column + width] = layer.values
+        return whole
+
+    def _show_strength(self) -> None:
+        for name in MASKS:
+            self.view.set_opacity(name, self.state.opacity)
+        self.view.set_wipe(self.state.wipe)
 
     def _show_regions(self) -> None:
-        result = self.state.result
-        self.view.set_regions(None if result is None else result.regions)
+        """Show outlines; while an edit is measured, those of before stay."""
+        if self.state.result is not None:
+            self.view.set_regions(self.state.result.regions)
+        elif self.state.extraction is None and self.state.scene is not None:
+            self.view.set_regions(_nothing())
 
     def _show_region(self) -> None:
         region = self.state.region
@@ -80,20 +110,25 @@ class MapLink:
         if region >= 0 and not self._is_clicking:
             self.view.zoom_to_region(region)
 
-    def _clicked(self, row: float, col: float, _x_crs: float, _y_crs: float) -> None:
-        if self.state.scene is not None and self._is_inside(row, col):
-            self._is_clicking = True
-            self._trying(lambda: editor.click(self.state, (col + 0.5, row + 0.5)))
-            self._is_clicking = False
+    def _take_tool(self) -> None:
+        """Let drags mean what the tool says; without one that draws, they move the map."""
+        if self.state.tool == "box":
+            self.view.on_draw_box(self._boxed)
+        else:
+            self.view.on_brush(self._brushed if self.state.tool in ("paint", "erase") else None)
 
-    def _boxed(self, x0: float, y0: float, x1: float, y1: float) -> None:
-        box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-        hints = self.state.hints
+    def _clicked(self, row: int, col: int, _x_crs: float, _y_crs: float) -> None:
+        self._is_clicking = True
+        self._trying(lambda: editor.click(self.state, (col + 0.5, row + 0.5)))
+        self._is_clicking = False
+
+    def _boxed(self, window: Window) -> None:
+        row, column, height, width = window
+        box, hints = (column, row, column + width, row + height), self.state.hints
         self._trying(lambda: editor.hint(self.state, Hints(hints.clicks, (*hints.boxes, box))))
 
     def _brushed(self, stroke: Sequence[Point]) -> None:
-        if self.state.tool in ("paint", "erase") and stroke:
-            self._trying(lambda: editor.draw(self.state, list(stroke)))
+        self._trying(lambda: editor.draw(self.state, list(stroke)))
 
     def _trying(self, action: Callable[[], None]) -> None:
         """Do something that a hand on the map asked for; what goes wrong is the state's error, whatever it is."""
@@ -102,16 +137,6 @@ class MapLink:
         except Exception as error:  # noqa: BLE001 (the map has no place to show it; the panels do)
             self.state.error = error
 
-    def _is_inside(self, row: float, col: float) -> bool:
-        height, width = self.state.scene.spex.shape
-        inside: bool = 0 <= row < height and 0 <= col < width
-        if not inside:
-            self.state.error = GridError(
-                "The click lies outside the scene", found=f"row {row:.0f}, column {col:.0f}",
-                expected=f"{height} × {width} px", fix="Click on the scene.",
-            )  # fmt: skip
-        return inside
-
     def close(self) -> None:
         """Let go of the state; the map is closed by who made it."""
         for changed, names in self._ties:
@@ -119,3 +144,13 @@ class MapLink:
                 self.state.unobserve(changed, names)
         self._ties.clear()
         self.state.visible_window = None
+
+
+def _prior_of(preview: Preview) -> Callable[[xr.Dataset], Any]:
+    return lambda scene: spectral_prior(scene, preview.target, threshold=preview.threshold).mask.values
+
+
+def _nothing() -> Any:
+    import geopandas as gpd
+
+    return gpd.GeoDataFrame({"area_px": []}, geometry=[])

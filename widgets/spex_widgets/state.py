@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import traitlets
 import xarray as xr
@@ -45,6 +45,14 @@ class Held(traitlets.Any):
             obj._notify_trait(self.name, old, value)
 
 
+class Preview(NamedTuple):
+    """A prior that is tried on the map."""
+
+    target: str
+    threshold: float | None
+    """None for the measured one."""
+
+
 class WorkbenchState(traitlets.HasTraits):
     """All that panels and map share.
 
@@ -69,8 +77,13 @@ class WorkbenchState(traitlets.HasTraits):
     past = traitlets.Tuple()
     """Instructions that were carried out, last first."""
     preview = Held(None, allow_none=True)
-    """A prior that is tried: uint8 [h, w] of its target, with its place; shown instead of the mask."""
-    preview_target = traitlets.Unicode("")
+    """A `Preview` that is shown instead of the mask."""
+    layer = traitlets.Enum(["mask", "probability"], "mask")
+    """What of the result the map shows."""
+    opacity = traitlets.Float(0.7, min=0, max=1)
+    """Of it."""
+    wipe = traitlets.Float(1.0, min=0, max=1)
+    """It is shown left of this share of the map's width only."""
     extraction = Held(None, allow_none=True)
     """The result as it was extracted."""
     window = traitlets.Tuple(default_value=(0, 0, 0, 0))
@@ -105,7 +118,7 @@ class WorkbenchState(traitlets.HasTraits):
     ) -> None:  # fmt: skip
         super().__init__(model=usual_model() if model is None else model)
         self.jobs = Jobs(executor)
-        self.visible_window: Callable[[], Window] | None = None
+        self.visible_window: Callable[[], Window | None] | None = None
         """Says what is seen of the scene, where there is a map."""
         self.model_lock = Lock()
         """Held by who asks the model: it keeps the features of one tile at a time."""
@@ -157,8 +170,8 @@ class WorkbenchState(traitlets.HasTraits):
     @property
     def seen(self) -> Window:
         """(row, column, height, width) of what is seen of the scene: all of it where there is no map."""
-        height, width = self.scene.spex.shape
-        return (0, 0, height, width) if self.visible_window is None else self.visible_window()
+        seen = None if self.visible_window is None else self.visible_window()
+        return seen or (0, 0, *self.scene.spex.shape)
 
     def loaded_model(self) -> MaskModel:
         """Return the model, loaded once; takes seconds the first time.

@@ -15,6 +15,7 @@ from spex_widgets.editing_panel import EditingPanel
 from spex_widgets.export_panel import ExportPanel
 from spex_widgets.index_panel import IndexPanel
 from spex_widgets.instruction_panel import InstructionPanel
+from spex_widgets.layers_panel import LayersPanel
 from spex_widgets.map_link import MapLink
 from spex_widgets.messages import STYLE, block
 from spex_widgets.origins import Origin, origin_of
@@ -56,12 +57,15 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         opened, origin = _opened(scene)
         self.state = WorkbenchState(opened, model, origin=origin, executor=executor)
         """What the workbench is about; change it, and panels and map follow."""
-        self.view = _new_view(map) if view is None else view
+        self.view = _new_view(map, executor) if view is None else view
         self.panels = {
             kind.title: kind(self.state, root) if kind is ScenePanel else kind(self.state) for kind in PANELS
         }
         """By title."""
+        self.layers = LayersPanel(self.state)
         self._link = MapLink(self.state, self.view)
+        self._is_own_map = map is None
+        self.view.on_notice = self._show_head
         self.tabs = ipw.ToggleButtons(
             options=[*self.panels], value=FIRST if scene is not None else ScenePanel.title,
             tooltips=[f"Show the panel {title}" for title in self.panels], style={"button_width": "auto"},
@@ -100,19 +104,20 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
     def _lay_out(self) -> None:
         narrow = {"flex": "1 1 380px", "min_width": "340px", "max_height": "640px", "overflow": "auto"}
         side = ipw.VBox([self.tabs, self.shown], layout=narrow)
-        left = ipw.VBox([self.view.widget], layout={"flex": "1 1 520px", "min_width": "320px"})
-        body = ipw.HBox([left, side], layout={"flex_flow": "row wrap", "width": "100%"})
+        self._left = ipw.VBox([self.view.widget, self.layers], layout={"flex": "1 1 520px", "min_width": "320px"})
+        body = ipw.HBox([self._left, side], layout={"flex_flow": "row wrap", "width": "100%"})
         self.children = [ipw.HTML(STYLE, layout={"display": "none"}), self.head, body]
 
     def _turn(self, _change: Any = None) -> None:
         self.shown.selected_index = [*self.panels].index(self.tabs.value)
 
-    def _show_head(self, _change: Any = None) -> None:
+    def _show_head(self, _what: Any = None) -> None:
         state = self.state
         what = "no scene" if state.scene is None else str(state.origin)
         busy = f" · <em>{escape(state.busy)} …</em>" if state.busy else ""
         wrong = " · <strong>see the tab 'Edit'</strong>" if state.error is not None else ""
-        self.head.value = block(f"<strong>spex_nb</strong> · {escape(what)}{busy}{wrong}")
+        notice = f" · {escape(self.view.notice)}" if self.view.notice else ""
+        self.head.value = block(f"<strong>spex_nb</strong> · {escape(what)}{busy}{wrong}{notice}")
 
     def _show_result(self, _change: Any) -> None:
         if self.state.extraction is not None:
@@ -124,8 +129,11 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         for panel in self.panels.values():
             panel.close()
         self.panels = {}
+        self.layers.close()
         self.view.close()
         self.state.close()
+        if not self._is_own_map:
+            self._left.children = ()
         close_all(self.children)
         self.children = []
         super().close()
@@ -141,7 +149,7 @@ def _opened(scene: Any) -> tuple[Any, Origin]:
     return (scene if is_scene else open_scene(scene)), Origin()
 
 
-def _new_view(given: Any) -> Any:
+def _new_view(given: Any, executor: Executor | None) -> Any:
     from spex_widgets.map_view import MapView
 
-    return MapView(given)
+    return MapView(given, executor)
