@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,9 @@ from spex_nb.sources import BandSource
 
 SAMPLE_SIDE = 64
 """Side of the nine windows whose values are judged."""
+REMEMBERED = 4096
+"""Lazy arrays whose reading is remembered: the last ones that were opened."""
+_readings: OrderedDict[str, Any] = OrderedDict()
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,25 @@ class BandGroup:
         numbers = tuple(nodata[name] for name in names)
         return cls(tuple(names), _reading_of(chosen, grid, numbers[0]), tuple(settings[n] for n in names), numbers)
 
+    def thinned(self, numbers: Sequence[int], step: int) -> BandGroup:
+        """Return some bands of a group that lies in a file, read at every step-th row and column.
+
+        Args:
+            numbers: Of the bands within the group, from 0.
+            step: 1 reads every pixel.
+        """
+        return BandGroup(
+            tuple(self.names[i] for i in numbers),
+            self.reading.thinned(numbers, step),
+            tuple(self.settings[i] for i in numbers),
+            tuple(self.nodata[i] for i in numbers),
+        )
+
+    @property
+    def has_overviews(self) -> bool:
+        """Whether the file of the bands holds itself on fewer pixels too."""
+        return bool(self.reading.has_overviews)
+
     def __call__(self, window: Window) -> Any:
         """Return float32 reflectance [C, H, W] of a window, NaN where there is no data."""
         return to_reflectance(self.reading(window), self.settings, self.nodata)
@@ -109,3 +132,19 @@ def spread_starts(size: int, side: int) -> list[int]:
     """Return where windows of a side begin that lie at both ends and in the middle."""
     room = max(0, size - side)
     return sorted({0, room // 2, room})
+
+
+def remember_reading(array: Any, reading: Any) -> None:
+    """Remember what a lazy array is read by, so that it can be read on fewer pixels without being computed first."""
+    if hasattr(array, "dask"):
+        _readings[array.name] = reading
+        while len(_readings) > REMEMBERED:
+            _readings.popitem(last=False)
+
+
+def reading_of(array: Any) -> Any:
+    """Return what was remembered of a lazy array as it was opened; None of any other, or one that was changed since.
+
+    The name of a dask array stands for what is computed, so that no other array bears it.
+    """
+    return _readings.get(array.name) if hasattr(array, "dask") else None

@@ -82,11 +82,11 @@ def _composite_bands(scene: xr.Dataset, bands: str | Sequence[str]) -> tuple[str
 def plot_index(index: xr.DataArray, limits: tuple[float, float] | None = None) -> Figure:
     """Draw an index [H, W] with a colour bar, centred on 0 where it takes both signs; NaN stays grey."""
     thin = _thinned(index)
-    low, high = limits or _limits(thin.values)
+    low, high = limits or color_limits(thin.values)
     figure, axes = _figure()
     axes.set_facecolor(str(NODATA_GREY))
     drawn = axes.imshow(
-        thin.values, extent=_extent(index), cmap="BrBG" if low < 0 < high else "viridis", vmin=low, vmax=high,
+        thin.values, extent=_extent(index), cmap=colormap_name(low, high), vmin=low, vmax=high,
         interpolation="nearest",
     )  # fmt: skip
     figure.colorbar(drawn, ax=axes, label=str(index.name or "index"), shrink=0.8)
@@ -244,13 +244,19 @@ def _stretched(band: Any, valid: Any, percentiles: tuple[float, float]) -> Any:
     return np.where(good, scaled, NODATA_GREY)
 
 
-def _limits(values: Any) -> tuple[float, float]:
+def color_limits(values: Any) -> tuple[float, float]:
+    """Return between which values an index [H, W] is coloured: nearly all, centred on 0 where it takes both signs."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return -1.0, 1.0
     low, high = (float(v) for v in np.percentile(finite, (1, 99)))
     reach = max(abs(low), abs(high))
     return (-reach, reach) if low < 0 < high else (low, high if high > low else low + 1e-6)
+
+
+def colormap_name(low: float, high: float) -> str:
+    """Return the colours of an index: diverging from 0, or rising from dark to bright."""
+    return "BrBG" if low < 0 < high else "viridis"
 
 
 def _extent(data: Any) -> tuple[float, float, float, float] | None:

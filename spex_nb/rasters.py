@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import threading
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -229,12 +230,15 @@ class Reading:
     grid: Grid | None = None
     nodata: float | None = None
     categories: bool = False
+    step: int = 1
+    """Only every step-th row and column is read, from overviews where the file has them."""
 
     def __call__(self, window: Window) -> Any:
         """Return the raw pixels [C, H, W] of a window."""
         try:
             with open_raster(self.path) as file, self._on_grid(file) as pixels:
-                return pixels.read(list(self.indexes), window=window)
+                shape = (len(self.indexes), *self._shape_of(window))
+                return pixels.read(list(self.indexes), window=window, out_shape=shape)
         except RasterioError as error:
             raise self._damaged(window, error) from error
 
@@ -242,9 +246,22 @@ class Reading:
         """Return bool [1, H, W], True where the file's own mask says data."""
         try:
             with open_raster(self.path) as file, self._on_grid(file) as pixels:
-                return pixels.read_masks([1], window=window) > 0
+                return pixels.read_masks([1], window=window, out_shape=(1, *self._shape_of(window))) > 0
         except RasterioError as error:
             raise self._damaged(window, error) from error
+
+    @property
+    def has_overviews(self) -> bool:
+        """Whether the file holds itself on fewer pixels too, so that it is quickly read from far away."""
+        with open_raster(self.path) as file:
+            return bool(file.overviews(self.indexes[0]))
+
+    def thinned(self, numbers: Sequence[int], step: int) -> Reading:
+        """Return the reading of some of the bands, by their number here, at every step-th row and column."""
+        return replace(self, indexes=tuple(self.indexes[i] for i in numbers), step=step)
+
+    def _shape_of(self, window: Window) -> tuple[int, int]:
+        return -(-int(window.height) // self.step), -(-int(window.width) // self.step)
 
     def _on_grid(self, file: Any) -> Any:
         if self.grid is None:

@@ -15,7 +15,7 @@ import xarray as xr
 import spex_nb.accessor  # noqa: F401  (registers .spex)
 from spex_nb import arrays, layouts, validity
 from spex_nb.errors import EmptySceneError, GridError, RadiometryError, UnknownLayoutError
-from spex_nb.pixels import BandGroup, PixelMask, sample_of, stack_of
+from spex_nb.pixels import BandGroup, PixelMask, remember_reading, sample_of, stack_of
 from spex_nb.radiometry import Radiometry, judge, settle
 from spex_nb.rasters import Grid, Reading, chunk_shape, lazy_bands, read_window
 from spex_nb.recognition import Bands, Recognised, recognise
@@ -208,10 +208,14 @@ def _assemble(groups: Sequence[BandGroup], masks: Sequence[Any], grid: Grid, chu
     for group in groups:
         stack = stack_of(group, size, chunks)
         planes |= {name: stack[i] for i, name in enumerate(group.names)}
+        if isinstance(group.reading, Reading):
+            for i, name in enumerate(group.names):
+                remember_reading(planes[name], (group, i))
     valid = reduce(and_, [np.isfinite(plane) for plane in planes.values()])
     for mask in masks:
         clear = read_window(mask, *size) if chunks is None else lazy_bands(mask, 1, bool, size, chunks)
         valid = valid & clear[0]
+    remember_reading(valid, tuple(masks))
     variables = {name: (("y", "x"), plane) for name, plane in planes.items()}
     return on_grid(xr.Dataset(variables | {"valid": (("y", "x"), valid)}), grid)
 
