@@ -89,7 +89,7 @@ def keep(page: Any, name: str) -> None:
 
 
 @pytest.mark.browser
-def test_from_an_instruction_to_a_corrected_map_and_a_file(
+def test_from_an_instruction_to_a_corrected_map_and_a_file(  # noqa: PLR0915 (one story, told once)
     page: Any, lab: str, lab_folder: Path, tmp_path: Path
 ) -> None:
     notebook(lab_folder, "bench", f"{MODEL}\nmodel = Slow()\nbench = Workbench('river_10m', model)\nbench")

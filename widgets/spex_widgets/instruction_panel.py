@@ -189,7 +189,4 @@ def _understood(text: str) -> tuple[Any, str]:
         asked = parse_instruction(text)
     except InstructionError as refusal:
         return None, error_html(refusal)
-    narrower = "".join(
-        f"<br>'{escape(word)}' is answered as {escape(target)}." for word, target in asked.narrower.items()
-    )
-    return asked, block(f"<strong dir='auto'>{escape(asked.meaning)}</strong>{narrower}", "said")
+    return asked, block(f"<strong dir='auto'>{escape(asked.meaning)}</strong>", "said")

@@ -15,9 +15,9 @@ class LayersPanel(Panel):
 
     def __init__(self, state: WorkbenchState) -> None:
         super().__init__(state)
-        self.layer = ipw.Dropdown(options=["mask", "probability"], description="Show", layout={"width": "210px"})
+        self.layer = ipw.Dropdown(options=["mask", "probability"], description="Show", layout={"width": "180px"})
         self.opacity, self.wipe = (
-            ipw.FloatSlider(min=0, max=1, step=0.05, description=name, readout=False, layout={"width": "250px"})
+            ipw.FloatSlider(min=0, max=1, step=0.05, description=name, readout=False, layout={"width": "200px"})
             for name in ("Opacity", "Swipe")
         )
         ties = (("layer", self.layer), ("opacity", self.opacity), ("wipe", self.wipe))

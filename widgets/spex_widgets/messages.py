@@ -23,6 +23,7 @@ STYLE = """<style>
 .spex table { border-collapse: collapse; margin: .4em 0; font-variant-numeric: tabular-nums; background: transparent }
 .spex td, .spex th { padding: .12em .7em .12em 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--spex-line); font-weight: normal; background: transparent; color: inherit }
+.spex td:first-child { white-space: nowrap }
 .spex th { color: var(--jp-ui-font-color2, #666) }
 .spex pre { white-space: pre-wrap; max-height: 14em; overflow: auto; margin: .3em 0; font-size: .92em;
   background: transparent; color: inherit }

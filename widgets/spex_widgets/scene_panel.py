@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets as ipw
+from ipyfilechooser import FileChooser
 
 from spex_nb.errors import SourceNotFoundError
 from spex_nb.indices import list_indices
@@ -21,6 +22,17 @@ from spex_widgets.warned import with_warnings
 OWN_BANDS, TRUE, FALSE = "bands of your own", "true colour", "false colour (near infrared)"
 
 
+class _PlainLabel:
+    """How the chooser says what is chosen: a file's name is text, in the colour of the theme."""
+
+    def format(self, text: str, _color: str) -> str:
+        return f"<span>{escape(text)}</span>"
+
+
+class _Chooser(FileChooser):  # type: ignore[misc]
+    _LBL_TEMPLATE = _PlainLabel()
+
+
 class ScenePanel(Panel):
     """Opens scenes, and says what they are and why it was decided so.
 
@@ -33,13 +45,11 @@ class ScenePanel(Panel):
 
     def __init__(self, state: WorkbenchState, root: str | Path | None = None) -> None:
         super().__init__(state)
-        from ipyfilechooser import FileChooser
-
         self._root = Path(root or Path.cwd()).resolve()
         self.sample = ipw.Dropdown(options=[(f"{s.title} ({name})", name) for name, s in SAMPLES.items()],
                                    value="river_10m", description="Sample", layout=WIDE)  # fmt: skip
         self.open_sample = button("Open sample", "Open the chosen sample scene", self.trying(self._open_sample))
-        self.file = FileChooser(str(self._root), sandbox_path=str(self._root), select_desc="Choose a file",
+        self.file = _Chooser(str(self._root), sandbox_path=str(self._root), select_desc="Choose",
                                 layout=ipw.Layout(width="98%"))  # fmt: skip
         self.open_file = button("Open file", "Open the chosen raster file", self.trying(self._open_file))
         self.warnings, self.facts = ipw.HTML(), ipw.HTML()
@@ -66,7 +76,7 @@ class ScenePanel(Panel):
         if not chosen:
             raise SourceNotFoundError(
                 "No file is chosen", found="an empty choice", expected=f"a raster file under {self._root}",
-                fix="Click 'Choose a file' first.",
+                fix="Click 'Choose' first.",
             )  # fmt: skip
         self.open_path(chosen)
 

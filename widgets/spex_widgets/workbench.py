@@ -130,6 +130,7 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
             panel.close()
         self.panels = {}
         self.layers.close()
+        self.view.on_notice = _nobody_listens
         self.view.close()
         self.state.close()
         if not self._is_own_map:
@@ -147,6 +148,10 @@ def _opened(scene: Any) -> tuple[Any, Origin]:
         return origin.open(), origin
     is_scene = hasattr(scene, "spex")
     return (scene if is_scene else open_scene(scene)), Origin()
+
+
+def _nobody_listens(_text: str) -> None:
+    """Keep a map that stays from holding on to the workbench."""
 
 
 def _new_view(given: Any, executor: Executor | None) -> Any:
