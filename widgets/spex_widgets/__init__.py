@@ -14,6 +14,7 @@ _HOME_OF = {
     "IndexPanel": "index_panel",
     "InstructionPanel": "instruction_panel",
     "LayersPanel": "layers_panel",
+    "MapView": "map_view",
     "ResultPanel": "result_panel",
     "ScenePanel": "scene_panel",
     "SpectraPanel": "spectra_panel",
