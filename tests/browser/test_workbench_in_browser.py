@@ -111,7 +111,7 @@ def test_from_an_instruction_to_a_corrected_map_and_a_file(  # noqa: PLR0915 (on
     keep(page, "result")
 
     turn_to(page, "Edit")
-    press(page, "＋ point")
+    press(page, "+ point")
     area = page.locator(".leaflet-container").bounding_box()
     page.mouse.click(area["x"] + 0.45 * area["width"], area["y"] + 0.4 * area["height"])
     page.get_by_text("1 edit.").wait_for()

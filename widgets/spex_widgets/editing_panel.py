@@ -87,9 +87,15 @@ class EditingPanel(Panel):
         self.undo.disabled, self.redo.disabled = not done, not undone
         self.forget.disabled = not self.state.hints
         clicks, boxes = len(self.state.hints.clicks), len(self.state.hints.boxes)
-        hints = f" {clicks} points, {boxes} boxes." if self.state.hints else ""
+        hints = f" {_count(clicks, 'point')}, {_count(boxes, 'box')}." if self.state.hints else ""
         busy = f" {self.state.busy.capitalize()} …" if self.state.busy else ""
-        self.said.value = block(f"{done} edit{'' if done == 1 else 's'}.{hints}{busy}", "quiet")
+        self.said.value = block(f"{_count(done, 'edit')}.{hints}{busy}", "quiet")
 
     def _show_problem(self) -> None:
         self.problem.value = "" if self.state.error is None else error_html(self.state.error)
+
+
+def _count(number: int, name: str) -> str:
+    """Return a number of things in words."""
+    several = f"{name}es" if name.endswith("x") else f"{name}s"
+    return f"{number} {name if number == 1 else several}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ipywidgets as ipw
 
 from spex_widgets.panel import Panel
@@ -20,9 +22,16 @@ class LayersPanel(Panel):
             ipw.FloatSlider(min=0, max=1, step=0.05, description=name, readout=False, layout={"width": "200px"})
             for name in ("Opacity", "Swipe")
         )
-        ties = (("layer", self.layer), ("opacity", self.opacity), ("wipe", self.wipe))
-        for name, control in ties:
-            control.observe(self.trying(lambda n=name, c=control: setattr(state, n, c.value)), "value")
         self.lay_out(ipw.HBox([self.layer, self.opacity, self.wipe], layout={"flex_flow": "row wrap"}))
-        for name, control in ties:
-            self.follow(lambda n=name, c=control: setattr(c, "value", getattr(state, n)), name)
+        self._tie("layer", self.layer)
+        self._tie("opacity", self.opacity)
+        self._tie("wipe", self.wipe)
+
+    def _tie(self, name: str, control: Any) -> None:
+        """Keep a control and a trait of the state alike."""
+
+        def show() -> None:
+            control.value = getattr(self.state, name)
+
+        self.follow(show, name)
+        control.observe(self.trying(lambda: setattr(self.state, name, control.value)), "value")

@@ -25,7 +25,7 @@ class Panel(ipw.VBox):  # type: ignore[misc]
     title = ""
 
     def __init__(self, state: WorkbenchState) -> None:
-        super().__init__()
+        super().__init__(layout={"width": "100%"})
         self.state = state
         self.error = ipw.HTML()
         """Where errors appear."""

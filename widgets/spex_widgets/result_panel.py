@@ -61,9 +61,10 @@ class ResultPanel(Panel):
         self.notes.value = "".join(map(note, result.notes)) + quiet(_made(result))
 
     def _show_lists(self, result: Extraction) -> None:
-        claims = [claim for one in result.explanations for claim in one.claims]
-        self.claims.options = [("choose a claim …", None), *((claim_label(claim), claim) for claim in claims)]
-        self.claims.value = None
+        claims = _claims(result)
+        labels = [(claim_label(claim), number) for number, claim in enumerate(claims)]
+        self.claims.options = [("choose a claim …", -1), *labels]
+        self.claims.value = -1
         self.claims.layout.display = "" if claims else "none"
         self.regions.options = [("none", -1), *_listed(result)]
         self.regions.value = self.state.region if self.state.region < min(len(result.regions), LISTED) else -1
@@ -77,9 +78,10 @@ class ResultPanel(Panel):
 
     def _point_at(self) -> None:
         """Point at a claim in the text; where it speaks of the largest region, at that one too."""
-        result, claim = self.state.result, self.claims.value
-        if self._is_showing or result is None:
+        result = self.state.result
+        if self._is_showing or result is None or self.claims.value is None:
             return
+        claim = None if self.claims.value < 0 else _claims(result)[self.claims.value]
         self._show_explanation(result, claim)
         if claim is not None and claim.kind in ("size", "place", "position") and len(result.regions):
             target = next(one.target for one in result.explanations if claim in one.claims)
@@ -94,6 +96,10 @@ class ResultPanel(Panel):
         known = {value for _, value in self.regions.options}
         if self.state.region in known:
             self.regions.value = self.state.region
+
+
+def _claims(result: Extraction) -> list[Claim]:
+    return [claim for one in result.explanations for claim in one.claims]
 
 
 def _listed(result: Extraction) -> list[tuple[str, int]]:

@@ -21,8 +21,8 @@ from spex_widgets.origins import Origin
 
 TOOLS = {
     "look": "look",
-    "spectrum": "spectrum",
-    "add": "＋ point",
+    "spectrum": "spectra",
+    "add": "+ point",
     "remove": "− point",
     "box": "box",
     "paint": "brush",
