@@ -442,3 +442,26 @@ def test_every_control_has_a_name_and_every_button_a_tooltip(fake_model: Any) ->
                 assert one.tooltip, one.description
             if isinstance(one, ipw.Dropdown | ipw.Text | ipw.Combobox | ipw.FloatSlider) and kind is not ScenePanel:
                 assert one.description
+
+
+def test_a_click_without_a_result_asks_for_one_and_the_newest_click_is_answered(fake_model: Any) -> None:
+    state = make_state(fake_model)
+    state.tool = "add"
+    editor.click(state, (300.5, 20.5))
+    assert "extract first" in str(state.error)
+    assert not state.hints
+    state = extracted(fake_model)
+    state.tool = "add"
+    predict, inner = fake_model.predict, iter([(200.5, 20.5)])
+
+    def clicked_meanwhile(*args: Any, **options: Any) -> Any:
+        for point in inner:
+            editor.click(state, point)
+        return predict(*args, **options)
+
+    fake_model.predict = clicked_meanwhile
+    state.model_lock = threading.RLock()
+    editor.click(state, (300.5, 20.5))
+    assert state.mask.data[20, 200] == 1
+    assert len(state.history.done) == 1
+    assert state.busy == ""

@@ -9,7 +9,7 @@ import numpy as np
 
 from spex_nb.corrections import correct_result
 from spex_nb.editing import History, brush, delete, merge, split
-from spex_nb.errors import ExtractionError, RegionError
+from spex_nb.errors import RegionError
 from spex_nb.refining import Hints, hints_within, refine_window, replace_window, window_about
 from spex_nb.types import Point
 from spex_widgets.jobs import Job
@@ -27,7 +27,7 @@ def change(state: WorkbenchState, edit: Callable[[Any], Any]) -> None:
         before = _pixels(state)
         after = edit(before)
         _take(state, state.history.add(before, after), after)
-    except (RegionError, ExtractionError) as error:
+    except RegionError as error:
         state.error = error
     else:
         state.error = None
@@ -108,31 +108,28 @@ def hint(state: WorkbenchState, hints: Hints) -> None:
 
     Args:
         state: With a result.
-        hints: In pixels of the scene.
+        hints: In pixels of the scene; at least one.
     """
-    state.hints = hints
-    if not hints:
-        return
     try:
-        scene, (top, left, *_) = state.result_scene, state.window
+        _pixels(state)
         target = _target(state)
-    except (RegionError, ExtractionError) as error:
-        state.hints, state.error = Hints(), error
+    except RegionError as error:
+        state.error = error
         return
+    state.hints, state.busy = hints, "asking the model again"
+    scene, (top, left, *_), number = state.result_scene, state.window, state.number
     row, column, height, width = state.seen
-    own = hints.moved(left, top)
-    number, version = state.number, state.mask
-    state.busy = "asking the model again"
+    own, seen = hints.moved(left, top), (row - top, column - left, height, width)
 
     def work(_job: Job) -> Any:
         model = state.loaded_model()
-        zoomless = window_about(scene.spex.shape, (row - top, column - left, height, width), model.tile_px, own)
+        window = window_about(scene.spex.shape, seen, model.tile_px, own)
         with state.model_lock:
-            return zoomless, refine_window(scene, model, target, zoomless, hints_within(own, zoomless))
+            return window, refine_window(scene, model, target, window, hints_within(own, window))
 
     def done(made: Any) -> None:
-        state.busy = ""
-        if state.mask is version:  # else it was edited meanwhile, and the answer is to another question
+        if state.hints is hints:  # else there are newer ones, whose answer comes
+            state.busy = ""
             change(state, lambda mask: replace_window(mask, made[0], number, made[1]))
 
     def failed(error: BaseException) -> None:
@@ -165,7 +162,7 @@ def _in_result(state: WorkbenchState, point: Point) -> Point:
 
 def _take(state: WorkbenchState, history: History, pixels: Any) -> None:
     """Take over edited pixels, and have everything that follows from them measured anew."""
-    if history == state.history and pixels is state.mask.values:
+    if history is state.history:
         return
     with state.hold_trait_notifications():
         state.history, state.region, state.result = history, -1, None
