@@ -15,7 +15,7 @@ from ipywidgets.widgets.widget import _instances
 from spex_widgets import Workbench, WorkbenchState, open_session, save_session
 from spex_widgets.jobs import Here
 
-from spex_nb import sample_scene
+from spex_nb import open_scene, sample_scene
 from spex_nb.errors import SourceNotFoundError, UnreadableSourceError
 
 
@@ -131,6 +131,19 @@ def test_a_session_of_a_scene_in_memory_needs_that_scene(tmp_path: Path) -> None
         open_session(WorkbenchState(None, "index", executor=Here()), tmp_path / "a.spex")
     same = WorkbenchState(sample_scene("river_10m"), "index", executor=Here())
     open_session(same, tmp_path / "a.spex")
+
+
+def test_a_session_says_where_its_scene_was(tmp_path: Path, write_raster: Any, recording_map: Any) -> None:
+    path = write_raster(np.full((4, 8, 8), 0.2, np.float32), descriptions=["blue", "green", "red", "nir"])
+    bench = Workbench(path, "index", executor=Here(), view=recording_map)
+    bench.save(tmp_path / "a.spex")
+    bench.close()
+    path.rename(tmp_path / "moved.tif")
+    with pytest.raises(SourceNotFoundError, match="open it in the workbench first"):
+        open_session(WorkbenchState(None, "index", executor=Here()), tmp_path / "a.spex")
+    again = WorkbenchState(open_scene(tmp_path / "moved.tif"), "index", executor=Here())
+    open_session(again, tmp_path / "a.spex")
+    assert again.origin.name == str(path)
 
 
 def test_damaged_and_strange_sessions_are_refused(tmp_path: Path) -> None:

@@ -90,4 +90,4 @@ def area_text(square_metres: float) -> str:
 
 
 def _spread(spread: Spread | None) -> str:
-    return "" if spread is None or math.isnan(spread.mean) else f"{spread.mean:.3f} ± {spread.std:.3f}"
+    return "" if spread is None or math.isnan(spread.mean) else f"{spread.mean:.2f} ± {spread.std:.2f}"

@@ -138,8 +138,9 @@ def _history(file: Path, said: Mapping[str, Any]) -> History:
 
 
 def _restore(state: WorkbenchState, said: Mapping[str, Any], extraction: Any, history: History) -> None:
-    origin = Origin(**said["scene"])
-    scene = state.scene if _is_same(state.scene, said) else origin.open()
+    has_it = _is_same(state.scene, said)
+    origin = state.origin if has_it and state.origin.kind != "memory" else Origin(**said["scene"])
+    scene = state.scene if has_it else _opened(origin)
     if not _is_same(scene, said):
         raise UnreadableSourceError(
             "The scene of the session has changed", found=f"other pixels in {origin}",
@@ -159,6 +160,17 @@ def _restore(state: WorkbenchState, said: Mapping[str, Any], extraction: Any, hi
                 mask = patch.laid_on(mask, patch.after)
             state.history, state.mask = history, extraction.mask.copy(data=mask)
             state.result = correct_result(extraction, mask, state.result_scene)
+
+
+def _opened(origin: Origin) -> Any:
+    """Open the scene of a session; never an address, for a session may come from anywhere."""
+    if origin.kind == "file" and not Path(origin.name).exists():
+        raise SourceNotFoundError(
+            "The scene of the session is not where it was", found=f"nothing at {origin.name}",
+            expected="the scene that the session was made with",
+            fix="Put it back, or open it in the workbench first, then the session.",
+        )  # fmt: skip
+    return origin.open()
 
 
 def _is_same(scene: Any, said: Mapping[str, Any]) -> bool:
