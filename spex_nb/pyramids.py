@@ -141,6 +141,8 @@ class Pyramid:
         return max(2, self.step_for(KEPT_PX))
 
     def _is_slow(self, name: str) -> bool:
+        if name in self._kept:
+            return True
         reading = self._reading(name)
         return hasattr(self.layers[name].data, "dask") if reading is None else not reading[0].has_overviews
 

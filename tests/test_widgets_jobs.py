@@ -30,6 +30,16 @@ def test_what_a_job_gives_comes_back_on_the_thread_of_the_kernels_loop() -> None
     assert seen == [(False, True)]
 
 
+def test_work_that_is_done_at_once_is_handed_back_at_once_in_a_kernel_too() -> None:
+    seen: list[Any] = []
+
+    async def kernel() -> bool:
+        return Jobs(Here()).start(lambda _job: 7, seen.append, seen.append).is_over
+
+    assert asyncio.run(kernel())
+    assert seen == [7]
+
+
 def test_with_an_executor_of_ones_own_a_job_is_over_when_start_returns() -> None:
     seen: list[Any] = []
     job = Jobs(Here()).start(

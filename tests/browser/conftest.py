@@ -49,46 +49,63 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with copies of the notebooks, from which JupyterLab and Voila serve."""
-    folder = tmp_path_factory.mktemp("lab") / "notebooks"
-    shutil.copytree(NOTEBOOKS, folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def lab(lab_folder: Path) -> Iterator[str]:
-    """Serve the copies by JupyterLab on a free local port; return its address."""
-    with _served(lab_folder, "/") as address:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve copies of the notebooks by JupyterLab on a free local port; return its address."""
+    root = tmp_path_factory.mktemp("lab")
+    shutil.copytree(NOTEBOOKS, root / "notebooks")
+    with _serving(root, [*_lab(root), f"--ServerApp.root_dir={root / 'notebooks'}"]) as address:
         yield address
 
 
 @pytest.fixture(scope="session")
-def hub(lab_folder: Path) -> Iterator[str]:
-    """Serve them under a prefix, as a hub does; return the address with it."""
-    with _served(lab_folder, "/user/alice/") as address:
+def lab_under_base_url(notebooks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve notebooks that tests write as a hub would, under a base URL; return the address with it."""
+    root = tmp_path_factory.mktemp("hub")
+    base = "/user/alice/"
+    command = [*_lab(root), f"--ServerApp.root_dir={notebooks}", f"--ServerApp.base_url={base}"]
+    with _serving(root, command, base) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def voila(notebooks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve notebooks that tests write by Voila; return the address to which the name of one is added."""
+    command = ["-m", "voila", str(notebooks), "--no-browser", "--Voila.ip=127.0.0.1", "--show_tracebacks=True"]
+    with _serving(tmp_path_factory.mktemp("voila"), command) as address:
+        yield f"{address}/voila/render"
+
+
+@pytest.fixture(scope="session")
+def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of notebooks that tests write."""
+    return tmp_path_factory.mktemp("written_notebooks")
+
+
+def _lab(root: Path) -> list[str]:
+    """Return the command of a quiet JupyterLab, without its folder."""
+    settings = root / "settings"
+    settings.mkdir()
+    (settings / "overrides.json").write_text(json.dumps(OVERRIDES))
+    return [
+        "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--IdentityProvider.token=",
+        "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
+        f"--LabApp.app_settings_dir={settings}",
+    ]  # fmt: skip
 
 
 @contextmanager
-def _served(folder: Path, prefix: str) -> Iterator[str]:
-    settings = folder.parent / "settings"
-    settings.mkdir(exist_ok=True)
-    (settings / "overrides.json").write_text(json.dumps(OVERRIDES))
+def _serving(root: Path, command: list[str], base: str = "/") -> Iterator[str]:
+    """Start a server on a free local port; end it and its kernels afterwards."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-        "--IdentityProvider.token=", f"--ServerApp.root_dir={folder}", f"--ServerApp.base_url={prefix}",
-        "--LabApp.expose_app_in_browser=True",
-        "--LabApp.extension_manager=readonly", f"--LabApp.app_settings_dir={settings}",
-    ]  # fmt: skip
-    log_file, address = folder.parent / f"lab-{port}.log", f"http://127.0.0.1:{port}{prefix.rstrip('/')}"
-    with log_file.open("w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=folder.parent)
+    with (root / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, *command, f"--port={port}"], stdout=log, stderr=log, start_new_session=True, cwd=root
+        )
+    address = f"http://127.0.0.1:{port}{base}".rstrip("/")
     try:
-        _wait(f"{address}/api", log_file)
+        _wait(f"{address}/api" if "jupyterlab" in command else address, root / "server.log")
         yield address
     finally:
         _end(server)
@@ -102,7 +119,7 @@ def _wait(address: str, log: Path) -> None:
             time.sleep(0.5)
         else:
             return
-    pytest.fail(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+    pytest.fail(f"The server did not start: {log.read_text()[-2000:]}")
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+QUICKSTART = Path(__file__).parent.parent.parent / "notebooks" / "00_quickstart.ipynb"
 ARTIFACTS = Path(__file__).parent.parent.parent / "artifacts"
 KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
 PATIENCE_MS = 240_000
@@ -90,12 +92,12 @@ def keep(page: Any, name: str) -> None:
 
 @pytest.mark.browser
 def test_from_an_instruction_to_a_corrected_map_and_a_file(  # noqa: PLR0915 (one story, told once)
-    page: Any, lab: str, lab_folder: Path, tmp_path: Path
+    page: Any, lab_under_base_url: str, notebooks: Path, tmp_path: Path
 ) -> None:
-    notebook(lab_folder, "bench", f"{MODEL}\nmodel = Slow()\nbench = Workbench('river_10m', model)\nbench")
+    notebook(notebooks, "bench", f"{MODEL}\nmodel = Slow()\nbench = Workbench('river_10m', model)\nbench")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    open_all(page, lab, "bench")
+    open_all(page, lab_under_base_url, "bench")
     box = page.locator("textarea[placeholder^='such as']")
     box.fill("water")
     page.locator(".said", has_text="water bodies").first.wait_for()
@@ -133,20 +135,20 @@ def test_from_an_instruction_to_a_corrected_map_and_a_file(  # noqa: PLR0915 (on
     outside = {urlparse(url).hostname for url in asked if url.startswith(("http", "ws"))} - {"127.0.0.1"}
     assert outside == set()
 
-    notebook(lab_folder, "again", f"from spex_widgets import Workbench\nbench = Workbench('river_10m', 'index')\n"
+    notebook(notebooks, "again", f"from spex_widgets import Workbench\nbench = Workbench('river_10m', 'index')\n"
              f"bench.reopen({str(tmp_path / 'session.spex')!r})\nbench")  # fmt: skip
-    open_all(page, lab, "again")
+    open_all(page, lab_under_base_url, "again")
     assert wait_for_blue(page, found) > found
     turn_to(page, "Edit")
     page.get_by_text("1 edit.").wait_for()
 
 
 @pytest.mark.browser
-def test_a_slow_run_is_cancelled_while_the_kernel_answers(page: Any, lab: str, lab_folder: Path) -> None:
+def test_a_slow_run_is_cancelled_while_the_kernel_answers(page: Any, lab_under_base_url: str, notebooks: Path) -> None:
     notebook(
-        lab_folder, "slow", f"{MODEL}\nmodel = Slow()\nmodel.pause = 3.0\nbench = Workbench('river_10m', model)\nbench"
+        notebooks, "slow", f"{MODEL}\nmodel = Slow()\nmodel.pause = 3.0\nbench = Workbench('river_10m', model)\nbench"
     )
-    open_all(page, lab, "slow")
+    open_all(page, lab_under_base_url, "slow")
     box = page.locator("textarea[placeholder^='such as']")
     box.fill("water")
     page.locator(".said", has_text="water bodies").first.wait_for()
@@ -159,19 +161,20 @@ def test_a_slow_run_is_cancelled_while_the_kernel_answers(page: Any, lab: str, l
 
 
 @pytest.mark.browser
-def test_behind_a_prefix_the_quickstart_shows_its_mask(page: Any, hub: str) -> None:
-    open_all(page, hub, "00_quickstart")
+def test_behind_a_prefix_the_quickstart_shows_its_mask(page: Any, lab_under_base_url: str, notebooks: Path) -> None:
+    shutil.copy(QUICKSTART, notebooks)
+    open_all(page, lab_under_base_url, "00_quickstart")
     page.get_by_text("Evidence").first.wait_for()
     wait_for_blue(page, 0.005)
     keep(page, "quickstart")
 
 
 @pytest.mark.browser
-def test_voila_serves_the_quickstart_without_code(page: Any, lab: str) -> None:
-    pytest.importorskip("voila")
+def test_voila_serves_the_quickstart_without_code(page: Any, voila: str, notebooks: Path) -> None:
+    shutil.copy(QUICKSTART, notebooks)
     page.set_default_timeout(PATIENCE_MS)
     page.set_viewport_size({"width": 1500, "height": 1000})
-    page.goto(f"{lab}/voila/render/00_quickstart.ipynb")
+    page.goto(f"{voila}/00_quickstart.ipynb", timeout=PATIENCE_MS)
     page.locator(".leaflet-container").wait_for()
     page.get_by_text("Evidence").first.wait_for()
     wait_for_blue(page, 0.005)

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from threading import Event
+from threading import Event, get_ident
 from typing import Any
 
 from spex_nb.errors import JobCancelledError
@@ -105,12 +105,12 @@ class Jobs:
         Returns:
             The job. All three are called on the kernel's loop where there is one, and never after `close`.
         """
-        loop = _running_loop()
+        loop, here = _running_loop(), get_ident()
 
         def deliver(function: Callable[..., None], *args: Any) -> None:
             if self._is_closed:
                 return
-            if loop is None:
+            if loop is None or get_ident() == here:  # an executor that does the work at once is on the loop already
                 self._call(function, failed, *args)
             else:
                 loop.call_soon_threadsafe(self._call, function, failed, *args)
