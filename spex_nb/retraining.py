@@ -253,6 +253,7 @@ def _write(path: Path, value: Any) -> None:
 
 def main(folder: str) -> int:
     """Train; return the exit status. What went wrong is written for the one who watches."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background hands on that it is ignored
     try:
         train(Path(folder))
     except KeyboardInterrupt:

@@ -68,4 +68,4 @@ def test_what_goes_wrong_in_the_process_is_seen(tmp_path: Path) -> None:
     training.start()
     assert training._process is not None
     training._process.wait(600)
-    assert "index of the dataset cannot be read" in training.look().error
+    assert "Name the dataset's folder" in training.look().error
