@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from matplotlib.image import imread
 QUICKSTART = Path(__file__).parent.parent.parent / "notebooks" / "00_quickstart.ipynb"
 ARTIFACTS = Path(__file__).parent.parent.parent / "artifacts"
 KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
+ICON_FONT = "cdn.jsdelivr.net"
+"""Voila's own page template asks for an icon font there; the workbench needs none, so that the request is refused."""
 PATIENCE_MS = 240_000
 MODEL = """
 import time
@@ -174,6 +177,7 @@ def test_voila_serves_the_quickstart_without_code(page: Any, voila: str, noteboo
     shutil.copy(QUICKSTART, notebooks)
     page.set_default_timeout(PATIENCE_MS)
     page.set_viewport_size({"width": 1500, "height": 1000})
+    page.route(re.compile(ICON_FONT), lambda route: route.abort())
     page.goto(f"{voila}/00_quickstart.ipynb", timeout=PATIENCE_MS)
     page.locator(".leaflet-container").wait_for()
     page.get_by_text("Evidence").first.wait_for()
