@@ -8,7 +8,7 @@ READY := .venv/.ready
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-demo: $(READY)  ## open a real scene, compute indices, extract vegetation and water, write demo_output/
+demo: $(READY)  ## extract from a real and a generated scene what three instructions ask for, write demo_output/
 	$(BIN)/python -m spex_nb.demo
 
 test: $(READY)  ## run all tests and the notebooks

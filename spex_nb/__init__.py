@@ -48,6 +48,11 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)  # noqa: PLE0605 (a list of names)
 
 
+def load_ipython_extension(shell: object) -> None:
+    """Let ``%load_ext spex_nb`` add the magics ``%spex`` and ``%%spex``."""
+    import_module("spex_nb.magics").load(shell)
+
+
 def __getattr__(name: str) -> object:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'spex_nb' has no attribute {name!r}")

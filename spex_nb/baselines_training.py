@@ -40,22 +40,24 @@ class TrainTiles:
         Args:
             dataset: Opened.
             targets: Ids.
-            bands: To keep; all that the tiles share if not given.
+            bands: To keep, of the tiles that have them all; those that all tiles share if not given.
 
         Raises:
-            DatasetError: If there is no such tile, or they share no band, or not all of ``bands``.
+            DatasetError: If there is no such tile, or the tiles share no band.
         """
         records = tile_records(dataset, "train", targets)
-        shared = _shared(dataset, [group[0].id for group in records.values()])
-        kept = tuple(band for band in shared if bands is None or band in bands)
-        if not kept or (bands is not None and set(bands) - set(kept)):
+        has = {tile: str(dataset.index.loc[group[0].id, "bands"]).split() for tile, group in records.items()}
+        shared = reduce(set.intersection, map(set, has.values()))
+        kept = tuple(band for band in next(iter(has.values())) if band in shared) if bands is None else tuple(bands)
+        fit = {tile: group for tile, group in records.items() if set(kept) <= set(has[tile])}
+        if not kept or not fit:
             raise DatasetError(
-                "The train tiles do not share the bands that baselines are to see",
-                found=f"in all of them: {', '.join(shared) or 'none'}",
-                expected=", ".join(bands) if bands is not None else "at least one band in common",
-                fix="Build a dataset of one sensor, or keep fewer bands.",
+                "No train tile has the bands that baselines are to see",
+                found=f"in all of them: {', '.join(sorted(shared)) or 'none'}",
+                expected="at least one band in common" if bands is None else ", ".join(bands),
+                fix="Keep fewer bands, or narrow the dataset to one sensor.",
             )
-        return cls(dataset, kept, records)
+        return cls(dataset, kept, fit)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -161,12 +163,6 @@ def require_askable(model: Any, tile: xr.Dataset, targets: Sequence[str], prompt
             expected=", ".join(model.required_bands),
             fix="Fit it on the bands that all tiles have: bands=…",
         )
-
-
-def _shared(dataset: SpieDataset, ids: Sequence[str]) -> tuple[str, ...]:
-    lists = [str(bands).split() for bands in dataset.index.loc[list(ids), "bands"].unique()]
-    common = reduce(set.intersection, map(set, lists))
-    return tuple(band for band in lists[0] if band in common)
 
 
 def _joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

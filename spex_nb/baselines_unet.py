@@ -32,7 +32,7 @@ from spex_nb.mask_models import TILE_PX, EvidenceExplainer
 
 WIDTHS = (16, 32, 64, 96, 128)
 """Channels at each scale: 923,124 parameters with 11 channels and 4 targets."""
-STEPS, BATCH, CROP_PX = 700, 8, 128
+BATCH, CROP_PX = 8, 128
 RATE, DECAY, WARM_UP, LAST_RATE, CLIP = 1.5e-3, 0.05, 40, 0.01, 1.0
 GAIN, OFFSET = 0.1, 0.01
 """How far bands are jittered in training: standard deviations of a factor, and of reflectance."""
@@ -123,7 +123,7 @@ def fit_unet(
     tiles: TrainTiles,
     targets: Sequence[str],
     *,
-    steps: int = STEPS,
+    steps: int,
     widths: Sequence[int] = WIDTHS,
     seed: int = 0,
     max_parameters: int | None = None,
@@ -184,7 +184,7 @@ def _train(
         for _ in range(BATCH):
             order = order or [names[i] for i in generator.permutation(len(names))]
             crops.append(_crop(model, *tiles.tile(order.pop()), generator))
-        loss = _loss(network(torch.stack([x for x, _ in crops])), torch.stack([y for _, y in crops]), weights)
+        loss = _loss(network(_batch([x for x, _ in crops], 0)), _batch([y for _, y in crops], UNKNOWN), weights)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), CLIP)
@@ -204,7 +204,7 @@ def _crop(
     truth = truth[:, row : row + CROP_PX, col : col + CROP_PX]
     turns, is_flipped = int(generator.integers(4)), bool(generator.integers(2))
     turned = (np.rot90(each, turns, axes=(1, 2)) for each in (model.channels(part), truth))
-    pixels, known = (_filled(each[:, ::-1] if is_flipped else each) for each in turned)
+    pixels, known = (np.ascontiguousarray(each[:, ::-1] if is_flipped else each) for each in turned)
     return torch.from_numpy(pixels), torch.from_numpy(known)
 
 
@@ -217,11 +217,11 @@ def _jittered(scene: xr.Dataset, generator: np.random.Generator) -> xr.Dataset:
     return changed
 
 
-def _filled(layers: Any) -> Any:
-    """Return layers [C, h, w] filled up to a whole crop: with 0, and labels with unknown."""
-    fill = UNKNOWN if layers.dtype == np.int8 else 0
-    sides = [(0, CROP_PX - side) for side in layers.shape[1:]]
-    return np.pad(layers, ((0, 0), *sides), constant_values=fill)
+def _batch(crops: Sequence[Tensor], fill: float) -> Tensor:
+    """Return crops [C, h, w] as one batch [N, C, H, W], filled up to the largest of them."""
+    height, width = (max(crop.shape[axis] for crop in crops) for axis in (1, 2))
+    sides = [(0, width - crop.shape[2], 0, height - crop.shape[1]) for crop in crops]
+    return torch.stack([F.pad(crop, side, value=fill) for crop, side in zip(crops, sides, strict=True)])
 
 
 def _loss(logits: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
@@ -239,9 +239,10 @@ def _loss(logits: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
 
 def _rate(step: int, steps: int) -> float:
     """Return the share of the learning rate: up in a line, then down along a cosine."""
-    if step < WARM_UP:
-        return (step + 1) / WARM_UP
-    done = (step - WARM_UP) / max(1, steps - WARM_UP)
+    warm_up = min(WARM_UP, steps // 10)
+    if step < warm_up:
+        return (step + 1) / warm_up
+    done = (step - warm_up) / max(1, steps - warm_up)
     return LAST_RATE + (1 - LAST_RATE) * (1 + float(np.cos(np.pi * done))) / 2
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,10 @@ import click
 
 from spex_nb import __version__
 from spex_nb.cli_eval import eval_
+from spex_nb.cli_extract import extract, report
+from spex_nb.cli_options import open_options, scene_options
 from spex_nb.cli_spie import spie
+from spex_nb.cli_train import train
 from spex_nb.errors import SpexError, SpexWarning
 from spex_nb.extras import require_extra
 
@@ -42,31 +44,17 @@ class Door(click.Group):
 @click.group(cls=Door)
 @click.version_option(__version__, prog_name="spex")
 def main() -> None:
-    """Read multispectral scenes, compute spectral indices, build instruction datasets, evaluate models."""
+    """Extract land cover by instruction, read scenes, compute indices, build datasets, evaluate models."""
 
 
-main.add_command(spie)
-main.add_command(eval_)
+for _command in (extract, report, spie, eval_, train):
+    main.add_command(_command)
 
 
-def scene_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say how a scene is opened."""
-    for option in (
-        click.option("--nodata", type=float, help="Raw number that means no data."),
-        click.option("--offset", type=float, help="Added after scaling."),
-        click.option("--scale", type=float, help="Reflectance per raw number."),
-        click.option("--bands", help="Band names, separated by commas."),
-        click.option("--sensor", help="Sensor id, or a JSON file with a sensor table."),
-    ):
-        command = option(command)
-    return command
-
-
-def _open(source: tuple[str, ...] | str, bands: str | None, **options: Any) -> Any:
+def _open(source: str, chunks: Any = "auto", **options: Any) -> Any:
     from spex_nb.scene import open_scene
 
-    paths: Any = source if isinstance(source, str) else source[0] if len(source) == 1 else list(source)
-    return open_scene(paths, bands=bands.split(",") if bands else None, **options)
+    return open_scene(source, chunks=chunks, **open_options(**options))
 
 
 @main.command()
@@ -151,14 +139,6 @@ def convert(source: Path, target: Path, sam_heads: int) -> None:
     click.echo(
         f"{done.tensors:,} tensors written to {done.folder}; not used: {', '.join(done.unused) or 'none'}", err=True
     )
-
-
-@main.command()
-def report() -> None:
-    """Print versions, drivers, accelerators and memory, for bug reports."""
-    from spex_nb.diagnostics import report as make_report
-
-    click.echo(str(make_report()))
 
 
 if __name__ == "__main__":

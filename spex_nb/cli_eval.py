@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 FILE = click.Path(path_type=Path)
+PICTURES = 4
+"""Of the worst tiles of each target, and of the best."""
 TOLD = click.Choice(["index", "withheld", "swapped"])
 
 
@@ -17,6 +19,9 @@ TOLD = click.Choice(["index", "withheld", "swapped"])
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="val", show_default=True)
 @click.option("--targets", help="Ids of targets, separated by commas; all by default.")
 @click.option("--baselines", help="Any of index, fixed, tuned, otsu, boosting, unet, separated by commas.")
+@click.option("--datasets", help="Ids of the datasets that tiles must come from, separated by commas.")
+@click.option("--unet-steps", type=click.IntRange(min=1), default=700, show_default=True, help="For how long "
+              "the baseline unet is trained.")  # fmt: skip
 @click.option("--subset", "subsets", multiple=True, metavar="NAME=FILE", help="Rows of their own for the tiles that a "
               "text file names.")  # fmt: skip
 @click.option("--priors", type=TOLD, default="index", show_default=True, help="What dense priors are made of.")
@@ -32,6 +37,7 @@ def eval_(  # noqa: PLR0913, PLR0917 (one argument an option)
     model: str,
     data: Path,
     targets: str | None,
+    datasets: str | None,
     baselines: str | None,
     subsets: tuple[str, ...],
     bands: str | None,
@@ -49,11 +55,13 @@ def eval_(  # noqa: PLR0913, PLR0917 (one argument an option)
         model,
         data,
         targets=_listed(targets),
+        datasets=_listed(datasets),
         baselines=_listed(baselines) or (),
         subsets=dict(map(_subset, subsets)),
         bands=_listed(bands),
         explanations=explain,
         languages=_listed(languages) or (),
+        pictures=0 if report is None else PICTURES,
         progress=not quiet,
         **choices,
     )

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from spex_nb.cli_options import client_of
+
 NOT_FIT = 1
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(path_type=Path)
@@ -64,7 +66,7 @@ def build(  # noqa: PLR0913, PLR0917 (one argument an option)
         output,
         settings,
         workers=workers,
-        client=_client(scheduler) if scheduler else None,
+        client=client_of(scheduler) if scheduler else None,
         rewrite=chat_rewriter(rewrite) if rewrite else None,
         progress=not quiet,
     )
@@ -150,12 +152,3 @@ def _read(source: str, classes: Path | None) -> list[Any]:
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(","))
-
-
-def _client(address: str) -> Any:
-    from spex_nb.extras import require_extra
-
-    require_extra("cluster", "A dask cluster")
-    from distributed import Client
-
-    return Client(address)

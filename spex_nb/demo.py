@@ -1,86 +1,103 @@
-"""A first look, without arguments: a real scene and a generated one, indices, two targets, and files to open."""
+"""A first look, without arguments: three instructions, two scenes, and all that comes of them as files to open."""
 
 from __future__ import annotations
 
+import importlib.util
+import textwrap
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
 from spex_nb.errors import GridWarning
-from spex_nb.export import MASK_NODATA, save_cog, save_geopackage
+from spex_nb.extraction import extract
 from spex_nb.indices import compute_indices
-from spex_nb.plotting import plot_histogram, plot_index, plot_mask, plot_scene
-from spex_nb.priors import spectral_prior
-from spex_nb.regions import find_regions, regions_frame
+from spex_nb.mask_models import INDEX, load_mask_model
+from spex_nb.plotting import plot_index, plot_scene
 from spex_nb.samples import sample_scene
 
 if TYPE_CHECKING:
-    import geopandas as gpd
-
+    from spex_nb.extraction import Extraction
     from spex_nb.scene import Scene
-    from spex_nb.types import Prior
+    from spex_nb.types import Evidence, MaskModel
 
-MIN_AREA_PX = 10
-SQUARE_METRES_PER_HECTARE = 10_000
-COLORS = {"vegetation": "#009e73", "water": "#0072b2"}
+SHIPPED = "tiny"
+CHECKPOINT = Path(__file__).parent / "checkpoints" / SHIPPED
+ASKED = (
+    ("sentinel2_crop", "water and vegetation larger than 30 px", "water_and_vegetation"),
+    ("river_10m", "the water bodies and the buildings larger than 0.1 ha", "water_and_buildings"),
+    ("river_10m", "los 2 lagos más grandes", "lagos"),
+)
+"""Sample, instruction, and what its files are called."""
 
 
 @click.command()
 @click.option("--output", type=click.Path(path_type=Path), default=Path("demo_output"), show_default=True)
 def main(output: Path) -> None:
-    """Open two sample scenes, compute indices, extract a target from each, and write pictures, COG and GeoPackage."""
+    """Extract from two sample scenes what three instructions ask for; write pictures, COG, GeoPackage and pages."""
     output.mkdir(parents=True, exist_ok=True)
-    for name, target in (("sentinel2_crop", "vegetation"), ("river_10m", "water")):
-        show(name, target, output)
-    click.echo(f"\nEverything is in {output.absolute()}: open the .png files, or the .tif and .gpkg in a GIS.")
+    model, why = _model()
+    click.echo(why)
+    for name in dict.fromkeys(name for name, _, _ in ASKED):
+        _show_scene(name, sample_scene(name), output)
+        for sample, instruction, files in ASKED:
+            if sample == name:
+                _show_extraction(sample_scene(name), instruction, model, output / f"{name}_{files}")
+    click.echo(
+        f"\nEverything is in {output.absolute()}: open the .html and .png files, or the .tif and .gpkg in a GIS."
+    )
 
 
-def show(name: str, target: str, output: Path) -> None:
-    """Extract one target from one sample and write what came of it."""
-    scene = sample_scene(name)
-    click.echo(f"\n{name}: {scene.spex.shape[0]} x {scene.spex.shape[1]} px, bands {', '.join(scene.spex.bands)}")
-    indices = compute_indices(scene, ["NDVI", "NDWI"])
-    for index in indices.data_vars.values():
-        click.echo(
-            f"  {index.name}: mean {float(index.mean()):.3f}, from {float(index.min()):.3f} to {float(index.max()):.3f}"
-        )
-    prior = spectral_prior(scene, target)
-    found = find_regions(prior.mask, index=prior.index, min_area_px=MIN_AREA_PX, top=None)
-    regions = regions_frame(found, scene)
-    click.echo(f"  {target} by {prior.index_name}: {_said(prior, regions, scene)}")
-    click.echo(f"  {prior.reason}")
-    _write(output / f"{name}_{target}", scene, prior, regions)
-    with warnings.catch_warnings(action="ignore", category=GridWarning):  # said in words above
-        save_cog(indices, output / f"{name}_indices.tif", overwrite=True)
+def _model() -> tuple[MaskModel, str]:
+    """Return the model that ships, or the index where there is none, and which it is."""
+    if not CHECKPOINT.is_dir():
+        return load_mask_model(INDEX), "No checkpoint ships with this version: the spectral index answers."
+    if importlib.util.find_spec("torch") is None:
+        return load_mask_model(INDEX), "torch is not installed: the spectral index answers, not the checkpoint."
+    return load_mask_model(SHIPPED), f"The checkpoint {SHIPPED!r} answers."
 
 
-def _said(prior: Prior, regions: gpd.GeoDataFrame, scene: Scene) -> str:
-    share = float(prior.mask.sum() / scene["valid"].sum())
-    found = f"{share:.1%} of the valid pixels, {len(regions)} regions of at least {MIN_AREA_PX} px"
-    if not len(regions):
-        return found
-    if scene.spex.crs is None:
-        return f"{found}; the largest has {regions['area_px'][0]:,} px (the scene has no georeference: areas in pixels)"
-    hectares = regions["area_m2"] / SQUARE_METRES_PER_HECTARE
-    return f"{found}; {hectares.sum():,.1f} ha in all, the largest {hectares[0]:,.1f} ha"
+def _show_scene(name: str, scene: Scene, output: Path) -> None:
+    height, width = scene.spex.shape
+    click.echo(f"\n{name}: {height} x {width} px, bands {', '.join(scene.spex.bands)}")
+    plot_scene(scene).savefig(output / f"{name}_scene.png", dpi=110)
+    for index in compute_indices(scene, ["NDVI", "NDWI"]).data_vars.values():
+        low, mean, high = float(index.min()), float(index.mean()), float(index.max())
+        click.echo(f"  {index.name}: mean {mean:.3f}, from {low:.3f} to {high:.3f}")
+        plot_index(index).savefig(output / f"{name}_{index.name}.png", dpi=110)
 
 
-def _write(stem: Path, scene: Scene, prior: Prior, regions: gpd.GeoDataFrame) -> None:
-    pictures = {
-        "scene": plot_scene(scene),
-        "mask": plot_mask(scene, prior.mask, COLORS[prior.target]),
-        "index": plot_index(prior.index),
-        "histogram": plot_histogram(prior.index, prior.threshold),
-    }
-    for what, figure in pictures.items():
-        figure.savefig(stem.with_name(f"{stem.name}_{what}.png"), dpi=110)
-    with warnings.catch_warnings(action="ignore", category=GridWarning):  # said in words above
-        mask = prior.mask.astype(np.uint8).where(scene["valid"], MASK_NODATA).astype(np.uint8).rename(prior.target)
-        save_cog(mask, stem.with_suffix(".tif"), overwrite=True, colors={1: (0, 114, 178)})
-        save_geopackage(regions, stem.with_suffix(".gpkg"), overwrite=True)
+def _show_extraction(scene: Scene, instruction: str, model: MaskModel, stem: Path) -> None:
+    """Extract from a scene, say what came of it, and write it."""
+    result = extract(scene, instruction, model, progress=False)
+    click.echo(f"\n  “{instruction}” → {result.instruction.meaning}")
+    for text in (*result.explanation.splitlines(), *result.notes):
+        click.echo(textwrap.fill(text, 116, initial_indent="    ", subsequent_indent="    "))
+    for line in (*_evidence(result), _timing(result)):
+        click.echo(f"    {line}")
+    result.plot().savefig(stem.with_suffix(".png"), dpi=110)
+    with warnings.catch_warnings(action="ignore", category=GridWarning):  # the notes say it
+        result.to_cog(stem.with_suffix(".tif"), overwrite=True)
+        result.to_geopackage(stem.with_suffix(".gpkg"), overwrite=True)
+    result.to_html(stem.with_suffix(".html"), overwrite=True)
+
+
+def _evidence(result: Extraction) -> list[str]:
+    """Return the figures that were measured, a line a target."""
+    return [
+        f"evidence of {target}: {_area(found)}, {found.share_frac:.1%} of the valid pixels; regions: {found.number}"
+        for target, found in result.evidence.items()
+    ]
+
+
+def _area(found: Evidence) -> str:
+    return f"{found.area_px:,} px" if found.area_m2 is None else f"{found.area_m2 / 1e4:,.1f} ha"
+
+
+def _timing(result: Extraction) -> str:
+    seconds = result.provenance["timing_s"]
+    return f"{sum(seconds.values()):.1f} s: " + ", ".join(f"{part} {time:.1f}" for part, time in seconds.items())
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import numpy as np
 
 from spex_nb import metrics
 from spex_nb.asked_tiles import AskedTile, Asking, Told, ask, require_fair, tile_records
+from spex_nb.baselines import UNET_STEPS, Fitting, fit_baselines
 from spex_nb.claims import check_explanation
 from spex_nb.errors import BandError, DatasetError, TargetError
 from spex_nb.evaluation_pictures import TilePicture, draw_tile
@@ -25,7 +26,9 @@ from spex_nb.evaluation_report import (
     Explained,
 )
 from spex_nb.evidence import measure_evidence
+from spex_nb.languages import get_language
 from spex_nb.mask_models import load_mask_model
+from spex_nb.prompts import build_prompt
 from spex_nb.spie.dataset import SpieDataset, open_dataset
 from spex_nb.spie.records import Record
 from spex_nb.spie.settings import draw
@@ -35,8 +38,6 @@ from spex_nb.types import MaskModel
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = 4
-"""Worst tiles of each target that are drawn, and as many of the best."""
 Records = Mapping[str, Sequence[Record]]
 Masks = dict[str, Any]
 COUNTED = (metrics.confusion_counts, metrics.matched_counts, metrics.boundary_counts)
@@ -50,12 +51,15 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
     split: str = "val",
     targets: Sequence[str] | None = None,
     subsets: Mapping[str, Iterable[str]] | None = None,
-    baselines: Sequence[str] = (),
+    datasets: Sequence[str] | None = None,
+    baselines: Sequence[str | MaskModel] = (),
+    unet_steps: int = UNET_STEPS,
     priors: Told = "index",
     attributes: Told = "index",
     bands: Sequence[str] | None = None,
     explanations: int = 0,
     languages: Sequence[str] = ("en",),
+    pictures: int = 4,
     seed: int = 0,
     progress: bool = True,
 ) -> EvaluationReport:
@@ -70,13 +74,16 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
         split: ``val``, ``test`` or ``train``.
         targets: Ids; all that the split asks for if not given.
         subsets: Names of tiles, or of the scenes that they were cut from, by a name for them: each has rows of its own.
-        baselines: Names out of `baselines.BASELINES`, fitted on the train split here; one that is the model itself is
-            not repeated.
+        datasets: Ids of those that the tiles must come from, the train tiles of baselines too; all if not given.
+        baselines: Names out of `baselines.BASELINES`, fitted on the train split here, once for each set of bands that
+            tiles have; or models, to measure them as well. One that is the model itself is not repeated.
+        unet_steps: For how long the network among the baselines is trained.
         priors: ``index``; or ``withheld``, or ``swapped`` for another target's, to see whether masks follow them.
         attributes: Likewise for the regions that the prompts name; the question itself stays.
         bands: All that models may see, and that priors and attributes are made of; all bands of a tile if not given.
         explanations: On how many tiles of each target the model's explanation is held against its own mask.
         languages: Of the explanations, in turn.
+        pictures: How many of the worst tiles of each target are drawn, and as many of the best.
         seed: Of baselines, of the draw of tiles to explain, and of the bootstrap.
         progress: Whether to show progress bars.
 
@@ -88,16 +95,23 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
         TargetError: If a target is unknown.
         CheckpointError: If there is no such model.
         MissingBandError: If a tile lacks one of ``bands``.
+        LanguageError: If a language is not spoken here.
         MissingExtraError: If model or baselines need packages that are not installed.
     """
     opened = dataset if isinstance(dataset, SpieDataset) else open_dataset(dataset)
+    opened = opened if datasets is None else opened.only(datasets)
     asking = Asking(priors, attributes, None if bands is None else tuple(bands))
+    for language in languages:
+        get_language(language)
     ids = None if targets is None else tuple(get_target(name).id for name in targets)
     records = tile_records(opened, split, ids)
     require_fair(records)
     members = _members(subsets or {}, records, opened)
     own = load_mask_model(model)
-    rivals = _fit(baselines, own, opened, records, asking, seed, progress)
+    limit = getattr(own, "parameters", None)
+    fitting = Fitting(seed, unet_steps, limit, progress)
+    rivals = [one for one in _rivals(baselines, opened, records, asking, fitting) if one.id != own.id]
+    _require_apart([one.id for one in rivals])
     tally = _Tally()
     explained: list[Explained] = []
     questions = _to_explain(records, explanations, languages, seed)
@@ -120,9 +134,18 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
         subsets=members,
         explanations=tuple(explained),
         notes=tuple(note for one in rivals if (note := getattr(one, "note", ""))),
-        pictures=tuple(_draw(own, opened, records, asking, tiles)),
+        pictures=tuple(_draw(own, opened, records, asking, tiles, pictures)),
         seed=seed,
     )
+
+
+def _require_apart(ids: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(ids).items() if count > 1]
+    if twice:
+        raise DatasetError(
+            "Two baselines are called alike", found=", ".join(twice), expected="an id of its own for each",
+            fix="Leave one out, or set the id of one.",
+        )  # fmt: skip
 
 
 def predict_masks(model: MaskModel, tile: AskedTile) -> tuple[Masks, dict[str, str]]:
@@ -192,23 +215,16 @@ class _Tally:
         return pd.DataFrame([(*what, count) for what, count in self._left_out.items()], columns=LEFT_OUT_COLUMNS)
 
 
-def _fit(
-    names: Sequence[str],
-    own: MaskModel,
-    dataset: SpieDataset,
-    records: Records,
-    asking: Asking,
-    seed: int,
-    progress: bool,
+def _rivals(
+    baselines: Sequence[str | MaskModel], dataset: SpieDataset, records: Records, asking: Asking, fitting: Fitting
 ) -> list[MaskModel]:
-    from spex_nb.baselines import fit_baselines
-
+    """Return the baselines, those that are named fitted to what the tiles show."""
     targets = tuple(dict.fromkeys(record.target for group in records.values() for record in group))
-    largest = getattr(own, "parameters", None)
-    fitted = fit_baselines(
-        names, dataset, targets, bands=asking.bands, seed=seed, max_parameters=largest, progress=progress
-    )
-    return [one for one in fitted if one.id != own.id]
+    shown = dataset.index.loc[[group[0].id for group in records.values()], "bands"].unique()
+    bands = [str(names).split() for names in shown] if asking.bands is None else [asking.bands]
+    named = [one for one in baselines if isinstance(one, str)]
+    return [*(one for one in baselines if not isinstance(one, str)),
+            *fit_baselines(named, dataset, targets, bands, fitting)]  # fmt: skip
 
 
 def _asked(dataset: SpieDataset, records: Records, asking: Asking, progress: bool) -> Iterator[AskedTile]:
@@ -261,31 +277,31 @@ def _to_explain(records: Records, count: int, languages: Sequence[str], seed: in
 def _explain(
     model: MaskModel, tile: AskedTile, masks: Masks, languages: Mapping[str, str], min_area_px: int
 ) -> Iterator[Explained]:
-    """Let a model explain some of its masks, and hold what it says against these masks."""
+    """Let a model explain some of its masks, as `extract` does, and hold what it says against these masks."""
     for target, language in languages.items():
         if target not in masks:
             continue
-        prompt = tile.prompts[tile.targets.index(target)]
-        text = "".join(model.explain(tile.scene, prompt, language))
         others = {name: mask for name, mask in masks.items() if not overlap(name, target)}
         evidence = measure_evidence(masks[target], tile.scene, target, others=others, min_area_px=min_area_px)
+        told = {"evidence": evidence} if getattr(model, "explains_evidence", False) else {}
+        text = "".join(model.explain(tile.scene, build_prompt(target, evidence.regions), language, **told))
         yield Explained(target, tile.name, language, text, tuple(check_explanation(text, evidence, language)))
 
 
 def _draw(
-    model: MaskModel, dataset: SpieDataset, records: Records, asking: Asking, tiles: pd.DataFrame
+    model: MaskModel, dataset: SpieDataset, records: Records, asking: Asking, tiles: pd.DataFrame, count: int
 ) -> Iterator[TilePicture]:
     """Draw the tiles on which a model is at its worst and at its best: few enough to ask them once more."""
     counts = tiles[tiles["model"] == model.id]
     scored = counts.assign(iou=metrics.iou(counts[CONFUSION]), wrong=counts["false_alarms"] + counts["missed"])
     scored = scored.dropna(subset="iou").sort_values(["iou", "wrong"], ascending=[True, False], kind="stable")
     for target, rows in scored.groupby("target", sort=False):
-        worst, best = (half.drop_duplicates("place")[:SHOWN] for half in _halves(rows))
+        worst, best = (half.drop_duplicates("place")[:count] for half in _halves(rows))
         ends: tuple[tuple[Literal["worst", "best"], pd.DataFrame], ...] = (("worst", worst), ("best", best))
         for kind, end in ends:
             for name, figure in zip(end["tile"], end["iou"], strict=True):
                 tile = ask(dataset, records[name], asking)
-                mask = predict_masks(model, tile)[0][str(target)]
+                mask = _predict(model, tile, [tile.targets.index(str(target))])[str(target)]
                 yield draw_tile(tile, str(target), mask, kind, float(figure))
 
 

@@ -7,9 +7,10 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from html import escape
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from spex_nb import __version__, metrics
 from spex_nb.asked_tiles import Asking
@@ -26,8 +27,27 @@ MATCHED = ["near_label", "predicted", "near_mask", "true"]
 BOUNDARY = ["boundary_near_label", "boundary_predicted", "boundary_near_mask", "boundary_true"]
 TILE_COLUMNS = ["model", "target", "dataset", "sensor", "place", "tile", *CONFUSION, *MATCHED, *BOUNDARY]
 LEFT_OUT_COLUMNS = ["model", "target", "dataset", "sensor", "reason", "tiles"]
+POOLED: dict[str, tuple[list[str], metrics.Statistic]] = {
+    "iou": (CONFUSION, metrics.iou),
+    "f1": (CONFUSION, metrics.f1),
+    "f1_1px": (MATCHED, metrics.matched_f1),
+    "precision": (CONFUSION, metrics.precision),
+    "recall": (CONFUSION, metrics.recall),
+    "boundary_f1": (BOUNDARY, metrics.matched_f1),
+}
+"""Figures of pooled counts: of what columns, and how."""
+OVER_TILES = ("iou", "f1", "precision", "recall")
+"""Figures that are given as mean over tiles too."""
+WITH_INTERVALS = (*POOLED, "false_alarms", "faithfulness")
 ALL = "all"
 DECIMALS = 3
+MISSING = "–"
+CHECKED = ("holds", "contradicts")
+SHORT = [
+    "target", "dataset", "sensor", "subset", "model", "iou", "f1_1px", "boundary_f1", "precision", "recall", "tile_iou",
+    "false_alarms", "faithfulness", "tiles", "places",
+]  # fmt: skip
+"""Columns that fit a terminal."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +132,8 @@ class EvaluationReport:
             f"<h1>{escape(next(iter(self.models)))} on {escape(self.folder.name)}</h1>",
             f"<p>{escape(self.headline)}</p>",
             "<h2>Figures</h2>",
-            _html(self.table()),
-            *(f"<p>{escape(note)}</p>" for note in self.notes),
+            _html(_narrow(self.table())),
+            *(f"<p>{escape(line)}</p>" for note in self.notes for line in note.splitlines()),
             *(["<h2>Left out</h2>", _html(self.left_out)] if len(self.left_out) else []),
             *(["<h2>Tiles</h2>", legend(), *picture_articles(self.pictures)] if self.pictures else []),
             *(["<h2>Explanations</h2>", *map(_explanation, self.explanations)] if self.explanations else []),
@@ -133,7 +153,9 @@ class EvaluationReport:
         )
 
     def __str__(self) -> str:
-        lines = [self.headline, "", self.table().round(DECIMALS).to_string(index=False, na_rep="–"), *self.notes]
+        table = self.table()
+        short = table[SHORT].assign(iou=_narrow(table)["iou"]).round(DECIMALS)
+        lines = [self.headline, "", short.to_string(index=False, na_rep=MISSING), "", *self.notes]
         if len(self.left_out):
             lines += ["", "Left out:", self.left_out.to_string(index=False)]
         return "\n".join(lines)
@@ -144,28 +166,32 @@ class EvaluationReport:
             yield name, self.tiles[self.tiles["tile"].isin(tiles)]
 
     def _figures(self, model: str, target: str, rows: pd.DataFrame) -> dict[str, Any]:
-        confusion = rows[CONFUSION].to_numpy()
-        by_place = rows.groupby("place")[CONFUSION].sum().to_numpy()
-        low, high = metrics.bootstrap_interval(by_place, metrics.iou, seed=self.seed)
-        absent = confusion[rows["true"] == 0]
-        pooled = _pooled(rows)
-        return {
-            "iou": pooled.pop("iou"),
-            "iou_low": low,
-            "iou_high": high,
-            **pooled,
-            "tile_iou": metrics.mean_over_tiles(confusion, metrics.iou),
-            "false_alarms": float(metrics.false_alarm_frac(absent.sum(0))),
-            "faithfulness": self._faithfulness(model, target, set(rows["tile"])),
-            "tiles": len(rows),
-            "absent": len(absent),
-            "places": len(by_place),
-        }
+        found: dict[str, float] = {}
+        for name, (columns, statistic) in POOLED.items():
+            found |= self._with_interval(name, rows.groupby("place")[columns].sum(), statistic)
+        for name in OVER_TILES:
+            found[f"tile_{name}"] = metrics.mean_over_tiles(rows[CONFUSION].to_numpy(), POOLED[name][1])
+        absent = rows[rows["true"] == 0]
+        found |= self._with_interval("false_alarms", absent.groupby("place")[CONFUSION].sum(), metrics.false_alarm_frac)
+        found |= self._with_interval("faithfulness", self._claims(model, target, rows), _share_holding)
+        return found | {"tiles": len(rows), "absent": len(absent), "places": rows["place"].nunique()}
 
-    def _faithfulness(self, model: str, target: str, tiles: set[str]) -> float:
-        is_ours = model == next(iter(self.models))
-        said = (one.claims for one in self.explanations if is_ours and one.target == target and one.tile in tiles)
-        return metrics.faithfulness(chain.from_iterable(said))
+    def _with_interval(self, name: str, by_place: pd.DataFrame, statistic: metrics.Statistic) -> dict[str, float]:
+        counts = by_place.to_numpy()
+        low, high = metrics.bootstrap_interval(counts, statistic, seed=self.seed)
+        return {name: float(statistic(counts.sum(0))), f"{name}_low": low, f"{name}_high": high}
+
+    def _claims(self, model: str, target: str, rows: pd.DataFrame) -> pd.DataFrame:
+        """Count the claims of a model about some tiles that hold, and that do not, by place."""
+        import pandas as pd
+
+        places = dict(zip(rows["tile"], rows["place"], strict=True)) if model == next(iter(self.models)) else {}
+        said = [
+            (places[one.tile], *(sum(claim.verdict == verdict for claim in one.claims) for verdict in CHECKED))
+            for one in self.explanations
+            if one.target == target and one.tile in places
+        ]
+        return pd.DataFrame(said, columns=["place", *CHECKED]).groupby("place").sum()
 
     def _said(self) -> dict[str, Any]:
         return {
@@ -193,19 +219,32 @@ def _questions(tiles: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
 
 
 def _pooled(rows: pd.DataFrame) -> dict[str, float]:
-    confusion, matched, boundary = (rows[names].to_numpy().sum(0) for names in (CONFUSION, MATCHED, BOUNDARY))
-    return {
-        "iou": float(metrics.iou(confusion)),
-        "f1": float(metrics.f1(confusion)),
-        "f1_1px": float(metrics.matched_f1(matched)),
-        "precision": float(metrics.precision(confusion)),
-        "recall": float(metrics.recall(confusion)),
-        "boundary_f1": float(metrics.matched_f1(boundary)),
-    }
+    return {name: float(figure(rows[columns].to_numpy().sum(0))) for name, (columns, figure) in POOLED.items()}
+
+
+def _share_holding(counts: Any) -> Any:
+    """Return the share of claims that hold, of counts [..., 2] of those that hold and that do not."""
+    return metrics.precision(np.concatenate([counts, np.zeros_like(counts)], -1))
+
+
+def _narrow(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose intervals stand behind their figures: ``0.912 (0.881–0.934)``."""
+    narrow = table.drop(columns=[f"{name}_{end}" for name in WITH_INTERVALS for end in ("low", "high")])
+    for name in WITH_INTERVALS:
+        ends = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
+        narrow[name] = [_between(*three) for three in ends]
+    return narrow
+
+
+def _between(figure: float, low: float, high: float) -> str:
+    if math.isnan(figure):
+        return MISSING
+    said = f"{figure:.{DECIMALS}f}"
+    return said if math.isnan(low) else f"{said} ({low:.{DECIMALS}f}–{high:.{DECIMALS}f})"
 
 
 def _html(table: pd.DataFrame) -> str:
-    return table.round(DECIMALS).to_html(border=0, index=False, na_rep="–")
+    return table.round(DECIMALS).to_html(border=0, index=False, na_rep=MISSING)
 
 
 def _explanation(one: Explained) -> str:

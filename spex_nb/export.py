@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 import spex_nb.accessor  # noqa: F401  (registers .spex)
-from spex_nb.errors import GridError, GridWarning, OutputError
+from spex_nb.errors import GridError, GridWarning, OutputError, SpexError
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -80,6 +80,31 @@ def folder_written_whole(path: str | Path, overwrite: bool, mark: str) -> Iterat
         shutil.rmtree(work, ignore_errors=True)
 
 
+@contextmanager
+def writing_errors_said(path: str | Path) -> Iterator[None]:
+    """Turn what the libraries for rasters and polygons raise on a full or broken disk into one error.
+
+    Raises:
+        OutputError: Instead of theirs.
+    """
+    try:
+        yield
+    except SpexError:
+        raise
+    except _writing_errors() as error:
+        raise OutputError(
+            "The result cannot be written", found=f"{path}: {error}", expected="a disk that works and has enough room",
+            fix="Make room, or choose another place.",
+        ) from error  # fmt: skip
+
+
+def _writing_errors() -> tuple[type[Exception], ...]:
+    from pyogrio.errors import DataLayerError, DataSourceError
+    from rasterio.errors import RasterioError
+
+    return OSError, RasterioError, DataLayerError, DataSourceError
+
+
 def _require_writable(target: Path, overwrite: bool) -> None:
     if target.exists() and not overwrite:
         raise OutputError(
@@ -116,7 +141,7 @@ def save_cog(
         The path.
 
     Raises:
-        OutputError: If the path cannot be written.
+        OutputError: If the path cannot be written, or the disk is full.
 
     Warns:
         GridWarning: If the layers have no CRS, so that the file cannot be georeferenced.
@@ -124,7 +149,7 @@ def save_cog(
     dataset = _as_dataset(layers)
     import rasterio
 
-    with written_whole(path, overwrite) as part, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+    with writing_errors_said(path), written_whole(path, overwrite) as part, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
         _write(dataset, part, colors, progress)
     _say_if_loose(dataset, path)
     return Path(path)
@@ -219,12 +244,12 @@ def save_geopackage(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: boo
     """Write polygons as a GeoPackage.
 
     Raises:
-        OutputError: If the path cannot be written.
+        OutputError: If the path cannot be written, or the disk is full.
 
     Warns:
         GridWarning: If the polygons have no CRS.
     """
-    with written_whole(path, overwrite) as part, warnings.catch_warnings():
+    with writing_errors_said(path), written_whole(path, overwrite) as part, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="'crs' was not provided")  # said below, with the reason
         frame.to_file(part, driver="GPKG", layer="regions")
     if frame.crs is None:
@@ -236,12 +261,12 @@ def save_geoparquet(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: boo
     """Write polygons as GeoParquet.
 
     Raises:
-        OutputError: If the path cannot be written.
+        OutputError: If the path cannot be written, or the disk is full.
 
     Warns:
         GridWarning: If the polygons have no CRS.
     """
-    with written_whole(path, overwrite) as part:
+    with writing_errors_said(path), written_whole(path, overwrite) as part:
         frame.to_parquet(part, index=False)
     if frame.crs is None:
         _say_loose_polygons(path)
@@ -260,7 +285,7 @@ def save_geojson(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool =
             "GeoJSON needs longitude and latitude", found="polygons without a CRS", expected="polygons on the map",
             fix="Give the scene a CRS and transform, or write a GeoPackage, which takes pixels too.",
         )  # fmt: skip
-    with written_whole(path, overwrite) as part:
+    with writing_errors_said(path), written_whole(path, overwrite) as part:
         to_lonlat(frame).to_file(part, driver="GeoJSON", RFC7946="YES")
     return Path(path)
 

@@ -16,7 +16,7 @@ from spex_nb.evidence import measure_evidence
 from spex_nb.extras import is_installed, require_extra
 from spex_nb.priors import RULES, spectral_prior
 from spex_nb.prompts import parse_prompt
-from spex_nb.types import MaskModel, Prior
+from spex_nb.types import Evidence, MaskModel, Prior
 
 INDEX = "index"
 """Name of the index baseline."""
@@ -76,17 +76,22 @@ def _load_checkpoint(name: Any, options: dict[str, Any]) -> MaskModel:
 class EvidenceExplainer:
     """Explains whatever it predicts by what can be measured on it: the answer of a model that has no words itself."""
 
+    explains_evidence = True
+    """It can be told what was measured."""
     min_area_px = MIN_AREA_PX
     """Smaller regions are not counted."""
     predict: Callable[..., Any]
 
-    def explain(self, overview: xr.Dataset, prompt: str, language: str = "en") -> Iterator[str]:
-        """Predict the mask of the prompt's target on the overview, and say what is measured on it.
+    def explain(
+        self, overview: xr.Dataset, prompt: str, language: str = "en", evidence: Evidence | None = None
+    ) -> Iterator[str]:
+        """Say what is measured on a mask of the prompt's target.
 
         Args:
             overview: The scene, thinned to the size of a tile.
             prompt: From `build_prompt`.
             language: ISO 639-1 code of the answer's language.
+            evidence: What was measured; by default on the mask that is predicted for the overview.
 
         Yields:
             The answer, in one piece.
@@ -96,10 +101,12 @@ class EvidenceExplainer:
             LanguageError: If the language is not spoken here.
             TargetError, BandError: Where `predict` raises them.
         """
+        yield write_answer(self._measured(overview, prompt) if evidence is None else evidence, language).text
+
+    def _measured(self, overview: xr.Dataset, prompt: str) -> Evidence:
         target = parse_prompt(prompt).target
         (logits,) = self.predict(overview, [target], [prompt])
-        evidence = measure_evidence(logits > 0, overview, target, min_area_px=self.min_area_px)
-        yield write_answer(evidence, language).text
+        return measure_evidence(logits > 0, overview, target, min_area_px=self.min_area_px)
 
 
 @dataclass

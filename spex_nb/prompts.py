@@ -91,6 +91,14 @@ def build_prompt(
     )
 
 
+def keep_regions(prompt: str, most: int) -> str:
+    """Return a prompt that lists no more than so many regions: its first, which are the largest."""
+    entries = list(_ENTRY.finditer(prompt))
+    if len(entries) <= most:
+        return prompt
+    return prompt[: entries[most - 1].end()] + prompt[entries[-1].end() :]
+
+
 def in_language(prompt: str, language: str) -> str:
     """Return a prompt that asks for an answer in a language, by its ISO 639-1 code; English needs no word."""
     return prompt if language == "en" else f"{prompt}\n[{language}]"

@@ -229,6 +229,10 @@ class MaskModel(Protocol):
         required_bands: Bands that a scene must have; none where any will do.
         gsd_m: Ground sampling distance that it was made for; None for any.
         tile_px: Side of a tile that it is given.
+
+    A model may have three more: ``explains_evidence``, see `explain`; ``fingerprint``, a text that tells its weights
+    from others; and ``use_cpu()``, which moves it to the CPU and says whether it did, for tiles that its device has no
+    memory for.
     """
 
     id: str
@@ -253,4 +257,8 @@ class MaskModel(Protocol):
         """
 
     def explain(self, overview: Any, prompt: str, language: str = "en") -> Iterator[str]:
-        """Yield an explanation piece by piece."""
+        """Yield an explanation piece by piece.
+
+        A model whose attribute ``explains_evidence`` is True takes one keyword more, ``evidence``: the `Evidence` of
+        the finished mask, whose figures it may put into its sentences. Others are never given it.
+        """

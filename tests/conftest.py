@@ -156,3 +156,78 @@ def fake_model() -> FakeModel:
 def recording_map() -> RecordingMap:
     """Return a map that remembers what it was told."""
     return RecordingMap()
+
+
+SPECTRA = {
+    1: (0.06, 0.08, 0.05, 0.02, 0.01),  # water
+    2: (0.03, 0.08, 0.04, 0.40, 0.20),  # vegetation
+    3: (0.17, 0.18, 0.20, 0.24, 0.26),  # built-up
+}
+"""Reflectance of blue, green, red, nir and swir16 by class."""
+LAID_OUT = {
+    # name: split, place, classes by quarter (upper left, upper right, lower left, lower right), sensor
+    "t0": ("train", "hill", (1, 2, 3, 2), "landsat8"),
+    "t1": ("train", "dale", (2, 1, 2, 3), "landsat8"),
+    "v0": ("val", "lake", (1, 1, 2, 3), "landsat8"),
+    "v1": ("val", "lake", (2, 2, 2, 3), "landsat8"),
+    "v2": ("val", "farm", (2, 2, 3, 1), "landsat8"),
+    "v3": ("val", "farm", (2, 2, 1, 3), "planetscope4"),
+}
+"""Small scenes of four squares each; that of PlanetScope has no swir16."""
+
+
+@pytest.fixture(scope="session")
+def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a SPIE dataset of scenes of 32 x 32 pixels, each of four squares of one class."""
+    from spex_nb import spie
+
+    folder = tmp_path_factory.mktemp("squares")
+    scenes = [_square(folder, name) for name in LAID_OUT]
+    spie.build(scenes, None, folder / "spie", spie.Settings(tile_px=32, absent_frac=1.0), workers=1, progress=False)
+    return folder / "spie"
+
+
+def _square(folder: Path, name: str) -> Any:
+    from dataclasses import replace
+
+    from spex_nb import spie
+
+    split, place, quarters, sensor = LAID_OUT[name]
+    classes = np.kron(np.reshape(quarters, (2, 2)), np.ones((16, 16))).astype(np.uint8)
+    spectra = np.array([(0,) * 5, *SPECTRA.values()])
+    noise = np.random.default_rng(list(LAID_OUT).index(name)).normal(0, 0.002, (32, 32, 5))
+    pixels = np.rint((spectra[classes] + noise) * 10_000).astype(np.int16).transpose(2, 0, 1)
+    image = _write_square(folder / f"{name}.tif", pixels[: 5 if sensor == "landsat8" else 4])
+    label = _write_square(folder / f"{name}_labels.tif", classes[None])
+    named = {1: "water", 2: "vegetation", 3: "built_up"}
+    (scene,) = spie.labelled_scenes([image], [label], named, sensor=sensor, places=[place])
+    return replace(scene, split=split)
+
+
+def _write_square(path: Path, pixels: Any) -> Path:
+    count, height, width = pixels.shape
+    profile = {"driver": "GTiff", "crs": "EPSG:32632", "transform": UTM, "dtype": pixels.dtype}
+    with rasterio.open(path, "w", count=count, height=height, width=width, **profile) as file:
+        file.write(pixels)
+        if count > 1:
+            file.scales = [1e-4] * count
+            for i, band in enumerate(("blue", "green", "red", "nir", "swir16")[:count], start=1):
+                file.set_band_description(i, band)
+    return path
+
+
+@pytest.fixture(scope="session")
+def landscapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a small SPIE dataset of generated suburbs and lakes: one of each for training, one of each held out."""
+    pytest.importorskip("torch", reason="training needs the extra [model]")
+    from dataclasses import replace
+
+    from spex_nb.spie import Settings, build
+    from spex_nb.training.landscapes import generated_scenes
+
+    folder = tmp_path_factory.mktemp("landscapes")
+    scenes = generated_scenes(folder / "scenes", 2, kinds=("town_1m", "lake_30m"))
+    split = [replace(scene, split="train" if i < 2 else "val") for i, scene in enumerate(scenes)]
+    targets = ("water", "vegetation", "building", "bare_soil")
+    settings = Settings(tile_px=128, targets=targets, absent_frac=1.0, split=(1.0, 0.0, 0.0))
+    return build(split, None, folder / "data", settings, workers=1, progress=False).folder

@@ -83,13 +83,16 @@ def test_demo_writes_pictures_rasters_and_polygons(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert "areas in pixels" in done.stdout
-    assert "ha in all" in done.stdout
+    assert "areas and places are in pixels" in done.stdout
+    assert "masas de agua, solo las 2 zonas mayores" in done.stdout
+    assert "evidence of building: " in done.stdout
     out = tmp_path / "out"
-    assert len(list(out.glob("*.png"))) == 8
+    assert len(list(out.glob("*.png"))) == 9
     assert all(imread(path).std() > 0.05 for path in out.glob("*.png"))
-    with rasterio.open(out / "river_10m_water.tif") as file:
-        assert set(np.unique(file.read(1))) == {0, 1, 255}
-    lakes = gpd.read_file(out / "river_10m_water.gpkg")
+    assert len(list(out.glob("*.html"))) == 3
+    with rasterio.open(out / "river_10m_water_and_buildings.tif") as file:
+        assert set(np.unique(file.read(1))) == {0, 1, 2, 255}
+    lakes = gpd.read_file(out / "river_10m_lagos.gpkg")
     assert lakes.crs.to_epsg() == 32632
+    assert len(lakes) == 2
     assert lakes["area_m2"].sum() > 400_000

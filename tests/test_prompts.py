@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spex_nb.errors import PromptError, PromptWarning, TargetError
-from spex_nb.prompts import build_prompt, estimate_tokens, parse_prompt
+from spex_nb.prompts import build_prompt, estimate_tokens, keep_regions, parse_prompt
 from spex_nb.regions import LOCATIONS, SIZE_WORDS, find_regions, region_attributes
 from spex_nb.targets import TARGETS, get_target
 from spex_nb.types import Attributes
@@ -148,3 +148,9 @@ def test_an_unknown_target_is_refused_with_the_nearest() -> None:
 
 def test_targets_are_known_by_id_word_and_variant() -> None:
     assert get_target("Waterbody") is get_target("water") is get_target(" water bodies ")
+
+
+@given(st.lists(attributes, max_size=6), st.integers(1, 4))
+def test_a_prompt_keeps_its_first_regions(regions: list[Attributes], most: int) -> None:
+    kept = keep_regions(build_prompt("water", regions), most)
+    assert kept == build_prompt("water", regions[:most])

@@ -8,16 +8,15 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio
-from landscapes import make_landscapes
 from scipy.ndimage import binary_dilation
 
 from spex_nb import compute_index, open_scene
 from spex_nb.languages import LANGUAGES
 from spex_nb.spie import BuildReport, LabelledScene, Settings, build, labelled_scenes, read_labelled
+from spex_nb.training.landscapes import generated_scenes
 
 TARGETS = ("water", "vegetation", "built_up", "bare_soil", "building", "road")
 LANDSCAPES = 16
@@ -36,7 +35,7 @@ def prepare(data: Path, out: Path) -> BuildReport:
         *read_labelled("chesapeake_naip", data / "chesapeake_naip"),
         *read_labelled("landsat8_zion", data / "landsat8_zion"),
         *_aerial_vegetation(data / "naip_california", out / "cautious"),
-        *_generated(out / "landscapes"),
+        *generated_scenes(out / "landscapes", LANDSCAPES),
     ]
     settings = Settings(
         tile_px=256, targets=TARGETS, languages=tuple(LANGUAGES), absent_frac=1.0, doubtful=True, split=(1.0, 0.0, 0.0)
@@ -46,14 +45,6 @@ def prepare(data: Path, out: Path) -> BuildReport:
         replace(scene, split="val" if f"{scene.dataset}/{scene.place}" in held_back else "train") for scene in scenes
     ]
     return build(split, None, out / "spie", settings)
-
-
-def _generated(out: Path) -> list[LabelledScene]:
-    images, labels = make_landscapes(out, LANDSCAPES)
-    classes: dict[int, Any] = {
-        0: None, 1: "water", 2: "vegetation", 3: ["building", "built_up"], 4: "bare_soil", 5: ["road", "built_up"]
-    }  # fmt: skip
-    return labelled_scenes(images, labels, classes, dataset="generated")
 
 
 def _aerial_vegetation(folder: Path, out: Path) -> list[LabelledScene]:

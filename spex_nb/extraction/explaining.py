@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import xarray as xr
@@ -89,9 +89,16 @@ def explain_targets(
         prompt, text = build_prompt(target, figures.regions), ""
         if target in by_model and not isinstance(model, IndexModel):
             try:
-                text = "".join(model.explain(thin, prompt, language)).strip()
+                text = "".join(_words(model, thin, prompt, language, figures)).strip()
             except Exception as error:  # noqa: BLE001 (the mask stands without the text, and the result says so)
                 notes.append(f"The model's explanation of {target} failed ({type(error).__name__}: {error}).")
         claims = tuple(check_explanation(text, figures, language)) if text else ()
         said.append(Explanation(target, prompt, text, claims, write_answer(figures, language, seed).text))
     return said, notes
+
+
+def _words(model: MaskModel, thin: xr.Dataset, prompt: str, language: str, figures: Evidence) -> Iterator[str]:
+    """Return what a model says; one that fills in measured figures is given them."""
+    if getattr(model, "explains_evidence", False):
+        return model.explain(thin, prompt, language, evidence=figures)  # type: ignore[call-arg]
+    return model.explain(thin, prompt, language)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
+import weakref
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -82,8 +84,8 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
     )  # fmt: skip
     if progress:
         _say(str(plan))
-    scratch = tempfile.TemporaryDirectory(prefix="spex-nb-") if out is None else None
-    journal = Journal(Path(scratch.name) if scratch else partial_folder(Path(str(out))))
+    scratch = Scratch() if out is None else None
+    journal = Journal(scratch.folder if scratch else partial_folder(Path(str(out))))
     journal.claim(plan.identity, overwrite)
     clock = Clock()
     with clock.timing("tiles"):
@@ -95,14 +97,32 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
     if scratch is not None or out is None:
         journal.forget_tiles()
         return replace(result, scratch=scratch)
-    save_extraction(result, out, overwrite=overwrite)
+    _save(result, out, overwrite)
     journal.remove()
     return load_extraction(out)
+
+
+class Scratch:
+    """A temporary folder that lives as long as this object."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="spex-nb-"))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
 
 def partial_folder(out: Path) -> Path:
     """Return where the finished tiles of an unfinished result lie."""
     return out.with_name(f"{out.name}.partial")
+
+
+def _save(result: Extraction, out: str | Path, overwrite: bool) -> None:
+    try:
+        save_extraction(result, out, overwrite=overwrite)
+    except OutputError as error:
+        raise OutputError(
+            error.problem, found=error.found, expected=error.expected,
+            fix=f"{error.fix} Finished tiles are kept: the same call goes on after them.",
+        ) from error  # fmt: skip
 
 
 def _say(text: str) -> None:

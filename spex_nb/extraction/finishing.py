@@ -175,6 +175,7 @@ def _provenance(plan: Plan, made: Assembled, measured: Survey, clock: Clock) -> 
     return {
         "scene": plan.job.source.name,
         "scene_hash": measured.scene_hash,
+        "scene_fingerprint": plan.identity["scene"],
         "scene_attributes": {key: str(value) for key, value in plan.scene.attrs.items()},
         "instruction": plan.instruction.text,
         "model": plan.model.id,

@@ -7,13 +7,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
 from spex_nb.errors import GridWarning, SourceNotFoundError, UnreadableSourceError
-from spex_nb.export import copy_as_cog, folder_written_whole
+from spex_nb.export import copy_as_cog, folder_written_whole, writing_errors_said
 from spex_nb.extraction.explaining import Explanation
 from spex_nb.extraction.results import Extraction
 from spex_nb.rasters import Reading, lazy_bands, probe, read_window
@@ -31,9 +31,11 @@ def save_extraction(result: Extraction, folder: str | Path, *, overwrite: bool =
     """Write a result into a folder; all of it or nothing.
 
     Raises:
-        OutputError: If the folder exists and may not be overwritten, holds something else, or cannot be written.
+        OutputError: If the folder exists and may not be overwritten, holds something else, or cannot be written; if the
+            disk is full.
     """
     with (
+        writing_errors_said(folder),
         folder_written_whole(folder, overwrite, DESCRIPTION) as part,
         warnings.catch_warnings(action="ignore", category=GridWarning),  # the result's notes say it
     ):
@@ -68,6 +70,24 @@ def load_extraction(folder: str | Path) -> Extraction:
             "The result cannot be read", found=f"{place}: {error}", expected=f"a whole folder of format {FORMAT}",
             fix="Update spex-nb if a later version wrote it; else extract again.",
         ) from error  # fmt: skip
+
+
+def answers(folder: str | Path, asked: Mapping[str, Any]) -> Literal["all", "in part", "no"]:
+    """Say whether a folder holds a result of the same question, and whether tiles failed in it; no raster is read.
+
+    Args:
+        folder: Where to look.
+        asked: Some of its provenance; what it says of ``parameters`` may be a part of them.
+    """
+    try:
+        said = json.loads((Path(folder) / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "no"
+    made = said["provenance"]
+    known = made | {"parameters": {name: made["parameters"].get(name) for name in asked.get("parameters", ())}}
+    if any(known[name] != value for name, value in asked.items()):
+        return "no"
+    return "in part" if said["failures"] else "all"
 
 
 def open_probability(file: Path, mask: xr.DataArray, classes: Sequence[str]) -> xr.DataArray:
@@ -113,7 +133,7 @@ def _loaded(place: Path) -> Extraction:
     mask = _mask(place / MASK, said["mask_attributes"])
     with np.load(place / RUNS) as runs:
         evidence = {target: _evidence(one, target, runs) for target, one in said["evidence"].items()}
-    with xr.open_dataset(place / OVERVIEW, engine="h5netcdf") as file:
+    with xr.open_dataset(place / OVERVIEW, engine="h5netcdf", decode_coords="all") as file:
         overview = file.load()
     return Extraction(
         mask=mask,
@@ -142,8 +162,12 @@ def _mask(file: Path, attributes: Mapping[str, Any]) -> xr.DataArray:
 
 def _regions(file: Path, columns: Mapping[str, str], mask: xr.DataArray) -> Any:
     import geopandas as gpd
+    import shapely
 
     frame = gpd.read_file(file).astype(dict(columns))
+    shapes = frame.geometry.values
+    is_single = shapely.get_num_geometries(shapes) == 1  # a GeoPackage calls all polygons multiple where one is
+    frame = frame.set_geometry(np.where(is_single, shapely.get_geometry(shapes, 0), shapes), crs=frame.crs)
     return frame.set_crs(mask.rio.crs, allow_override=True)
 
 

@@ -34,6 +34,7 @@ def notes_of(plan: Plan, findings: Findings, more: Sequence[str]) -> list[str]:
     notes = [
         *_who_answered(plan),
         *_resampled(plan),
+        *_the_rest(plan, findings),
         *(sentence for name in plan.asked.classes for sentence in _why_nothing(name, plan, findings)),
         *_overlaps(findings),
         *more,
@@ -62,6 +63,19 @@ def _resampled(plan: Plan) -> Iterator[str]:
         )
 
 
+def _the_rest(plan: Plan, findings: Findings) -> Iterator[str]:
+    """Say what the mask of "everything but" shows, since the explanation speaks of what was left out."""
+    if plan.asked.targets:
+        return
+    (rest,) = findings.kept.values()
+    pixels, metres = sum(one.area_px for one in rest), [one.area_m2 for one in rest if one.area_m2 is not None]
+    ground = f" ({sum(metres) / 1e4:,.3g} ha)" if metres else ""
+    yield (
+        f"The mask shows the rest, {pixels:,} px{ground} in {_regions(len(rest))}; what is said of "
+        f"{', '.join(TARGETS[target].word for target in plan.asked.excluded)} is said of what was left out."
+    )
+
+
 def _why_nothing(name: str, plan: Plan, findings: Findings) -> Iterator[str]:
     """Say why a class is empty, if it is."""
     if findings.kept[name]:
@@ -72,12 +86,16 @@ def _why_nothing(name: str, plan: Plan, findings: Findings) -> Iterator[str]:
         largest = dropped[0]
         size = f"{largest.area_px:,} px" if largest.area_m2 is None else f"{largest.area_m2 / 1e4:,.3g} ha"
         yield (
-            f"Of {len(dropped):,} regions of {word} none meets what was asked ({plan.instruction.meaning}); the "
-            f"largest has {size}."
+            f"{_regions(len(dropped))} of {word} did not meet what was asked ({plan.instruction.meaning}); the largest "
+            f"has {size}."
         )
         return
     smallest = plan.choices.min_area_px
-    yield f"No {word} was found in regions of at least {smallest} px: {_nearest_miss(name, plan, findings)}."
+    yield f"Of {word} nothing was found in regions of at least {smallest} px: {_nearest_miss(name, plan, findings)}."
+
+
+def _regions(number: int) -> str:
+    return f"{number:,} region{'' if number == 1 else 's'}"
 
 
 def _nearest_miss(name: str, plan: Plan, findings: Findings) -> str:

@@ -9,6 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spex_nb.export import written_whole
 from spex_nb.extraction.explaining import Explanation, mark_of
 from spex_nb.extraction.results import Extraction
@@ -40,7 +42,7 @@ def show_extraction(result: Extraction) -> str:
     return f"<style>{OWN_STYLE}</style>{_result(result, SHOWN_ROWS)}"
 
 
-def write_result_page(result: Extraction, path: str | Path, *, overwrite: bool = True) -> Path:
+def write_result_page(result: Extraction, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a result as one HTML file, with evidence, prompts and how it was made.
 
     Raises:
@@ -108,7 +110,8 @@ def _table(result: Extraction, rows: int) -> str:
     if not len(frame):
         return ""
     head = "".join(f"<th>{escape(LABELS.get(name, name.replace('_', ' ')))}</th>" for name in columns)
-    body = "".join(_row(values) for values in frame[columns].head(rows).itertuples(index=False))
+    shown = frame[columns].head(rows).assign(share_frac=[f"{share:.2%}" for share in frame["share_frac"].head(rows)])
+    body = "".join(_row(values) for values in shown.itertuples(index=False))
     more = f"<p class='note'>… and {len(frame) - rows:,} more.</p>" if len(frame) > rows else ""
     return f"<table><tr>{head}</tr>{body}</table>{more}"
 
@@ -120,6 +123,8 @@ def _row(values: Iterable[Any]) -> str:
 def _said(value: Any) -> str:
     if isinstance(value, str):
         return value
+    if np.isnan(value):  # an index that is measured in other targets only
+        return "–"
     return f"{value:,.0f}" if abs(value) >= 100 or float(value).is_integer() else f"{value:.3g}"  # noqa: PLR2004
 
 

@@ -75,8 +75,8 @@ class Plan:
 
     @property
     def model_hash(self) -> str:
-        """What tells this model's weights from others; for a model without any, its version."""
-        return str(getattr(self.model, "fingerprint", "") or f"spex-nb {__version__}")
+        """What tells this model's weights from others."""
+        return hash_of(self.model)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -112,6 +112,11 @@ class Plan:
             f"about {self.memory_bytes / 1e6:,.0f} MB of memory beside the model, up to "
             f"{self.disk_bytes / 1e6:,.0f} MB of disk"
         )
+
+
+def hash_of(model: MaskModel) -> str:
+    """Return what tells a model's weights from others; for a model without any, its version."""
+    return str(getattr(model, "fingerprint", "") or f"spex-nb {__version__}")
 
 
 def plan_extraction(

@@ -107,6 +107,16 @@ class Extraction:
         """Write the regions as GeoJSON in longitude and latitude; errors as `save_geojson`."""
         return export.save_geojson(self.regions, path, overwrite=overwrite)
 
+    def to_html(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write everything as one HTML page that needs no other file.
+
+        Raises:
+            OutputError: If the path exists and may not be overwritten, or cannot be written.
+        """
+        from spex_nb.extraction.pages import write_result_page
+
+        return write_result_page(self, path, overwrite=overwrite)
+
     def add_to(self, leafmap_map: Any, name: str | None = None) -> Any:
         """Lay the mask on a map, and give the map back.
 

@@ -87,7 +87,7 @@ def _on_cluster(job: TileJob, windows: Sequence[Window], client: Any) -> Generat
     def start() -> list[Any]:
         begun = {
             client.submit(predict_on_worker, shared, window, pure=False, retries=RETRIES): window
-            for window in islice(waiting, AHEAD * _threads(client) - len(running))
+            for window in islice(waiting, max(0, AHEAD * _threads(client) - len(running)))  # workers may get fewer
         }
         running.update(begun)
         return [*begun]

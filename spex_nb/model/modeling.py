@@ -41,6 +41,7 @@ OWN_ONLY = (
     "band_readout.",
     "stem.first.",
     "stem.full.",
+    "stem.full_norm.",
     "stem.scale.",
 )
 """What no public part has: it starts at random."""

@@ -16,8 +16,10 @@ from spex_nb.model.norms import ChannelNorm
 
 WIDTHS = (6, 6, 4, 3, 2, 1)
 """Channels at 1/32, 1/16, 1/8, 1/4, 1/2 and full size, in units of those at full size."""
-NORMED = 4
-"""Sizes whose maps are normed; at 1/2 and full size norms cost more than they give."""
+
+BY_CELL = 4
+"""Sizes whose maps are normed cell by cell. At 1/2 and full size that would hide how bright a pixel is: there maps are
+normed by what batches are like on average."""
 
 
 class PixelDecoder(nn.Module):
@@ -37,7 +39,7 @@ class PixelDecoder(nn.Module):
         self.narrow = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(widths))
         self.mix = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for width in widths)
         self.norms = nn.ModuleList(
-            ChannelNorm(width) if i < NORMED else nn.Identity() for i, width in enumerate(widths)
+            ChannelNorm(width) if i < BY_CELL else nn.BatchNorm2d(width) for i, width in enumerate(widths)
         )
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:

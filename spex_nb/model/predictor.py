@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Generator, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -12,14 +14,17 @@ import torch
 import xarray as xr
 from transformers import StoppingCriteria, TextIteratorStreamer
 
+from spex_nb.answers import fill_answer
 from spex_nb.errors import CheckpointError, DeviceMemoryError
+from spex_nb.evidence import measure_evidence
 from spex_nb.model.checkpoints import resolve_checkpoint
 from spex_nb.model.images import Images
 from spex_nb.model.modeling import SpexModel
 from spex_nb.model.outputs import ImageFeatures
 from spex_nb.model.processing import SpexProcessor
-from spex_nb.prompts import in_language
+from spex_nb.prompts import in_language, parse_prompt
 from spex_nb.targets import TARGETS
+from spex_nb.types import Evidence
 
 TILE_PX = 512
 NEW_TOKENS = 256
@@ -35,17 +40,20 @@ class SpexPredictor:
 
     Attributes:
         id: ``name``.
-        targets: Ids of the targets that it is asked for.
+        targets: Ids of the targets that it was trained for; all that there are where it does not say.
         required_bands: Bands that a scene must have; none where the model takes any.
         gsd_m: Ground sampling distance that it was trained for; None for any.
         tile_px: Side of a tile that it is given.
+        explains_evidence: `explain` takes the evidence.
     """
+
+    explains_evidence = True
 
     def __init__(self, model: SpexModel, processor: SpexProcessor, name: str = "spex") -> None:
         self.model, self.processor = model, processor
         model.train(False)
         self.id = name
-        self.targets = tuple(TARGETS)
+        self.targets = model.config.targets or tuple(TARGETS)
         self.required_bands: tuple[str, ...] = tuple(processor.bands or ())
         self.gsd_m: float | None = None
         self.tile_px = TILE_PX
@@ -58,7 +66,7 @@ class SpexPredictor:
         Args:
             name: ``tiny``, a folder, or a name on the hub (with ``local_files_only=False``).
             device: Such as ``cuda``; the fastest there is if not given.
-            **options: As in `SpexModel.from_pretrained`.
+            **options: As in `SpexModel.from_pretrained`; in full precision if ``dtype`` is not given.
 
         Raises:
             CheckpointError: If weights or tokenizer are not there, or do not belong together.
@@ -72,9 +80,29 @@ class SpexPredictor:
                 expected="tokenizer and processor_config.json",
                 fix="Save model and processor into the same folder.",
             ) from error  # fmt: skip
-        model = SpexModel.from_pretrained(folder, **options)
+        model = SpexModel.from_pretrained(folder, **{"dtype": torch.float32} | options)
         model.to(device or _best_device())  # type: ignore[arg-type]  # torch's own, which transformers hides
         return cls(model, processor, Path(str(name)).name)
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters the model has."""
+        return int(self.model.num_parameters())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A text that tells these weights from others."""
+        digest = hashlib.sha256()
+        for name, value in sorted(self.model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def use_cpu(self) -> bool:
+        """Move the model to the CPU; return whether it was elsewhere."""
+        moved = self.model.device.type != "cpu"
+        self.model.to("cpu")  # type: ignore[arg-type]  # torch's own, which transformers hides
+        return moved
 
     @torch.inference_mode()
     def predict(
@@ -116,18 +144,45 @@ class SpexPredictor:
             ) from error  # fmt: skip
         return np.where(tile.spex.valid.values, logits.float().cpu().numpy(), np.float32(-np.inf))
 
-    def explain(self, overview: xr.Dataset, prompt: str, language: str = "en", **options: Any) -> Iterator[str]:
-        """Write an explanation, piece by piece.
+    def explain(
+        self,
+        overview: xr.Dataset,
+        prompt: str,
+        language: str = "en",
+        evidence: Evidence | None = None,
+        **options: Any,
+    ) -> Iterator[str]:
+        """Write an explanation, sentence by sentence.
+
+        The model chooses sentences, sizes and places; where it leaves a figure open (see `answer_template`), that of
+        the evidence is filled in.
 
         Args:
             overview: The scene, thinned to the size of a tile.
             prompt: From `build_prompt`.
             language: Appended to the prompt, so that the answer is in it.
+            evidence: What was measured; by default measured on the model's own mask of the overview.
             **options: Of transformers' ``generate``.
 
         Yields:
-            Text as it is written.
+            Sentences as they are written.
+
+        Raises:
+            PromptError: If there is no evidence, and the prompt names no target to measure it on.
         """
+        known = self._measured(overview, prompt) if evidence is None else evidence
+        yield from fill_answer(self._written(overview, prompt, language, options), known, language)
+
+    def _measured(self, overview: xr.Dataset, prompt: str) -> Evidence:
+        """Measure the model's own mask of an overview."""
+        target = parse_prompt(prompt).target
+        (logits,) = self.predict(overview, [target], [prompt])
+        return measure_evidence(logits > 0, overview, target)
+
+    def _written(
+        self, overview: xr.Dataset, prompt: str, language: str, options: dict[str, Any]
+    ) -> Generator[str, None, None]:
+        """Generate text piece by piece, as the model writes it."""
         batch = self._batch(overview, [in_language(prompt, language)], padding_side="left")
         tokenizer = self.processor.tokenizer
         streamer = TextIteratorStreamer(tokenizer, skip_prompt=False, skip_special_tokens=True)

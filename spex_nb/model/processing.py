@@ -16,6 +16,7 @@ from spex_nb.errors import MissingBandError
 from spex_nb.indices import compute_index
 from spex_nb.model.modeling import NOT_TOLD, language_cells
 from spex_nb.model.stem import INDICES
+from spex_nb.prompts import keep_regions
 
 IMAGE_TOKEN = "<image>"
 MEAN, STD = 0.15, 0.15
@@ -33,9 +34,11 @@ class SpexProcessor(ProcessorMixin):
         index_channels: Whether NDVI, NDWI, MNDWI and NDBI are computed too.
         max_length: Longest prompt, in tokens, visual ones included.
         language_grid: As in the model's configuration.
+        named_regions: How many regions a prompt lists at most, the largest; None for all. A model reads as many as it
+            was trained with.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (each is saved with the processor)
         self,
         tokenizer: Any = None,
         bands: Sequence[str] | None = None,
@@ -44,11 +47,13 @@ class SpexProcessor(ProcessorMixin):
         index_channels: bool = False,
         max_length: int = 4096,
         language_grid: int | None = None,
+        named_regions: int | None = None,
         chat_template: str | None = None,
     ) -> None:
         self.bands = None if bands is None else list(bands)
         self.mean, self.std = dict(mean or {}), dict(std or {})
         self.index_channels, self.max_length, self.language_grid = index_channels, max_length, language_grid
+        self.named_regions = named_regions
         super().__init__(tokenizer, chat_template=chat_template)
         if tokenizer.convert_tokens_to_ids(IMAGE_TOKEN) in (None, tokenizer.unk_token_id):
             raise ValueError(f"The tokenizer has no token {IMAGE_TOKEN}; add it as a special token before training.")
@@ -92,6 +97,8 @@ class SpexProcessor(ProcessorMixin):
         """
         scenes = [images] if isinstance(images, xr.Dataset) else list(images)
         prompts = [text] if isinstance(text, str) else list(text)
+        if self.named_regions is not None:
+            prompts = [keep_regions(prompt, self.named_regions) for prompt in prompts]
         index = list(range(len(prompts))) if image_index is None else list(image_index)
         if len(index) != len(prompts) or not scenes or max(index) >= len(scenes):
             raise ValueError(

@@ -41,14 +41,17 @@ class StemOutput(NamedTuple):
 class _Stem(nn.Module):
     """What both stems share: the layers after the first convolution."""
 
-    def __init__(self, hidden: int, channels: int) -> None:
+    def __init__(self, hidden: int, channels: int, full_channels: int) -> None:
         super().__init__()
-        self.half_channels = hidden
+        self.half_channels, self.full_channels = hidden, full_channels
+        self.full_norm = nn.BatchNorm2d(full_channels) if full_channels else None
         self.norm1 = nn.LayerNorm(hidden, eps=NORM_EPS)
         self.conv2 = nn.Conv2d(hidden, channels, 3, stride=2, padding=1)
         self.norm2 = nn.LayerNorm(channels, eps=NORM_EPS)
 
     def _rest(self, full: Tensor | None, x: Tensor) -> StemOutput:
+        if full is not None and self.full_norm is not None:
+            full = F.relu(self.full_norm(full))
         half = F.gelu(self.norm1(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
         return StemOutput(full, half, self.norm2(self.conv2(half).permute(0, 2, 3, 1)))
 
@@ -67,8 +70,8 @@ class FixedStem(_Stem):
         self, bands: tuple[str, ...], channels: int, hidden_channels: int | None = None, full_channels: int = 0
     ) -> None:
         hidden = hidden_channels or channels // 2
-        super().__init__(hidden, channels)
-        self.bands, self.full_channels = bands, full_channels
+        super().__init__(hidden, channels, full_channels)
+        self.bands = bands
         self.conv1 = nn.Conv2d(len(bands), hidden, 3, stride=2, padding=1)
         self.full = nn.Conv2d(len(bands), full_channels, 3, padding=1) if full_channels else None
 
@@ -79,7 +82,7 @@ class FixedStem(_Stem):
             ValueError: If the number of bands is another.
         """
         _require_bands(pixel_values, self.bands)
-        full = None if self.full is None else F.relu(self.full(pixel_values))
+        full = None if self.full is None else self.full(pixel_values)
         return self._rest(full, self.conv1(pixel_values))
 
 
@@ -149,8 +152,7 @@ class WavelengthStem(_Stem):
         gsd: bool = False,
     ) -> None:
         hidden = hidden_channels or channels // 2
-        super().__init__(hidden, channels)
-        self.full_channels = full_channels
+        super().__init__(hidden, channels, full_channels)
         self.first = WaveConv(hidden, 2, index_channels=index_channels)
         self.full = WaveConv(full_channels, 1, index_channels=index_channels) if full_channels else None
         self.scale = nn.Linear(SCALE_FEATURES, hidden, bias=False) if gsd else None
@@ -177,7 +179,7 @@ class WavelengthStem(_Stem):
         x = self.first(pixel_values, waves, index_values)
         if self.scale is not None and gsd_m is not None:
             x = x + self.scale(scale_features(gsd_m).to(x.dtype))[..., None, None]
-        full = None if self.full is None else F.relu(self.full(pixel_values, waves, index_values))
+        full = None if self.full is None else self.full(pixel_values, waves, index_values)
         return self._rest(full, x)
 
     def _require_waves(self, pixel_values: Tensor, wavelengths_um: Tensor | None) -> Tensor:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SpieDataset:
-    """A folder of SPIE records with their tiles and masks."""
+    """A folder of SPIE records with their tiles and masks.
+
+    Attributes:
+        folder: Where it lies.
+        datasets: Ids of the datasets that it is narrowed to, see `only`; None for all.
+    """
 
     folder: Path
+    datasets: tuple[str, ...] | None = None
 
     @cached_property
     def index(self) -> pd.DataFrame:
         """One row a record: place, sensor, bands, target, source of the attributes, share of the target, split."""
+        index = self._whole_index
+        return index if self.datasets is None else index[index["dataset"].isin(self.datasets)]
+
+    @cached_property
+    def _whole_index(self) -> pd.DataFrame:
         import pandas as pd
 
         try:
@@ -56,8 +67,26 @@ class SpieDataset:
 
     def records(self, split: str | None = None) -> Iterator[Record]:
         """Yield the records of one split (``train``, ``val``, ``test``), or of all."""
+        kept = None if self.datasets is None else set(self.index.index)
         for name in SPLITS if split is None else (split,):
-            yield from read_records(self.folder / f"{name}.json")
+            yield from (r for r in read_records(self.folder / f"{name}.json") if kept is None or r.id in kept)
+
+    def only(self, datasets: Sequence[str]) -> SpieDataset:
+        """Return the part of it that was made from some of its datasets.
+
+        Raises:
+            DatasetError: If one of them is not in it.
+        """
+        there = sorted(self._whole_index["dataset"].unique())
+        unknown = [name for name in datasets if name not in there]
+        if unknown or not datasets:
+            raise DatasetError(
+                "There is no such dataset in the folder",
+                found=", ".join(map(repr, unknown)) or "no name",
+                expected=f"some of {', '.join(there)}",
+                fix=(nearest(unknown[0], there) if unknown else "") or "Name one of these.",
+            )
+        return replace(self, datasets=tuple(datasets))
 
     def record(self, record_id: str) -> Record:
         """Return one record.

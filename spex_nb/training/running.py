@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from transformers.utils import logging as transformers_logging
 
-from spex_nb.errors import TrainingError
-from spex_nb.model import SpexConfig, SpexModel, SpexProcessor
-from spex_nb.model.configuration import PRESETS
-from spex_nb.spie.dataset import open_dataset
-from spex_nb.training.batches import Batcher
-from spex_nb.training.curves import Curves
-from spex_nb.training.cutting import list_tiles
-from spex_nb.training.samples import Asking, SampleStream
-from spex_nb.training.stages import Stage
-from spex_nb.training.texts import tokenizer_for
+from spex_nb.model import SpexModel, SpexProcessor
+from spex_nb.training.assembly import batcher_of, load_model, load_processor, stream_of, validation_of
+from spex_nb.training.curves import Curves, Line, read_curves
+from spex_nb.training.stages import Kind, Stage, read_stage
+from spex_nb.training.stopping import Stopping
 from spex_nb.training.trainer import StageTrainer, last_checkpoint
 
 FINAL = "final"
@@ -32,7 +31,7 @@ class StageResult:
         folder: The checkpoint: model and processor.
         steps: How many were done in all.
         is_whole: Whether these were all of them; False after an interruption.
-        curves: Losses by step.
+        curves: Losses, and agreement with labels where it was measured, by step.
     """
 
     folder: Path
@@ -41,138 +40,83 @@ class StageResult:
     curves: list[dict[str, float]]
 
 
-def run_stage(stage: Stage, *, on_log: Callable[[dict[str, float]], None] | None = None) -> StageResult:
-    """Train one stage, or go on where it was left; run again after its end, it returns the result.
+def run_stage(
+    stage: Stage, *, on_log: Callable[[Line], None] | None = None, stop: threading.Event | None = None
+) -> StageResult:
+    """Train one stage, or go on where it was left; after its end, the same call returns the result.
 
     Ctrl-C ends it after the current step with a checkpoint from which the same call goes on.
 
     Args:
         stage: What is trained.
-        on_log: Called with the losses every few steps, such as to draw them.
+        on_log: Called with losses and measurements as they are made, such as to draw them.
+        stop: Ends it as Ctrl-C does.
 
     Raises:
         TrainingError: If the stage makes no sense, the loss is no number any more, or the disk is full.
         DatasetError: If there is nothing to train on.
         CheckpointError: If ``start`` cannot be loaded.
     """
+    final = Path(stage.out) / FINAL
+    if final.exists():
+        return StageResult(final, stage.steps, True, read_curves(stage.out))
+    transformers_logging.disable_progress_bar()  # curves show where training is
     torch.manual_seed(stage.seed)
     processor = load_processor(stage)
-    model = load_model(stage, processor)
-    curves = Curves(Path(stage.out), on_log)
-    trainer = StageTrainer(
-        stage,
-        model=model,
-        train_dataset=stream_of(stage),
-        data_collator=batcher_of(stage, processor),
-        processing_class=processor,
-        callbacks=[curves],
-    )
-    is_whole = _train(trainer, stage)
-    final = Path(stage.out) / FINAL
-    trained = trainer.accelerator.unwrap_model(trainer.model)
-    if stage.lora:
-        trained.language_model = trained.language_model.merge_and_unload()
-    trained.save_pretrained(final)
-    processor.save_pretrained(final)
-    return StageResult(final, trainer.state.global_step, is_whole, curves.read())
-
-
-def _train(trainer: StageTrainer, stage: Stage) -> bool:
-    """Train to the end; return whether it was reached."""
-    try:
-        trainer.train(resume_from_checkpoint=last_checkpoint(stage.out))
-    except KeyboardInterrupt:
-        trainer.save_now()
-        return False
-    return True
-
-
-def load_processor(stage: Stage) -> SpexProcessor:
-    """Return the processor of the checkpoint that a stage starts from, or make one for a preset."""
-    if stage.start in PRESETS:
-        config = SpexConfig.preset(stage.start)
-        return SpexProcessor(
-            tokenizer_for(stage, config.text_config.vocab_size),
-            index_channels=config.stem_config.index_channels,
-            bands=None if config.stem_config.kind == "wavelength" else config.stem_config.bands,
-            language_grid=config.language_grid,
+    batcher = batcher_of(stage, processor)
+    with Stopping(stop) as stopping:
+        trainer = StageTrainer(
+            stage,
+            model=load_model(stage, processor),
+            train_dataset=stream_of(stage),
+            data_collator=batcher,
+            processing_class=processor,
+            callbacks=[
+                Curves(Path(stage.out), on_log, validation_of(stage, batcher), stage.check_every),
+                stopping,
+            ],
         )
-    return SpexProcessor.from_pretrained(stage.start, local_files_only=True)
+        trainer.train(resume_from_checkpoint=last_checkpoint(stage.out))
+    done = trainer.state.global_step
+    if done < stage.steps:
+        return StageResult(Path(str(last_checkpoint(stage.out))), done, False, read_curves(stage.out))
+    save_whole(trainer.accelerator.unwrap_model(trainer.model), processor, final)
+    return StageResult(final, done, True, read_curves(stage.out))
 
 
-def load_model(stage: Stage, processor: SpexProcessor) -> SpexModel:
-    """Return the model that a stage starts from, with the parts at rest that do not learn.
+def save_whole(model: SpexModel, processor: SpexProcessor, folder: Path) -> None:
+    """Write model and processor, adapters merged, into a folder that is there only once it is whole."""
+    if hasattr(model.language_model, "merge_and_unload"):
+        model.language_model = model.language_model.merge_and_unload()
+    unfinished = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    model.save_pretrained(unfinished)
+    processor.save_pretrained(unfinished)
+    unfinished.rename(folder)
+
+
+def pretrain(config: str | Path, **changes: Any) -> StageResult:
+    """Run multispectral visual pre-training.
+
+    Args:
+        config: TOML file of the stage.
+        **changes: Settings that are otherwise, such as ``steps=100``; see `Stage`.
 
     Raises:
-        TrainingError: If the checkpoint was made for other targets.
+        TrainingError: If the settings make no sense or are those of another stage, and as `run_stage`.
     """
-    weights = tuple(stage.positive_weights.get(target, 1.0) for target in stage.targets)
-    if stage.start in PRESETS:
-        text = {**PRESETS[stage.start]["text_config"], "vocab_size": len(processor.tokenizer),
-                "eos_token_id": processor.tokenizer.eos_token_id, "pad_token_id": processor.tokenizer.pad_token_id,
-                "bos_token_id": None}  # fmt: skip
-        model = SpexModel(
-            SpexConfig.preset(
-                stage.start,
-                text_config=text,
-                image_token_id=processor.image_token_id,
-                targets=stage.targets,
-                positive_weights=weights,
-            )
-        )
-    else:
-        model = SpexModel.from_pretrained(stage.start)
-        if model.config.targets != stage.targets:
-            raise TrainingError(
-                "The checkpoint has queries of other targets",
-                found=", ".join(model.config.targets) or "none",
-                expected=", ".join(stage.targets),
-                fix="Name the same targets in the same order, or start from a preset.",
-            )
-        model.config.positive_weights = weights
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(stage.learns(name))
-    if stage.lora:
-        _add_adapters(model, stage)
-    return model
+    return _run("pretrain", config, changes)
 
 
-def _add_adapters(model: SpexModel, stage: Stage) -> None:
-    """Let low-rank adapters learn in the language model's place (https://arxiv.org/abs/2106.09685)."""
-    from peft import LoraConfig, get_peft_model
-
-    kept = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
-    settings = LoraConfig(r=stage.lora, lora_alpha=2 * stage.lora, target_modules="all-linear")
-    model.language_model = get_peft_model(model.language_model, settings)
-    for name, parameter in model.named_parameters():
-        if not name.startswith("language_model."):
-            parameter.requires_grad_(kept[name])
+def align(config: str | Path, **changes: Any) -> StageResult:
+    """Run the alignment of visual tokens and words; arguments and errors as those of `pretrain`."""
+    return _run("align", config, changes)
 
 
-def stream_of(stage: Stage, split: str = "train") -> SampleStream:
-    """Return the samples of a stage."""
-    tiles = list_tiles(open_dataset(stage.data), split, stage.targets)
-    return SampleStream(
-        tiles,
-        size_px=stage.size_px,
-        asking=stage.asking if stage.kind != "pretrain" else _without_words(stage.asking),
-        augmentation=stage.augmentation,
-        shares=stage.shares or None,
-        seed=stage.seed,
-        length=stage.steps * stage.batch * stage.accumulate * _processes(),
-    )
+def instruct(config: str | Path, **changes: Any) -> StageResult:
+    """Run joint instruction tuning; arguments and errors as those of `pretrain`."""
+    return _run("instruct", config, changes)
 
 
-def _without_words(asking: Asking) -> Asking:
-    return replace(asking, attributes=0.0, texts=0.0)
-
-
-def _processes() -> int:
-    from accelerate import PartialState
-
-    return int(PartialState().num_processes)
-
-
-def batcher_of(stage: Stage, processor: SpexProcessor) -> Batcher:
-    """Return what makes a stage's batches."""
-    return Batcher(processor, stage.targets, by_query=stage.kind == "pretrain", hiding=stage.hiding, seed=stage.seed)
+def _run(kind: Kind, config: str | Path, changes: Mapping[str, Any]) -> StageResult:
+    return run_stage(read_stage(config, kind=kind, changes=changes))

@@ -162,20 +162,14 @@ class _Desk:
         at = self.rng.random()
         if at < self.asking.wrong:
             return self._wrong_prior(target)
-        return self._right_prior(target) if at < self.asking.wrong + self.asking.prior else None
-
-    def _right_prior(self, target: str) -> Any:
-        try:
-            return spectral_prior(self.scene, target).mask.values
-        except (TargetError, MissingBandError):  # no index shows it in these bands
-            return None
+        return prior_mask(self.scene, target) if at < self.asking.wrong + self.asking.prior else None
 
     def _wrong_prior(self, target: str) -> Any:
         others = [name for name in self.labels if name != target]
         kind = self.rng.integers(3)
         if kind == 0 and others:
-            return self._right_prior(str(self.rng.choice(others)))
-        right = self._right_prior(target)
+            return prior_mask(self.scene, str(self.rng.choice(others)))
+        right = prior_mask(self.scene, target)
         if right is None:
             return None
         if kind == 1:
@@ -186,6 +180,14 @@ class _Desk:
         if prior is None:
             return []
         return find_regions(prior, self.valid, min_area_px=SMALLEST_REGION_PX)[: self.asking.regions]
+
+
+def prior_mask(scene: xr.Dataset, target: str) -> Any:
+    """Return the mask of a target's spectral prior, bool [H, W]; None if no index shows it in these bands."""
+    try:
+        return spectral_prior(scene, target).mask.values
+    except (TargetError, MissingBandError):
+        return None
 
 
 def _changed(scene: xr.Dataset, augmentation: Augmentation, rng: np.random.Generator) -> xr.Dataset:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -37,7 +37,8 @@ class Stage:
         kind: Which of the three.
         data: Folder of a SPIE dataset.
         out: Folder for checkpoints, curves and the result.
-        start: Folder of a checkpoint to go on from, or the name of a preset.
+        start: Folder or name of a checkpoint to go on from, such as ``tiny``; nothing to start anew.
+        preset: Which model is started anew.
         targets: Ids of the targets.
         steps, batch, accumulate: Optimiser steps; tiles a step and device; and how many batches make a step.
         rate: Learning rate of the parts that ``rates`` does not name.
@@ -50,14 +51,17 @@ class Stage:
         lora: Rank of low-rank adapters of the language model, which then rests otherwise; 0 for none.
         precision: ``fp32``, ``bf16`` or ``fp16``.
         save_every, keep: Steps between checkpoints, and how many stay.
+        check_every, check_tiles: Steps between measurements on tiles of split ``val``, 0 for none; and on how many.
         workers: Processes that make samples.
+        tokenizer_tiles: Tiles whose prompts and answers the tokenizer of a new model learns from.
         seed: Of every draw.
     """
 
     kind: Kind
     data: str
     out: str
-    start: str = "tiny"
+    start: str = ""
+    preset: str = "tiny"
     targets: tuple[str, ...] = ("water", "vegetation", "built_up", "bare_soil", "building", "road")
     steps: int = 1000
     batch: int = 8
@@ -78,7 +82,10 @@ class Stage:
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     save_every: int = 250
     keep: int = 2
+    check_every: int = 0
+    check_tiles: int = 32
     workers: int = 1
+    tokenizer_tiles: int = 1500
     seed: int = 0
 
     def learns(self, name: str) -> bool:
@@ -94,11 +101,12 @@ class Stage:
 _PARTS = {"asking": Asking, "augmentation": Augmentation, "hiding": Hiding}
 
 
-def read_stage(path: str | Path, changes: Mapping[str, Any] | None = None) -> Stage:
+def read_stage(path: str | Path, *, kind: Kind | None = None, changes: Mapping[str, Any] | None = None) -> Stage:
     """Read a stage from a TOML file.
 
     Args:
         path: The file; its keys are the attributes of `Stage`.
+        kind: Which stage is expected; any if not given.
         changes: What is otherwise, such as ``{"steps": 100}``; names with a point reach into parts
             (``asking.prior``).
 
@@ -118,6 +126,13 @@ def read_stage(path: str | Path, changes: Mapping[str, Any] | None = None) -> St
         for parent in parents:
             inner = inner.setdefault(parent, {})
         inner[last] = value
+    if kind is not None and table.setdefault("kind", kind) != kind:
+        raise TrainingError(
+            "The settings are those of another stage",
+            found=f"kind {table['kind']!r} in {path}",
+            expected=repr(kind),
+            fix=f"Name a file of {kind}, or run the stage {table['kind']}.",
+        )
     return make_stage(table)
 
 
@@ -129,9 +144,8 @@ def make_stage(table: Mapping[str, Any]) -> Stage:
     """
     values = {name: _PARTS[name](**_known(_PARTS[name], part, name)) if (name in _PARTS) else part
               for name, part in _known(Stage, table, "a stage").items()}  # fmt: skip
-    for name in ("targets",):
-        if name in values:
-            values[name] = tuple(values[name])
+    if "targets" in values:
+        values["targets"] = tuple(values["targets"])
     missing = [name for name in ("kind", "data", "out") if name not in values]
     if missing or values["kind"] not in get_args(Kind):
         raise TrainingError(
@@ -154,8 +168,3 @@ def _known(kind: Any, table: Mapping[str, Any], what: str) -> dict[str, Any]:
             fix="Correct the names.",
         )
     return dict(table)
-
-
-def changed(stage: Stage, **changes: Any) -> Stage:
-    """Return a stage with other values."""
-    return replace(stage, **changes)

@@ -12,23 +12,20 @@ from spex_nb.training.cutting import list_tiles
 from spex_nb.training.samples import SampleStream
 from spex_nb.training.stages import Stage
 
-TILES = 1500
-"""Tiles whose prompts and answers a tokenizer learns from."""
-
 
 def tokenizer_for(stage: Stage, vocab_size: int) -> Any:
     """Train a tokenizer on prompts and answers about the tiles of a stage."""
     return train_tokenizer(texts_of(stage), vocab_size)
 
 
-def texts_of(stage: Stage, tiles: int = TILES) -> Iterator[str]:
+def texts_of(stage: Stage) -> Iterator[str]:
     """Yield prompts and answers in all languages."""
     asking = replace(stage.asking, texts=1.0, targets=len(stage.targets))
     stream = SampleStream(
         list_tiles(open_dataset(stage.data), "train", stage.targets),
-        size_px=stage.size_px, asking=asking, seed=stage.seed, length=tiles,
+        size_px=stage.size_px, asking=asking, seed=stage.seed, length=stage.tokenizer_tiles,
     )  # fmt: skip
-    for number in range(tiles):
+    for number in range(len(stream)):
         for question in stream[number].questions:
             yield question.prompt
             yield question.answer

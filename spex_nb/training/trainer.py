@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 from torch.utils.data import SequentialSampler
-from transformers import Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from spex_nb.errors import TrainingError
@@ -57,6 +57,7 @@ class StageTrainer(Trainer):
     def __init__(self, stage: Stage, **options: Any) -> None:
         self.stage = stage
         super().__init__(args=training_arguments(stage), **options)
+        self.remove_callback(PrinterCallback)  # what it prints, the curves keep
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Group the parameters that learn by rate and by decay."""
@@ -82,6 +83,7 @@ class StageTrainer(Trainer):
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
         """Compute the loss; stop where it is no number, with the batch kept for inspection."""
+        rest_norms(model)
         loss, outputs = super().compute_loss(model, inputs, *args, **{**options, "return_outputs": True})
         if not torch.isfinite(loss):
             raise self._bad_batch(inputs)
@@ -112,9 +114,12 @@ class StageTrainer(Trainer):
                 fix="Free some room and run the same command again: it goes on from the last checkpoint.",
             ) from error
 
-    def save_now(self) -> None:
-        """Write a checkpoint of the step that was done last."""
-        self._save_checkpoint(self.model, None)
+
+def rest_norms(model: nn.Module) -> None:
+    """Let norms that do not learn keep what they know of batches, too."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+            module.train(False)
 
 
 def plain_name(name: str) -> str:

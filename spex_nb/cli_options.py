@@ -1,0 +1,41 @@
+"""Options that several commands share: how a scene is opened, and which cluster does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+def scene_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how a scene is opened."""
+    for option in (
+        click.option("--nodata", type=float, help="Raw number that means no data."),
+        click.option("--offset", type=float, help="Added after scaling."),
+        click.option("--scale", type=float, help="Reflectance per raw number."),
+        click.option("--bands", help="Band names, separated by commas."),
+        click.option("--sensor", help="Sensor id, or a JSON file with a sensor table."),
+    ):
+        command = option(command)
+    return command
+
+
+def open_options(bands: str | None, **options: Any) -> dict[str, Any]:
+    """Return what was given of `scene_options` as arguments of `open_scene`."""
+    given = {name: value for name, value in options.items() if value is not None}
+    return given | ({"bands": [name.strip() for name in bands.split(",")]} if bands else {})
+
+
+def client_of(address: str) -> Any:
+    """Return a client of the dask cluster whose scheduler listens at an address.
+
+    Raises:
+        MissingExtraError: If dask's distributed is not installed.
+    """
+    from spex_nb.extras import require_extra
+
+    require_extra("cluster", "A dask cluster")
+    from distributed import Client
+
+    return Client(address)
