@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ from matplotlib.image import imread
 QUICKSTART = Path(__file__).parent.parent.parent / "notebooks" / "00_quickstart.ipynb"
 ARTIFACTS = Path(__file__).parent.parent.parent / "artifacts"
 KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
-ICON_FONT = "cdn.jsdelivr.net"
-"""Voila's own page template asks for an icon font there; the workbench needs none, so that the request is refused."""
 PATIENCE_MS = 240_000
 MODEL = """
 import time
@@ -170,17 +167,3 @@ def test_behind_a_prefix_the_quickstart_shows_its_mask(page: Any, lab_under_base
     page.get_by_text("Evidence").first.wait_for()
     wait_for_blue(page, 0.005)
     keep(page, "quickstart")
-
-
-@pytest.mark.browser
-def test_voila_serves_the_quickstart_without_code(page: Any, voila: str, notebooks: Path) -> None:
-    shutil.copy(QUICKSTART, notebooks)
-    page.set_default_timeout(PATIENCE_MS)
-    page.set_viewport_size({"width": 1500, "height": 1000})
-    page.route(re.compile(ICON_FONT), lambda route: route.abort())
-    page.goto(f"{voila}/00_quickstart.ipynb", timeout=PATIENCE_MS)
-    page.locator(".leaflet-container").wait_for()
-    page.get_by_text("Evidence").first.wait_for()
-    wait_for_blue(page, 0.005)
-    assert page.locator(".jp-InputArea-editor:visible").count() == 0
-    keep(page, "voila")
