@@ -24,6 +24,7 @@ from spex_nb.extras import require_extra
 STAGE, CURVES, SCORES, DONE, FAILED, LOG = (
     "stage.json", "curves.jsonl", "scores.jsonl", "done.json", "failed.json", "training.log",
 )  # fmt: skip
+SHIPPED = Path(__file__).parent / "checkpoints"
 SAMPLES = "samples"
 """Folder of the pictures of sample predictions."""
 SCORED_TILES = 4
@@ -136,19 +137,24 @@ class Training:
         return (self.folder / LOG).read_text(encoding="utf-8", errors="replace")[-600:]
 
 
-def checkpoint_targets(folder: str | Path) -> tuple[str, ...]:
+def checkpoint_targets(start: str | Path) -> tuple[str, ...]:
     """Return the targets that a checkpoint was trained on; the same ones in the same order must be trained again.
 
+    Args:
+        start: Name of a checkpoint that ships, or a folder.
+
     Raises:
-        TrainingError: If the folder holds no checkpoint.
+        TrainingError: If there is no such checkpoint.
     """
+    shipped = SHIPPED / start
+    folder = shipped if shipped.is_dir() else Path(start)
     try:
-        said = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+        said = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         return tuple(said["targets"])
     except (OSError, ValueError, KeyError) as error:
         raise TrainingError(
             "There is no checkpoint to go on from", found=f"{folder}: {error}", expected="config.json with targets",
-            fix="Name the folder of a checkpoint, or start from the preset.",
+            fix="Name the folder of a checkpoint, or leave the field empty to start anew.",
         ) from error  # fmt: skip
 
 

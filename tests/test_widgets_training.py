@@ -149,5 +149,5 @@ def test_everything_else_cannot_be_learned(tmp_path: Path) -> None:
         add_example(tmp_path, "x", scene, np.zeros(scene.spex.shape, np.uint8), ["everything_else"])
     with pytest.raises(DatasetError, match="Add the current result first"):
         build_examples(tmp_path)
-    with pytest.raises(TrainingError, match="start from the preset"):
+    with pytest.raises(TrainingError, match="start anew"):
         checkpoint_targets(tmp_path)

@@ -13,6 +13,7 @@ import ipywidgets as ipw
 from spex_nb.errors import DatasetError, MissingExtraError, RegionError, SourceNotFoundError, TrainingError
 from spex_nb.examples import SPIE, add_example, add_labelled_file, build_examples, list_examples
 from spex_nb.extras import require_extra
+from spex_nb.mask_models import INDEX, usual_model
 from spex_nb.retraining import Training, Watched, checkpoint_targets
 from spex_nb.samples import sample_path
 from spex_nb.spie.own import read_classes
@@ -58,7 +59,10 @@ class TrainingPanel(Panel):
         )
         self.add_files = button("Add files", "Keep a labelled file as an example", self.trying(self._add_files))
         self.stage = ipw.Dropdown(options=STAGES, description="Stage", layout=WIDE)
-        self.begin = ipw.Text("tiny", description="Start from", layout=WIDE)
+        ships = usual_model()
+        self.begin = ipw.Text(
+            "" if ships == INDEX else ships, description="Start from", placeholder="nothing: start anew", layout=WIDE
+        )
         self.steps = ipw.BoundedIntText(200, min=1, max=1_000_000, description="Steps", layout=WIDE)
         self.rate = ipw.FloatLogSlider(2e-4, base=10, min=-6, max=-2, step=0.1, description="Rate",
                                        readout_format=".1e", layout=WIDE)  # fmt: skip
@@ -140,9 +144,8 @@ class TrainingPanel(Panel):
 
     def _stage(self, built: Any) -> dict[str, Any]:
         """Return the stage as the process reads it, in a folder of its own."""
-        folder, start = Path(self.folder.value).absolute(), self.begin.value.strip() or "tiny"
-        is_folder = Path(start).is_dir()
-        targets = checkpoint_targets(start) if is_folder else tuple(sorted(_targets_of(built)))
+        folder, start = Path(self.folder.value).absolute(), self.begin.value.strip()
+        targets = checkpoint_targets(start) if start else tuple(sorted(_targets_of(built)))
         number = 1 + len([*folder.glob("run-*")])
         steps = self.steps.value
         return {
