@@ -136,9 +136,9 @@ def convert(source: Path, target: Path, sam_heads: int) -> None:
     from spex_nb.model.conversion import convert as convert_checkpoint
 
     done = convert_checkpoint(source, target, sam_heads=sam_heads)
-    click.echo(
-        f"{done.tensors:,} tensors written to {done.folder}; not used: {', '.join(done.unused) or 'none'}", err=True
-    )
+    processor = "with a processor" if done.has_processor else "without a processor, as there is no tokenizer.json"
+    unused = ", ".join(done.unused) or "none"
+    click.echo(f"{done.tensors:,} tensors written to {done.folder}, {processor}; not used: {unused}", err=True)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from spex_nb.cli import main
 from spex_nb.errors import CheckpointError
-from spex_nb.model import SpexConfig, SpexModel
+from spex_nb.model import SpexConfig, SpexModel, SpexPredictor, train_tokenizer
 from spex_nb.model.conversion import LEFT_OUT, convert, our_name
+from spex_nb.prompts import build_prompt
+from spex_nb.samples import sample_scene
 from tests.test_model_parity import SAM, Golden, expanded, whole_model
 
 
@@ -135,5 +137,18 @@ def test_the_command_converts_and_says_what_it_did_not_use(tmp_path: Path) -> No
 def test_parity_the_command_converts_a_released_checkpoint(released: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["convert", str(released), str(tmp_path / "ours"), "--sam-heads", "4"])
     assert done.exit_code == 0, done.output
-    assert "not used: model.image_newline" in done.output
+    assert "without a processor, as there is no tokenizer.json; not used: model.image_newline" in done.output
     assert SpexModel.from_pretrained(tmp_path / "ours").config.mask_decoder_config.double_softmax
+
+
+def test_parity_a_tokenizer_beside_the_weights_becomes_a_processor(released: Path, tmp_path: Path) -> None:
+    tokenizer = train_tokenizer(["water", "vegetation"], 300)
+    tokenizer.save_pretrained(released)
+    assert convert(released, tmp_path / "ours", sam_heads=SAM["heads"]).has_processor
+    predictor = SpexPredictor.from_pretrained(tmp_path / "ours", device="cpu")
+    assert predictor.required_bands == ("red", "green", "blue")
+    assert predictor.model.config.image_token_id == predictor.processor.image_token_id
+    assert predictor.processor.mean["red"] == 0.485
+    tile = sample_scene("river_10m").spex.window(0, 0, 64, 64).compute()
+    batch = predictor.processor(tile, build_prompt("water", []), answers=["Water."])
+    assert predictor.model(**batch).mask_logits.shape == (1, 64, 64)

@@ -18,8 +18,10 @@ from spex_nb.model.configuration import InternImageConfig, MaskDecoderConfig, Sp
 from spex_nb.model.conversion import convert_names
 from spex_nb.model.dcnv3 import DCNv3, Sampling, deform_conv3
 from spex_nb.model.losses import mask_losses, upsample_logits
-from spex_nb.model.mask_decoder import MaskDecoder, PromptEncoder
+from spex_nb.model.mask_decoder import MaskDecoder
 from spex_nb.model.modeling import SpexModel
+from spex_nb.model.prompt_encoder import PromptEncoder
+from spex_nb.model.sights import look
 from spex_nb.model.stem import FixedStem
 from spex_nb.model.vision_encoder import InternImage
 
@@ -229,7 +231,7 @@ def test_parity_end_to_end_tokens_and_mask(golden: Any) -> None:
     torch.testing.assert_close(model.projector(features.tokens), file["projected_tokens"], **CLOSE)
     torch.testing.assert_close(features.embedding, file["neck"], **CLOSE)
     input_ids = expanded(file["input_ids"], 64)
-    embedded = model.embed_prompt(input_ids, model.look(None, features))
+    embedded = model.embed_prompt(input_ids, look(model.encode_image, None, features))
     torch.testing.assert_close(embedded, file["inputs_embeds"], **CLOSE)
     written = model.generate(features=features, input_ids=input_ids, max_new_tokens=16, do_sample=False)
     assert written.sequences.tolist() == file["sequences"].tolist()

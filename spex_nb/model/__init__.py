@@ -2,6 +2,7 @@
 
 from transformers import AutoConfig, AutoModel, AutoProcessor
 
+from spex_nb.model.checkpoints import shipped_checkpoints
 from spex_nb.model.configuration import SpexConfig
 from spex_nb.model.fitting import fit_batch
 from spex_nb.model.inspection import look_inside
@@ -14,4 +15,13 @@ AutoConfig.register(SpexConfig.model_type, SpexConfig)
 AutoModel.register(SpexConfig, SpexModel)
 AutoProcessor.register(SpexConfig, SpexProcessor)
 
-__all__ = ["SpexConfig", "SpexModel", "SpexPredictor", "SpexProcessor", "fit_batch", "look_inside", "train_tokenizer"]
+__all__ = [
+    "SpexConfig",
+    "SpexModel",
+    "SpexPredictor",
+    "SpexProcessor",
+    "fit_batch",
+    "look_inside",
+    "shipped_checkpoints",
+    "train_tokenizer",
+]

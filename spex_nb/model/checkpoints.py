@@ -15,6 +15,11 @@ SHIPPED = Path(__file__).parent.parent / "checkpoints"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
+def shipped_checkpoints() -> tuple[str, ...]:
+    """Return the names of the checkpoints that come with the package."""
+    return tuple(sorted(folder.name for folder in SHIPPED.iterdir() if folder.is_dir())) if SHIPPED.is_dir() else ()
+
+
 def resolve_checkpoint(name: str | Path) -> str:
     """Return the folder of a shipped checkpoint or of a path; any other name is one of the hub's.
 
@@ -29,11 +34,11 @@ def resolve_checkpoint(name: str | Path) -> str:
         weight_files(path)
         return str(path)
     if path.is_absolute() or str(name).startswith(".") or "/" not in str(name):
-        ships = sorted(folder.name for folder in SHIPPED.iterdir()) if SHIPPED.is_dir() else []
+        ships = ", ".join(shipped_checkpoints()) or "none yet"
         raise CheckpointError(
             "There is no such checkpoint",
             found=str(path),
-            expected=f"one that ships ({', '.join(ships) or 'none yet'}), a folder, or owner/name on the hub",
+            expected=f"one that ships ({ships}), a folder, or owner/name on the hub",
             fix="Check the name.",
         )
     return str(name)

@@ -9,28 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-def select_tokens(hidden: Tensor, chosen: Tensor) -> list[Tensor]:
-    """Pick the hidden states that are condensed; training and inference both come here.
-
-    Args:
-        hidden: float [N, L, D], last layer, after its norm.
-        chosen: bool [N, L], the positions: those of the prompt, or those of the answer.
-
-    Returns:
-        For each sample float [l, D] in the order of the text.
-
-    Raises:
-        ValueError: If a sample has none.
-    """
-    counts = chosen.sum(1).tolist()
-    if 0 in counts:
-        raise ValueError(
-            f"There are no tokens to condense in sample {counts.index(0)} of {len(counts)}; expected at least one. "
-            "Give an instruction; with source='answer', an answer of at least one token."
-        )
-    return list(hidden[chosen].split(counts))
-
-
 class Condensation(nn.Module):
     """Pool tokens to a fixed number, then map them to the width of the mask decoder.
 
@@ -60,6 +38,6 @@ class Condensation(nn.Module):
         return torch.stack([F.adaptive_avg_pool1d(one.T, self.num_tokens).T for one in tokens])
 
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
-        """Condense float [l, D] of each sample to [N, num_tokens, embed_dim]."""
-        condensed: Tensor = self.mlp(self.pool(tokens))
+        """Condense float [l, D] of each sample, of any precision, to [N, num_tokens, embed_dim]."""
+        condensed: Tensor = self.mlp(self.pool(tokens).to(next(self.parameters()).dtype))
         return condensed

@@ -10,14 +10,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedTokenizerFast
 
 from spex_nb.errors import CheckpointError
 from spex_nb.model.checkpoints import read_weights, require_all
 from spex_nb.model.configuration import SpexConfig
+from spex_nb.model.stem import FixedStem
+
+if TYPE_CHECKING:
+    from spex_nb.model.modeling import SpexModel
+    from spex_nb.model.processing import SpexProcessor
 
 VISION = r"model\.vision_tower\.vision_tower\.vision_model\."
 TOWER = r"model\.vision_tower\."
@@ -127,6 +133,12 @@ TEXT_KEYS = (
     "max_position_embeddings", "rms_norm_eps", "tie_word_embeddings", "bos_token_id", "eos_token_id",
 )  # fmt: skip
 """What is taken from the released configuration: that of Qwen2."""
+RGB = 3
+OWN_ONLY = (
+    "mask_decoder.fine.", "pixel_decoder.", "target_queries.", "band_readout.",
+    "stem.first.", "stem.full.", "stem.full_norm.", "stem.scale.",
+)  # fmt: skip
+"""What no public part has: it starts at random."""
 _COMPONENTS = {
     "vision": ((("", "model.vision_tower.vision_tower.vision_model."),), ("encoder.", "stem.")),
     "language": ((), ("language_model.",)),
@@ -142,21 +154,30 @@ _COMPONENTS = {
 """Of each part in its public layout: (its prefix, the released one), and ours."""
 
 
+IMAGENET_MEAN = {"red": 0.485, "green": 0.456, "blue": 0.406}
+IMAGENET_STD = {"red": 0.229, "green": 0.224, "blue": 0.225}
+"""What the release normalises 8-bit images / 255 with."""
+
+
 @dataclass(frozen=True)
 class ConversionReport:
-    """What a conversion did: how many tensors it wrote, and which it did not use."""
+    """What a conversion did: how many tensors it wrote, which it did not use, and whether a processor came with them.
+
+    There is none where the source holds no tokenizer.json.
+    """
 
     folder: Path
     tensors: int
     unused: tuple[str, ...]
+    has_processor: bool
 
 
 def convert(source: str | Path, target: str | Path, *, sam_heads: int = SAM_HEADS) -> ConversionReport:
     """Turn a checkpoint in the released layout into ours.
 
     Args:
-        source: Folder with config.json and safetensors.
-        target: Folder to write: config.json and model.safetensors.
+        source: Folder with config.json and safetensors, and tokenizer.json if there is to be a processor.
+        target: Folder to write, which `SpexPredictor.from_pretrained` reads; without a processor, `SpexModel` only.
         sam_heads: Attention heads of the mask decoder.
 
     Returns:
@@ -170,6 +191,9 @@ def convert(source: str | Path, target: str | Path, *, sam_heads: int = SAM_HEAD
     folder = Path(source)
     weights, unused = convert_names(read_weights(folder))
     config = infer_config(weights, _read_config(folder), sam_heads=sam_heads)
+    processor = _processor(folder, config)
+    if processor is not None:
+        config.image_token_id = processor.image_token_id
     with torch.device("meta"):
         model = SpexModel(config)
     own = model.state_dict()
@@ -184,7 +208,22 @@ def convert(source: str | Path, target: str | Path, *, sam_heads: int = SAM_HEAD
     model.load_state_dict(weights, assign=True)
     model.tie_weights()
     model.save_pretrained(target)
-    return ConversionReport(Path(target), len(weights), tuple(unused))
+    if processor is not None:
+        processor.save_pretrained(target)
+    return ConversionReport(Path(target), len(weights), tuple(unused), processor is not None)
+
+
+def _processor(folder: Path, config: SpexConfig) -> SpexProcessor | None:
+    """Return the processor of a released model, where its tokenizer is."""
+    from spex_nb.model.processing import IMAGE_TOKEN, SpexProcessor
+
+    if not (folder / "tokenizer.json").is_file():
+        return None
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE_TOKEN]}, replace_additional_special_tokens=False)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return SpexProcessor(tokenizer, bands=config.stem_config.bands, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
 def infer_config(weights: Mapping[str, Tensor], text: Mapping[str, Any], *, sam_heads: int = SAM_HEADS) -> SpexConfig:
@@ -247,6 +286,29 @@ def component_weights(kind: str, weights: Mapping[str, Tensor]) -> tuple[dict[st
     }
     renamed, _ = convert_names(released)
     return {name: tensor for name, tensor in renamed.items() if name.startswith(ours)}, ours
+
+
+def load_component(model: SpexModel, kind: str, folder: str | Path) -> None:
+    """Load a separately pretrained part into a model.
+
+    Args:
+        model: Changed in place.
+        kind: See `component_weights`.
+        folder: With the part's safetensors.
+
+    Raises:
+        CheckpointError: If its weights do not fit.
+    """
+    weights, prefixes = component_weights(kind, read_weights(folder))
+    own = model.state_dict()
+    wrong = [name for name in weights if name in own and own[name].shape != weights[name].shape]
+    tied = {"language_model.lm_head.weight"} if model.config.text_config.tie_word_embeddings else set()
+    expected = {name for name in own if name.startswith(prefixes) and not name.startswith(OWN_ONLY)} - tied
+    if not isinstance(model.stem, FixedStem) or len(model.stem.bands) != RGB:
+        weights = {name: tensor for name, tensor in weights.items() if not name.startswith("stem.conv1.")}
+        expected -= {name for name in expected if name.startswith("stem.conv1.")}
+    require_all(expected - weights.keys(), weights.keys() - own.keys(), wrong)
+    model.load_state_dict(weights, strict=False)
 
 
 def _text_config(text: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
-from spex_nb.model.outputs import ImageFeatures
+STRIDE = 32
+"""The side of an image is filled up to a multiple of this; what is filled is cut from the mask again."""
+CELL = 16
+"""Pixels of the image under one cell of the map that language model and mask decoder share."""
+
+
+def language_cells(size: Sequence[int], grid: int | None) -> tuple[int, int]:
+    """Return how many rows and columns of visual tokens an image (height, width) has in a prompt."""
+    rows, columns = (-(-side // STRIDE) * STRIDE // CELL for side in size)
+    return (rows, columns) if grid is None else (min(rows, grid), min(columns, grid))
 
 
 class Images(NamedTuple):
@@ -31,19 +41,27 @@ class Images(NamedTuple):
             index_values=None if indices is None else indices.masked_fill(where, torch.nan),
         )
 
-    def by_size(self, sizes: Tensor | None) -> Iterator[tuple[Tensor, Images]]:
+    def by_size(self, sizes: Tensor) -> Iterator[tuple[Tensor, Images]]:
         """Yield the images of each size, cut to it, behind their numbers, int [m].
 
         Args:
-            sizes: int [M, 2], (height, width) of each image, the upper left part of its pixels; None for all of them.
+            sizes: int [M, 2], (height, width) of each image, the upper left part of its pixels.
+
+        Raises:
+            ValueError: If sizes are not those of the images, or larger than their pixels.
         """
-        everything = torch.arange(len(self.pixel_values), device=self.pixel_values.device)
-        if sizes is None:
-            yield everything, self
-            return
+        self._require_inside(sizes)
         for size in torch.unique(sizes, dim=0):
-            members = everything[(sizes == size).all(1)]
+            members = (sizes == size).all(1).nonzero()[:, 0]
             yield members, self._part(members, *size.tolist())
+
+    def _require_inside(self, sizes: Tensor) -> None:
+        count, most = len(self.pixel_values), self.pixel_values.shape[-2:]
+        if tuple(sizes.shape) != (count, 2) or (sizes < 1).any() or (sizes > sizes.new_tensor(most)).any():
+            raise ValueError(
+                f"image_sizes is {sizes.tolist()}; expected (height, width) of each of {count} images, from (1, 1) to "
+                f"{tuple(most)}, which their pixels are."
+            )
 
     def _part(self, members: Tensor, height: int, width: int) -> Images:
         waves, indices, gsd = self.wavelengths_um, self.index_values, self.gsd_m
@@ -55,15 +73,14 @@ class Images(NamedTuple):
         )
 
 
-class Sight(NamedTuple):
-    """What some prompts of a batch see: images of one size."""
+def require_device(given: Tensor, name: str, model: PreTrainedModel) -> None:
+    """Raise unless an input is where its model is; one that accelerate has spread gets its inputs moved.
 
-    rows: Tensor
-    """int [n], the prompts."""
-    features: ImageFeatures
-    """Of the image of each of them."""
-
-    def repeated(self, copies: int) -> Sight:
-        """Return the sight of as many prompts, each several times in a row."""
-        steps = torch.arange(copies, device=self.rows.device)
-        return Sight((self.rows[:, None] * copies + steps).flatten(), self.features.repeated(copies))
+    Raises:
+        ValueError: If it is elsewhere.
+    """
+    if given.device.type != model.device.type and getattr(model, "hf_device_map", None) is None:
+        raise ValueError(
+            f"{name} is on {given.device}, the model on {model.device}; expected the same device. Move it with "
+            ".to(model.device)."
+        )

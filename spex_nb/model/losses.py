@@ -1,16 +1,23 @@
-"""Losses of the mask: binary cross-entropy and Dice, over the pixels whose label is known."""
+"""Losses: of the mask, over the pixels whose label is known, and of the text, over the tokens that are told."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from spex_nb.model.configuration import SpexConfig
+from spex_nb.model.outputs import SpexOutput
+
 DICE_EPS = 1e-3
 """As released."""
+IGNORED = 255
+"""In ``mask_labels``: the label says nothing."""
+NOT_TOLD = -100
+"""In ``labels``: no part of the answer."""
 
 
 class MaskLosses(NamedTuple):
@@ -50,3 +57,48 @@ def mask_losses(logits: Tensor, target: Tensor, known: Tensor, positive_weights:
     both = (probability**2).sum(1) + (flat**2).sum(1)
     dice = 1 - (2 * shared) / (both + 2 * DICE_EPS)
     return MaskLosses(bce, dice.mean())
+
+
+def label_losses(logits: Tensor, mask_labels: Tensor, positive_weights: Tensor | None = None) -> MaskLosses:
+    """Measure how far mask logits float [N, H, W] are from labels int [N, H, W]; see `mask_losses`.
+
+    Raises:
+        ValueError: If labels are not as large as masks.
+    """
+    if mask_labels.shape != logits.shape:
+        raise ValueError(f"mask_labels is {tuple(mask_labels.shape)}; expected {tuple(logits.shape)}, as the image.")
+    return mask_losses(logits.float(), mask_labels.float(), mask_labels != IGNORED, positive_weights)
+
+
+def weights_of(target_index: Tensor | None, positive_weights: Sequence[float]) -> Tensor | None:
+    """Return how much the pixels of each prompt's target int [N] weigh, 1 for target -1: float [N]."""
+    if target_index is None or not positive_weights:
+        return None
+    return torch.tensor([*positive_weights, 1.0], device=target_index.device)[target_index]
+
+
+def text_loss(hidden: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor]) -> Tensor:
+    """Measure how unexpected the told tokens are: cross-entropy, a mean over them; 0 where there are none.
+
+    Args:
+        hidden: float [N, L, D], the language model's last states.
+        labels: int [N, L], `NOT_TOLD` where no part of the answer; each is told by the state before it.
+        head: From states to logits of all tokens; called only where they are used.
+    """
+    told = labels[:, 1:] != NOT_TOLD
+    logits = head(hidden[:, :-1][told])
+    total = F.cross_entropy(logits.float(), labels[:, 1:][told], reduction="sum")
+    return total / told.sum().clamp(min=1)
+
+
+def weighted_sum(output: SpexOutput, config: SpexConfig) -> Tensor | None:
+    """Return the sum of an output's losses, each by its weight; None where there are none."""
+    parts = (
+        (config.reconstruction_weight, output.reconstruction_loss),
+        (config.query_weight, output.query_loss),
+        (config.text_weight, output.text_loss),
+        (config.bce_weight, output.bce_loss),
+        (config.dice_weight, output.dice_loss),
+    )
+    known = [weight * loss for weight, loss in parts if loss is not None]
+    return torch.stack(known).sum() if known else None

@@ -1,4 +1,4 @@
-"""SAM's mask decoder with the condensed tokens as sparse prompts, and its prompt encoder for masks, points and boxes.
+"""SAM's mask decoder with the condensed tokens as sparse prompts, and a head that makes its mask as fine as the image.
 
 Source: Kirillov et al., Segment Anything, https://arxiv.org/abs/2304.02643. Our own file, since transformers' module
 cannot apply softmax twice, which the released SPEX weights were trained with.
@@ -17,9 +17,6 @@ from spex_nb.model.losses import upsample_logits
 from spex_nb.model.norms import NORM_EPS, ChannelNorm
 
 FINAL_NORM_EPS = 1e-5
-POINT_KINDS = 4
-"""Negative point, positive point, upper left corner, lower right corner of a box."""
-NOT_A_POINT = -1
 
 
 class Attention(nn.Module):
@@ -90,69 +87,6 @@ class TwoWayBlock(nn.Module):
         return tokens, image
 
 
-class PositionEncoding(nn.Module):
-    """Random Fourier features of places in the image (arXiv 2006.10739)."""
-
-    def __init__(self, embed_dim: int) -> None:
-        super().__init__()
-        self.register_buffer("frequencies", torch.randn(2, embed_dim // 2))
-        self.frequencies: Tensor
-
-    def forward(self, points_frac: Tensor) -> Tensor:
-        """Encode float [..., 2], (x, y) as shares of width and height, to [..., D]."""
-        angles = 2 * math.pi * ((2 * points_frac - 1).to(self.frequencies.dtype) @ self.frequencies)
-        return torch.cat([angles.sin(), angles.cos()], -1)
-
-    def grid(self, height: int, width: int) -> Tensor:
-        """Encode the centres of a map's cells: [H, W, D]."""
-        like = {"device": self.frequencies.device, "dtype": torch.float32}
-        y = (torch.arange(height, **like) + 0.5) / height  # type: ignore[call-overload]
-        x = (torch.arange(width, **like) + 0.5) / width  # type: ignore[call-overload]
-        return self(torch.stack(torch.meshgrid(x, y, indexing="xy"), -1))
-
-
-class PromptEncoder(nn.Module):
-    """Points, boxes and a mask as what the decoder understands."""
-
-    def __init__(self, config: MaskDecoderConfig) -> None:
-        super().__init__()
-        dim, hidden = config.embed_dim, config.mask_channels
-        self.position = PositionEncoding(dim)
-        self.kinds = nn.Embedding(POINT_KINDS, dim)
-        self.not_a_point = nn.Parameter(torch.zeros(dim))
-        self.no_mask = nn.Parameter(torch.zeros(dim))
-        self.mask = nn.Sequential(
-            nn.Conv2d(1, hidden // 4, 2, stride=2),
-            ChannelNorm(hidden // 4),
-            nn.GELU(),
-            nn.Conv2d(hidden // 4, hidden, 2, stride=2),
-            ChannelNorm(hidden),
-            nn.GELU(),
-            nn.Conv2d(hidden, dim, 1),
-        )
-
-    def points(self, points_frac: Tensor, kinds: Tensor) -> Tensor:
-        """Encode points.
-
-        Args:
-            points_frac: float [N, P, 2], (x, y) as shares of width and height.
-            kinds: int [N, P]: 0 is not the target, 1 is the target, 2 and 3 the corners of a box, -1 nothing.
-
-        Returns:
-            float [N, P, D].
-        """
-        is_point = (kinds != NOT_A_POINT).unsqueeze(-1)
-        encoded = self.position(points_frac) + self.kinds(kinds.clamp(min=0))
-        return torch.where(is_point, encoded, self.not_a_point)
-
-    def dense(self, mask: Tensor | None, n: int, height: int, width: int) -> Tensor:
-        """Encode a mask float [N, 1, 4 H, 4 W] to [N, D, H, W]; None as the embedding for no mask."""
-        if mask is None:
-            return self.no_mask.view(1, -1, 1, 1).expand(n, -1, height, width)
-        encoded: Tensor = self.mask(mask)
-        return encoded
-
-
 class Mlp(nn.Sequential):
     """Three linear layers with ReLU between them."""
 
@@ -167,20 +101,23 @@ class FineHead(nn.Module):
         super().__init__()
         self.hypernetwork = Mlp(embed_dim, channels + 2)
 
-    def forward(self, token: Tensor, fine: Tensor, signs: Tensor) -> Tensor:
+    def forward(self, token: Tensor, fine: Tensor, signs: Tensor | None = None) -> Tensor:
         """Read a map.
 
         Args:
             token: float [N, D], the mask token of each prompt.
             fine: float [N, F, H, W], from `PixelDecoder`.
-            signs: float [N, H, W], the prior: 1, -1, and 0 where there is none.
+            signs: float [N, s H, s W], the prior: 1, -1, and 0 where there is none.
 
         Returns:
             What is added to the mask logits, float [N, H, W].
         """
         weights = self.hypernetwork(token)
-        read = torch.einsum("nc,nchw->nhw", weights[:, 2:], fine)
-        return read + weights[:, 0, None, None] + weights[:, 1, None, None] * signs
+        read = torch.einsum("nc,nchw->nhw", weights[:, 2:], fine) + weights[:, 0, None, None]
+        if signs is None:
+            return read
+        resized = F.avg_pool2d(signs, signs.shape[-1] // fine.shape[-1]).to(fine.dtype)
+        return read + weights[:, 1, None, None] * resized
 
 
 class MaskDecoder(nn.Module):
@@ -222,7 +159,7 @@ class MaskDecoder(nn.Module):
             sparse: float [N, P, D], condensed tokens and encoded points.
             dense: float [N, D, H, W], the encoded mask prompt.
             fine: float [N, F, s H, s W], the image's fine map, if the decoder reads one.
-            signs: float [N, s H, s W], the prior on its grid.
+            signs: float [N, 16 H, 16 W], the prior, see `FineHead`.
 
         Returns:
             Mask logits float [N, 4 H, 4 W], with a fine map of its size, and the expected IoU float [N].
@@ -239,7 +176,7 @@ class MaskDecoder(nn.Module):
         upscaled = self.upscale1(pixels.transpose(1, 2).unflatten(2, (height, width)))
         upscaled = F.gelu(self.upscale2(F.gelu(self.upscale_norm(upscaled))))
         logits = torch.einsum("nc,nchw->nhw", self.hypernetworks[0](tokens[:, 1]), upscaled)
-        if self.fine is not None and fine is not None and signs is not None:
+        if self.fine is not None and fine is not None:
             added = self.fine(tokens[:, 1], fine, signs)
             logits = upsample_logits(logits, tuple(added.shape[-2:])) + added
         return logits, self.iou_head(tokens[:, 0])[:, 0]

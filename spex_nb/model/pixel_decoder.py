@@ -12,6 +12,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spex_nb.model.configuration import MaskDecoderConfig
 from spex_nb.model.norms import ChannelNorm
 
 WIDTHS = (6, 6, 4, 3, 2, 1)
@@ -52,3 +53,13 @@ class PixelDecoder(nn.Module):
 
     def _mixed(self, i: int, x: Tensor) -> Tensor:
         return x + F.relu(self.norms[i](self.mix[i](x)))
+
+
+def make_pixel_decoder(
+    config: MaskDecoderConfig, stage_channels: Sequence[int], half_channels: int, full_channels: int
+) -> PixelDecoder | None:
+    """Return the pyramid over stages and stem; None for masks that are not fine."""
+    if not config.fine_channels:
+        return None
+    finest = [full_channels] if config.fine_stride == 1 else []
+    return PixelDecoder(config.fine_channels, [*stage_channels[::-1], half_channels, *finest])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from threading import Event, Thread
@@ -134,14 +135,8 @@ class SpexPredictor:
         if len(targets) != len(prompts) or not targets:
             raise ValueError(f"{len(targets)} targets and {len(prompts)} prompts; expected one prompt for each target.")
         batch = self._batch(tile, prompts, priors=priors, points=points, boxes=boxes)
-        try:
-            features = self._features(batch)
-            logits = self.model.segment(features=features, **_without_pixels(batch))
-        except torch.OutOfMemoryError as error:
-            raise DeviceMemoryError(
-                "The device has too little memory", found=str(error), expected="room for one tile",
-                fix="Use smaller tiles or fewer targets at a time.",
-            ) from error  # fmt: skip
+        with _memory_said():
+            logits = self.model.segment(features=self._features(batch), **_without_pixels(batch))
         return np.where(tile.spex.valid.values, logits.float().cpu().numpy(), np.float32(-np.inf))
 
     def explain(
@@ -169,6 +164,7 @@ class SpexPredictor:
 
         Raises:
             PromptError: If there is no evidence, and the prompt names no target to measure it on.
+            DeviceMemoryError: If the device has too little memory.
         """
         known = self._measured(overview, prompt) if evidence is None else evidence
         yield from fill_answer(self._written(overview, prompt, language, options), known, language)
@@ -195,7 +191,7 @@ class SpexPredictor:
 
         def write() -> None:
             try:
-                with torch.inference_mode():
+                with _memory_said(), torch.inference_mode():
                     self.model.generate(
                         features=self._features(batch), streamer=streamer, stopping_criteria=[_Stopped(stop)],
                         **usual | options, **_without_pixels(batch),
@@ -238,6 +234,18 @@ class _Stopped(StoppingCriteria):
 
     def __call__(self, input_ids: Any, scores: Any, **_options: Any) -> Any:  # noqa: ARG002 (transformers gives them)
         return torch.full((len(input_ids),), self._stop.is_set(), device=input_ids.device)
+
+
+@contextmanager
+def _memory_said() -> Iterator[None]:
+    """Turn torch's error about too little memory into ours."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceMemoryError(
+            "The device has too little memory", found=str(error), expected="room for one tile",
+            fix="Use smaller tiles or fewer targets at a time.",
+        ) from error  # fmt: skip
 
 
 def _without_pixels(batch: dict[str, Any]) -> dict[str, Any]:

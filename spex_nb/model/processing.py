@@ -14,7 +14,8 @@ from transformers.processing_utils import ProcessorMixin
 
 from spex_nb.errors import MissingBandError
 from spex_nb.indices import compute_index
-from spex_nb.model.modeling import NOT_TOLD, language_cells
+from spex_nb.model.images import language_cells
+from spex_nb.model.losses import NOT_TOLD
 from spex_nb.model.stem import INDICES
 from spex_nb.prompts import keep_regions
 

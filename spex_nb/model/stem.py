@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from spex_nb.model.configuration import InternImageConfig, SpexConfig
 from spex_nb.model.norms import NORM_EPS
 
 WAVE_FEATURES = 64
@@ -231,6 +232,17 @@ class PixelStem(nn.Module):
         """
         _require_bands(pixel_values, self.bands)
         return StemOutput(pixel_values, F.avg_pool2d(pixel_values, 2), pixel_values)
+
+
+def make_stem(config: SpexConfig) -> FixedStem | WavelengthStem | PixelStem:
+    """Return the stem of a configuration: with a map at full size where fine masks are to be that fine."""
+    stem, vision, decoder = config.stem_config, config.vision_config, config.mask_decoder_config
+    if not isinstance(vision, InternImageConfig):
+        return PixelStem(stem.bands)
+    full = decoder.fine_channels if decoder.fine_stride == 1 else 0
+    if stem.kind == "fixed":
+        return FixedStem(stem.bands, vision.channels, stem.hidden_channels, full)
+    return WavelengthStem(vision.channels, stem.hidden_channels, full, index_channels=stem.index_channels, gsd=stem.gsd)
 
 
 def _require_bands(pixel_values: Tensor, bands: tuple[str, ...]) -> None:

@@ -114,6 +114,7 @@ class InternImage(nn.Module):
 
     def __init__(self, config: InternImageConfig) -> None:
         super().__init__()
+        self.stage_channels = config.stage_channels
         blocks = sum(config.depths)
         rates = iter(config.drop_path_rate * block / max(1, blocks - 1) for block in range(blocks))
         self.stages = nn.ModuleList(
@@ -136,6 +137,11 @@ class InternImage(nn.Module):
             x = stage(x if i == 0 else self.downsamples[i - 1](x))
             features.append(x.permute(0, 3, 1, 2))
         return tuple(features)
+
+
+def make_encoder(config: PretrainedConfig) -> InternImage | BackboneEncoder:
+    """Return the encoder of a configuration."""
+    return InternImage(config) if isinstance(config, InternImageConfig) else BackboneEncoder(config)
 
 
 class BackboneEncoder(nn.Module):
