@@ -130,6 +130,10 @@ class ExtractionCancelledError(ExtractionError):
     """The user cancelled an extraction."""
 
 
+class JobCancelledError(SpexError):
+    """The user cancelled a piece of work in the notebook."""
+
+
 class MissingExtraError(SpexError, ImportError):
     """A part of spex_nb needs packages that are not installed."""
 

@@ -12,7 +12,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "cluster": ("distributed",),
         "evaluation": ("sklearn",),
-        "map": ("ipywidgets", "ipyleaflet", "leafmap"),
+        "map": ("ipywidgets", "ipyleaflet", "ipyfilechooser", "leafmap"),
         "model": ("torch", "transformers", "safetensors", "tokenizers"),
         "stac": ("pystac_client",),
     }
@@ -33,7 +33,7 @@ def require_extra(extra: str, purpose: str) -> None:
     """
     if extra not in EXTRAS:
         raise KeyError(f"There is no extra {extra!r}. {nearest(extra, EXTRAS)}")
-    missing = [name for name in EXTRAS[extra] if importlib.util.find_spec(name) is None]
+    missing = _missing(extra)
     if missing:
         raise MissingExtraError(
             f"{purpose} needs packages that are not installed",
@@ -41,3 +41,12 @@ def require_extra(extra: str, purpose: str) -> None:
             expected=f"the extra [{extra}]",
             fix=f"Run: pip install 'spex-nb[{extra}]'",
         )
+
+
+def is_installed(extra: str) -> bool:
+    """Say whether the packages of an optional part are installed; nothing is imported."""
+    return not _missing(extra)
+
+
+def _missing(extra: str) -> list[str]:
+    return [name for name in EXTRAS[extra] if importlib.util.find_spec(name) is None]

@@ -13,13 +13,15 @@ import xarray as xr
 from spex_nb.answers import write_answer
 from spex_nb.errors import CheckpointError
 from spex_nb.evidence import measure_evidence
-from spex_nb.extras import require_extra
+from spex_nb.extras import is_installed, require_extra
 from spex_nb.priors import RULES, spectral_prior
 from spex_nb.prompts import parse_prompt
 from spex_nb.types import Evidence, MaskModel, Prior
 
 INDEX = "index"
 """Name of the index baseline."""
+SHIPPED = "tiny"
+"""Name of the checkpoint that comes along."""
 LOGIT_PER_UNIT = 20.0
 """Of the index: a tenth beyond the threshold is a logit of 2, a probability of 0.88."""
 SUREST = 6.0
@@ -27,6 +29,11 @@ SUREST = 6.0
 TILE_PX = 512
 MIN_AREA_PX = 4
 """As in the answers of a dataset that was built with the usual settings."""
+
+
+def usual_model() -> str:
+    """Return the name of the model that ships, or `INDEX` where none does or its packages are not installed."""
+    return SHIPPED if (Path(__file__).parent / "checkpoints" / SHIPPED).is_dir() and is_installed("model") else INDEX
 
 
 def load_mask_model(model: str | Path | MaskModel, **options: Any) -> MaskModel:

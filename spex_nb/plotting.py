@@ -181,7 +181,7 @@ def plot_histogram(index: xr.DataArray, threshold: float | None = None, bins: in
     axes.hist(values[np.isfinite(values)], bins=bins, color="#56738a")
     if threshold is not None:
         axes.axvline(threshold, color="#d55e00", linewidth=2, label=f"threshold {threshold:g}")
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper right")  # "best" looks at every bar
     axes.set(xlabel=str(index.name or "index"), ylabel="pixels", title=_title(index))
     return figure
 
@@ -207,7 +207,9 @@ def plot_spectra(scene: xr.Dataset, points: Mapping[str, tuple[int, int]]) -> Fi
     for label, (x, y) in points.items():
         _require_inside(scene, label, x, y)
         pixel = scene.isel(x=x, y=y)
-        axes.plot(list(wavelengths.values()), [float(pixel[name]) for name in wavelengths], marker="o", label=label)
+        axes.plot(
+            list(wavelengths.values()), [float(pixel[name]) for name in wavelengths], marker="o", label=_plain(label)
+        )
     axes.set(xlabel="wavelength (µm)", ylabel=_radiometry(scene), title="Spectra")
     axes.legend(frameon=False)
     return figure

@@ -78,6 +78,86 @@ def write_raster(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+class FakeModel:
+    """A model without weights: blue is water, clicks add or clear discs of 8 pixels, boxes fill themselves."""
+
+    id, targets, required_bands, gsd_m, tile_px = "fake", ("water", "vegetation"), (), None, 128
+
+    def __init__(self, words: Sequence[str] = ("Water covers 99 % of the scene. ", "It is <b>bold</b>.")) -> None:
+        self.words, self.asked = words, []
+
+    def predict(
+        self,
+        tile: Any,
+        targets: Any,
+        prompts: Any,  # noqa: ARG002 (the protocol's)
+        priors: Any = None,  # noqa: ARG002 (the protocol's)
+        points: Any = None,
+        boxes: Any = None,
+    ) -> Any:
+        self.asked.append((tuple(targets), points, boxes))
+        is_water = (tile["green"] > tile["nir"]).values
+        found = np.stack([is_water if target == "water" else ~is_water for target in targets])
+        y, x = np.mgrid[0.5 : found.shape[1], 0.5 : found.shape[2]]
+        for layer, clicks, own in zip(found, points or [()] * len(found), boxes or [()] * len(found), strict=True):
+            for x0, y0, x1, y1 in own:
+                layer[(x > x0) & (x < x1) & (y > y0) & (y < y1)] = True
+            for cx, cy, yes in clicks:
+                layer[np.hypot(x - cx, y - cy) < 8] = yes
+        return np.where(found, np.float32(4), np.float32(-4))
+
+    def explain(self, overview: Any, prompt: str, language: str = "en") -> Any:  # noqa: ARG002 (the protocol's)
+        yield from self.words
+
+
+class RecordingMap:
+    """Stands in for a `MapView`: keeps what it was told, and plays hands that click, draw and brush."""
+
+    def __init__(self) -> None:
+        import ipywidgets as ipw
+
+        self.calls: list[tuple[str, Any]] = []
+        self.map, self.widget, self.notice, self.window = object(), ipw.HTML(), "", None
+        self.click = self.draw_box = self.brush = None
+
+    def told(self, name: str) -> list[Any]:
+        """Return what one method was called with, call by call."""
+        return [given for called, given in self.calls if called == name]
+
+    def visible_window(self) -> Any:
+        return self.window
+
+    def on_click(self, callback: Any) -> None:
+        self.click = callback
+
+    def on_draw_box(self, callback: Any) -> None:
+        self.draw_box, self.brush = callback, None
+
+    def on_brush(self, callback: Any) -> None:
+        self.draw_box, self.brush = None, callback
+
+    def close(self) -> None:
+        self.click = self.draw_box = self.brush = None
+        self.calls = [("close", ())]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return lambda *given: self.calls.append((name, given))
+
+
+@pytest.fixture
+def fake_model() -> FakeModel:
+    """Return a model without weights."""
+    return FakeModel()
+
+
+@pytest.fixture
+def recording_map() -> RecordingMap:
+    """Return a map that remembers what it was told."""
+    return RecordingMap()
+
+
 SPECTRA = {
     1: (0.06, 0.08, 0.05, 0.02, 0.01),  # water
     2: (0.03, 0.08, 0.04, 0.40, 0.20),  # vegetation

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from prepare import prepare
@@ -15,23 +16,42 @@ from prepare import prepare
 from spex_nb.cli_train import Screen
 from spex_nb.model import SpexModel, SpexProcessor
 from spex_nb.training import read_stage, run_stage
+from spex_nb.training.stages import LANGUAGE
 
 HERE = Path(__file__).parent
-STAGES = ("pretrain", "align", "instruct")
 
 
 def train(data: Path, out: Path) -> Path:
-    """Prepare the data, run the three stages, and return the folder of the checkpoint in half precision."""
+    """Prepare the data, run the stages, and return the folder of the checkpoint in half precision.
+
+    What sees and what speaks are trained apart after the first stage, then joined and tuned together.
+    """
     prepare(data, out)
-    trained = ""
-    for kind in STAGES:
-        changes = {"data": str(out / "spie"), "out": str(out / kind), "start": trained}
-        stage = read_stage(HERE / f"{kind}.toml", kind=kind, changes=changes)
-        result = run_stage(stage, on_log=Screen(stage.steps))
-        if not result.is_whole:
-            sys.exit(f"Ended in {kind} after step {result.steps}; run the same command again to go on.")
-        trained = str(result.folder)
-    return ship(Path(trained), out / "tiny")
+    seeing = _run("pretrain", out / "pretrain", "", out)
+    aligned = _run("align", out / "align", seeing, out)
+    speaking = _run("align", out / "speak", aligned, out)
+    hardened = _run("pretrain", out / "robust", seeing, out)
+    join(hardened, speaking, out / "joined")
+    return ship(_run("instruct", out / "instruct", out / "joined", out), out / "tiny")
+
+
+def _run(kind: Any, folder: Path, start: str | Path, out: Path) -> Path:
+    """Run the stage that a folder is named after; end the program where the user ends the stage."""
+    changes = {"data": str(out / "spie"), "out": str(folder), "start": str(start)}
+    stage = read_stage(HERE / f"{folder.name}.toml", kind=kind, changes=changes)
+    result = run_stage(stage, on_log=Screen(stage.steps))
+    if not result.is_whole:
+        sys.exit(f"Ended in {folder.name} after step {result.steps}; run the same command again to go on.")
+    return result.folder
+
+
+def join(seeing: Path, speaking: Path, out: Path) -> None:
+    """Write a checkpoint that sees like one and speaks like another."""
+    model = SpexModel.from_pretrained(seeing, dtype=torch.float32)
+    words = SpexModel.from_pretrained(speaking, dtype=torch.float32).state_dict()
+    model.load_state_dict({name: words[name] for name in words if name.startswith(LANGUAGE)}, strict=False)
+    model.save_pretrained(out)
+    SpexProcessor.from_pretrained(speaking, local_files_only=True).save_pretrained(out)
 
 
 def ship(trained: Path, out: Path) -> Path:

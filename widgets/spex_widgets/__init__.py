@@ -8,7 +8,23 @@ from spex_nb.extras import require_extra
 
 require_extra("map", "spex_widgets")
 
-_HOME_OF = {"MapView": "map_view", "ThresholdExplorer": "threshold"}
+_HOME_OF = {
+    "EditingPanel": "editing_panel",
+    "ExportPanel": "export_panel",
+    "IndexPanel": "index_panel",
+    "InstructionPanel": "instruction_panel",
+    "LayersPanel": "layers_panel",
+    "MapView": "map_view",
+    "ResultPanel": "result_panel",
+    "ScenePanel": "scene_panel",
+    "SpectraPanel": "spectra_panel",
+    "ThresholdExplorer": "threshold",
+    "TrainingPanel": "training_panel",
+    "Workbench": "workbench",
+    "WorkbenchState": "state",
+    "open_session": "session",
+    "save_session": "session",
+}
 __all__ = sorted(_HOME_OF)  # noqa: PLE0605 (a list of names)
 
 

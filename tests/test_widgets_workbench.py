@@ -1,0 +1,205 @@
+"""The workbench whole: state and map agree, sessions come back, two stay apart, closing leaves nothing."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ipywidgets.widgets.widget import _instances
+from spex_widgets import Workbench, WorkbenchState, open_session, save_session
+from spex_widgets.jobs import Here
+
+from spex_nb import open_scene, sample_scene
+from spex_nb.errors import SourceNotFoundError, UnreadableSourceError
+
+
+def extract(bench: Workbench, text: str = "water") -> None:
+    bench.state.text = text
+    bench.panels["Instruct"].run.click()
+    assert bench.panels["Instruct"].error.value == ""
+
+
+def test_what_the_state_says_is_on_the_map(recording_map: Any) -> None:
+    bench = Workbench("river_10m", "index", executor=Here(), view=recording_map)
+    recording_map.window = (0, 0, 320, 320)
+    assert recording_map.told("show_composite")[-1] == (("red", "green", "blue"),)
+    assert len(recording_map.told("set_scene")) == 1
+    bench.panels["Scene"].index.value = "NDVI"
+    assert recording_map.told("show_index")[-1] == ("NDVI",)
+    extract(bench)
+    mask, names = recording_map.told("set_mask")[-1]
+    assert mask is bench.state.mask
+    assert names == {"water": "water bodies"}
+    assert recording_map.told("set_regions")[-1][0] is bench.result.regions
+    assert bench.tabs.value == "Result"
+    bench.panels["Result"].regions.value = 0
+    assert recording_map.told("zoom_to_region")[-1] == (0,)
+    bench.panels["Index"].target.value = "vegetation"
+    measure, names = recording_map.told("set_live_mask")[-1]
+    assert names == ["vegetation"]
+    assert np.array_equal(measure(bench.state.scene), bench.panels["Index"].prior.mask)
+    bench.panels["Index"].stop.click()
+    assert recording_map.told("set_mask")[-1][0] is bench.state.mask
+    bench.layers.layer.value = "probability"
+    assert recording_map.told("set_probability")[-1][1] == "water"
+    bench.layers.wipe.value = 0.5
+    assert recording_map.told("set_wipe")[-1] == (0.5,)
+    bench.close()
+
+
+def test_a_result_of_a_part_is_laid_on_the_whole_scene(recording_map: Any) -> None:
+    bench = Workbench("river_10m", "index", executor=Here(), view=recording_map)
+    recording_map.window = (40, 150, 100, 120)
+    bench.panels["Instruct"].scope.value = "what the map shows"
+    extract(bench)
+    shown = recording_map.told("set_mask")[-1][0]
+    assert shown.shape == (320, 320)
+    assert np.array_equal(shown[40:140, 150:270], bench.state.mask)
+    assert (shown[:40] == 255).all()
+    bench.close()
+
+
+def test_hands_on_the_map_change_the_state(recording_map: Any, fake_model: Any) -> None:
+    bench = Workbench("river_10m", fake_model, executor=Here(), view=recording_map)
+    recording_map.window = (0, 0, 320, 320)
+    extract(bench)
+    state = bench.state
+    row, column = np.argwhere(state.mask.values == 1)[0]
+    recording_map.click(float(row), float(column), 0.0, 0.0)
+    assert state.region >= 0
+    assert recording_map.told("zoom_to_region") == []  # one sees where one clicks
+    state.tool = "paint"
+    recording_map.brush([(300.5, 20.5), (310.5, 20.5)])
+    assert state.mask.values[20, 305] == 1
+    state.tool = "erase"
+    recording_map.brush([(300.5, 20.5), (310.5, 20.5)])
+    assert state.mask.values[20, 305] == 0
+    state.tool = "box"
+    assert recording_map.brush is None
+    recording_map.draw_box((10, 290, 20, 20))
+    assert state.mask.values[20, 300] == 1
+    assert state.hints.boxes == ((290, 10, 310, 30),)
+    state.tool = "delete"
+    assert (recording_map.draw_box, recording_map.brush) == (None, None)
+    recording_map.click(5, 3, 0.0, 0.0)
+    assert "Click into a coloured area" in bench.panels["Edit"].problem.value
+    bench.close()
+
+
+def test_a_session_comes_back_with_edits_that_can_be_taken_back(tmp_path: Path, recording_map: Any) -> None:
+    bench = Workbench("river_10m", "index", executor=Here(), view=recording_map)
+    recording_map.window = (0, 0, 320, 320)
+    extract(bench, "lakes larger than 2 ha")
+    extracted = bench.state.mask.values.copy()
+    bench.state.tool, bench.state.point_name = "paint", "shore"
+    recording_map.brush([(10.5, 10.5)])
+    bench.state.add_point(3, 4)
+    bench.state.bands = ("nir", "red", "green")
+    panel = bench.panels["Take home"]
+    panel.folder.value = str(tmp_path)
+    panel.save.click()
+    assert "Session saved" in panel.said.value
+    again = WorkbenchState(None, "index", executor=Here())
+    open_session(again, tmp_path / "session.spex")
+    assert np.array_equal(again.mask.values, bench.state.mask.values)
+    assert again.text == "lakes larger than 2 ha"
+    assert again.bands == ("nir", "red", "green")
+    assert again.points == {"shore": (3, 4)}
+    assert len(again.result.regions) == len(bench.result.regions)
+    assert again.result.notes[-1] == bench.result.notes[-1]
+    assert again.extraction.explanation == bench.state.extraction.explanation
+    from spex_widgets import editor
+
+    editor.undo(again)
+    assert np.array_equal(again.mask.values, extracted)
+    panel.save.click()
+    assert "allow overwriting" in panel.error.value
+    bench.close()
+    again.close()
+
+
+def test_a_session_of_a_scene_in_memory_needs_that_scene(tmp_path: Path) -> None:
+    state = WorkbenchState(sample_scene("river_10m"), "index", executor=Here())
+    save_session(state, tmp_path / "a.spex")
+    with pytest.raises(SourceNotFoundError, match="Make a workbench with the same scene"):
+        open_session(WorkbenchState(None, "index", executor=Here()), tmp_path / "a.spex")
+    same = WorkbenchState(sample_scene("river_10m"), "index", executor=Here())
+    open_session(same, tmp_path / "a.spex")
+
+
+def test_a_session_says_where_its_scene_was(tmp_path: Path, write_raster: Any, recording_map: Any) -> None:
+    path = write_raster(np.full((4, 8, 8), 0.2, np.float32), descriptions=["blue", "green", "red", "nir"])
+    bench = Workbench(path, "index", executor=Here(), view=recording_map)
+    bench.save(tmp_path / "a.spex")
+    bench.close()
+    path.rename(tmp_path / "moved.tif")
+    with pytest.raises(SourceNotFoundError, match="open it in the workbench first"):
+        open_session(WorkbenchState(None, "index", executor=Here()), tmp_path / "a.spex")
+    again = WorkbenchState(open_scene(tmp_path / "moved.tif"), "index", executor=Here())
+    open_session(again, tmp_path / "a.spex")
+    assert again.origin.name == str(path)
+
+
+def test_damaged_and_strange_sessions_are_refused(tmp_path: Path) -> None:
+    state = WorkbenchState(None, "index", executor=Here())
+    with pytest.raises(SourceNotFoundError, match="Check the path"):
+        open_session(state, tmp_path / "none.spex")
+    (tmp_path / "broken.spex").write_bytes(b"PK")
+    with pytest.raises(UnreadableSourceError, match="session cannot be read"):
+        open_session(state, tmp_path / "broken.spex")
+    with zipfile.ZipFile(tmp_path / "later.spex", "w") as file:
+        file.writestr("session.json", '{"format": 99}')
+        file.writestr("../../escaped.txt", "x")
+    with pytest.raises(UnreadableSourceError, match="Update spex-nb"):
+        open_session(state, tmp_path / "later.spex")
+    assert not [*tmp_path.parent.glob("escaped.txt")]
+    with pytest.raises(SourceNotFoundError, match="Open a scene first"):
+        save_session(state, tmp_path / "empty.spex")
+    assert not (tmp_path / "empty.spex").exists()
+
+
+def test_two_workbenches_do_not_disturb_each_other(recording_map: Any) -> None:
+    other_map = type(recording_map)()
+    one = Workbench("river_10m", "index", executor=Here(), view=recording_map)
+    other = Workbench("town_1m", "index", executor=Here(), view=other_map)
+    before = len(other_map.calls)
+    extract(one)
+    one.panels["Scene"].index.value = "NDVI"
+    assert len(other_map.calls) == before
+    assert other.state.extraction is None
+    one.close()
+    extract(other)
+    assert other.result is not None
+    other.close()
+
+
+def test_closing_frees_scene_state_widgets_and_threads(recording_map: Any) -> None:
+    before = len(_instances)
+    threads = {thread.name for thread in threading.enumerate()}
+    bench = Workbench("river_10m", "index", view=recording_map)
+    bench.state.jobs.start(lambda _job: None, lambda _made: None, print)
+    held = [weakref.ref(one) for one in (bench, bench.state, bench.state.scene, *bench.panels.values())]
+    bench.close()
+    del bench
+    recording_map.calls.clear()
+    gc.collect()
+    assert [one() for one in held] == [None] * len(held)
+    for thread in threading.enumerate():
+        if thread.name.startswith("spex") and thread.name not in threads:
+            thread.join(10)
+            assert not thread.is_alive()
+    assert len(_instances) <= before
+
+
+def test_the_model_that_ships_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    import spex_widgets.state as home
+
+    monkeypatch.setattr(home, "usual_model", lambda: "tiny")
+    assert WorkbenchState(executor=Here()).model == "tiny"
+    assert WorkbenchState(model="index", executor=Here()).model == "index"

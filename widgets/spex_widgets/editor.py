@@ -1,0 +1,184 @@
+"""What hands do to the mask of a state: edits with their history, clicks that a model heeds, figures measured anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from spex_nb.corrections import correct_result
+from spex_nb.editing import History, brush, delete, merge, split
+from spex_nb.errors import RegionError
+from spex_nb.refining import Hints, hints_within, refine_window, replace_window, window_about
+from spex_nb.types import Point
+from spex_widgets.jobs import Job
+from spex_widgets.state import WorkbenchState
+
+
+def change(state: WorkbenchState, edit: Callable[[Any], Any]) -> None:
+    """Change the mask; what went wrong is the state's error.
+
+    Args:
+        state: With a result.
+        edit: From the pixels uint8 [h, w] of the mask to others.
+    """
+    try:
+        before = _pixels(state)
+        after = edit(before)
+        _take(state, state.history.add(before, after), after)
+    except RegionError as error:
+        state.error = error
+    else:
+        state.error = None
+
+
+def undo(state: WorkbenchState) -> None:
+    """Take the last edit back."""
+    if state.mask is not None:
+        _take(state, *state.history.undo(_pixels(state)))
+
+
+def redo(state: WorkbenchState) -> None:
+    """Do again what was taken back last."""
+    if state.mask is not None:
+        _take(state, *state.history.redo(_pixels(state)))
+
+
+def draw(state: WorkbenchState, stroke: list[Point]) -> None:
+    """Paint or erase, as the tool says, along points (x, y) in pixels of the scene."""
+    value = 0 if state.tool == "erase" else state.number
+    inside = [_in_result(state, point) for point in stroke]
+    change(state, lambda mask: brush(mask, inside, state.brush_px, value))
+
+
+def click(state: WorkbenchState, point: Point) -> None:
+    """Do what the tool does at a point (x, y) in pixels of the scene."""
+    state.error = None
+    if state.tool == "spectrum":
+        state.add_point(*point)
+    elif state.tool in ("add", "remove"):
+        hint(state, Hints((*state.hints.clicks, (*point, state.tool == "add")), state.hints.boxes))
+    elif state.tool in ("paint", "erase"):
+        draw(state, [point])
+    elif state.tool in ("split", "merge"):
+        _second_click(state, point)
+    elif state.tool == "delete":
+        change(state, lambda mask: delete(mask, _in_result(state, point)))
+    elif state.tool == "look":
+        choose(state, point)
+
+
+def choose(state: WorkbenchState, point: Point) -> None:
+    """Choose the region under a point (x, y) in pixels of the scene; none where there is none."""
+    if state.result is None:
+        return
+    import shapely
+
+    x, y = state.result_scene.spex.transform @ _in_result(state, point)
+    under = np.flatnonzero(shapely.contains_xy(state.result.regions.geometry.values, x, y))
+    state.region = int(under[0]) if len(under) else -1
+
+
+def _second_click(state: WorkbenchState, point: Point) -> None:
+    if state.anchor is None:
+        state.anchor = point
+        return
+    first, second = (_in_result(state, one) for one in (state.anchor, point))
+    state.anchor = None
+    edit = split if state.tool == "split" else merge
+    change(state, lambda mask: edit(mask, first, second))
+
+
+def delete_chosen(state: WorkbenchState) -> None:
+    """Remove the chosen region."""
+    if state.result is None or state.region < 0:
+        state.error = RegionError(
+            "No region is chosen", found="none", expected="one of the list, or one that was clicked",
+            fix="Choose a region first.",
+        )  # fmt: skip
+        return
+    inside = state.result.regions.geometry.iloc[state.region].representative_point()
+    x, y = ~state.result_scene.spex.transform @ (inside.x, inside.y)
+    change(state, lambda mask: delete(mask, (x, y)))
+
+
+def hint(state: WorkbenchState, hints: Hints) -> None:
+    """Ask the model again about the window of the last hint; its answer replaces the mask there.
+
+    Args:
+        state: With a result.
+        hints: In pixels of the scene; at least one.
+    """
+    try:
+        _pixels(state)
+        target = _target(state)
+    except RegionError as error:
+        state.error = error
+        return
+    state.hints, state.busy = hints, "asking the model again"
+    scene, (top, left, *_), number = state.result_scene, state.window, state.number
+    row, column, height, width = state.seen
+    own, seen = hints.moved(left, top), (row - top, column - left, height, width)
+
+    def work(_job: Job) -> Any:
+        model = state.loaded_model()
+        window = window_about(scene.spex.shape, seen, model.tile_px, own)
+        with state.model_lock:
+            return window, refine_window(scene, model, target, window, hints_within(own, window))
+
+    def done(made: Any) -> None:
+        if state.hints is hints:  # else there are newer ones, whose answer comes
+            state.busy = ""
+            change(state, lambda mask: replace_window(mask, made[0], number, made[1]))
+
+    def failed(error: BaseException) -> None:
+        with state.hold_trait_notifications():
+            state.busy, state.error, state.hints = "", error, Hints()
+
+    state.jobs.start(work, done, failed)
+
+
+def _target(state: WorkbenchState) -> str:
+    names: list[str] = [*state.extraction.class_names]
+    if state.number > len(names):
+        raise RegionError(
+            "There is no such class", found=f"class {state.number}", expected=f"1 to {len(names)}", fix="Choose one."
+        )
+    return names[state.number - 1]
+
+
+def _pixels(state: WorkbenchState) -> Any:
+    if state.mask is None:
+        raise RegionError(
+            "There is no mask to edit", found="no result", expected="one", fix="Give an instruction and extract first."
+        )
+    return state.mask.values
+
+
+def _in_result(state: WorkbenchState, point: Point) -> Point:
+    return point[0] - state.window[1], point[1] - state.window[0]
+
+
+def _take(state: WorkbenchState, history: History, pixels: Any) -> None:
+    """Take over edited pixels, and have everything that follows from them measured anew."""
+    if history is state.history:
+        return
+    with state.hold_trait_notifications():
+        state.history, state.region, state.result = history, -1, None
+        state.mask = state.mask.copy(data=pixels)
+    measure(state)
+
+
+def measure(state: WorkbenchState) -> None:
+    """Measure the edited mask in a job; only the figures of the newest mask are taken."""
+    mask, extraction, scene = state.mask, state.extraction, state.result_scene
+
+    def done(result: Any) -> None:
+        if state.mask is mask:
+            state.result = result
+
+    def failed(error: BaseException) -> None:
+        state.error = error
+
+    state.jobs.start(lambda _job: correct_result(extraction, mask.values, scene), done, failed)

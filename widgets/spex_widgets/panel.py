@@ -1,0 +1,90 @@
+"""What all panels share: a view of the state, errors as text under the controls, and an end that leaves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+import ipywidgets as ipw
+
+from spex_widgets.messages import STYLE, error_html
+from spex_widgets.state import WorkbenchState
+
+WIDE = {"width": "98%"}
+
+
+class Panel(ipw.VBox):  # type: ignore[misc]
+    """A part of the workbench, which also stands alone.
+
+    Args:
+        state: What it shows and changes.
+        title: Of its tab.
+    """
+
+    title = ""
+
+    def __init__(self, state: WorkbenchState) -> None:
+        super().__init__(layout={"width": "100%"})
+        self.state = state
+        self.error = ipw.HTML()
+        """Where errors appear."""
+        self._ties: list[tuple[Callable[[Any], None], list[str]]] = []
+        self.add_class("spex-panel")
+
+    def lay_out(self, *parts: Any) -> None:
+        """Show these widgets, with the errors below them."""
+        self.children = [ipw.HTML(STYLE, layout={"display": "none"}), *parts, self.error]
+
+    def follow(self, show: Callable[[], None], *names: str) -> None:
+        """Call ``show`` now, and whenever one of these traits of the state changes."""
+
+        def changed(_change: Any) -> None:
+            self.trying(show)()
+
+        self.state.observe(changed, list(names))
+        self._ties.append((changed, list(names)))
+        self.trying(show)()
+
+    def trying(self, action: Callable[..., None]) -> Callable[..., None]:
+        """Return an action whose errors appear in the panel; the button or change it is called with is dropped."""
+
+        def tried(*_: Any) -> None:
+            self.error.value = ""
+            try:
+                action()
+            except Exception as error:  # noqa: BLE001 (shown, whatever it is)
+                self.fail(error)
+
+        return tried
+
+    def fail(self, error: BaseException) -> None:
+        """Show an error."""
+        self.error.value = error_html(error)
+
+    def close(self) -> None:
+        """Let go of the state and of all widgets."""
+        for changed, names in self._ties:
+            with suppress(ValueError):  # the state was closed first
+                self.state.unobserve(changed, names)
+        self._ties.clear()
+        close_all(self.children)
+        super().close()
+
+
+def button(text: str, tooltip: str, action: Callable[..., None], **options: Any) -> ipw.Button:
+    """Return a button that does something."""
+    made = ipw.Button(description=text, tooltip=tooltip, **options)
+    made.on_click(action)
+    return made
+
+
+def close_all(widgets: Iterable[Any]) -> None:
+    """Close widgets with all that they hold: ipywidgets keeps each one alive until it is closed."""
+    for widget in widgets:
+        close_all(getattr(widget, "children", ()))
+        widget.unobserve_all()
+        for part in (getattr(widget, "layout", None), getattr(widget, "style", None)):
+            if part is not None and hasattr(part, "close"):
+                part.close()
+        widget.close()

@@ -1,0 +1,177 @@
+"""A whole session as one file: where the scene is, what was asked, the result, every edit; written whole or not at all.
+
+The file is a zip: ``session.json``, the result's folder as `save_extraction` writes it, and the edits as arrays.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spex_nb.corrections import correct_result
+from spex_nb.editing import History, Patch
+from spex_nb.errors import SourceNotFoundError, UnreadableSourceError
+from spex_nb.export import written_whole
+from spex_nb.extraction import load_extraction
+from spex_nb.extraction.reading import SceneSource
+from spex_widgets.origins import Origin
+from spex_widgets.state import WorkbenchState
+
+FORMAT = 1
+SESSION, EDITS, RESULT = "session.json", "edits.npz", "result"
+
+
+def save_session(state: WorkbenchState, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write all that a state holds into one file.
+
+    Args:
+        state: With a scene.
+        path: Where to; the suffix ``.spex`` is usual.
+        overwrite: Whether an existing file is replaced.
+
+    Raises:
+        SourceNotFoundError: If there is no scene to speak of.
+        OutputError: If the path cannot be written.
+    """
+    if state.scene is None:
+        raise SourceNotFoundError(
+            "There is no session", found="no scene", expected="a scene", fix="Open a scene first."
+        )
+    with (
+        written_whole(path, overwrite) as part,
+        tempfile.TemporaryDirectory(prefix="spex-nb-") as scratch,
+        zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file,
+    ):
+        file.writestr(SESSION, json.dumps(_described(state), indent=1, ensure_ascii=False))
+        if state.extraction is not None:
+            folder = state.extraction.save(Path(scratch) / RESULT)
+            for one in sorted(folder.rglob("*")):
+                file.write(one, f"{RESULT}/{one.relative_to(folder)}", zipfile.ZIP_STORED)
+            edits = Path(scratch) / EDITS
+            np.savez_compressed(edits, **dict(_arrays(state.history)))
+            file.write(edits, EDITS)
+    return Path(path)
+
+
+def open_session(state: WorkbenchState, path: str | Path) -> None:
+    """Make a state what it was when it was saved.
+
+    The scene is opened from where it came from; one that was in memory only must be the state's scene already.
+
+    Raises:
+        SourceNotFoundError: If there is no such file, or its scene is gone.
+        UnreadableSourceError: If it is no session, damaged, written by a later version, or of another scene.
+    """
+    if not Path(path).is_file():
+        raise SourceNotFoundError("There is no such session", found=str(path), expected="a file", fix="Check the path.")
+    scratch = tempfile.TemporaryDirectory(prefix="spex-nb-")
+    try:
+        said = _unpacked(path, Path(scratch.name))
+        found = Path(scratch.name) / RESULT
+        extraction = replace(load_extraction(found), scratch=scratch) if found.is_dir() else None
+        history = _history(Path(scratch.name) / EDITS, said) if extraction is not None else History()
+    except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
+        raise UnreadableSourceError(
+            "The session cannot be read", found=f"{path}: {error}", expected=f"a whole file of format {FORMAT}",
+            fix="Update spex-nb if a later version wrote it; else there is no way to read it.",
+        ) from error  # fmt: skip
+    _restore(state, said, extraction, history)
+
+
+def _described(state: WorkbenchState) -> dict[str, Any]:
+    model = state.model if isinstance(state.model, str | Path) else getattr(state.model, "id", "")
+    return {
+        "format": FORMAT,
+        "scene": state.origin.to_json(),
+        "fingerprint": _fingerprint(state.scene),
+        "bands": state.bands,
+        "index": state.index,
+        "model": str(model),
+        "model_hash": None if state.extraction is None else state.extraction.provenance["model_hash"],
+        "instruction": state.text,
+        "past": state.past,
+        "window": state.window,
+        "points": state.points,
+        "patches": [[one.row, one.column] for one in _patches(state.history)],
+        "done": len(state.history.done),
+    }
+
+
+def _fingerprint(scene: Any) -> str:
+    source = SceneSource(scene)
+    return source.fingerprint(source.open())
+
+
+def _patches(history: History) -> tuple[Patch, ...]:
+    return (*history.done, *history.undone)
+
+
+def _arrays(history: History) -> Iterator[tuple[str, Any]]:
+    for number, one in enumerate(_patches(history)):
+        yield f"before_{number}", one.before
+        yield f"after_{number}", one.after
+
+
+def _unpacked(path: str | Path, folder: Path) -> Mapping[str, Any]:
+    with zipfile.ZipFile(path) as file:
+        file.extractall(folder)  # which keeps names with .. or a root inside the folder
+    said: dict[str, Any] = json.loads((folder / SESSION).read_text(encoding="utf-8"))
+    if said["format"] != FORMAT:
+        raise ValueError(f"format {said['format']}")
+    return said
+
+
+def _history(file: Path, said: Mapping[str, Any]) -> History:
+    with np.load(file) as arrays:
+        patches = tuple(
+            Patch(row, column, arrays[f"before_{number}"], arrays[f"after_{number}"])
+            for number, (row, column) in enumerate(said["patches"])
+        )
+    return History(patches[: said["done"]], patches[said["done"] :])
+
+
+def _restore(state: WorkbenchState, said: Mapping[str, Any], extraction: Any, history: History) -> None:
+    has_it = _is_same(state.scene, said)
+    origin = state.origin if has_it and state.origin.kind != "memory" else Origin(**said["scene"])
+    scene = state.scene if has_it else _opened(origin)
+    if not _is_same(scene, said):
+        raise UnreadableSourceError(
+            "The scene of the session has changed", found=f"other pixels in {origin}",
+            expected="the scene that the session was made with", fix="Put the file back as it was.",
+        )  # fmt: skip
+    with state.hold_trait_notifications():
+        state.show_scene(scene, origin)
+        state.bands, state.index = tuple(said["bands"]), said["index"]
+        state.points = {label: tuple(point) for label, point in said["points"].items()}
+        state.text, state.past = said["instruction"], tuple(said["past"])
+        if said["model"] != str(getattr(state.model, "id", state.model)):
+            state.model = said["model"]
+        if extraction is not None:
+            state.show_result(extraction, tuple(said["window"]))
+            mask = extraction.mask.values
+            for patch in history.done:
+                mask = patch.laid_on(mask, patch.after)
+            state.history, state.mask = history, extraction.mask.copy(data=mask)
+            state.result = correct_result(extraction, mask, state.result_scene)
+
+
+def _opened(origin: Origin) -> Any:
+    """Open the scene of a session; never an address, for a session may come from anywhere."""
+    if origin.kind == "file" and not Path(origin.name).exists():
+        raise SourceNotFoundError(
+            "The scene of the session is not where it was", found=f"nothing at {origin.name}",
+            expected="the scene that the session was made with",
+            fix="Put it back, or open it in the workbench first, then the session.",
+        )  # fmt: skip
+    return origin.open()
+
+
+def _is_same(scene: Any, said: Mapping[str, Any]) -> bool:
+    return scene is not None and _fingerprint(scene) == said["fingerprint"]

@@ -1,0 +1,197 @@
+"""What a workbench is about, as one value that can be observed: panels and map are views of it. It computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import traitlets
+import xarray as xr
+
+from spex_nb.editing import History
+from spex_nb.mask_models import load_mask_model, usual_model
+from spex_nb.refining import Hints
+from spex_nb.tiling import Window
+from spex_nb.types import MaskModel
+from spex_widgets.jobs import Jobs
+from spex_widgets.origins import Origin
+
+TOOLS = {
+    "look": "look",
+    "spectrum": "spectra",
+    "add": "+ point",
+    "remove": "− point",
+    "box": "box",
+    "paint": "brush",
+    "erase": "eraser",
+    "split": "split",
+    "merge": "merge",
+    "delete": "delete",
+}
+"""What a click on the map does, and how it is called."""
+
+
+class Held(traitlets.Any):
+    """An attribute that changes whenever it holds another object: scenes and masks have no useful ``==``."""
+
+    def set(self, obj: Any, value: Any) -> None:
+        """Take over a value, and say so unless it is the very same object."""
+        old = obj._trait_values.get(self.name, self.default_value)
+        obj._trait_values[self.name] = value
+        if old is not value:
+            obj._notify_trait(self.name, old, value)
+
+
+class Preview(NamedTuple):
+    """A prior that is tried on the map."""
+
+    target: str
+    threshold: float | None
+    """None for the measured one."""
+
+
+class WorkbenchState(traitlets.HasTraits):
+    """All that panels and map share.
+
+    Args:
+        scene: Bands [H, W], or None until one is opened.
+        model: A name, a folder, or a `MaskModel`; the model that ships if not given, else the spectral index.
+        executor: Where jobs are done; threads of its own if not given.
+    """
+
+    scene = Held(None, allow_none=True)
+    origin = traitlets.Instance(Origin, args=())
+    """Where the scene comes from, for sessions."""
+    bands = traitlets.Tuple()
+    """The three that are shown as red, green and blue."""
+    index = traitlets.Unicode("")
+    """Name of the index that is shown instead of them."""
+    model = Held()
+    text = traitlets.Unicode("")
+    """The instruction as typed."""
+    instruction = Held(None, allow_none=True)
+    """As understood; None where it is not."""
+    past = traitlets.Tuple()
+    """Instructions that were carried out, last first."""
+    preview = Held(None, allow_none=True)
+    """A `Preview` that is shown instead of the mask."""
+    layer = traitlets.Enum(["mask", "probability"], "mask")
+    """What of the result the map shows."""
+    opacity = traitlets.Float(0.7, min=0, max=1)
+    """Of it."""
+    wipe = traitlets.Float(1.0, min=0, max=1)
+    """It is shown left of this share of the map's width only."""
+    extraction = Held(None, allow_none=True)
+    """The result as it was extracted."""
+    window = traitlets.Tuple(default_value=(0, 0, 0, 0))
+    """(row, column, height, width) of the scene that it covers."""
+    mask = Held(None, allow_none=True)
+    """Its mask, with all edits: uint8 [h, w]."""
+    history = traitlets.Instance(History, args=())
+    result = Held(None, allow_none=True)
+    """The result of the edited mask; None while it is measured."""
+    region = traitlets.Int(-1)
+    """Row of the chosen region in the result's table; -1 for none."""
+    tool = traitlets.Enum([*TOOLS], "look")
+    brush_px = traitlets.Int(4, min=1)
+    number = traitlets.Int(1, min=1)
+    """Of the class that is painted and clicked at."""
+    hints = traitlets.Instance(Hints, args=())
+    """Clicks and boxes, in pixels of the scene."""
+    anchor = Held(None, allow_none=True)
+    """The first of two clicks: (x, y) in pixels of the scene."""
+    points = traitlets.Dict()
+    """Points whose spectra are shown: label → (x, y) in pixels of the scene."""
+    point_name = traitlets.Unicode("")
+    """What the next of them is called."""
+    busy = traitlets.Unicode("")
+    """What goes on; empty when nothing does."""
+    error = Held(None, allow_none=True)
+    """What went wrong with an edit."""
+
+    def __init__(
+        self, scene: xr.Dataset | None = None, model: str | Path | MaskModel | None = None, *,
+        origin: Origin | None = None, executor: Executor | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(model=usual_model() if model is None else model)
+        self.jobs = Jobs(executor)
+        self.visible_window: Callable[[], Window | None] | None = None
+        """Says what is seen of the scene, where there is a map."""
+        self.model_lock = Lock()
+        """Held by who asks the model: it keeps the features of one tile at a time."""
+        self._loaded: tuple[Any, MaskModel] | None = None
+        if scene is not None:
+            self.show_scene(scene, origin or Origin())
+
+    def show_scene(self, scene: xr.Dataset, origin: Origin) -> None:
+        """Go over to another scene; what was found in the last one is let go."""
+        with self.hold_trait_notifications():
+            self.forget_result()
+            self.origin, self.index, self.points = origin, "", {}
+            self.bands = usual_bands(scene)
+            self.scene = scene
+
+    def forget_result(self) -> None:
+        """Let go of mask, regions and edits."""
+        with self.hold_trait_notifications():
+            self.extraction = self.result = self.mask = self.preview = self.anchor = self.error = None
+            self.history, self.hints, self.region, self.number = History(), Hints(), -1, 1
+
+    def show_result(self, extraction: Any, window: Window) -> None:
+        """Take over a new result.
+
+        Args:
+            extraction: Of the scene, or of a window of it.
+            window: (row, column, height, width) that it covers.
+        """
+        with self.hold_trait_notifications():
+            self.forget_result()
+            self.window, self.extraction, self.result, self.mask = window, extraction, extraction, extraction.mask
+
+    def add_point(self, x: float, y: float) -> None:
+        """Add a point whose spectrum is shown; names that are taken get a number.
+
+        Args:
+            x: In pixels of the scene.
+            y: In pixels of the scene.
+        """
+        name, taken = self.point_name.strip() or "point", self.points
+        numbered = (f"{name} {number}" for number in range(2, len(taken) + 3))
+        self.points = {**taken, next(text for text in (name, *numbered) if text not in taken): (int(x), int(y))}
+
+    @property
+    def result_scene(self) -> xr.Dataset:
+        """The part of the scene that the result covers."""
+        return self.scene.spex.window(*self.window)  # type: ignore[no-any-return]
+
+    @property
+    def seen(self) -> Window:
+        """(row, column, height, width) of what is seen of the scene: all of it where there is no map."""
+        seen = None if self.visible_window is None else self.visible_window()
+        return seen or (0, 0, *self.scene.spex.shape)
+
+    def loaded_model(self) -> MaskModel:
+        """Return the model, loaded once; takes seconds the first time.
+
+        Raises:
+            CheckpointError, MissingExtraError: If it cannot be loaded.
+        """
+        if self._loaded is None or self._loaded[0] is not self.model:
+            self._loaded = self.model, load_mask_model(self.model)
+        return self._loaded[1]
+
+    def close(self) -> None:
+        """Let go of scene, model, result and threads."""
+        self.unobserve_all()
+        self.jobs.close()
+        self.forget_result()
+        self.scene = self.model = self._loaded = self.visible_window = None
+
+
+def usual_bands(scene: xr.Dataset) -> tuple[str, ...]:
+    """Return the bands that show a scene in true colour; its first one in grey where it lacks them."""
+    natural = ("red", "green", "blue")
+    return natural if set(natural) <= set(scene.spex.bands) else scene.spex.bands[:1] * 3
