@@ -436,6 +436,20 @@ def test_the_answer_must_be_there_where_it_is_condensed() -> None:
         model.generate(**given, max_new_tokens=1, do_sample=False)
 
 
+@pytest.mark.parametrize("source", ["prompt", "answer"])
+def test_an_answer_that_ends_at_once_has_a_mask_unless_it_is_made_of_the_answer(source: str) -> None:
+    model, given = make(condensation_config={"source": source}), first(batch())
+    end = int(model.generate(**given, max_new_tokens=2, do_sample=False, eos_token_id=None).sequences[0, 0])
+    ending = {"max_new_tokens": 5, "do_sample": False, "eos_token_id": end, "pad_token_id": 0}
+    if source == "answer":
+        with pytest.raises(ValueError, match="Allow at least two new tokens"):
+            model.generate(**given, **ending)
+        return
+    written = model.generate(**given, **ending)
+    assert written.sequences.tolist() == [[end]]
+    torch.testing.assert_close(written.mask_logits, model.segment(**given), atol=1e-4, rtol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -152,6 +152,7 @@ def test_only_a_model_that_reads_bands_back_can_be_asked_for_what_is_hidden() ->
         ({"image_index": torch.tensor([0])}, "2 prompts see 1 images; expected an image each"),
         ({"points_frac": torch.zeros(2, 1, 2)}, "Pass both, or neither"),
         ({"points_frac": torch.zeros(2, 1, 2), "point_kinds": torch.zeros(2, 2).long()}, r"point_kinds \(2, 2\)"),
+        ({"points_frac": torch.zeros(3, 1, 2), "point_kinds": torch.zeros(3, 1).long()}, r"expected \(2, P, 2\)"),
         ({"image_sizes": torch.tensor([[64, 64], [64, 65]])}, r"from \(1, 1\) to \(64, 64\)"),
     ],
 )

@@ -35,7 +35,9 @@ class Hints(NamedTuple):
         if self.prior is not None and tuple(self.prior.shape) != shape:
             raise ValueError(f"prior is {tuple(self.prior.shape)}; expected {shape}, as the images.")
         points, kinds = (None if given is None else tuple(given.shape) for given in self[1:])
-        if points != kinds and (points is None or kinds is None or points != (*kinds, 2)):
+        if points is None and kinds is None:
+            return
+        if points is None or kinds is None or points != (*kinds, 2) or kinds[0] != shape[0]:
             raise ValueError(
                 f"points_frac is {points}, point_kinds {kinds}; expected ({shape[0]}, P, 2) and ({shape[0]}, P). "
                 "Pass both, or neither."
