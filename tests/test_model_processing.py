@@ -10,7 +10,7 @@ import pytest
 import torch
 import xarray as xr
 from tokenizers import Tokenizer, models
-from transformers import AutoProcessor, PreTrainedTokenizerFast
+from transformers import AutoProcessor, LogitsProcessorList, PreTrainedTokenizerFast
 
 from spex_nb.errors import CheckpointError, MissingBandError
 from spex_nb.model import SpexModel, SpexPredictor, SpexProcessor, fit_batch, look_inside, train_tokenizer
@@ -196,12 +196,17 @@ def test_kept_features_are_forgotten_when_the_model_or_the_shape_changes(
 
 
 def test_who_stops_reading_stops_the_writing(processor: SpexProcessor, model: SpexModel, tile: xr.Dataset) -> None:
+    words = processor.tokenizer("So it is. ")["input_ids"]
     steps: list[int] = []
-    hook = model.language_model.register_forward_hook(lambda *_: steps.append(1))
-    pieces = SpexPredictor(model, processor).explain(tile, WATER, max_new_tokens=2000, eos_token_id=None)
+
+    def say_it_again(_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        steps.append(1)
+        return torch.full_like(scores, -torch.inf).index_fill(1, torch.tensor(words[len(steps) % len(words)]), 0.0)
+
+    options = {"max_new_tokens": 2000, "eos_token_id": None, "logits_processor": LogitsProcessorList([say_it_again])}
+    pieces = SpexPredictor(model, processor).explain(tile, WATER, **options)
     next(pieces)
     pieces.close()
-    hook.remove()
     assert len(steps) < 1000
 
 

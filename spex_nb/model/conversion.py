@@ -220,7 +220,7 @@ def _processor(folder: Path, config: SpexConfig) -> SpexProcessor | None:
     if not (folder / "tokenizer.json").is_file():
         return None
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-    tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE_TOKEN]}, replace_additional_special_tokens=False)
+    tokenizer.add_tokens([IMAGE_TOKEN], special_tokens=True)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return SpexProcessor(tokenizer, bands=config.stem_config.bands, mean=IMAGENET_MEAN, std=IMAGENET_STD)
