@@ -204,7 +204,7 @@ class _Scorer:
         self._tiles = tiles[:: max(1, len(tiles) // SCORED_TILES)][:SCORED_TILES]
         self._scored = {int(line["step"]) for line in _lines(folder / SCORES)}
 
-    def look(self, _losses: dict[str, float]) -> None:
+    def look(self, _losses: Mapping[str, float]) -> None:
         """Score the newest checkpoint, once; end where the notebook is gone."""
         if os.getppid() != self._parent:
             raise KeyboardInterrupt

@@ -39,6 +39,7 @@ class SpexModel(PreTrainedModel):
     """The whole model."""
 
     config_class = SpexConfig
+    config: SpexConfig
     base_model_prefix = "spex"
     main_input_name = "pixel_values"
     supports_gradient_checkpointing = True
