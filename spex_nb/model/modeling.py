@@ -325,7 +325,7 @@ class SpexModel(PreTrainedModel):
         if mask_labels is not None:
             weights = weights_of(target_index, self.config.positive_weights)
             output.bce_loss, output.dice_loss = label_losses(output.mask_logits, mask_labels, weights)
-        output.loss = weighted_sum(output, self.config)  # type: ignore[arg-type]  # any configuration, to transformers
+        output.loss = weighted_sum(output, self.config)
         return output
 
     def _reconstruct(
