@@ -27,7 +27,7 @@ INDEX_DECIMALS = 2
 MINUS, LEFT_TO_RIGHT = "\N{MINUS SIGN}", "\N{LEFT-TO-RIGHT MARK}"
 FIGURES = (
     "share", "area", "largest_area", "n", "regions", "valid", "zero_share", "zero_area", "neighbours", "index",
-    "inside", "outside", "relative",
+    "inside", "outside", "relative", "size", "place",
 )  # fmt: skip
 """Slots that a template leaves open."""
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -74,10 +74,11 @@ def write_answer(evidence: Evidence, language: str = "en", seed: int = 0) -> Ans
 def answer_template(evidence: Evidence, language: str = "en", seed: int = 0) -> str:
     """Write an answer whose figures are left open, as slots such as ``{share}``, for `fill_answer` to fill.
 
-    A small language model learns sentences, sizes and places, but copies figures badly; so it writes the slots.
+    A small language model learns sentences, but copies figures badly, and takes long to learn sizes and places; so it
+    writes slots for all of these.
 
     Args:
-        evidence: Says which sentences there are, and what is large and where.
+        evidence: Says which sentences there are.
         language: As in `write_answer`.
         seed: Likewise.
 
@@ -199,7 +200,7 @@ class _Writer:
     def sentence(self, slot: str, number: int, seed: int) -> str:
         """Return one variant of a sentence, filled."""
         target = self._phrases["targets"][self._evidence.target]
-        words = {**target, **self.figures(seed), **self._place_and_size()}
+        words = {**target, **self.figures(seed)}
         if self._is_open:
             words |= {figure: f"{{{figure}}}" for figure in FIGURES}
         if slot == "largest":
@@ -214,7 +215,8 @@ class _Writer:
         """Return what can be said of the evidence in figures, by slot."""
         evidence = self._evidence
         remarks = self._phrases["sentences"]["relative"]
-        known = self._totals() | self._spectral() | {"largest_area": self._area_of_largest()}
+        largest = {"largest_area": self._area_of_largest()} | self._place_and_size()
+        known = self._totals() | self._spectral() | largest
         remark = remarks[_choose(f"{seed}:relative", len(remarks))] if evidence.is_relative else ""
         return {name: text for name, text in known.items() if text} | {"relative": remark}
 
