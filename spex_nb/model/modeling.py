@@ -20,7 +20,7 @@ from spex_nb.model.condensation import Condensation
 from spex_nb.model.configuration import SpexConfig
 from spex_nb.model.hints import Hints
 from spex_nb.model.images import CELL, STRIDE, Images, language_cells, require_device
-from spex_nb.model.losses import IGNORED, label_losses, text_loss, upsample_logits, weighted_sum, weights_of
+from spex_nb.model.losses import label_losses, text_loss, upsample_logits, weighted_sum, weights_of
 from spex_nb.model.mask_decoder import MaskDecoder
 from spex_nb.model.outputs import ImageFeatures, SpexGeneration, SpexOutput
 from spex_nb.model.pixel_decoder import make_pixel_decoder
@@ -31,8 +31,6 @@ from spex_nb.model.selection import choose_answer, choose_prompt, require_left, 
 from spex_nb.model.sights import Sight, insert_visual, look, require_pairs
 from spex_nb.model.stem import make_stem
 from spex_nb.model.vision_encoder import Block, make_encoder
-
-__all__ = ["CELL", "IGNORED", "SpexModel"]  # the constants are what its inputs are made by
 
 
 class SpexModel(PreTrainedModel):

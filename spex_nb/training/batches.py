@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spex_nb.model.modeling import CELL, IGNORED
+from spex_nb.model.images import CELL
+from spex_nb.model.losses import IGNORED
 from spex_nb.model.processing import SpexProcessor
 from spex_nb.training.samples import Sample
 
