@@ -17,7 +17,7 @@ import spex_nb
 
 ROOT = Path(__file__).parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-BINARY = (".tif", ".png")
+BINARY = (".tif", ".png", ".safetensors")
 FOREIGN = re.compile(r"(?<![\w.:/~])/(?:home|Users|root|work|opt|mnt|tmp)/|[A-Z]:\\Users|index[-]url|find[-]links")
 HEAVY = ("torch", "transformers", "leafmap", "matplotlib")
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from spex_nb.asked_tiles import Asking, ask, tile_records
+from spex_nb.asked_tiles import AskedTile, Asking, ask, tile_records
 from spex_nb.evaluation import predict_masks
 from spex_nb.evaluation_pictures import TilePicture, draw_tile
 from spex_nb.mask_models import load_mask_model
 from spex_nb.metrics import confusion_counts, iou
 from spex_nb.spie.dataset import open_dataset
 
-ROWS = {"water": 6, "vegetation": 5, "built_up": 5, "building": 2, "bare_soil": 2}
-"""How many tiles of each target are shown: those with most of it, spread over places."""
+ROWS = {"water": 6, "vegetation": 6, "built_up": 5, "building": 2, "bare_soil": 2}
+"""How many tiles of each target are shown: of each place the one of which it covers nearest to half."""
 SIDES = 2
 """Tiles beside each other."""
 
@@ -39,7 +39,7 @@ def draw(checkpoint: Path, folder: Path, out: Path) -> None:
             ax.imshow(picture)
             title = f"{tile.target.replace('_', '-')}, IoU {tile.iou:.2f}" if name == names[0] else name
             ax.set_title(title, fontsize=6)
-    figure.savefig(out, dpi=110)
+    figure.savefig(out, dpi=66)
 
 
 def _tiles(checkpoint: Path, folder: Path) -> Iterator[TilePicture]:
@@ -59,12 +59,13 @@ def _targets(members: object) -> set[str]:
 
 
 def _spread(tiles: list, target: str, count: int) -> list:
-    """Return the tiles with most of a target, one a place."""
-    best = {}
-    for tile in sorted(tiles, key=lambda tile: tile.labels[tile.targets.index(target)].mean()):
-        best[tile.place] = tile
-    ranked = sorted(best.values(), key=lambda tile: -tile.labels[tile.targets.index(target)].mean())
-    return ranked[:count]
+    """Return tiles of which a target covers nearest to half, one a place."""
+
+    def unevenness(tile: AskedTile) -> float:
+        return float(abs(tile.labels[tile.targets.index(target)].mean() - 0.5))
+
+    best = {tile.place: tile for tile in sorted(tiles, key=unevenness, reverse=True)}
+    return sorted(best.values(), key=unevenness)[:count]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from transformers.processing_utils import ProcessorMixin
 
 from spex_nb.errors import MissingBandError
 from spex_nb.indices import compute_index
+from spex_nb.model.checkpoints import resolve_checkpoint
 from spex_nb.model.images import language_cells
 from spex_nb.model.losses import NOT_TOLD
 from spex_nb.model.stem import INDICES
@@ -63,6 +65,27 @@ class SpexProcessor(ProcessorMixin):
     def image_token_id(self) -> int:
         """The token in whose place visual tokens go."""
         return int(self.tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls, pretrained_model_name_or_path: str | Path, *args: Any, local_files_only: bool = True, **options: Any
+    ) -> SpexProcessor:
+        """Load the processor of a checkpoint: of ``tiny``, which ships, of a folder, or of a name on the hub.
+
+        Args:
+            pretrained_model_name_or_path: See there.
+            *args: As in transformers.
+            local_files_only: False allows the network.
+            **options: As in transformers.
+
+        Raises:
+            CheckpointError: If there is no such checkpoint.
+        """
+        folder = resolve_checkpoint(pretrained_model_name_or_path)
+        loaded: SpexProcessor = super().from_pretrained(
+            folder, *args, **options | {"local_files_only": local_files_only}
+        )
+        return loaded
 
     def __call__(
         self,
