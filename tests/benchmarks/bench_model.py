@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -9,12 +10,13 @@ from torch import Tensor
 
 from spex_nb.model import SpexConfig, SpexModel
 from spex_nb.model.dcnv3 import Sampling, deform_conv3
+from spex_nb.model.images import language_cells
 from tests.benchmarks.bench_indices import best_of, row
 
 STAGES = ((128, 160, 10), (64, 320, 20), (32, 640, 40), (16, 1280, 80))
 """Side, channels and groups of the four stages for 512 x 512 pixels."""
 THREADS = 2
-TILE_PX, CELL = 512, 16
+TILE_PX = 512
 BARS = (("≤ 0.33", "≤ 0.5"), ("≤ 1", "≤ 1"), ("≤ 1", "≤ 1"), ("≤ 1", "≤ 1"))
 """Of forward, and of forward with backward, at each stage."""
 
@@ -55,8 +57,8 @@ def deformable_rows() -> list[dict[str, str]]:
 def tile_row() -> dict[str, str]:
     """Measure one pass of `tiny`, beside generating 32 words before the mask as the release does."""
     torch.manual_seed(0)
-    cells = (TILE_PX // CELL) ** 2
     config = SpexConfig.preset("tiny", image_token_id=2)
+    cells = math.prod(language_cells((TILE_PX, TILE_PX), config.language_grid))
     model = SpexModel(config).eval()
     waves = torch.tensor([[0.49, 0.07], [0.56, 0.04], [0.66, 0.03], [0.83, 0.1]])
     given = {
