@@ -57,6 +57,7 @@ def test_a_corrected_result_becomes_records_that_speak_of_its_targets_only(panel
     panel.add.click()
     assert panel.error.value == ""
     assert "the_river" in panel.examples.value
+    panel.begin.value = ""  # anew: what ships would be asked for all of its targets
     panel.train.click()
     assert panel.error.value == ""
     stage = panel._training.stage
@@ -141,6 +142,16 @@ def test_labelled_files_are_examples_where_they_lie(tmp_path: Path) -> None:
     index = open_dataset(tmp_path / "t" / "spie").index
     assert set(index[index["split"] == "val"]["place"]) == {"corrected/river_10m"}
     assert set(index["target"]) == {"water", "vegetation"}
+
+
+def test_training_that_goes_on_from_what_ships_keeps_its_targets(panel: TrainingPanel) -> None:
+    assert panel.begin.value == "tiny"
+    panel.name.value = "the river"
+    panel.add.click()
+    panel.train.click()
+    assert panel.error.value == ""
+    assert panel._training.stage["start"] == "tiny"
+    assert panel._training.stage["targets"] == list(checkpoint_targets("tiny"))
 
 
 def test_everything_else_cannot_be_learned(tmp_path: Path) -> None:
