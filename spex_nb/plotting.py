@@ -11,8 +11,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import spex_nb.accessor  # noqa: F401  (registers .spex)
-from spex_nb.errors import BandError, GridError, nearest
+from spex_nb.errors import BandError, nearest
 from spex_nb.regions import region_mask
+from spex_nb.scene import require_inside
 from spex_nb.types import Region
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ def plot_spectra(scene: xr.Dataset, points: Mapping[str, tuple[int, int]]) -> Fi
         )  # fmt: skip
     figure, axes = _figure(height=3.6)
     for label, (x, y) in points.items():
-        _require_inside(scene, label, x, y)
+        require_inside(scene, label, x, y)
         pixel = scene.isel(x=x, y=y)
         axes.plot(
             list(wavelengths.values()), [float(pixel[name]) for name in wavelengths], marker="o", label=_plain(label)
@@ -297,15 +298,4 @@ def _require_bands(scene: xr.Dataset, names: Sequence[str]) -> None:
             found=f"{', '.join(names)}; not in the scene: {', '.join(missing) or 'none'}",
             expected=f"'true', 'false', or three of {', '.join(scene.spex.bands)}",
             fix=nearest(missing[0], scene.spex.bands) if missing else "Name three bands.",
-        )
-
-
-def _require_inside(scene: xr.Dataset, label: str, x: int, y: int) -> None:
-    height, width = scene.spex.shape
-    if not (0 <= x < width and 0 <= y < height):
-        raise GridError(
-            f"The point {label!r} lies outside the scene",
-            found=f"x {x}, y {y}",
-            expected=f"x in 0..{width - 1}, y in 0..{height - 1}",
-            fix="Points are pixel positions (x, y), from the top left.",
         )

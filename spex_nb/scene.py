@@ -297,3 +297,15 @@ def _band_attributes(name: str, band: BandSource, sensor: Sensor | None, radiome
         return attributes | {"source_band": known.id, "wavelength_um": known.wavelength_um, "width_um": known.width_um}
     wavelength, width = COMMON_BANDS[name]
     return attributes | {"source_band": band.label or name, "wavelength_um": wavelength, "width_um": width}
+
+
+def require_inside(scene: xr.Dataset, label: str, x: int, y: int) -> None:
+    """Raise a GridError if a labelled pixel position (x, y) lies outside of a scene."""
+    height, width = scene.spex.shape
+    if not (0 <= x < width and 0 <= y < height):
+        raise GridError(
+            f"The point {label!r} lies outside the scene",
+            found=f"x {x}, y {y}",
+            expected=f"x in 0..{width - 1}, y in 0..{height - 1}",
+            fix="Points are pixel positions (x, y), from the top left.",
+        )

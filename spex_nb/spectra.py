@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from spex_nb.errors import GridError
 from spex_nb.export import written_whole
+from spex_nb.scene import require_inside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,15 +32,8 @@ def spectra_frame(scene: xr.Dataset, points: Mapping[str, tuple[int, int]]) -> p
     """
     import pandas as pd
 
-    height, width = scene.spex.shape
     for label, (x, y) in points.items():
-        if not (0 <= x < width and 0 <= y < height):
-            raise GridError(
-                f"The point {label!r} lies outside the scene",
-                found=f"x {x}, y {y}",
-                expected=f"x in 0..{width - 1}, y in 0..{height - 1}",
-                fix="Points are pixel positions (x, y), from the top left.",
-            )
+        require_inside(scene, label, x, y)
     waves = scene.spex.wavelengths_um
     bands = sorted(scene.spex.bands, key=lambda band: waves.get(band, np.inf))
     table = pd.DataFrame({"band": bands, "wavelength_um": [waves.get(band, np.nan) for band in bands]})
