@@ -38,6 +38,7 @@ myst_enable_extensions = ["dollarmath"]
 nb_execution_mode = "off"  # `make lessons` has executed them; see lessons.py
 nb_ipywidgets_js = {}  # they would come from a server; without a kernel widgets are dead anyway
 
+highlight_language = "none"  # most blocks are commands and what they print; Python ones say so
 default_role = "code"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
