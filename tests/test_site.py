@@ -6,6 +6,7 @@ import importlib
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -106,28 +107,29 @@ def test_links_and_own_files_are_no_fetching(extension: Any, page: str) -> None:
     assert list(extension("offline").fetched_from_elsewhere(page)) == []
 
 
-def test_an_executed_lesson_is_shown_with_a_sentence_for_its_widgets(extension: Any) -> None:
+def test_widgets_become_a_sentence_and_commands_are_read(extension: Any) -> None:
     lessons = extension("lessons")
     widget = {lessons.WIDGET: {"model_id": "1"}, "text/plain": "Workbench(children=())"}
     outputs = [new_output("display_data", widget), new_output("stream", text="412 hectares")]
-    shown = lessons.without_widgets(nbformat.writes(new_notebook(cells=[new_code_cell("bench", outputs=outputs)])))
+    notebook = new_notebook(
+        cells=[new_code_cell("!spex doctor", outputs=outputs)], metadata={"widgets": {"1": "tiles"}}
+    )
+    shown = lessons.as_page(nbformat.writes(notebook))
     assert lessons.NO_KERNEL in shown
     assert "412 hectares" in shown
     assert "Workbench(" not in shown
+    assert "tiles" not in shown
+    assert '"pygments_lexer": "ipython3"' in shown
 
 
 def test_the_site_shows_what_was_executed(extension: Any, tmp_path: Path) -> None:
-    from types import SimpleNamespace
-
-    (tmp_path / "00_quickstart.ipynb").write_text(
-        nbformat.writes(new_notebook(cells=[new_code_cell("executed = True")]))
-    )
+    plain, executed = (nbformat.writes(new_notebook(cells=[new_code_cell(code)])) for code in ("as_it_is", "executed"))
+    (tmp_path / "00_quickstart.ipynb").write_text(executed)
     app = SimpleNamespace(config=SimpleNamespace(executed_lessons=str(tmp_path)))
-    for docname, is_replaced in (
-        ("notebooks/00_quickstart", True),
-        ("notebooks/06_workbench", False),
-        ("README", False),
-    ):
-        source = ["as it is"]
-        extension("lessons").show_executed(app, docname, source)
-        assert ("executed = True" in source[0]) is is_replaced
+    for docname, word in (("notebooks/00_quickstart", "executed"), ("notebooks/06_workbench", "as_it_is")):
+        source = [plain]
+        extension("lessons").show_lesson(app, docname, source)
+        assert word in source[0]
+    source = ["# A page"]
+    extension("lessons").show_lesson(app, "README", source)
+    assert source == ["# A page"]
