@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test lab lint bench bench-full
+.PHONY: help demo test lab docs lint bench bench-full
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -17,6 +17,11 @@ test: $(READY)  ## run all tests and the notebooks
 
 lab: $(READY)  ## open JupyterLab on the first notebook
 	$(BIN)/jupyter lab notebooks/01_open_a_scene.ipynb
+
+docs: $(READY)  ## write the documentation as a site to build/site, with the outputs of lessons that `make lessons` left
+	rm -rf build/site
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --fresh-env --conf-dir docs/site --doctree-dir build/doctrees . build/site
+	@echo "Open build/site/index.html"
 
 lint: $(READY)  ## ruff, ruff format, mypy strict, layers
 	$(BIN)/ruff check .

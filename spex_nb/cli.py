@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from spex_nb import __version__
+from spex_nb.cli_doctor import doctor
 from spex_nb.cli_eval import eval_
 from spex_nb.cli_extract import extract, report
 from spex_nb.cli_options import open_options, scene_options
@@ -47,7 +48,7 @@ def main() -> None:
     """Extract land cover by instruction, read scenes, compute indices, build datasets, evaluate models."""
 
 
-for _command in (extract, report, spie, eval_, train):
+for _command in (extract, report, spie, eval_, train, doctor):
     main.add_command(_command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -72,9 +73,13 @@ def test_the_quick_start_is_two_commands() -> None:
     assert block[1].split("\n")[:-1] == ["make demo", "make test"]
 
 
-def test_links_of_the_readme_lead_somewhere() -> None:
-    links = re.findall(r"\]\(((?!http)[^)]+)\)", (ROOT / "README.md").read_text())
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def test_binder_finds_its_two_files_and_refuses_an_image_that_would_fail() -> None:
+    after = ROOT / "postBuild"
+    assert (ROOT / "environment.yml").is_file()
+    assert not any((ROOT / folder).exists() for folder in ("binder", ".binder"))  # they would hide both
+    assert os.access(after, os.X_OK)
+    assert after.read_text().startswith("#!/usr/bin/env bash\n")
+    assert after.read_text().splitlines()[-1] == "spex doctor"
 
 
 def test_no_file_knows_a_machine_or_a_registry() -> None:
