@@ -13,7 +13,7 @@ from typing import Any
 
 from spex_nb.errors import ExtractionError, OutputError
 from spex_nb.extraction.finishing import Clock, finish
-from spex_nb.extraction.folders import load_extraction, save_extraction
+from spex_nb.extraction.folders import at_home, save_extraction
 from spex_nb.extraction.journal import Journal
 from spex_nb.extraction.plans import Plan, plan_extraction
 from spex_nb.extraction.results import Extraction
@@ -99,7 +99,7 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         return replace(result, scratch=scratch)
     _save(result, out, overwrite)
     journal.remove()
-    return load_extraction(out)
+    return at_home(result, Path(out))
 
 
 class Scratch:

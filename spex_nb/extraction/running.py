@@ -65,6 +65,7 @@ def run_tiles(
             else:
                 journal.keep(window, made)
             bar.update()
+    predictor.reader.forget()
     return failures
 
 
