@@ -21,7 +21,7 @@ from spex_nb.pixels import spread_starts
 from spex_nb.scene import open_scene
 from spex_nb.tiling import Window
 
-CHUNKS_PX = (512, 4096)
+CHUNKS_PX = (512, 2048)
 """Of scenes that are opened here: whole blocks of most files, and few rows, so that neighbouring tiles fit memory."""
 CELL_PX = 256
 """What is lost around a block of a file that cannot be read."""
@@ -173,13 +173,14 @@ class SceneReader:
 
         Of a lazy scene all pieces share their arrays, so that no piece outlives the next: copy what is to be kept.
         """
-        width = self.scene.spex.shape[1]
+        width, bounds = self.scene.spex.shape[1], self._row_bounds
         self.forget()
-        self._most = len(self._chunks[1]) if self.scene.spex.is_lazy else 0  # what lies side by side
-        canvas = _canvas(self.scene, (self.row_step, width)) if self.scene.spex.is_lazy else None
-        for top, bottom in pairwise(self._row_bounds):
-            for row in range(top, bottom, self.row_step):
-                yield row, self.read_what_is_there((row, 0, min(self.row_step, bottom - row), width), canvas)
+        self._most = 1  # a chunk is of no use once its rows are copied
+        canvas = _canvas(self.scene, (self._tallest, width)) if self.scene.spex.is_lazy else None
+        for top, bottom in pairwise(bounds):
+            part = self.read_what_is_there((top, 0, bottom - top, width), canvas)
+            for row in range(0, bottom - top, self.row_step):
+                yield top + row, part.isel(y=slice(row, row + self.row_step))
         self.forget()
 
     def forget(self) -> None:
@@ -189,16 +190,17 @@ class SceneReader:
     @property
     def row_step(self) -> int:
         """How many rows `rows` gives at most: no more than a chunk has."""
-        width = self.scene.spex.shape[1]
-        fitting = max(1, ROWS_BYTES // (width * self._pixel_bytes))
+        fitting = max(1, ROWS_BYTES // (self.scene.spex.shape[1] * self._pixel_bytes))
         in_blocks = 1 << (fitting.bit_length() - 1)  # so that a block of a file, of 2 or 64 or 512 rows, is read once
-        return int(min(in_blocks, max(bottom - top for top, bottom in pairwise(self._row_bounds))))
+        return min(in_blocks, self._tallest)
 
     @property
     def rows_bytes(self) -> int:
-        """What `rows` holds: its arrays, and the chunks that lie side by side."""
-        height = self.row_step + (max(self._chunks[0]) if self.scene.spex.is_lazy else 0)
-        return int(height * self.scene.spex.shape[1] * self._pixel_bytes)
+        """What `rows` holds at most: the rows of a chunk, and a chunk; nothing of its own for a scene in memory."""
+        if not self.scene.spex.is_lazy:
+            return 0
+        width = self.scene.spex.shape[1] + int(max(self._chunks[1]))
+        return int(self._tallest * width * self._pixel_bytes)
 
     @property
     def _pixel_bytes(self) -> int:
@@ -208,6 +210,10 @@ class SceneReader:
     def _row_bounds(self) -> Sequence[int]:
         """First row of each row of chunks, and the end of the last."""
         return [*map(int, self._starts[0])] if self.scene.spex.is_lazy else [0, self.scene.spex.shape[0]]
+
+    @property
+    def _tallest(self) -> int:
+        return max(bottom - top for top, bottom in pairwise(self._row_bounds))
 
     @cached_property
     def _chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
