@@ -6,7 +6,7 @@ import datetime as dt
 import importlib.metadata
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from spex_nb.components import painted_rows
 from spex_nb.export import MASK_NODATA
 from spex_nb.extraction.asking import class_names
 from spex_nb.extraction.assembling import Assembled, assemble
-from spex_nb.extraction.explaining import explain_targets, faithfulness
+from spex_nb.extraction.explaining import Listener, explain_targets, faithfulness
 from spex_nb.extraction.folders import PROBABILITY, open_probability
 from spex_nb.extraction.journal import Journal
 from spex_nb.extraction.notes import Findings, notes_of
@@ -41,14 +41,20 @@ Regions = Mapping[str, Sequence[Region]]
 
 
 class Clock:
-    """Seconds that each part of a run took."""
+    """Seconds that each part of a run took.
 
-    def __init__(self) -> None:
+    Args:
+        begins: Told the name of each part.
+    """
+
+    def __init__(self, begins: Callable[[str], None]) -> None:
         self.seconds: dict[str, float] = {}
+        self._begins = begins
 
     @contextmanager
     def timing(self, part: str) -> Iterator[None]:
         """Time what happens inside."""
+        self._begins(part)
         start = time.perf_counter()
         try:
             yield
@@ -56,7 +62,9 @@ class Clock:
             self.seconds[part] = round(time.perf_counter() - start, 3)
 
 
-def finish(plan: Plan, journal: Journal, failures: Mapping[Window, str], clock: Clock) -> Extraction:
+def finish(
+    plan: Plan, journal: Journal, failures: Mapping[Window, str], clock: Clock, listener: Listener
+) -> Extraction:
     """Make a result of finished tiles.
 
     Args:
@@ -64,6 +72,7 @@ def finish(plan: Plan, journal: Journal, failures: Mapping[Window, str], clock: 
         journal: Holds the tiles; the probability is written beside them.
         failures: Tiles that failed, and why.
         clock: Takes the times.
+        listener: Hears the explanation.
     """
     scene, choices = plan.scene, plan.choices
     path = journal.folder / PROBABILITY
@@ -79,7 +88,13 @@ def finish(plan: Plan, journal: Journal, failures: Mapping[Window, str], clock: 
     with clock.timing("explanation"):
         by_model = [target for target in plan.asked.spoken_of if target not in plan.asked.by_index]
         said, strange = explain_targets(
-            plan.model, measured.overview, measured.evidence, by_model, plan.instruction.language, choices.seed
+            plan.model,
+            measured.overview,
+            measured.evidence,
+            by_model,
+            plan.instruction.language,
+            choices.seed,
+            listener,
         )
     best, tile_notes = _said_of_tiles(plan, journal)
     notes = notes_of(plan, Findings(found, kept, made, best, failures), [*tile_notes, *strange])

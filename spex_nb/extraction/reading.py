@@ -213,7 +213,7 @@ class SceneReader:
 
     @property
     def _tallest(self) -> int:
-        return max(bottom - top for top, bottom in pairwise(self._row_bounds))
+        return int(max(np.diff(self._row_bounds)))
 
     @cached_property
     def _chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
