@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test lab lint bench bench-full
+.PHONY: help demo test lab dashboard lint bench bench-full
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -17,6 +17,9 @@ test: $(READY)  ## run all tests and the notebooks
 
 lab: $(READY)  ## open JupyterLab on the first notebook
 	$(BIN)/jupyter lab notebooks/01_open_a_scene.ipynb
+
+dashboard: $(READY)  ## serve the quickstart as a page of its own, without JupyterLab
+	$(BIN)/voila notebooks/00_quickstart.ipynb --template=spex --Voila.ip=127.0.0.1
 
 lint: $(READY)  ## ruff, ruff format, mypy strict, layers
 	$(BIN)/ruff check .

@@ -27,9 +27,9 @@ class HeardModel:
         """Ask the model."""
         return self._model.predict(*args, **options)
 
-    def explain(self, overview: Any, prompt: str, language: str = "en") -> Iterator[str]:
+    def explain(self, *args: Any, **options: Any) -> Iterator[str]:
         """Yield what the model says, piece by piece, until nobody listens."""
-        for piece in self._model.explain(overview, prompt, language):
+        for piece in self._model.explain(*args, **options):
             if self._is_cancelled():
                 return
             self._heard(piece)
