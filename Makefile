@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test lab docs lint bench bench-full
+.PHONY: help demo test lab dashboard docs lint bench bench-full
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -22,6 +22,9 @@ docs: $(READY)  ## write the documentation as a site to build/site, with the out
 	rm -rf build/site
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --fresh-env --conf-dir docs/site --doctree-dir build/doctrees . build/site
 	@echo "Open build/site/index.html"
+
+dashboard: $(READY)  ## serve the quickstart as a page of its own, without JupyterLab
+	$(BIN)/voila notebooks/00_quickstart.ipynb --template=spex --Voila.ip=127.0.0.1
 
 lint: $(READY)  ## ruff, ruff format, mypy strict, layers
 	$(BIN)/ruff check .
