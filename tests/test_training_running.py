@@ -140,10 +140,7 @@ def test_instruction_tuning_changes_every_part_and_gives_a_model_to_use(
     before, after = weights_of(whole), weights_of(tuned)
     parts = {name.split(".")[0] for name in before}
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
-    assert changed == parts - {"target_queries", "band_readout"} or changed >= parts - {
-        "target_queries",
-        "band_readout",
-    }
+    assert changed >= parts - {"target_queries", "band_readout"}
     predictor = SpexPredictor.from_pretrained(tuned)
     scene, _ = read_entry(list_tiles(open_dataset(stage.data), "val", TARGETS)[0])
     logits = predictor.predict(scene, ["water"], ["<image>\nthe attributes of the water bodies regions"])

@@ -20,9 +20,11 @@ LANGUAGE = ("projector.", "language_model.", "condensation.")
 LEARNING: Mapping[Kind, tuple[str, ...]] = {
     "pretrain": (*ENCODER, *DECODER),
     "align": LANGUAGE,
-    "instruct": (*ENCODER, *DECODER, *LANGUAGE),
+    "instruct": (*ENCODER, *DECODER[:2], *LANGUAGE),  # words are drawn to the queries, not they to words
 }
 """Which parts learn in each stage, by the beginning of their parameters' names."""
+WITHOUT_LOSS = ("mask_decoder.iou_head.", *(f"mask_decoder.hypernetworks.{i}." for i in (1, 2, 3)))
+"""Of SAM's decoder: what serves several masks an image, and their choice. One mask is all that training compares."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class Stage:
 
     def learns(self, name: str) -> bool:
         """Whether the parameter of this name learns."""
-        return name.startswith(LEARNING[self.kind]) and self.rate_of(name) > 0
+        is_of_stage = name.startswith(LEARNING[self.kind]) and not name.startswith(WITHOUT_LOSS)
+        return is_of_stage and self.rate_of(name) > 0
 
     def rate_of(self, name: str) -> float:
         """Return the learning rate of the parameter of this name: that of its longest beginning."""
