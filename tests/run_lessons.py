@@ -23,8 +23,8 @@ from nbclient.exceptions import CellExecutionError
 from spex_nb.lessons import SOLUTION, Lesson, find_lessons
 
 OUT = Path("build/lessons")
-LONGEST_CELL_S = 900
-POLL_S = 0.1
+LONGEST_CELL_S = 1800
+POLL_S = 0.25
 MB = 2**20
 NOWHERE = "http://127.0.0.1:9"
 OFFLINE = {name: NOWHERE for door in ("http", "https", "all") for name in (f"{door}_proxy", f"{door}_proxy".upper())}

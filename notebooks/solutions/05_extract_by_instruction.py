@@ -22,5 +22,5 @@ print(f"IoU {iou(confusion_counts(roofs.mask == 1, sample_labels('river_10m') ==
 roofs.plot()
 
 # %% [markdown]
-# Every figure holds, and the mask is wrong: at 10 m houses are smaller than a pixel or two, and the model calls other
-# bright spots buildings. ✓ says that the text agrees with the mask, nothing more.
+# Every figure holds, though the sentence stumbles, and the mask is wrong: at 10 m houses are a pixel or two wide, and
+# the model calls other bright spots buildings. ✓ says that the text agrees with the mask, nothing more.
