@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,19 +10,28 @@ import numpy as np
 
 from spex_nb.types import Rectangle
 
-BLOCK_PX = 2**22
-"""Pixels whose runs are looked for at a time."""
+BLOCK_PX = 2**20
+"""Pixels whose runs are looked for, joined and painted at a time."""
 
 
 def label_runs(pixels: Any, connectivity: int) -> tuple[Any, Any]:
     """Return the runs of a mask, int32 [N, 3] in reading order, and the number of the region of each, from 0.
 
-    Regions are numbered by their first pixel in reading order. Beside the mask, memory goes with the number of runs.
+    Regions are numbered by their first pixel in reading order. Blocks of rows are labelled one by one and joined at
+    their seams: beside the mask, memory goes with the number of runs, a few bytes each.
     """
     height, width = pixels.shape
     rows = max(1, BLOCK_PX // (width + 1))
-    runs = np.concatenate([_runs(pixels[top : top + rows], top) for top in range(0, max(height, 1), rows)])
-    return runs, _numbers(runs, reach=1 if connectivity == 8 else 0)  # noqa: PLR2004
+    tops = range(0, max(height, 1), rows)
+    blocks = [_runs(pixels[top : top + rows], top) for top in tops]
+    reach = 1 if connectivity == 8 else 0  # noqa: PLR2004
+    numbers, count = [], 0
+    for runs in blocks:
+        own = _joined(len(runs), *_touching(runs, reach)) + np.int32(count)
+        numbers.append(own)
+        count = int(own.max(initial=count - 1)) + 1
+    runs, parts = np.concatenate(blocks), np.concatenate(numbers)
+    return runs, _joined(count, *parts[_seams(runs, tops[1:], reach)])[parts]
 
 
 def _runs(pixels: Any, top: int) -> Any:
@@ -37,18 +46,32 @@ def _runs(pixels: Any, top: int) -> Any:
     return np.stack([rows[::2] + top, columns[::2], columns[1::2]], 1).astype(np.int32)
 
 
-def _numbers(runs: Any, reach: int) -> Any:
-    """Number the regions that runs of neighbouring rows make where they meet, or pass each other by ``reach``."""
-    from scipy import sparse
-
+def _touching(runs: Any, reach: int) -> Any:
+    """Return pairs of runs of neighbouring rows, int [2, M], that meet or pass each other by ``reach``."""
     row, first, end = runs.astype(np.int64).T
     span = end.max(initial=0) + 2  # no run of one row reaches into the keys of the next
     begin = np.searchsorted(row * span + end, (row + 1) * span + first - reach, side="right")
     stop = np.searchsorted(row * span + first, (row + 1) * span + end + reach, side="left")
     counts = np.maximum(stop - begin, 0)
-    pointers = np.concatenate([[0], np.cumsum(counts)])
-    below = np.arange(pointers[-1]) + np.repeat(begin - pointers[:-1], counts)
-    graph = sparse.csr_array((np.ones(len(below)), below, pointers), shape=(len(runs), len(runs)))
+    starts = np.cumsum(counts) - counts
+    below = np.arange(counts.sum()) + np.repeat(begin - starts, counts)
+    return np.stack([np.repeat(np.arange(len(runs)), counts), below])
+
+
+def _seams(runs: Any, tops: Sequence[int], reach: int) -> Any:
+    """Return the pairs of runs, int [2, M], that touch each other over the upper edges of blocks."""
+    pairs = [np.empty((2, 0), np.int64)]
+    for top in tops:
+        here = slice(*np.searchsorted(runs[:, 0], (top - 1, top + 1)))
+        pairs.append(_touching(runs[here], reach) + here.start)
+    return np.concatenate(pairs, axis=1)
+
+
+def _joined(count: int, one: Any, other: Any) -> Any:
+    """Number what hangs together among ``count`` things, int32 [count], by its first one."""
+    from scipy import sparse
+
+    graph = sparse.coo_array((np.ones(len(one), bool), (one, other)), shape=(count, count))
     return sparse.csgraph.connected_components(graph, directed=False)[1]
 
 
@@ -67,61 +90,72 @@ def paint_runs(runs: Any, values: Any, shape: tuple[int, int]) -> Any:
         values: Of each run 0..255, or one for all.
         shape: (height, width).
     """
+    painted = np.empty(shape, np.uint8)
+    for top, rows in painted_rows(runs, values, shape):
+        painted[top : top + len(rows)] = rows
+    return painted
+
+
+def painted_rows(runs: Any, values: Any, shape: tuple[int, int]) -> Iterator[tuple[int, Any]]:
+    """Yield what `paint_runs` returns, some rows at a time, each with the first of them."""
     height, width = shape
     order = np.argsort(runs[:, 0], kind="stable")
     row, first, end = runs[order].T
     steps = np.broadcast_to(np.asarray(values, np.int16), len(runs))[order]
-    painted = np.empty(shape, np.uint8)
     rows = max(1, BLOCK_PX // (width + 1))
     for top in range(0, height, rows):
         here = slice(*np.searchsorted(row, (top, top + rows)))
         edges = np.zeros((min(rows, height - top), width + 1), np.int16)
         edges[row[here] - top, first[here]] += steps[here]
         edges[row[here] - top, end[here]] -= steps[here]
-        painted[top : top + rows] = np.cumsum(edges, axis=1, dtype=np.int16, out=edges)[:, :-1]
-    return painted
+        yield top, np.cumsum(edges, axis=1, dtype=np.int16, out=edges)[:, :-1].astype(np.uint8)
 
 
 class RegionSums:
-    """Means and spreads of values inside regions, gathered from rows that are never in memory together.
+    """Means and spreads of layers of values inside regions, gathered from rows that are never in memory together.
 
     Args:
         runs: Of each region, int [N, 3].
+        names: Of the layers.
     """
 
-    def __init__(self, runs: Sequence[Any]) -> None:
+    def __init__(self, runs: Sequence[Any], names: Sequence[str]) -> None:
         joined = np.concatenate([np.empty((0, 3), np.int32), *runs])
-        numbers = np.repeat(np.arange(len(runs)), [len(own) for own in runs])
+        numbers = np.repeat(np.arange(len(runs), dtype=np.int32), [len(own) for own in runs])
         order = np.argsort(joined[:, 0], kind="stable")
         self._runs, self._numbers = joined[order], numbers[order]
-        self._sums = np.zeros((3, len(runs)))
+        self._sums = {name: np.zeros((3, len(runs))) for name in names}
 
-    def add(self, top: int, values: Any) -> None:
-        """Add the rows from ``top`` on: float [h, W], NaN where undefined."""
-        height, width = values.shape
+    def add(self, top: int, layers: Mapping[str, Any]) -> None:
+        """Add the rows from ``top`` on: float [h, W] of each layer, NaN where undefined."""
+        if not self._sums:
+            return
+        height, width = layers[next(iter(self._sums))].shape
         here = slice(*np.searchsorted(self._runs[:, 0], (top, top + height)))
-        runs = self._runs[here] - np.array([top, 0, 0], np.int32)
+        runs, numbers = self._runs[here] - np.array([top, 0, 0], np.int32), self._numbers[here]
         if not len(runs):
             return
-        inside = values.ravel()[pixel_positions(runs, width)].astype(np.float64)
-        known = np.isfinite(inside)
-        inside[~known] = 0
+        positions = pixel_positions(runs, width)
         starts = np.concatenate([[0], np.cumsum(runs[:-1, 2] - runs[:-1, 1])])
-        for i, one in enumerate((known, inside, inside**2)):
-            of_runs = np.add.reduceat(one, starts, dtype=np.float64)
-            self._sums[i] += np.bincount(self._numbers[here], weights=of_runs, minlength=self._sums.shape[1])
+        for name, sums in self._sums.items():
+            inside = layers[name].ravel()[positions].astype(np.float64)
+            known = np.isfinite(inside)
+            inside[~known] = 0
+            for i, one in enumerate((known, inside, inside**2)):
+                of_runs = np.add.reduceat(one, starts, dtype=np.float64)
+                sums[i] += np.bincount(numbers, weights=of_runs, minlength=len(sums[i]))
 
-    @property
-    def means(self) -> Any:
-        """Mean of each region: float64 [N], NaN where nothing is known."""
+    def means(self, name: str) -> Any:
+        """Return the mean of a layer in each region: float64 [N], NaN where nothing is known."""
+        count, total, _ = self._sums[name]
         with np.errstate(invalid="ignore"):
-            return self._sums[1] / self._sums[0]
+            return total / count
 
-    @property
-    def spreads(self) -> Any:
-        """Standard deviation of each region: float64 [N], NaN where nothing is known."""
+    def spreads(self, name: str) -> Any:
+        """Return the standard deviation of a layer in each region: float64 [N], NaN where nothing is known."""
+        count, _, squares = self._sums[name]
         with np.errstate(invalid="ignore"):
-            return np.sqrt(np.maximum(self._sums[2] / self._sums[0] - self.means**2, 0))
+            return np.sqrt(np.maximum(squares / count - self.means(name) ** 2, 0))
 
 
 @dataclass(frozen=True)
@@ -173,8 +207,8 @@ class Components:
         row, left = self.runs[at, 0], self.runs[at, 1]
         right = self.runs[np.append(at[1:], len(self.runs)) - 1, 2]
         x, y = np.stack([left, right, left, right], 1), np.stack([row, row, row + 1, row + 1], 1)
-        points = shapely.points(x.ravel().astype(float), y.ravel().astype(float))
-        outlines = shapely.oriented_envelope(shapely.multipoints(points, indices=np.repeat(regions[at], 4)))
+        corners = np.stack([x.ravel(), y.ravel()], 1).astype(float)
+        outlines = shapely.oriented_envelope(shapely.linestrings(corners, indices=np.repeat(regions[at], 4)))
         return [_from_upper_left(shapely.get_coordinates(outline)[:4]) for outline in outlines]
 
 

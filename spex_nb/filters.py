@@ -13,7 +13,7 @@ import xarray as xr
 from spex_nb.errors import RegionError
 from spex_nb.ground import Ground
 from spex_nb.priors import spectral_prior
-from spex_nb.regions import region_polygon
+from spex_nb.regions import polygon_of, region_polygon
 from spex_nb.types import (
     SQUARE_METRES,
     AreaFilter,
@@ -203,11 +203,10 @@ def _near(regions: list[Region], one: NearFilter, place: _Place) -> list[Region]
 
 def _outlines(mask: Any) -> list[Any]:
     """Return the outlines of a mask in pixels, as shapely polygons."""
-    import shapely
     from rasterio.features import shapes
 
-    painted = np.asarray(mask, np.uint8)
-    return [shapely.geometry.shape(outline) for outline, _ in shapes(painted, painted.astype(bool), connectivity=4)]
+    painted = np.asarray(mask, bool).view(np.uint8)
+    return [polygon_of(outline) for outline, _ in shapes(painted, painted, connectivity=4)]
 
 
 def _on_ground(outline: Any, ground: Ground) -> Any:

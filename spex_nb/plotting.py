@@ -11,6 +11,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import spex_nb.accessor  # noqa: F401  (registers .spex)
+from spex_nb.colors import class_color
 from spex_nb.errors import BandError, nearest
 from spex_nb.regions import region_mask
 from spex_nb.scene import require_inside
@@ -23,11 +24,6 @@ LONGEST_SIDE_PX = 1200
 """Larger scenes are thinned to this before they are drawn."""
 COMPOSITES = {"true": ("red", "green", "blue"), "false": ("nir", "red", "green")}
 NODATA_GREY = 0.85
-COLORS = {
-    "water": "#0072b2", "vegetation": "#009e73", "building": "#d55e00", "built_up": "#cc79a7", "bare_soil": "#e69f00",
-    "road": "#56b4e9", "snow": "#ffffff", "burn": "#000000",
-}  # fmt: skip
-"""Okabe and Ito's colours, by target."""
 
 
 class Picture(Figure):
@@ -131,13 +127,6 @@ def plot_classes(scene: xr.Dataset, mask: xr.DataArray, names: Mapping[str, str]
     keys = [Patch(color=(*class_color(name), 0.6), label=_plain(label)) for name, label in names.items()]
     axes.legend(handles=keys, loc="upper left", bbox_to_anchor=(0, -0.12), frameon=False, ncols=2)
     return figure
-
-
-def class_color(name: str) -> tuple[float, float, float]:
-    """Return the colour of a target, red, green and blue in 0..1, that readers without red or green tell apart."""
-    from matplotlib.colors import to_rgb
-
-    return to_rgb(COLORS.get(name, "#f0e442"))
 
 
 def picture_of(scene: xr.Dataset) -> Any:

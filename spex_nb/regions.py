@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -164,9 +164,17 @@ def region_polygon(region: Region) -> Any:
     top, left = region.runs[0, 0], region.runs[:, 1].min()
     moved = region.runs - [top, left, left]
     painted = paint_runs(moved, 1, (int(moved[-1, 0]) + 1, int(moved[:, 2].max())))
-    found = shapes(painted, painted.astype(bool), connectivity=4, transform=Affine.translation(left, top))
-    parts = [shapely.make_valid(shapely.geometry.shape(outline)) for outline, _ in found]
+    found = shapes(painted, painted, connectivity=4, transform=Affine.translation(left, top))
+    parts = [shapely.make_valid(polygon_of(outline)) for outline, _ in found]
     return parts[0] if len(parts) == 1 else shapely.multipolygons(shapely.get_parts(parts))
+
+
+def polygon_of(outline: Mapping[str, Any]) -> Any:
+    """Return what rasterio calls a shape as a shapely polygon, quicker than `shapely.geometry.shape` does."""
+    import shapely
+
+    shell, *holes = (shapely.linearrings(np.array(ring)) for ring in outline["coordinates"])
+    return shapely.polygons(shell, holes=holes or None)
 
 
 def regions_frame(regions: Sequence[Region], scene: xr.Dataset | xr.DataArray) -> gpd.GeoDataFrame:
@@ -222,7 +230,7 @@ def _as_mask(mask: Any, valid: Any, index: Any) -> Any:
                 expected="the same grid",
                 fix="Cut both by the same window.",
             )
-    pixels = pixels.astype(bool)
+    pixels = pixels.astype(bool, copy=False)
     return pixels if valid is None else pixels & np.asarray(valid, bool)
 
 

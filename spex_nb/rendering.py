@@ -14,9 +14,10 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
+from spex_nb.colors import class_rgb as class_rgb  # noqa: PLC0414 (maps ask for it here)
 from spex_nb.errors import BandError
 from spex_nb.indices import compute_index
-from spex_nb.plotting import COMPOSITES, class_color, color_limits, colormap_name
+from spex_nb.plotting import COMPOSITES, color_limits, colormap_name
 from spex_nb.pyramids import Pyramid
 from spex_nb.web_grid import WEB_MERCATOR, View, WebGrid
 
@@ -188,12 +189,6 @@ def render_probability(probability: Any, view: View, color: Color | None = None)
         return np.stack([np.full_like(opaque, part) for part in (red, green, blue)] + [opaque])
 
     return _rendered(pyramid, [name], view, colored)
-
-
-def class_rgb(name: str) -> Color:
-    """Return the colour of a target as RGB, 0..255; readers without red or green tell them apart."""
-    red, green, blue = (round(255 * part) for part in class_color(name))
-    return red, green, blue
 
 
 def color_table(low: float, high: float) -> Any:

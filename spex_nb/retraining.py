@@ -243,7 +243,8 @@ def _draw(path: Path, tile: Any, label: Any, mask: Any, target: str) -> None:
     """Draw scene, label and prediction of a tile side by side."""
     from PIL import Image
 
-    from spex_nb.plotting import class_color, picture_of
+    from spex_nb.colors import class_color
+    from spex_nb.plotting import picture_of
 
     picture = picture_of(tile)
     pictures = [picture, *(np.where(one[..., None], class_color(target), 0.4 * picture) for one in (label, mask))]

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
+from dask import threaded
 
 import spex_nb.accessor  # noqa: F401  (registers .spex)
 from spex_nb import arrays, layouts, validity
@@ -239,10 +240,13 @@ def _coordinates(grid: Grid) -> dict[str, Any]:
 
 
 def _require_valid(scene: Scene, source: Source) -> None:
-    """Raise unless a pixel is valid; a lazy scene is read, by this process itself, until the first one is found."""
+    """Raise unless a pixel is valid; a lazy scene is read, by this process itself, until the first one is found.
+
+    The scheduler is given as a function: by its name dask would load all of distributed to find it.
+    """
     valid = scene["valid"].data
     blocks = (
-        (valid.blocks[i, j].compute(scheduler="threads") for i, j in np.ndindex(*valid.numblocks))
+        (valid.blocks[i, j].compute(scheduler=threaded.get) for i, j in np.ndindex(*valid.numblocks))
         if hasattr(valid, "blocks")
         else (valid,)
     )

@@ -44,13 +44,13 @@ def test_what_is_painted_is_the_mask(mask: Any, block: int) -> None:
 def test_sums_over_rows_are_sums_over_the_whole(mask: Any, step: int) -> None:
     runs, numbers = label_runs(mask, 8)
     count = numbers.max(initial=-1) + 1
-    sums = RegionSums([runs[numbers == i] for i in range(count)])
+    sums = RegionSums([runs[numbers == i] for i in range(count)], ["noise"])
     values = np.random.default_rng(0).normal(size=mask.shape)
     values[::3, ::2] = np.nan
     for top in range(0, mask.shape[0], step):
-        sums.add(top, values[top : top + step])
+        sums.add(top, {"noise": values[top : top + step]})
     labels, _ = ndimage.label(mask, np.ones((3, 3)))
     for i in range(count):
         inside = values[(labels == i + 1) & np.isfinite(values)]
         expected = (inside.mean(), inside.std()) if inside.size else (np.nan, np.nan)
-        np.testing.assert_allclose((sums.means[i], sums.spreads[i]), expected, atol=1e-9)
+        np.testing.assert_allclose((sums.means("noise")[i], sums.spreads("noise")[i]), expected, atol=1e-9)

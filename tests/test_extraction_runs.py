@@ -19,11 +19,13 @@ import pytest
 import rasterio
 import xarray as xr
 
-from spex_nb import Extraction, load_extraction, plan_extraction
+from spex_nb import Extraction, extract, load_extraction, plan_extraction
 from spex_nb.errors import DeviceMemoryError, ExtractionCancelledError, ExtractionError, OutputError
+from spex_nb.extraction import Progress
 from spex_nb.extraction import journal as journals
 from spex_nb.extraction.extracting import partial_folder
 from spex_nb.extraction.running import run_tiles
+from spex_nb.extraction.telling import Telling
 from spex_nb.samples import sample_path
 from tests.test_extraction import Brightness, quietly, scene_of, squares
 
@@ -225,7 +227,7 @@ def test_a_disk_that_is_really_full_says_so(scene: xr.Dataset, tmp_path: Path) -
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, usual[1]))  # no file may grow larger than this
     try:
         with pytest.raises(OutputError, match=r"File too large.*finished tiles are kept"):
-            run_tiles(plan.job, plan.predictor, plan.tiling.windows, kept, progress=False)
+            run_tiles(plan.job, plan.predictor, plan.tiling.windows, kept, telling=Telling(progress=False, total=9))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
     assert list((kept.folder / "tiles").iterdir()) == []
@@ -353,8 +355,6 @@ def test_a_block_that_cannot_be_read_costs_its_own_tiles_only(tmp_path: Path) ->
 def test_what_a_run_says_can_be_silenced(scene: xr.Dataset, capsys: pytest.CaptureFixture[str]) -> None:
     quietly(scene, "water", Brightness())
     assert capsys.readouterr() == ("", "")
-    from spex_nb import extract
-
     extract(scene, "water", Brightness())
     said = capsys.readouterr()
     assert said.out == ""
@@ -362,9 +362,67 @@ def test_what_a_run_says_can_be_silenced(scene: xr.Dataset, capsys: pytest.Captu
     assert "9/9" in said.err or "100%" in said.err
 
 
+def test_a_function_is_told_how_far_a_run_is_and_what_it_goes_on_from(scene: xr.Dataset, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    with pytest.raises(ExtractionCancelledError):
+        quietly(scene, "water", Brightness(), out=tmp_path / "out", cancel=cancelled_after(4), tile_px=32, overlap_px=0)
+    extract(scene, "water", Brightness(), out=tmp_path / "out", progress=told.append, tile_px=32, overlap_px=0)
+    assert [(one.part, one.done, one.total) for one in told] == [
+        *(("tiles", done, 9) for done in (4, 5, 6, 7, 8, 9)),
+        *((part, 9, 9) for part in ("assembling", "regions", "survey", "explanation", "saving")),
+    ]
+    is_known = [one.seconds_left is not None for one in told]
+    assert is_known == [False, True, True, True, True, False] + [False] * 5
+
+
+def test_time_left_goes_by_the_pace_of_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Progress] = []
+    clock = iter([100.0, 102.0, 106.0])
+    monkeypatch.setattr("spex_nb.extraction.telling.time.monotonic", lambda: next(clock))
+    with Telling(told.append, total=8, done=4).tiles() as one_more:
+        one_more()
+        one_more()
+    assert [one.seconds_left for one in told] == [6.0, 6.0]  # 2 s for one, 3 others; 6 s for two, 2 others
+
+
+def test_an_explanation_is_heard_as_it_comes_and_ends_where_nobody_listens(scene: xr.Dataset) -> None:
+    class Talker(Brightness):
+        def explain(self, *_: Any) -> Any:
+            yield from ("Water covers ", "14% of the scene. ", "And so on.")
+
+    heard: list[str] = []
+    whole = quietly(scene, "water", Talker(), hear=heard.append)
+    assert "".join(heard) == whole.explanations[0].text == "Water covers 14% of the scene. And so on."
+    cut = quietly(scene, "water", Talker(), hear=heard.append, cancel=lambda: len(heard) == 5)
+    assert cut.explanations[0].text == "Water covers 14% of the scene."
+    assert "The model's explanation of water was cut short, because the run was cancelled." in cut.notes
+    assert not any("cut short" in note for note in whole.notes)
+    quietly(RIVER, "water", "index", hear=lambda _: pytest.fail("the index has no words"))
+
+
+def test_a_listener_that_fails_is_no_fault_of_the_model(scene: xr.Dataset) -> None:
+    with pytest.raises(ZeroDivisionError):
+        quietly(scene, "water", Brightness(says="Water."), hear=lambda _: 1 / 0)
+
+
+def test_a_run_that_fails_leaves_nothing_behind(
+    scene: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(_: Counting) -> None:
+        raise RuntimeError("never works")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(ExtractionError) as caught:
+        quietly(scene, "water", Counting(break_down))
+    assert caught.value.__traceback__ is not None  # which keeps all that the call knew, as in a notebook
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_tiles_are_asked_for_one_after_another(scene: xr.Dataset, tmp_path: Path) -> None:
     plan = plan_extraction(scene, "water", Brightness(), tile_px=32, overlap_px=0)
     kept = journals.Journal(tmp_path / "journal")
     kept.claim(plan.identity)
-    assert run_tiles(plan.job, plan.predictor, plan.tiling.windows, kept, progress=False) == {}
+    assert (
+        run_tiles(plan.job, plan.predictor, plan.tiling.windows, kept, telling=Telling(progress=False, total=9)) == {}
+    )
     assert all(map(kept.is_done, plan.tiling.windows))

@@ -21,6 +21,8 @@ from spex_nb.types import AreaFilter, DrawnFilter, EdgeFilter, Filter, NearFilte
 
 with (Path(__file__).parent / "instructions.csv").open(encoding="utf-8", newline="") as file:
     TABLE = [(row["language"], row["text"], row["meaning"]) for row in csv.DictReader(file)]
+with (Path(__file__).parent / "phrasings.csv").open(encoding="utf-8", newline="") as file:
+    PHRASINGS = [(row["text"], row["target"]) for row in csv.DictReader(file)]
 REFUSED = [row for row in TABLE if row[2].startswith("refused; ")]
 UNDERSTOOD = [row for row in TABLE if row not in REFUSED]
 PLACES = get_args(get_type_hints(PlaceFilter)["place"])
@@ -54,6 +56,19 @@ def test_the_table_is_as_wide_as_promised() -> None:
     assert sum(language != "en" for language, _, _ in TABLE) >= len(TABLE) / 3
     assert len(REFUSED) >= 40
     assert {language for language, _, _ in TABLE} == set(LANGUAGES)
+
+
+def test_sixty_ways_to_ask_are_understood_or_refused_and_never_misunderstood() -> None:
+    understood = 0
+    for text, target in PHRASINGS:
+        try:
+            (asked,) = parse_instruction(text).targets
+        except InstructionError:
+            continue
+        assert asked == target, text
+        understood += 1
+    assert len(PHRASINGS) == 60
+    assert understood >= 56
 
 
 @pytest.mark.parametrize(("language", "text", "meaning"), UNDERSTOOD)

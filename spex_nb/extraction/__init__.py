@@ -7,5 +7,6 @@ from spex_nb.extraction.extracting import extract
 from spex_nb.extraction.folders import load_extraction
 from spex_nb.extraction.plans import plan_extraction
 from spex_nb.extraction.results import Extraction
+from spex_nb.extraction.telling import Progress
 
-__all__ = ["Extraction", "extract", "load_extraction", "plan_extraction"]
+__all__ = ["Extraction", "Progress", "extract", "load_extraction", "plan_extraction"]

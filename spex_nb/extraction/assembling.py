@@ -19,6 +19,8 @@ from spex_nb.tiling import Tiling, Window, blend, in_steps
 
 PROBABILITY_STEPS = 4096
 """Probabilities are kept in steps of 1/4096: a third of the disk, and more digits than anyone reads."""
+ROWS = 64
+"""Of the scene, that are decided at a time, and read again at a time."""
 
 
 @dataclass
@@ -64,7 +66,7 @@ def assemble(
     height, width = tiling.shape
     profile = {
         "driver": "GTiff", "count": len(asked.classes), "height": height, "width": width, "dtype": "float32",
-        "nodata": np.nan, "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "zstd", "zstd_level": 1,
+        "nodata": np.nan, "tiled": True, "blockxsize": BLOCK, "blockysize": ROWS, "compress": "zstd", "zstd_level": 1,
         "predictor": 3, "bigtiff": "if_safer", **georeference,
     }  # fmt: skip
     cut = _Cut(asked, threshold, tiling.shape)
@@ -95,6 +97,11 @@ class _Cut:
 
     def add(self, top: int, logits: Any) -> Any:
         """Decide rows [T, h, W]; return the probability of each class, float32 [n, h, W]."""
+        steps = range(0, logits.shape[1], ROWS)
+        return np.concatenate([self._decide(top + row, logits[:, row : row + ROWS]) for row in steps], axis=1)
+
+    def _decide(self, top: int, logits: Any) -> Any:
+        """Decide a few rows, so that what is computed on the way takes little memory."""
         asked, rows = self._asked, slice(top, top + logits.shape[1])
         layers = dict(zip(asked.layers, logits, strict=True))
         known = ~np.isnan(logits[0])

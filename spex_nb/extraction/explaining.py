@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import xarray as xr
@@ -61,6 +61,19 @@ def faithfulness(claims: Sequence[Claim]) -> float | None:
     return verdicts.count("holds") / len(verdicts) if verdicts else None
 
 
+@dataclass(frozen=True)
+class Listener:
+    """Who hears an explanation while it is written.
+
+    Attributes:
+        hear: Told each piece.
+        is_cancelled: Asked before each piece; if so, the text ends there.
+    """
+
+    hear: Callable[[str], None] = lambda _: None
+    is_cancelled: Callable[[], bool] = lambda: False
+
+
 def explain_targets(
     model: MaskModel,
     overview: xr.Dataset,
@@ -68,6 +81,7 @@ def explain_targets(
     by_model: Sequence[str],
     language: str,
     seed: int,
+    listener: Listener,
 ) -> tuple[list[Explanation], list[str]]:
     """Let a model speak of what was found, and hold it against the evidence.
 
@@ -78,6 +92,7 @@ def explain_targets(
         by_model: Targets that the model answers.
         language: ISO 639-1 code.
         seed: Chooses among the wordings of the sentences that are written from evidence.
+        listener: Hears the model's text.
 
     Returns:
         An explanation of each target, and what did not go as usual.
@@ -88,17 +103,32 @@ def explain_targets(
     for target, figures in evidence.items():
         prompt, text = build_prompt(target, figures.regions), ""
         if target in by_model and not isinstance(model, IndexModel):
-            try:
-                text = "".join(_words(model, thin, prompt, language, figures)).strip()
-            except Exception as error:  # noqa: BLE001 (the mask stands without the text, and the result says so)
-                notes.append(f"The model's explanation of {target} failed ({type(error).__name__}: {error}).")
+            text, trouble = _heard(_words(model, thin, prompt, language, figures), listener)
+            notes += [f"The model's explanation of {target} {trouble}."] if trouble else []
         claims = tuple(check_explanation(text, figures, language)) if text else ()
         said.append(Explanation(target, prompt, text, claims, write_answer(figures, language, seed).text))
     return said, notes
 
 
 def _words(model: MaskModel, thin: xr.Dataset, prompt: str, language: str, figures: Evidence) -> Iterator[str]:
-    """Return what a model says; one that fills in measured figures is given them."""
+    """Yield what a model says; one that fills in measured figures is given them."""
     if getattr(model, "explains_evidence", False):
-        return model.explain(thin, prompt, language, evidence=figures)  # type: ignore[call-arg]
-    return model.explain(thin, prompt, language)
+        yield from model.explain(thin, prompt, language, evidence=figures)  # type: ignore[call-arg]
+    else:
+        yield from model.explain(thin, prompt, language)
+
+
+def _heard(words: Iterator[str], listener: Listener) -> tuple[str, str]:
+    """Return what was said, and what went wrong; each piece is passed on as it comes."""
+    pieces: list[str] = []
+    while True:
+        try:
+            piece = next(words, None)
+        except Exception as error:  # noqa: BLE001 (the mask stands without the text, and the result says so)
+            return "", f"failed ({type(error).__name__}: {error})"
+        if piece is not None and listener.is_cancelled():
+            return "".join(pieces).strip(), "was cut short, because the run was cancelled"
+        if piece is None:
+            return "".join(pieces).strip(), ""
+        listener.hear(piece)
+        pieces.append(piece)

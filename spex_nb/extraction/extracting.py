@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from spex_nb.errors import ExtractionError, OutputError
+from spex_nb.extraction.explaining import Listener
 from spex_nb.extraction.finishing import Clock, finish
-from spex_nb.extraction.folders import load_extraction, save_extraction
+from spex_nb.extraction.folders import at_home, save_extraction
 from spex_nb.extraction.journal import Journal
 from spex_nb.extraction.plans import Plan, plan_extraction
 from spex_nb.extraction.results import Extraction
 from spex_nb.extraction.running import run_tiles
+from spex_nb.extraction.telling import Progress, Telling
 from spex_nb.tiling import Window
 from spex_nb.types import Instruction, MaskModel
 
@@ -35,7 +37,8 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
     min_area_px: int = 4,
     drawn: Any = None,
     seed: int = 0,
-    progress: bool = True,
+    progress: bool | Callable[[Progress], None] = True,
+    hear: Callable[[str], None] | None = None,
     cancel: Any = None,
     client: Any = None,
     open_options: Mapping[str, Any] | None = None,
@@ -59,8 +62,11 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         min_area_px: Smaller regions are left out of the mask.
         drawn: What the user drew, for instructions that speak of it: a shapely geometry in the scene's CRS.
         seed: Chooses among the wordings of the sentences that are written from evidence.
-        progress: Whether to say what the run takes and show its progress.
-        cancel: A ``threading.Event``, or a function that says whether to stop; asked before each tile.
+        progress: Whether to say what the run takes and show a bar; or a function that is called with a `Progress`
+            after each tile and at each part that follows, in the thread that called `extract`.
+        hear: Called with each piece of the model's explanation as it comes; never for ``index``, which has none.
+        cancel: A ``threading.Event``, or a function that says whether to stop; asked before each tile, and before each
+            piece of an explanation, which then ends there.
         client: A ``distributed.Client``: its workers predict the tiles, each with the model loaded once. They must see
             the same files.
         open_options: Of `open_scene`, such as ``sensor`` or ``scale``.
@@ -82,32 +88,42 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         scene, instruction, model, open_options=open_options, tile_px=tile_px, overlap_px=overlap_px,
         threshold=threshold, min_area_px=min_area_px, drawn=drawn, seed=seed,
     )  # fmt: skip
-    if progress:
-        _say(str(plan))
+    windows, is_cancelled = plan.tiling.windows, _asker(cancel)
     scratch = Scratch() if out is None else None
-    journal = Journal(scratch.folder if scratch else partial_folder(Path(str(out))))
-    journal.claim(plan.identity, overwrite)
-    clock = Clock()
-    with clock.timing("tiles"):
-        failures = run_tiles(
-            plan.job, plan.predictor, plan.tiling.windows, journal, client=client, progress=progress, cancel=cancel
-        )
-    _require_some(failures, plan)
-    result = finish(plan, journal, failures, clock)
-    if scratch is not None or out is None:
+    with scratch or nullcontext():
+        journal = Journal(scratch.folder if scratch else partial_folder(Path(str(out))))
+        journal.claim(plan.identity, overwrite)
+        telling = Telling(progress, len(windows), sum(map(journal.is_done, windows)))
+        telling.say(str(plan))
+        clock = Clock(telling.begin)
+        with clock.timing("tiles"):
+            failures = run_tiles(
+                plan.job, plan.predictor, windows, journal, telling=telling, client=client, is_cancelled=is_cancelled
+            )
+        _require_some(failures, plan)
+        result = finish(plan, journal, failures, clock, Listener(hear or Listener.hear, is_cancelled))
+    if out is None:
         journal.forget_tiles()
         return replace(result, scratch=scratch)
+    telling.begin("saving")
     _save(result, out, overwrite)
     journal.remove()
-    return load_extraction(out)
+    return at_home(result, Path(out))
 
 
 class Scratch:
-    """A temporary folder that lives as long as this object."""
+    """A temporary folder that lives as long as this object, and not beyond an error where it is used in ``with``."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="spex-nb-"))
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        self._remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Scratch:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._remove()
 
 
 def partial_folder(out: Path) -> Path:
@@ -125,10 +141,11 @@ def _save(result: Extraction, out: str | Path, overwrite: bool) -> None:
         ) from error  # fmt: skip
 
 
-def _say(text: str) -> None:
-    from tqdm.auto import tqdm
-
-    tqdm.write(text, file=sys.stderr)
+def _asker(cancel: Any) -> Callable[[], bool]:
+    if cancel is None:
+        return Listener.is_cancelled
+    asker: Callable[[], bool] = getattr(cancel, "is_set", cancel)
+    return asker
 
 
 def _require_free(out: str | Path | None, overwrite: bool) -> None:

@@ -6,7 +6,7 @@ import datetime as dt
 import importlib.metadata
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ import numpy as np
 import xarray as xr
 from rasterio.windows import Window as FileWindow
 
-from spex_nb.components import paint_runs
+from spex_nb.components import painted_rows
 from spex_nb.export import MASK_NODATA
 from spex_nb.extraction.asking import class_names
 from spex_nb.extraction.assembling import Assembled, assemble
-from spex_nb.extraction.explaining import explain_targets, faithfulness
+from spex_nb.extraction.explaining import Listener, explain_targets, faithfulness
 from spex_nb.extraction.folders import PROBABILITY, open_probability
 from spex_nb.extraction.journal import Journal
 from spex_nb.extraction.notes import Findings, notes_of
@@ -41,14 +41,20 @@ Regions = Mapping[str, Sequence[Region]]
 
 
 class Clock:
-    """Seconds that each part of a run took."""
+    """Seconds that each part of a run took.
 
-    def __init__(self) -> None:
+    Args:
+        begins: Told the name of each part.
+    """
+
+    def __init__(self, begins: Callable[[str], None]) -> None:
         self.seconds: dict[str, float] = {}
+        self._begins = begins
 
     @contextmanager
     def timing(self, part: str) -> Iterator[None]:
         """Time what happens inside."""
+        self._begins(part)
         start = time.perf_counter()
         try:
             yield
@@ -56,7 +62,9 @@ class Clock:
             self.seconds[part] = round(time.perf_counter() - start, 3)
 
 
-def finish(plan: Plan, journal: Journal, failures: Mapping[Window, str], clock: Clock) -> Extraction:
+def finish(
+    plan: Plan, journal: Journal, failures: Mapping[Window, str], clock: Clock, listener: Listener
+) -> Extraction:
     """Make a result of finished tiles.
 
     Args:
@@ -64,21 +72,29 @@ def finish(plan: Plan, journal: Journal, failures: Mapping[Window, str], clock: 
         journal: Holds the tiles; the probability is written beside them.
         failures: Tiles that failed, and why.
         clock: Takes the times.
+        listener: Hears the explanation.
     """
     scene, choices = plan.scene, plan.choices
     path = journal.folder / PROBABILITY
     with clock.timing("assembling"):
         made = assemble(plan.tiling, journal.logits, plan.asked, choices.threshold, path, _georeference(scene))
     with clock.timing("regions"):
-        found = _regions_of({name: made.mask == i for i, name in enumerate(plan.asked.classes, start=1)}, plan)
+        found = {name: _regions_of(made.mask == i, plan) for i, name in enumerate(plan.asked.classes, start=1)}
         kept = _filtered(found, made, plan)
-        mask = _painted(kept, made.mask)
+        mask = made.mask
+        _repaint(mask, kept)
     with clock.timing("survey"):
         measured = survey(plan.predictor.reader, mask, _shown(kept, mask, made, plan), _rows_of(path, plan))
     with clock.timing("explanation"):
         by_model = [target for target in plan.asked.spoken_of if target not in plan.asked.by_index]
         said, strange = explain_targets(
-            plan.model, measured.overview, measured.evidence, by_model, plan.instruction.language, choices.seed
+            plan.model,
+            measured.overview,
+            measured.evidence,
+            by_model,
+            plan.instruction.language,
+            choices.seed,
+            listener,
         )
     best, tile_notes = _said_of_tiles(plan, journal)
     notes = notes_of(plan, Findings(found, kept, made, best, failures), [*tile_notes, *strange])
@@ -105,13 +121,10 @@ def _georeference(scene: xr.Dataset) -> dict[str, Any]:
     return {} if scene.spex.crs is None else {"crs": scene.spex.crs, "transform": scene.spex.transform}
 
 
-def _regions_of(masks: Mapping[str, Any], plan: Plan) -> dict[str, list[Region]]:
-    """Return all regions of each mask, large enough and largest first."""
+def _regions_of(mask: Any, plan: Plan) -> list[Region]:
+    """Return all regions of a mask, large enough and largest first."""
     ground, smallest = Ground.of(plan.scene), plan.choices.min_area_px
-    return {
-        name: survey_regions(mask, ground=ground, min_area_px=smallest, top=None).regions
-        for name, mask in masks.items()
-    }
+    return survey_regions(mask, ground=ground, min_area_px=smallest, top=None).regions
 
 
 def _filtered(found: Regions, made: Assembled, plan: Plan) -> dict[str, list[Region]]:
@@ -122,14 +135,14 @@ def _filtered(found: Regions, made: Assembled, plan: Plan) -> dict[str, list[Reg
     return {name: [region for region in own if id(region) in kept] for name, own in found.items()}
 
 
-def _painted(regions: Regions, mask: Any) -> Any:
-    """Return a mask of these regions only; what has no data stays without."""
+def _repaint(mask: Any, regions: Regions) -> None:
+    """Let a mask show these regions only, in place; what has no data stays without."""
     runs = [region.runs for own in regions.values() for region in own]
     numbers = [i for i, own in enumerate(regions.values(), start=1) for region in own for _ in region.runs]
     joined = np.concatenate([np.empty((0, 3), np.int32), *runs])
-    painted = paint_runs(joined, np.array(numbers, np.int16), mask.shape)
-    painted[mask == MASK_NODATA] = MASK_NODATA
-    return painted
+    for top, rows in painted_rows(joined, np.array(numbers, np.int16), mask.shape):
+        shown = mask[top : top + len(rows)]
+        shown[...] = np.where(shown == MASK_NODATA, shown, rows)
 
 
 def _shown(kept: Regions, mask: Any, made: Assembled, plan: Plan) -> list[Shown]:
@@ -140,10 +153,11 @@ def _shown(kept: Regions, mask: Any, made: Assembled, plan: Plan) -> list[Shown]
     ]
     if plan.asked.targets:
         return classes
-    left_out = _regions_of({target: made.others[target] for target in plan.asked.excluded}, plan)
-    areas = {name: _painted({name: own}, np.zeros_like(mask)) for name, own in left_out.items()}
+    left_out = {target: _regions_of(made.others[target], plan) for target in plan.asked.excluded}
+    for name, own in left_out.items():
+        _repaint(made.others[name].view(np.uint8), {name: own})
     return classes + [
-        Shown(name, own, lambda rows, area=areas[name]: area[rows] == 1)  # type: ignore[misc]
+        Shown(name, own, lambda rows, area=made.others[name]: area[rows])  # type: ignore[misc]
         for name, own in left_out.items()
     ]
 

@@ -50,6 +50,13 @@ def save_extraction(result: Extraction, folder: str | Path, *, overwrite: bool =
     return Path(folder)
 
 
+def at_home(result: Extraction, folder: Path) -> Extraction:
+    """Return a result whose probability is read from the folder that it was saved in."""
+    file = folder / PROBABILITY
+    probability = open_probability(file, result.mask, [*result.class_names])
+    return replace(result, probability=probability, probability_file=file)
+
+
 def load_extraction(folder: str | Path) -> Extraction:
     """Read a result that was saved; the probability stays on disk where it is large.
 

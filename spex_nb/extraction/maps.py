@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spex_nb.colors import class_rgb
 from spex_nb.errors import GridError
 from spex_nb.export import MASK_NODATA
 from spex_nb.extras import require_extra
@@ -68,11 +69,9 @@ def _in_web_mercator(mask: xr.DataArray) -> tuple[Any, Any]:
 
 def _colored(pixels: Any, classes: Sequence[str]) -> Any:
     """Return a mask as uint8 [H, W, 4]; what is no class is transparent."""
-    from spex_nb.plotting import class_color
-
     colors = np.zeros((256, 4), np.uint8)
     for number, name in enumerate(classes, start=1):
-        colors[number] = [*(round(255 * part) for part in class_color(name)), OPACITY]
+        colors[number] = [*class_rgb(name), OPACITY]
     return colors[pixels]
 
 

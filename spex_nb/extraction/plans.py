@@ -140,7 +140,7 @@ def plan_extraction(
     zoom = 1.0 if len(asked.by_index) == len(asked.layers) else zoom_to(opened.spex.gsd_m, loaded.gsd_m)
     tiling = _tiling(opened.spex.shape, loaded, zoom, chosen, asked)
     job = TileJob(uuid.uuid4().hex, source, model, asked.layers, asked.by_index, tiling.size, zoom)
-    return Plan(understood, asked, loaded, job, TilePredictor(job, loaded), tiling, chosen)
+    return Plan(understood, asked, loaded, job, TilePredictor(job, loaded, opened), tiling, chosen)
 
 
 def _tiling(shape: tuple[int, int], model: MaskModel, zoom: float, choices: Choices, asked: Asked) -> Tiling:

@@ -89,8 +89,8 @@ class TileJob:
 class TilePredictor:
     """A scene and a model, open, that tiles are asked of."""
 
-    def __init__(self, job: TileJob, model: MaskModel | None = None) -> None:
-        self.reader = SceneReader(job.source, job.tile_px)
+    def __init__(self, job: TileJob, model: MaskModel | None = None, scene: xr.Dataset | None = None) -> None:
+        self.reader = SceneReader(job.source, job.tile_px, scene)
         self._job = job
         self._model = _Patient(load_mask_model(job.model) if model is None else model)
         self._index = _Patient(IndexModel())

@@ -5,26 +5,28 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from dask import threaded
 
 from spex_nb.errors import UnreadableSourceError
 from spex_nb.pixels import spread_starts
 from spex_nb.scene import open_scene
 from spex_nb.tiling import Window
 
-CHUNKS_PX = (512, 4096)
+CHUNKS_PX = (512, 2048)
 """Of scenes that are opened here: whole blocks of most files, and few rows, so that neighbouring tiles fit memory."""
 CELL_PX = 256
 """What is lost around a block of a file that cannot be read."""
-ROWS_BYTES = 64 * 2**20
-"""Rows of the whole width that are read at a time."""
+ROWS_BYTES = 16 * 2**20
+"""Rows of the whole width that are looked at together take no more, and no fewer than one row."""
 SAMPLE_PX = 64
 
 
@@ -113,11 +115,12 @@ class SceneReader:
     Args:
         source: The scene.
         tile_px: (height, width) of the tiles that will be asked for: chunks under one of them are kept.
+        scene: The same, where it is open already.
     """
 
-    def __init__(self, source: SceneSource, tile_px: tuple[int, int]) -> None:
+    def __init__(self, source: SceneSource, tile_px: tuple[int, int], scene: xr.Dataset | None = None) -> None:
         self._source = source
-        self.scene = source.open()
+        self.scene = source.open() if scene is None else scene
         self._tile_px = tile_px
         self._kept: OrderedDict[tuple[int, int], xr.Dataset] = OrderedDict()
         self._most = self._chunks_under_a_tile() if self.scene.spex.is_lazy else 0
@@ -125,11 +128,10 @@ class SceneReader:
     @property
     def held_bytes(self) -> int:
         """What is held at most: a tile, and the chunks under it."""
-        pixel = 4 * len(self.scene.spex.bands) + 1
-        tile = self._tile_px[0] * self._tile_px[1] * pixel
+        tile = self._tile_px[0] * self._tile_px[1] * self._pixel_bytes
         if not self.scene.spex.is_lazy:
             return tile
-        return tile + self._most * pixel * int(np.prod([max(ends) for ends in self._chunks]))
+        return tile + self._most * self._pixel_bytes * int(np.prod([max(ends) for ends in self._chunks]))
 
     def in_order(self, windows: Iterable[Window]) -> list[Window]:
         """Return windows so that those over the same chunks follow each other."""
@@ -138,8 +140,12 @@ class SceneReader:
         side = max(self._chunks[1])
         return sorted(windows, key=lambda window: (window[1] // side, window[0], window[1]))
 
-    def read(self, window: Window) -> xr.Dataset:
+    def read(self, window: Window, canvas: Canvas | None = None) -> xr.Dataset:
         """Return a window of the scene, in memory.
+
+        Args:
+            window: Which.
+            canvas: Arrays that a lazy scene is read into, in place of new ones.
 
         Raises:
             UnreadableSourceError: If a file under it is damaged.
@@ -147,35 +153,67 @@ class SceneReader:
         part: xr.Dataset = self.scene.spex.window(*window)
         if not self.scene.spex.is_lazy:
             return part
-        return _filled(part, window, ((self._at(key), self._chunk(key)) for key in self._under(window)))
+        return _filled(part, window, ((self._at(key), self._chunk(key)) for key in self._under(window)), canvas)
 
     def read_again(self, window: Window) -> xr.Dataset:
         """Return a window that could not be read, from the scene opened anew in small pieces."""
-        self._kept.clear()
+        self.forget()
         part: xr.Dataset = self._in_cells.spex.window(*window)
-        return part.compute(scheduler="threads")
+        return part.compute(scheduler=threaded.get)
 
-    def read_what_is_there(self, window: Window) -> xr.Dataset:
+    def read_what_is_there(self, window: Window, canvas: Canvas | None = None) -> xr.Dataset:
         """Return a window, with no data where its file is damaged."""
         try:
-            return self.read(window)
+            return self.read(window, canvas)
         except UnreadableSourceError:
-            return _filled(self._in_cells.spex.window(*window), window, self._readable_cells(window))
+            return _filled(self._in_cells.spex.window(*window), window, self._readable_cells(window), canvas)
 
     def rows(self) -> Iterator[tuple[int, xr.Dataset]]:
-        """Yield the scene in rows of its whole width, each with its first row; no data where a file is damaged."""
-        height, width = self.scene.spex.shape
-        step = self.row_step
+        """Yield the scene in rows of its whole width, each with its first row; no data where a file is damaged.
+
+        Of a lazy scene all pieces share their arrays, so that no piece outlives the next: copy what is to be kept.
+        """
+        width, bounds = self.scene.spex.shape[1], self._row_bounds
+        self.forget()
         self._most = 1  # a chunk is of no use once its rows are copied
-        for top in range(0, height, step):
-            yield top, self.read_what_is_there((top, 0, min(step, height - top), width))
+        canvas = _canvas(self.scene, (self._tallest, width)) if self.scene.spex.is_lazy else None
+        for top, bottom in pairwise(bounds):
+            part = self.read_what_is_there((top, 0, bottom - top, width), canvas)
+            for row in range(0, bottom - top, self.row_step):
+                yield top + row, part.isel(y=slice(row, row + self.row_step))
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of what was kept for the next window."""
+        self._kept.clear()
 
     @property
     def row_step(self) -> int:
-        """How many rows are read at a time: those of a chunk, or fewer where they would take too much memory."""
-        height, width = map(int, self.scene.spex.shape)
-        fitting = max(1, ROWS_BYTES // (width * (4 * len(self.scene.spex.bands) + 1)))
-        return min(height, int(max(self._chunks[0])) if self.scene.spex.is_lazy else fitting)
+        """How many rows `rows` gives at most: no more than a chunk has."""
+        fitting = max(1, ROWS_BYTES // (self.scene.spex.shape[1] * self._pixel_bytes))
+        in_blocks = 1 << (fitting.bit_length() - 1)  # so that a block of a file, of 2 or 64 or 512 rows, is read once
+        return min(in_blocks, self._tallest)
+
+    @property
+    def rows_bytes(self) -> int:
+        """What `rows` holds at most: the rows of a chunk, and a chunk; nothing of its own for a scene in memory."""
+        if not self.scene.spex.is_lazy:
+            return 0
+        width = self.scene.spex.shape[1] + int(max(self._chunks[1]))
+        return int(self._tallest * width * self._pixel_bytes)
+
+    @property
+    def _pixel_bytes(self) -> int:
+        return 4 * len(self.scene.spex.bands) + 1
+
+    @property
+    def _row_bounds(self) -> Sequence[int]:
+        """First row of each row of chunks, and the end of the last."""
+        return [*map(int, self._starts[0])] if self.scene.spex.is_lazy else [0, self.scene.spex.shape[0]]
+
+    @property
+    def _tallest(self) -> int:
+        return int(max(np.diff(self._row_bounds)))
 
     @cached_property
     def _chunks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -208,7 +246,8 @@ class SceneReader:
             top, left = self._at(key)
             rows, columns = slice(top, top + self._chunks[0][key[0]]), slice(left, left + self._chunks[1][key[1]])
             # Not by the default scheduler: in a cluster's worker that would be the cluster, which waits for this task.
-            self._kept[key] = self.scene.isel(y=rows, x=columns).compute(scheduler="threads")
+            # And not by the name of this one, for which dask would load all of distributed.
+            self._kept[key] = self.scene.isel(y=rows, x=columns).compute(scheduler=threaded.get)
         self._kept.move_to_end(key)
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
@@ -220,23 +259,32 @@ class SceneReader:
             for left in range(col // CELL_PX * CELL_PX, col + width, CELL_PX):
                 cell = self._in_cells.isel(y=slice(top, top + CELL_PX), x=slice(left, left + CELL_PX))
                 try:
-                    yield (top, left), cell.compute(scheduler="threads")
+                    yield (top, left), cell.compute(scheduler=threaded.get)
                 except UnreadableSourceError:  # it was reported when its tile failed
                     continue
 
 
-def _filled(part: xr.Dataset, window: Window, pieces: Iterable[tuple[tuple[int, int], xr.Dataset]]) -> xr.Dataset:
+Canvas = Mapping[str, Any]
+"""An array [H, W] for each variable of a scene."""
+
+
+def _canvas(scene: xr.Dataset, shape: tuple[int, int]) -> Canvas:
+    return {str(name): np.empty(shape, layer.dtype) for name, layer in scene.data_vars.items()}
+
+
+def _filled(
+    part: xr.Dataset, window: Window, pieces: Iterable[tuple[tuple[int, int], xr.Dataset]], canvas: Canvas | None
+) -> xr.Dataset:
     """Return a part of a scene with its pixels from pieces that may reach beyond it; no data where there is none."""
     row, col, height, width = window
-    pixels = {
-        str(name): np.full((height, width), np.nan if band.dtype.kind == "f" else 0, band.dtype)
-        for name, band in part.data_vars.items()
-    }
+    pixels = {name: array[:height] for name, array in (canvas or _canvas(part, (height, width))).items()}
+    for array in pixels.values():
+        array[...] = np.nan if array.dtype.kind == "f" else 0
     for (top, left), piece in pieces:
         bottom, right = min(row + height, top + piece.sizes["y"]), min(col + width, left + piece.sizes["x"])
         first, start = max(row, top), max(col, left)
         here = slice(first - row, bottom - row), slice(start - col, right - col)
         there = slice(first - top, bottom - top), slice(start - left, right - left)
-        for name, canvas in pixels.items():
-            canvas[here] = piece[name].values[there]
+        for name, array in pixels.items():
+            array[here] = piece[name].values[there]
     return part.copy(data=pixels)

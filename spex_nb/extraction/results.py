@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from spex_nb import export
+from spex_nb.colors import class_rgb
 from spex_nb.extraction.explaining import Explanation, faithfulness
 from spex_nb.types import Claim, Evidence, Instruction
 
@@ -87,13 +88,8 @@ class Extraction:
 
     def to_cog(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the mask as a cloud-optimised GeoTIFF with colours and class names; errors as `save_cog`."""
-        from spex_nb.plotting import class_color
-
-        colors = {
-            number: tuple(round(255 * part) for part in class_color(name))
-            for number, name in enumerate(self.class_names, start=1)
-        }
-        return export.save_cog(self.mask, path, overwrite=overwrite, colors=colors)  # type: ignore[arg-type]
+        colors = {number: class_rgb(name) for number, name in enumerate(self.class_names, start=1)}
+        return export.save_cog(self.mask, path, overwrite=overwrite, colors=colors)
 
     def to_geopackage(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the regions as a GeoPackage; errors as `save_geopackage`."""

@@ -11,6 +11,7 @@ from typing import Any
 from spex_nb.errors import ExtractionCancelledError
 from spex_nb.extraction.journal import Journal
 from spex_nb.extraction.prediction import Predicted, TileJob, TilePredictor, predict_on_worker
+from spex_nb.extraction.telling import Telling
 from spex_nb.tiling import Window
 
 AHEAD = 3
@@ -25,9 +26,9 @@ def run_tiles(
     windows: Sequence[Window],
     journal: Journal,
     *,
+    telling: Telling,
     client: Any = None,
-    progress: bool = True,
-    cancel: Any = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> dict[Window, str]:
     """Predict the tiles that are not done yet, and keep what comes of each.
 
@@ -36,9 +37,9 @@ def run_tiles(
         predictor: Open for this job.
         windows: Of all tiles.
         journal: Where finished tiles are kept.
+        telling: Told of each tile.
         client: A ``distributed.Client``, whose workers do it instead.
-        progress: Whether to show a progress bar.
-        cancel: A ``threading.Event``, or a function that says whether to stop; asked before each tile.
+        is_cancelled: Asked before each tile.
 
     Returns:
         Tiles that failed, and why. They are not kept: the next run tries them again.
@@ -47,14 +48,11 @@ def run_tiles(
         ExtractionCancelledError: If the user cancelled; what is done stays.
         OutputError: If the disk is full.
     """
-    from tqdm.auto import tqdm
-
     waiting = predictor.reader.in_order(window for window in windows if not journal.is_done(window))
-    is_cancelled = _asker(cancel)
     failures: dict[Window, str] = {}
     with (
         closing(_here(predictor, waiting) if client is None else _on_cluster(job, waiting, client)) as tiles,
-        tqdm(total=len(windows), initial=len(windows) - len(waiting), unit="tile", disable=not progress) as bar,
+        telling.tiles() as one_more,
     ):
         for window, predict in tiles:
             if is_cancelled():
@@ -64,7 +62,8 @@ def run_tiles(
                 failures[window] = made.failure
             else:
                 journal.keep(window, made)
-            bar.update()
+            one_more()
+    predictor.reader.forget()
     return failures
 
 
@@ -114,13 +113,6 @@ def _result_of(future: Any) -> Predicted:
     except KilledWorker as error:
         return Predicted(None, failure=f"KilledWorker: {error}")
     return made
-
-
-def _asker(cancel: Any) -> Callable[[], bool]:
-    if cancel is None:
-        return lambda: False
-    asker: Callable[[], bool] = getattr(cancel, "is_set", cancel)
-    return asker
 
 
 def _cancelled(done: int, total: int) -> ExtractionCancelledError:

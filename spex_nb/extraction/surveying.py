@@ -16,7 +16,7 @@ from spex_nb.evidence import readable_index
 from spex_nb.export import MASK_NODATA
 from spex_nb.extraction.reading import BandHash, SceneReader
 from spex_nb.ground import Ground
-from spex_nb.indices import compute_index
+from spex_nb.indices import compute_index, compute_indices
 from spex_nb.targets import TARGETS
 from spex_nb.types import Evidence, Region, Spread
 
@@ -78,7 +78,7 @@ def survey(reader: SceneReader, mask: Any, shown: Sequence[Shown], probability_o
         rows = slice(top, top + part.sizes["y"])
         valid = mask[rows] != MASK_NODATA
         valid_px += int(valid.sum())
-        values = {name: compute_index(part, name).values for name in indices}
+        values = {str(name): layer.values for name, layer in compute_indices(part, indices).items()} if indices else {}
         probability = probability_of(top, part.sizes["y"])
         for one in gathered:
             one.add(rows, valid, values, probability)
@@ -149,7 +149,9 @@ class _Gathered:
     shown: Shown
     index_name: str | None
     """The index that its figures are given in."""
-    sums: dict[str, RegionSums]
+    sums: RegionSums
+    layers: Sequence[str]
+    """What is measured in each region: the probability and indices."""
     inside: _Moments = field(default_factory=_Moments)
     outside: _Moments = field(default_factory=_Moments)
     area_px: int = 0
@@ -160,21 +162,22 @@ class _Gathered:
         name = None if own is None else str(own.name)
         runs = [region.runs for region in shown.regions]
         wanted = [*(["probability"] if shown.layer is not None else []), *([name] if name else []), *usual]
-        return cls(shown, name, {column: RegionSums(runs) for column in dict.fromkeys(wanted)})
+        layers = list(dict.fromkeys(wanted))
+        return cls(shown, name, RegionSums(runs, layers), layers)
 
     @property
     def indices(self) -> list[str]:
-        return [name for name in self.sums if name != "probability"]
+        return [name for name in self.layers if name != "probability"]
 
     @property
     def figures(self) -> dict[str, Any]:
-        return {name: sums.means for name, sums in self.sums.items()}
+        return {name: self.sums.means(name) for name in self.layers}
 
     def add(self, rows: slice, valid: Any, values: Mapping[str, Any], probability: Any) -> None:
         inside = self.shown.mask_of(rows) & valid
         self.area_px += int(inside.sum())
-        for name, sums in self.sums.items():
-            sums.add(rows.start, probability[self.shown.layer] if name == "probability" else values[name])
+        own = {} if self.shown.layer is None else {"probability": probability[self.shown.layer]}
+        self.sums.add(rows.start, {**values, **own})
         if self.index_name is not None:
             self.inside.add(values[self.index_name][inside])
             self.outside.add(values[self.index_name][valid & ~inside])
@@ -198,10 +201,10 @@ class _Gathered:
         regions = self.shown.regions[:EVIDENCE_REGIONS]
         if self.index_name is None:
             return tuple(regions)
-        sums = self.sums[self.index_name]
+        means, spreads = self.sums.means(self.index_name), self.sums.spreads(self.index_name)
         return tuple(
             replace(region, index_name=self.index_name, mean_index=float(mean), spread_index=float(spread))
-            for region, mean, spread in zip(regions, sums.means, sums.spreads, strict=False)
+            for region, mean, spread in zip(regions, means, spreads, strict=False)
         )
 
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from html import escape
 
+from spex_nb.colors import COLORS
 from spex_nb.extraction.explaining import Explanation, mark_of
-from spex_nb.plotting import COLORS
 from spex_nb.targets import TARGETS
 from spex_nb.types import Claim, Evidence, Spread
 from spex_widgets.messages import table

@@ -8,13 +8,12 @@ from typing import Any
 import ipywidgets as ipw
 
 from spex_nb.errors import EmptySceneError, ExtractionCancelledError, InstructionError, JobCancelledError
-from spex_nb.extraction import Extraction, extract, plan_extraction
+from spex_nb.extraction import Extraction, Progress, extract
 from spex_nb.instructions import parse_instruction
 from spex_nb.mask_models import INDEX, usual_model
 from spex_nb.tiling import Window
 from spex_nb.types import Instruction
 from spex_widgets.jobs import Job
-from spex_widgets.listening import heard
 from spex_widgets.messages import block, error_html, quiet
 from spex_widgets.panel import WIDE, Panel, button
 from spex_widgets.state import WorkbenchState
@@ -122,24 +121,18 @@ class InstructionPanel(Panel):
             self._job = None
 
     def _extract(self, asked: Instruction, window: Window, job: Job) -> Extraction:
-        """Extract, in a job; the model is asked whether to go on before each tile, which counts the tiles too."""
+        """Extract, in a job that tells how far it is and passes on what the model says."""
         state = self.state
         job.tell(0, "loading the model")
         model = state.loaded_model()
         job.require_wanted()
         scene = state.scene.spex.window(*window)
         job.tell(0, "planning")
-        tiles, begun = len(plan_extraction(scene, asked, model).tiling.windows), 0
-
-        def is_cancelled() -> bool:
-            nonlocal begun
-            job.tell(begun / tiles, f"tile {min(begun + 1, tiles)} of {tiles}")
-            begun += 1
-            return job.is_cancelled()
-
-        listened = heard(model, lambda piece: job.pass_on(self._hear, piece), job.is_cancelled)
         with state.model_lock:
-            return extract(scene, asked, listened, progress=False, cancel=is_cancelled)
+            return extract(
+                scene, asked, model, progress=lambda at: job.tell(at.done / at.total, _step(at)),
+                hear=lambda piece: job.pass_on(self._hear, piece), cancel=job.is_cancelled,
+            )  # fmt: skip
 
     def _hear(self, piece: str) -> None:
         """Show the explanation as it is written."""
@@ -179,6 +172,11 @@ class InstructionPanel(Panel):
         self.run.disabled, self.cancel.disabled = is_running, not is_running
         self.bar.layout.visibility = "visible" if is_running else "hidden"
         self.state.busy = "extracting" if is_running else ""
+
+
+def _step(at: Progress) -> str:
+    """Return what is being done, in words."""
+    return f"tile {at.done + 1} of {at.total}" if at.done < at.total else at.part
 
 
 def _understood(text: str) -> tuple[Any, str]:
