@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test lab docs lint bench bench-full
+.PHONY: help demo test lessons lab dashboard docs lint bench bench-full
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -11,9 +11,12 @@ help:  ## list the targets
 demo: $(READY)  ## extract from a real and a generated scene what three instructions ask for, write demo_output/
 	$(BIN)/python -m spex_nb.demo
 
-test: $(READY)  ## run all tests and the notebooks
+test: $(READY)  ## run all tests and the lessons
 	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 notebooks
+	$(MAKE) lessons
+
+lessons: $(READY)  ## run all lessons with their solutions, offline; print time and memory; with outputs in build/lessons
+	$(BIN)/python -m tests.run_lessons
 
 lab: $(READY)  ## open JupyterLab on the first notebook
 	$(BIN)/jupyter lab notebooks/01_open_a_scene.ipynb
@@ -22,6 +25,9 @@ docs: $(READY)  ## write the documentation as a site to build/site, with the out
 	rm -rf build/site
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --fresh-env --conf-dir docs/site --doctree-dir build/doctrees . build/site
 	@echo "Open build/site/index.html"
+
+dashboard: $(READY)  ## serve the quickstart as a page of its own, without JupyterLab
+	$(BIN)/voila notebooks/00_quickstart.ipynb --template=spex --Voila.ip=127.0.0.1
 
 lint: $(READY)  ## ruff, ruff format, mypy strict, layers
 	$(BIN)/ruff check .

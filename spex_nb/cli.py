@@ -13,6 +13,7 @@ from spex_nb import __version__
 from spex_nb.cli_doctor import doctor
 from spex_nb.cli_eval import eval_
 from spex_nb.cli_extract import extract, report
+from spex_nb.cli_lessons import lessons
 from spex_nb.cli_options import open_options, scene_options
 from spex_nb.cli_spie import spie
 from spex_nb.cli_train import train
@@ -48,7 +49,7 @@ def main() -> None:
     """Extract land cover by instruction, read scenes, compute indices, build datasets, evaluate models."""
 
 
-for _command in (extract, report, spie, eval_, train, doctor):
+for _command in (extract, report, spie, eval_, train, lessons, doctor):
     main.add_command(_command)
 
 

@@ -14,6 +14,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "evaluation": ("sklearn",),
         "map": ("ipywidgets", "ipyleaflet", "ipyfilechooser", "leafmap"),
         "model": ("torch", "transformers", "safetensors", "tokenizers"),
+        "notebook": ("jupytext", "nbformat"),
         "stac": ("pystac_client",),
     }
 )

@@ -12,6 +12,7 @@ import xarray as xr
 from spex_nb.errors import ExtractionError
 from spex_nb.extraction.prediction import PROMPT_MIN_AREA_PX, prior_of
 from spex_nb.extraction.resampling import resample, zoom_tile, zoom_to
+from spex_nb.heeding import heed
 from spex_nb.mask_models import IndexModel
 from spex_nb.prompts import build_prompt
 from spex_nb.regions import find_regions
@@ -78,6 +79,7 @@ def refine_window(
     (logits,) = model.predict(
         zoomed, [target], [build_prompt(target, regions)], priors=[mask], points=[own.clicks], boxes=[own.boxes]
     )
+    logits = heed(logits, zoomed, own.clicks, own.boxes)
     limit = np.log(threshold / (1 - threshold))
     return (_on_pixels(logits, valid, tile.spex.shape) > limit) & tile.spex.valid.values
 

@@ -45,6 +45,17 @@ def test_a_click_changes_its_window_and_nothing_else(fake_model: Any) -> None:
     assert (replaced[:10] == mask[:10]).all()
 
 
+def test_the_checkpoint_that_ships_gives_way_to_a_click() -> None:
+    pytest.importorskip("torch", reason="the model needs the extra [model]")
+    scene, tiny, whole = sample_scene("river_10m"), load_mask_model("tiny"), (0, 0, 320, 320)
+    plain = refine_window(scene, tiny, "water", whole, Hints())
+    lake, river = np.s_[35:90, 205:255], np.s_[110:210]
+    clicked = refine_window(scene, tiny, "water", whole, Hints(((230.5, 62.5, False),)))
+    assert plain[lake].mean() > 0.7
+    assert clicked[lake].mean() < 0.05
+    assert np.array_equal(clicked[river], plain[river])
+
+
 def test_a_model_of_coarser_pixels_gets_coarser_clicks(fake_model: Any) -> None:
     fake_model.gsd_m = 20.0
     refine_window(sample_scene("river_10m"), fake_model, "water", (0, 0, 64, 64), Hints(((33.0, 17.0, True),)))

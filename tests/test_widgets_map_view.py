@@ -51,6 +51,11 @@ def move(view: MapView, bounds: tuple[float, float, float, float], zoom: float) 
             view.map.set_trait(name, value)
 
 
+def interact(view: MapView, kind: str, lat: float, lon: float) -> None:
+    """Tell what a hand did, as the browser would say it."""
+    view.map._handle_leaflet_event(view.map, {"event": "interaction", "type": kind, "coordinates": [lat, lon]}, [])
+
+
 def layer(view: MapView, name: str) -> Any:
     return next(layer for layer in view.map.layers if layer.name == name)
 
@@ -197,11 +202,11 @@ def test_a_click_tells_the_pixel(view: MapView) -> None:
     clicks: list[Any] = []
     view.on_click(lambda *position: clicks.append(position))
     degrees = np.degrees(10 / 6_378_137.0)  # a pixel of a scene without CRS is ten metres of Web Mercator
-    view._on_interaction(type="click", coordinates=[-20.5 * degrees, 7.25 * degrees])
+    interact(view, "click", -20.5 * degrees, 7.25 * degrees)
     (row, col, x, y), *_ = clicks
     assert (row, col) == (20, 7)
     assert (x, y) == pytest.approx((7.25, 20.5), abs=1e-3)
-    view._on_interaction(type="click", coordinates=[5, 5])
+    interact(view, "click", 5, 5)
     assert len(clicks) == 1
 
 
@@ -209,7 +214,7 @@ def drag(view: MapView, *pixels: tuple[float, float]) -> None:
     degrees = np.degrees(10 / 6_378_137.0)
     kinds = ["mousedown", *["mousemove"] * (len(pixels) - 2), "mouseup"]
     for kind, (col, row) in zip(kinds, pixels, strict=True):
-        view._on_interaction(type=kind, coordinates=[-row * degrees, col * degrees])
+        interact(view, kind, -row * degrees, col * degrees)
 
 
 def test_a_dragged_box_is_a_window(view: MapView) -> None:
@@ -250,8 +255,8 @@ def test_regions_are_outlined_selected_and_found() -> None:
 
 
 def test_of_very_many_regions_the_largest_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spex_widgets.map_view.MANY_REGIONS", 3)
-    monkeypatch.setattr("spex_widgets.map_view.LARGEST_SHOWN", 2)
+    monkeypatch.setattr("spex_widgets.outlines.MANY_REGIONS", 3)
+    monkeypatch.setattr("spex_widgets.outlines.LARGEST_SHOWN", 2)
     scene = sample_scene("sentinel2_crop")
     mask = np.zeros((300, 300), bool)
     for i in range(5):
@@ -267,7 +272,7 @@ def test_of_very_many_regions_the_largest_are_shown(monkeypatch: pytest.MonkeyPa
 def test_a_basemap_out_of_reach_is_said_once(view: MapView, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     view.on_notice = said.append
-    monkeypatch.setattr("spex_widgets.map_view._is_reachable", lambda _url: False)
+    monkeypatch.setattr("spex_widgets.map_view.is_reachable", lambda _url: False)
     view.set_basemap("OpenStreetMap")
     view.set_basemap("OpenStreetMap")
     assert said == ["The basemap OpenStreetMap cannot be reached from here; the map works without it."]

@@ -197,6 +197,41 @@ def test_closing_frees_scene_state_widgets_and_threads(recording_map: Any) -> No
     assert len(_instances) <= before
 
 
+def test_working_neither_makes_nor_closes_a_widget() -> None:
+    # A page that is still loading waits for ever for a widget that is closed meanwhile.
+    bench = Workbench("river_10m", "index", executor=Here())
+    before = set(_instances)
+    extract(bench)
+    for layer in ("probability", "mask"):
+        bench.layers.layer.value = layer
+    bench.panels["Result"].regions.value = 0
+    bench.panels["Scene"].index.value = "NDVI"
+    bench.panels["Index"].target.value = "vegetation"
+    bench.panels["Index"].stop.click()
+    bench.panels["Edit"].delete.click()
+    bench.panels["Edit"].undo.click()
+    extract(bench, "vegetation")
+    bench.panels["Scene"].open_sample.click()
+    assert set(_instances) == before
+    bench.close()
+
+
+def test_when_a_page_shows_the_map_all_is_said_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Workbench("river_10m", "index", executor=Here())
+    said: list[Any] = []
+    monkeypatch.setattr("ipywidgets.Widget.send_state", lambda one, key=None: said.append((one, key)))
+    for name, value in {"west": 9.0, "south": 49.6, "east": 9.1, "north": 49.7}.items():
+        bench.map.set_trait(name, value)
+    again = [one for one, key in said if key is None]
+    for shown in (bench.head, bench.panels["Result"].head, bench.panels["Result"].regions, bench.layers.layer):
+        assert again.count(shown) == 1
+    assert [name for name in ("scene", "mask", "regions") for one in again if getattr(one, "name", "") == name] == [
+        "scene", "mask", "regions",
+    ]  # fmt: skip
+    assert (bench.map, ["layers", "controls"]) in said
+    bench.close()
+
+
 def test_the_model_that_ships_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     import spex_widgets.state as home
 

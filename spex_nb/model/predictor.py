@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -61,7 +61,7 @@ class SpexPredictor:
         self._kept: tuple[object, ImageFeatures] | None = None
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, *, device: str | None = None, **options: Any) -> SpexPredictor:
+    def from_pretrained(cls, name: str | Path, *, device: str | None = None, **options: Any) -> Self:
         """Load model and processor.
 
         Args:

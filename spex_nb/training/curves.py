@@ -80,11 +80,30 @@ def curve(lines: Sequence[Line], name: str) -> tuple[list[int], list[float]]:
     return [int(line["step"]) for line in known], [line[name] for line in known]
 
 
+class LiveCurves:
+    """Draws loss and IoU in a notebook while they are made: pass it as ``on_log``."""
+
+    def __init__(self) -> None:
+        self._lines: list[Line] = []
+        self._shown: Any = None
+
+    def __call__(self, line: Line) -> None:
+        """Draw the curves anew in the place where they stand."""
+        from IPython.display import display
+
+        self._lines.append(line)
+        picture = plot_curves(self._lines)
+        if self._shown is None:
+            self._shown = display(picture, display_id=True)
+        else:
+            self._shown.update(picture)
+
+
 def plot_curves(lines: Sequence[Line]) -> Figure:
     """Draw loss and IoU by step, as far as they are known."""
-    from matplotlib.figure import Figure
+    from spex_nb.plotting import Picture
 
-    figure = Figure(figsize=(9, 3), layout="constrained")
+    figure = Picture(figsize=(9, 3), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot(*curve(lines, "loss"), color="#0072B2")
     left.set(xlabel="step", ylabel="loss")

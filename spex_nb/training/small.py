@@ -21,6 +21,7 @@ from spex_nb.training.landscapes import generated_scenes
 from spex_nb.training.running import StageResult, run_stage
 from spex_nb.training.samples import Asking, prior_mask
 from spex_nb.training.stages import Stage
+from spex_nb.training.wordless import WordlessPredictor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,7 +38,7 @@ class SmallRun:
     """What a small run gives.
 
     Attributes:
-        result: Of the stage: its checkpoint can be used at once.
+        result: Of the stage, with checkpoint and curves.
         data: Folder of the dataset.
         index_iou: IoU of the spectral prior on the places held out, by target; those that no index shows are not there.
     """
@@ -51,6 +52,10 @@ class SmallRun:
         """IoU of the model on the same places after the last measurement, by target."""
         last = {name: curve(self.result.curves, f"iou_{name}")[1] for name in TARGETS}
         return {name: values[-1] for name, values in last.items() if values}
+
+    def model(self) -> WordlessPredictor:
+        """Load what was trained: it segments, and has learned no words."""
+        return WordlessPredictor.from_pretrained(self.result.folder)
 
     def plot(self) -> Figure:
         """Draw loss and IoU by step."""

@@ -1,32 +1,44 @@
-"""The map's pictures of a 10,000² scene: first pixels, a pan, bytes, memory; beside warping what is seen by GDAL."""
+"""The map of a 10,000² scene: first pixels, pans, a live threshold, bytes, memory; and a click that the model heeds."""
 
 from __future__ import annotations
 
+import base64
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 import rasterio.shutil
+import torch
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
+from spex_widgets import MapView, Workbench
+from spex_widgets.jobs import Here
 
+from spex_nb import load_mask_model, spectral_prior
 from spex_nb.pyramids import Pyramid
-from spex_nb.rendering import encode_webp, measure_stretch, render_scene
+from spex_nb.refining import Hints, refine_window
+from spex_nb.rendering import encode_webp
 from spex_nb.web_grid import WEB_MERCATOR, View, WebGrid
-from tests.benchmarks.bench_indices import row
+from tests.benchmarks.bench_indices import best_of, row, scene_of
 
 SIDE = 10_000
 SIZE_PX = (800, 1200)
 PANS = 50
-BANDS = ("red", "green", "blue")
+BANDS = ("green", "red", "nir")
+SHOWN = ("nir", "red", "green")
+CLICKED_PX = 512
+WAVES_UM = {"blue": 0.49, "green": 0.56, "red": 0.66, "nir": 0.83}
+THREADS = 2
+Bounds = tuple[float, float, float, float]
 
 
 def write_scenes(folder: Path, side: int) -> tuple[Path, Path]:
-    """Write red, green and blue, uint16: as a file without overviews, and as a COG."""
+    """Write green, red and nir, uint16: as a file without overviews, and as a COG."""
     plain, cog = folder / "plain.tif", folder / "cog.tif"
     rng = np.random.default_rng(0)
     profile = {"driver": "GTiff", "tiled": True, "blockxsize": 512, "blockysize": 512, "crs": "EPSG:32632"}
@@ -39,26 +51,58 @@ def write_scenes(folder: Path, side: int) -> tuple[Path, Path]:
             window = rasterio.windows.Window(0, top, side, rows)
             file.write(rng.integers(200, 4000, (3, rows, side), "uint16"), window=window)
         file.descriptions = BANDS
+        file.scales = [1e-4] * 3
     rasterio.shutil.copy(plain, cog, driver="COG", compress="deflate")
     return plain, cog
 
 
-def first_pixels(path: Path) -> bytes:
-    """Open a scene and draw all of it."""
-    pyramid = Pyramid(path, scale=1e-4)
-    view = View(WebGrid(pyramid.grid).bounds_lonlat, SIZE_PX)
-    return encode_webp(render_scene(pyramid, view, BANDS, measure_stretch(pyramid, BANDS)))
+def move(map_: Any, bounds: Bounds) -> None:
+    """Move a map as the browser would say it."""
+    with map_.hold_trait_notifications():
+        map_.zoom = float(np.log2(360 / 256 * SIZE_PX[1] / (bounds[2] - bounds[0])))
+        for name, value in zip(("west", "south", "east", "north"), bounds, strict=True):
+            map_.set_trait(name, value)
 
 
-def warp_first(path: Path) -> bytes:
-    """Draw all of a scene by warping it as a whole, as a tile server does, one picture instead of tiles."""
-    pyramid = Pyramid(path, scale=1e-4)
-    view = View(WebGrid(pyramid.grid).bounds_lonlat, SIZE_PX)
-    height, width = SIZE_PX
-    options = {"crs": WEB_MERCATOR, "transform": view.transform, "height": height, "width": width}
-    with rasterio.open(path) as file, WarpedVRT(file, resampling=Resampling.nearest, add_alpha=True, **options) as vrt:
-        pixels = vrt.read()
-    return encode_webp((pixels // 16).clip(0, 255).astype(np.uint8).transpose(1, 2, 0))
+def bounds_of(path: Path) -> Bounds:
+    """Return the bounds of a scene."""
+    return WebGrid(Pyramid(path).grid).bounds_lonlat
+
+
+def first_pixels(path: Path, executor: Executor) -> MapView:
+    """Open a scene on a map that shows all of it."""
+    view = MapView(executor=executor)
+    view.set_scene(path)
+    view.show_composite(SHOWN)
+    move(view.map, bounds_of(path))
+    assert sent(view, "scene") > 0
+    return view
+
+
+def sent(view: MapView, name: str) -> int:
+    """Return the bytes of the picture that a layer shows."""
+    return len(next((layer.url for layer in view.map.layers if layer.name == name), ""))
+
+
+def warp(path: Path, bounds: Bounds) -> bytes:
+    """Draw a view by warping the file, as a tile server does, one picture instead of tiles."""
+    with rasterio.open(path) as source:
+        view, (height, width) = View(bounds, SIZE_PX), SIZE_PX
+        options = {"crs": WEB_MERCATOR, "transform": view.transform, "height": height, "width": width}
+        with WarpedVRT(source, resampling=Resampling.nearest, add_alpha=True, **options) as vrt:
+            return data_uri(vrt.read())
+
+
+def read_all(path: Path) -> bytes:
+    """Draw a scene by reading all of it, as one would for an ImageOverlay of one's own."""
+    with rasterio.open(path) as file:
+        pixels = file.read()
+    step = -(-max(pixels.shape) // max(SIZE_PX))
+    return data_uri(pixels[:, ::step, ::step])
+
+
+def data_uri(pixels: Any) -> bytes:
+    return base64.b64encode(encode_webp((pixels // 16).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)))
 
 
 def seconds(work: Callable[..., Any], *args: Any) -> float:
@@ -68,41 +112,83 @@ def seconds(work: Callable[..., Any], *args: Any) -> float:
     return time.perf_counter() - start
 
 
-def pans(path: Path) -> tuple[float, float, float]:
-    """Return of pans at full detail: median seconds, median kB sent, and by how many MB memory grew over all."""
-    pyramid = Pyramid(path, scale=1e-4)
-    west, south, east, north = WebGrid(pyramid.grid).bounds_lonlat
-    stretch = measure_stretch(pyramid, BANDS)
+def panned(bounds: Bounds) -> Iterator[Bounds]:
+    """Yield views at full detail, from one corner of a scene towards another."""
+    west, south, east, north = bounds
     width, height = 0.12 * (east - west), 0.08 * (north - south)
-    process, taken, sent = psutil.Process(), [], []
-    before = process.memory_info().rss
     for frac in np.linspace(0, 0.85, PANS):
         left, bottom = west + frac * (east - west), south + frac * (north - south)
-        start = time.perf_counter()
-        picture = render_scene(pyramid, View((left, bottom, left + width, bottom + height), SIZE_PX), BANDS, stretch)
-        sent.append(len(encode_webp(picture)))
-        taken.append(time.perf_counter() - start)
-    return float(np.median(taken)), float(np.median(sent)) / 1024, (process.memory_info().rss - before) / 2**20
+        yield left, bottom, left + width, bottom + height
+
+
+def pan_rows(path: Path, what: str, scene_mb: float) -> list[dict[str, str]]:
+    """Measure pans at full detail: seconds, kB sent, and by how many MB the kernel grew over all."""
+    view, bounds = first_pixels(path, Here()), bounds_of(path)
+    process, taken, sizes = psutil.Process(), [], []
+    before = process.memory_info().rss
+    for seen in panned(bounds):
+        taken.append(seconds(move, view.map, seen))
+        sizes.append(sent(view, "scene"))
+    grown = (process.memory_info().rss - before) / 2**20
+    warped = [seconds(warp, path, seen) for seen in [*panned(bounds)][::5]]
+    view.close()
+    pan, size, raw = np.median(taken), np.median(sizes) / 1024, SIZE_PX[0] * SIZE_PX[1] * 4 / 1024
+    return [
+        row(f"{what} COG, a pan at full detail; other: warp what is seen", pan, np.median(warped), "s", "none"),
+        row(f"{what} COG of noise, a picture sent; other: uncompressed", size, raw, "kB", "none"),
+        row(f"{what} COG, growth of the kernel in {PANS} pans; other: the scene", grown, scene_mb, "MB", "none"),
+    ]
+
+
+def threshold_row(path: Path, what: str) -> dict[str, str]:
+    """Measure a move of the threshold's slider: prior, regions, prompt and picture of what is seen, at full detail."""
+    bench = Workbench(path, "index", executor=Here())
+    panel = bench.panels["Index"]
+    move(bench.map, next(panned(bounds_of(path))))
+    panel.target.value = "water"
+    low, high = panel.slider.min, panel.slider.max
+    taken = []
+    for frac in np.linspace(0.2, 0.8, 9):
+        taken.append(seconds(setattr, panel.slider, "value", low + frac * (high - low)))
+        assert sent(bench.view, "live mask") > 0
+    other = seconds(whole_prior, bench.state.scene)
+    bench.close()
+    what = f"{what}, the threshold moved for what is seen; other: the whole scene"
+    return row(what, np.median(taken), other, "s", "≤ 0.3 s")
+
+
+def whole_prior(scene: Any) -> Any:
+    return spectral_prior(scene, "water", threshold=0.1).mask.compute()
+
+
+def click_row() -> dict[str, str]:
+    """Measure one click on a tile that `tiny` knows already, beside asking it anew."""
+    torch.set_num_threads(THREADS)
+    scene, model = scene_of(CLICKED_PX), load_mask_model("tiny")
+    for name, wave in WAVES_UM.items():
+        scene[name].attrs = {"wavelength_um": wave, "width_um": 0.06}
+    window, click = (0, 0, CLICKED_PX, CLICKED_PX), Hints(((200.5, 200.5, True),))
+
+    def anew() -> None:
+        model._kept = None
+        refine_window(scene, model, "water", window, click)
+
+    clicked, asked = best_of(5, lambda: refine_window(scene, model, "water", window, click), anew)
+    return row(f"a click on {CLICKED_PX}², `tiny`, CPU; other: a tile it never saw", clicked, asked, "s", "≤ 1 s")
 
 
 def run(side: int = SIDE) -> list[dict[str, str]]:
     """Return the measured rows."""
+    what, scene_mb = f"map, {side:,}² × 3 uint16", side * side * 6 / 2**20
     with tempfile.TemporaryDirectory() as folder:
         plain, cog = write_scenes(Path(folder), side)
-        firsts = {path: (seconds(first_pixels, path), seconds(warp_first, path)) for path in (cog, plain)}
-        taken, kilobytes, grown = pans(cog)
-        raw = SIZE_PX[0] * SIZE_PX[1] * 4 / 1024
-    what, scene = f"map, {side:,}² × 3 uint16", side * side * 6 / 2**20  # MB, as it lies in memory
-    return [
-        row(f"{what} COG, first pixels; other: warp the scene", *firsts[cog], "s", "none"),
-        row(f"{what} without overviews, first pixels; other: warp the scene", *firsts[plain], "s", "none"),
-        row(f"{what} COG, a pan at full detail; other: first pixels", taken, firsts[cog][0], "s", "none"),
-        row(f"{what} COG of noise, a picture sent; other: uncompressed", kilobytes, raw, "kB", "none"),
-        row(
-            f"{what} COG, memory grown after {PANS} pans; other: the scene",
-            grown,
-            scene,
-            "MB",
-            "none",
-        ),
-    ]
+        first_pixels(cog, Here()).close()  # imports what it needs
+        firsts = [seconds(lambda path=path: first_pixels(path, Here()).close()) for path in (cog, plain)]
+        warped, read = seconds(warp, cog, bounds_of(cog)), seconds(read_all, plain)
+        return [
+            row(f"{what} COG, first pixels; other: warp the scene", firsts[0], warped, "s", "none"),
+            row(f"{what} without overviews, first pixels; other: read all of it", firsts[1], read, "s", "none"),
+            *pan_rows(cog, what, scene_mb),
+            threshold_row(cog, what),
+            click_row(),
+        ]

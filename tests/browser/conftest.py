@@ -18,7 +18,10 @@ from typing import Any
 
 import pytest
 
-NOTEBOOKS = Path(__file__).parent.parent.parent / "notebooks"
+ROOT = Path(__file__).parent.parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+TEMPLATES = ROOT / "widgets" / "jupyter"
+"""Where Voila finds the page that is installed with the package, as it stands in this checkout."""
 QUIET = [
     "--headless",
     "--no-sandbox",
@@ -69,8 +72,8 @@ def lab_under_base_url(notebooks: Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def voila(notebooks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve notebooks that tests write by Voila; return the address to which the name of one is added."""
-    command = ["-m", "voila", str(notebooks), "--no-browser", "--Voila.ip=127.0.0.1", "--show_tracebacks=True"]
+    """Serve notebooks that tests write as `make dashboard` does; return the address to which a name is added."""
+    command = ["-m", "voila", str(notebooks), "--template=spex", "--no-browser", "--Voila.ip=127.0.0.1"]
     with _serving(tmp_path_factory.mktemp("voila"), command) as address:
         yield f"{address}/voila/render"
 
@@ -101,8 +104,9 @@ def _serving(root: Path, command: list[str], base: str = "/") -> Iterator[str]:
         port = free.getsockname()[1]
     with (root / "server.log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, *command, f"--port={port}"], stdout=log, stderr=log, start_new_session=True, cwd=root
-        )
+            [sys.executable, *command, f"--port={port}"], stdout=log, stderr=log, start_new_session=True, cwd=root,
+            env=os.environ | {"JUPYTER_PATH": str(TEMPLATES)},
+        )  # fmt: skip
     address = f"http://127.0.0.1:{port}{base}".rstrip("/")
     try:
         _wait(f"{address}/api" if "jupyterlab" in command else address, root / "server.log")

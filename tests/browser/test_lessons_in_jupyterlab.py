@@ -28,8 +28,8 @@ def run_all(page: Any, lab: str, lesson: str) -> None:
 def test_the_first_lesson_shows_its_pictures(page: Any, lab: str) -> None:
     run_all(page, lab, "01_open_a_scene")
     pictures = page.locator(".jp-OutputArea-output img")
-    pictures.nth(3).wait_for(timeout=120_000)
-    assert pictures.count() == 4
+    pictures.nth(8).wait_for(timeout=120_000)
+    assert pictures.count() == 9
     assert page.locator(ERRORS).count() == 0
     pictures.nth(1).scroll_into_view_if_needed()
     ARTIFACTS.mkdir(exist_ok=True)
@@ -47,7 +47,7 @@ def test_in_the_third_lesson_a_threshold_changes_what_the_model_is_told(page: An
     prompt.wait_for(timeout=120_000)
     told = prompt.inner_text()
     assert told.count("Size of area") == 2
-    page.locator(".jp-OutputArea-output img").nth(4).wait_for(timeout=120_000)  # the explorer's two, and three below
+    page.locator(".jp-OutputArea-output img").nth(6).wait_for(timeout=120_000)  # the explorer's two, and five below
     slider = page.locator(".noUi-handle")
     slider.focus()
     slider.press("End")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -37,7 +39,19 @@ class Slow:
         yield "Water covers 99 % of the scene. "
         yield "<img src=x onerror=window.evil=1>"
 """
-WATER = np.array([0, 114, 178])
+WHEN_THE_PAGE_KNOWS_ITS_WIDGETS = """
+import asyncio
+from ipywidgets import Widget
+tell = Widget._handle_control_comm_msg
+def tell_and_start(message):
+    tell(message)
+    bench.state.text = "water"
+    asyncio.get_running_loop().call_soon(bench.panels["Instruct"].start)
+Widget._handle_control_comm_msg = tell_and_start
+"""
+"""Then it does not listen to them yet: it still loads what draws them."""
+WATER, VEGETATION = (0, 114, 178), (0, 158, 115)
+"""Colours of their masks, which no scene has."""
 
 
 def notebook(folder: Path, name: str, *cells: str) -> None:
@@ -69,20 +83,54 @@ def press(page: Any, text: str) -> None:
     page.locator("button:visible", has_text=text).first.click()
 
 
+def seen(page: Any) -> Any:
+    """Return the map as it is on the screen: uint8 [H, W, 3]."""
+    return np.round(imread(io.BytesIO(page.locator(".leaflet-container").screenshot()))[..., :3] * 255).astype(int)
+
+
+def different_colors(page: Any) -> int:
+    """Return how many colours the map has, roughly: an empty one has a handful."""
+    return len(np.unique(seen(page).reshape(-1, 3) // 8, axis=0))
+
+
+def pictures(page: Any) -> int:
+    """Return how many pictures lie on the map."""
+    return int(page.locator(".leaflet-image-layer[src^='data:image/']").count())
+
+
+def share_of(page: Any, color: tuple[int, int, int]) -> float:
+    return float((np.abs(seen(page) - color).max(axis=-1) <= 2).mean())
+
+
 def bluish(page: Any) -> float:
     """Return the share of the map that has the hue of water as it is drawn over any scene."""
-    seen = imread(io.BytesIO(page.locator(".leaflet-container").screenshot()))[..., :3] * 255
-    return float(((seen[..., 2] - seen[..., 0] > 50) & (seen[..., 2] > seen[..., 1] + 20)).mean())
+    red, green, blue = seen(page).transpose(2, 0, 1)
+    return float(((blue - red > 50) & (blue > green + 20)).mean())
+
+
+def wait_for_more(page: Any, share: Callable[[], float], least: float) -> float:
+    """Wait until more of the map has a colour; return how much."""
+    for _ in range(120):
+        if (now := share()) > least:
+            return now
+        page.wait_for_timeout(500)
+    raise AssertionError(f"{now:.3f} of the map has the colour, expected more than {least:.3f}")
+
+
+def wait_for_color(page: Any, color: tuple[int, int, int]) -> float:
+    return wait_for_more(page, lambda: share_of(page, color), 0.004)
 
 
 def wait_for_blue(page: Any, more_than: float) -> float:
-    """Wait until more of the map is blue."""
-    for _ in range(120):
-        share = bluish(page)
-        if share > more_than:
-            return share
-        page.wait_for_timeout(500)
-    raise AssertionError(f"only {share:.3f} of the map is blue, expected more than {more_than:.3f}")
+    return wait_for_more(page, lambda: bluish(page), more_than)
+
+
+def hosts_asked(page: Any) -> Callable[[], set[str | None]]:
+    """Return what says which hosts the page has asked so far."""
+    urls: list[str] = []
+    page.on("request", lambda request: urls.append(request.url))
+    page.on("websocket", lambda socket: urls.append(socket.url))
+    return lambda: {urlparse(url).hostname for url in urls if url.startswith(("http", "ws"))}
 
 
 def keep(page: Any, name: str) -> None:
@@ -95,8 +143,7 @@ def test_from_an_instruction_to_a_corrected_map_and_a_file(  # noqa: PLR0915 (on
     page: Any, lab_under_base_url: str, notebooks: Path, tmp_path: Path
 ) -> None:
     notebook(notebooks, "bench", f"{MODEL}\nmodel = Slow()\nbench = Workbench('river_10m', model)\nbench")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    asked = hosts_asked(page)
     open_all(page, lab_under_base_url, "bench")
     box = page.locator("textarea[placeholder^='such as']")
     box.fill("water")
@@ -132,8 +179,7 @@ def test_from_an_instruction_to_a_corrected_map_and_a_file(  # noqa: PLR0915 (on
     press(page, "Save session")
     page.get_by_text("Session saved").wait_for()
     keep(page, "export")
-    outside = {urlparse(url).hostname for url in asked if url.startswith(("http", "ws"))} - {"127.0.0.1"}
-    assert outside == set()
+    assert asked() == {"127.0.0.1"}
 
     notebook(notebooks, "again", f"from spex_widgets import Workbench\nbench = Workbench('river_10m', 'index')\n"
              f"bench.reopen({str(tmp_path / 'session.spex')!r})\nbench")  # fmt: skip
@@ -154,16 +200,67 @@ def test_a_slow_run_is_cancelled_while_the_kernel_answers(page: Any, lab_under_b
     page.locator(".said", has_text="water bodies").first.wait_for()
     press(page, "Extract")
     page.get_by_text("tile 2 of").wait_for()
+    assert page.locator("button:visible", has_text="Extract").is_disabled()
+    box.fill("lakes in the north")  # while the model thinks
+    said = page.locator(".said", has_text="in the north").first
+    said.wait_for()
+    assert page.get_by_text(re.compile(r"tile \d of")).count() == 1
+    assert "north" in said.inner_text()
     press(page, "Cancel")
     page.get_by_text("Cancelled.").wait_for()
-    box.fill("lakes in the north")
-    page.locator(".said", has_text="in the north").first.wait_for()
+    assert pictures(page) == 1  # the scene, and no mask of the tiles that were done
+    assert page.locator("button:visible", has_text="Extract").is_enabled()
+
+
+@pytest.mark.browser
+def test_voila_shows_what_was_found_while_its_page_was_loading(page: Any, voila: str, notebooks: Path) -> None:
+    asked = hosts_asked(page)
+    shown = f"{MODEL}\nbench = Workbench('river_10m', Slow())\nbench.state.opacity = 1.0\nbench"
+    notebook(notebooks, "dashboard", shown, WHEN_THE_PAGE_KNOWS_ITS_WIDGETS)
+    page.set_default_timeout(PATIENCE_MS)
+    drawing = re.compile(r"(jupyter-leaflet|jupyterlab-manager)/static/\d+\.")
+    page.route(drawing, lambda route: (page.wait_for_timeout(3000), route.continue_()))
+    page.goto(f"{voila}/dashboard.ipynb")
+    page.get_by_text("Evidence").first.wait_for()
+    assert wait_for_color(page, WATER) > 0.004
+    assert different_colors(page) > 200
+    keep(page, "voila_loaded")
+    assert asked() == {"127.0.0.1"}
+
+
+@pytest.mark.browser
+def test_the_dashboard_answers_an_instruction_in_voila(page: Any, voila: str, notebooks: Path) -> None:
+    asked = hosts_asked(page)
+    shutil.copy(QUICKSTART, notebooks)
+    page.set_default_timeout(PATIENCE_MS)
+    page.set_viewport_size({"width": 1500, "height": 1000})
+    page.goto(f"{voila}/{QUICKSTART.name}")
+    page.get_by_text("Evidence").first.wait_for()
+    assert different_colors(page) > 200
+    wait_for_blue(page, 0.005)
+    assert share_of(page, VEGETATION) == 0
+    page.get_by_role("slider").first.press("End")  # opaque, so that colours are exact
+    turn_to(page, "Instruct")
+    box = page.locator("textarea[placeholder^='such as']")
+    box.fill("vegetation <img src=x onerror=window.evil=1>")
+    page.get_by_role("alert").first.wait_for()
+    box.fill("vegetation")
+    page.locator(".said", has_text="vegetation").first.wait_for()
+    press(page, "Extract")
+    assert wait_for_color(page, VEGETATION) > 0.01
+    assert page.evaluate("window.evil") is None
+    keep(page, "voila")
+    assert asked() == {"127.0.0.1"}
 
 
 @pytest.mark.browser
 def test_behind_a_prefix_the_quickstart_shows_its_mask(page: Any, lab_under_base_url: str, notebooks: Path) -> None:
     shutil.copy(QUICKSTART, notebooks)
+    asked = hosts_asked(page)
     open_all(page, lab_under_base_url, "00_quickstart")
     page.get_by_text("Evidence").first.wait_for()
-    wait_for_blue(page, 0.005)
+    assert wait_for_blue(page, 0.005) < 0.2  # a river and a lake, and nothing else
+    assert different_colors(page) > 200
+    assert pictures(page) == 2  # scene and mask
+    assert asked() == {"127.0.0.1"}
     keep(page, "quickstart")

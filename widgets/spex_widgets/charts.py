@@ -43,6 +43,24 @@ def histogram(values: Any, threshold: float, label: str) -> str:
     return _svg(f'<g fill="#56738a">{bars}</g>{line}{_ends(low, high, label)}', told)
 
 
+def color_bar(name: str, colors: Any, limits: tuple[float, float]) -> str:
+    """Return what the colours of an index mean.
+
+    Args:
+        name: Of the index.
+        colors: RGB from low to high, uint8 [N, 3].
+        limits: Values of the first and the last.
+    """
+    stops = ", ".join("#{:02x}{:02x}{:02x}".format(*color) for color in colors.tolist())
+    low, high = limits
+    return (
+        f"<div role='img' aria-label='colours of {escape(name)}'><b>{escape(name)}</b>"
+        f"<div style='width:160px;height:10px;background:linear-gradient(to right, {stops})'></div>"
+        f"<span style='display:flex;justify-content:space-between'><span>{low:.2f}</span>"
+        f"<span>{high:.2f}</span></span></div>"
+    )
+
+
 def lines(series: Mapping[str, Points], across: str, up: str) -> str:
     """Return lines through points (x, y), each with its name.
 

@@ -80,10 +80,11 @@ class Jobs:
 
     Args:
         executor: Where the work is done; threads of its own if not given.
+        threads: Number of those.
     """
 
-    def __init__(self, executor: Executor | None = None) -> None:
-        self._given, self._own = executor, None if executor else ThreadPoolExecutor(THREADS, "spex")
+    def __init__(self, executor: Executor | None = None, threads: int = THREADS) -> None:
+        self._given, self._own = executor, None if executor else ThreadPoolExecutor(threads, "spex")
         self._running: set[Job] = set()
         self._is_closed = False
 

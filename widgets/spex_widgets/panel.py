@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -79,12 +79,17 @@ def button(text: str, tooltip: str, action: Callable[..., None], **options: Any)
     return made
 
 
+def every(widgets: Iterable[Any]) -> Iterator[Any]:
+    """Yield widgets with all that they hold, inner ones first."""
+    for widget in widgets:
+        yield from every(getattr(widget, "children", ()))
+        parts = getattr(widget, "layout", None), getattr(widget, "style", None)
+        yield from (part for part in parts if isinstance(part, ipw.Widget))
+        yield widget
+
+
 def close_all(widgets: Iterable[Any]) -> None:
     """Close widgets with all that they hold: ipywidgets keeps each one alive until it is closed."""
-    for widget in widgets:
-        close_all(getattr(widget, "children", ()))
-        widget.unobserve_all()
-        for part in (getattr(widget, "layout", None), getattr(widget, "style", None)):
-            if part is not None and hasattr(part, "close"):
-                part.close()
-        widget.close()
+    for one in [*every(widgets)]:
+        one.unobserve_all()
+        one.close()

@@ -19,7 +19,7 @@ from spex_widgets.layers_panel import LayersPanel
 from spex_widgets.map_link import MapLink
 from spex_widgets.messages import STYLE, block
 from spex_widgets.origins import Origin, origin_of
-from spex_widgets.panel import close_all
+from spex_widgets.panel import close_all, every
 from spex_widgets.result_panel import ResultPanel
 from spex_widgets.scene_panel import ScenePanel
 from spex_widgets.session import open_session, save_session
@@ -65,7 +65,7 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         self.layers = LayersPanel(self.state)
         self._link = MapLink(self.state, self.view)
         self._is_own_map = map is None
-        self.view.on_notice = self._show_head
+        self.view.on_notice, self.view.on_shown = self._show_head, self._say_again
         self.tabs = ipw.ToggleButtons(
             options=[*self.panels], value=FIRST if scene is not None else ScenePanel.title,
             tooltips=[f"Show the panel {title}" for title in self.panels], style={"button_width": "auto"},
@@ -103,9 +103,9 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
 
     def _lay_out(self) -> None:
         narrow = {"flex": "1 1 380px", "min_width": "340px", "max_height": "640px", "overflow": "auto"}
-        side = ipw.VBox([self.tabs, self.shown], layout=narrow)
+        self._side = ipw.VBox([self.tabs, self.shown], layout=narrow)
         self._left = ipw.VBox([self.view.widget, self.layers], layout={"flex": "1 1 520px", "min_width": "320px"})
-        body = ipw.HBox([self._left, side], layout={"flex_flow": "row wrap", "width": "100%"})
+        body = ipw.HBox([self._left, self._side], layout={"flex_flow": "row wrap", "width": "100%"})
         self.children = [ipw.HTML(STYLE, layout={"display": "none"}), self.head, body]
 
     def _turn(self, _change: Any = None) -> None:
@@ -123,6 +123,11 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         if self.state.extraction is not None:
             self.show(ResultPanel.title)
 
+    def _say_again(self) -> None:
+        """Send all but the map once more: what changed while a page was loading its widgets never arrived there."""
+        for one in every((self.head, self.layers, self._side)):
+            one.send_state()
+
     def close(self) -> None:
         """Stop all jobs, and let go of scene, model, files, threads and widgets; a map that was given stays."""
         self._link.close()
@@ -130,7 +135,7 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
             panel.close()
         self.panels = {}
         self.layers.close()
-        self.view.on_notice = _nobody_listens
+        self.view.on_notice, self.view.on_shown = _nobody_listens, _nobody_listens
         self.view.close()
         self.state.close()
         if not self._is_own_map:
@@ -150,7 +155,7 @@ def _opened(scene: Any) -> tuple[Any, Origin]:
     return (scene if is_scene else open_scene(scene)), Origin()
 
 
-def _nobody_listens(_text: str) -> None:
+def _nobody_listens(*_: str) -> None:
     """Keep a map that stays from holding on to the workbench."""
 
 

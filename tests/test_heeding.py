@@ -1,0 +1,81 @@
+"""Clicks and boxes as facts: by numbers worked out by hand on a scene of two halves, and by property."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spex_nb.heeding import NEAR_PX, SURE, heed
+
+SIDE = 160
+
+
+def halves() -> xr.Dataset:
+    """Return a dark upper and a bright lower half, which are more than ``ALIKE`` apart, and a corner without data."""
+    pixels = np.full((SIDE, SIDE), 0.1, np.float32)
+    pixels[SIDE // 2 :] = 0.5
+    pixels[:4, :4] = np.nan
+    return xr.Dataset(dict.fromkeys(("red", "nir"), (("y", "x"), pixels)))
+
+
+def wrong(value: float = -5.0) -> Any:
+    return np.full((SIDE, SIDE), value, np.float32)
+
+
+def test_a_click_that_the_model_missed_is_heeded_and_so_is_what_looks_alike_and_lies_near() -> None:
+    heeded = heed(wrong(), halves(), [(80.5, 40.5, True)])
+    assert heeded[40, 80] == SURE
+    # -5 + 8 / 1.01 * exp(-(d / NEAR_PX)**2 / 2) is zero at 46.1 px
+    assert NEAR_PX == 48
+    assert heeded[40, 80 + 45] > 0 > heeded[40, 80 + 47]
+    assert heeded[40, 80 + 40] == pytest.approx(-5 + 8 / 1.01 * np.exp(-((40 / 48) ** 2) / 2), abs=1e-3)
+    assert (heeded[SIDE // 2 + 1 :] < 0).all()
+    assert (heeded[:4, :4] == -5).all()
+
+
+def test_what_the_model_knew_already_stays_as_it_was() -> None:
+    logits = wrong()
+    logits[:80] = 4
+    assert np.array_equal(heed(logits, halves(), [(80.5, 40.5, True), (80.5, 120.5, False)]), logits)
+    assert heed(logits, halves(), []) is logits
+
+
+def test_one_click_holds_back_another() -> None:
+    alone = heed(wrong(), halves(), [(80.5, 40.5, True)])
+    both = heed(wrong(), halves(), [(80.5, 40.5, True), (100.5, 40.5, False)])
+    assert alone[40, 100] > 0 > both[40, 100]
+    assert both[40, 80] == SURE
+
+
+def test_of_two_clicks_on_a_pixel_the_later_counts_and_one_without_data_not_at_all() -> None:
+    again = heed(wrong(), halves(), [(80.2, 40.2, True), (80.8, 40.8, False)])
+    assert np.array_equal(again, wrong())
+    empty = wrong()
+    empty[:4, :4] = -np.inf
+    assert np.array_equal(heed(empty, halves(), [(1.5, 1.5, True)]), empty)
+    nothing = halves() * np.nan
+    assert heed(wrong(), nothing, [(80.5, 40.5, True)])[40, 81] == -5
+
+
+def test_a_box_means_what_looks_like_its_middle_within_it() -> None:
+    heeded = heed(wrong(), halves(), [], [(20.0, 10.0, 150.0, 90.0)])
+    assert (heeded[12:78, 22:148] > 0).all()
+    assert (heeded[84:, :] < 0).all()
+    assert np.array_equal(heeded > 0, (heeded > 0) & (np.indices((SIDE, SIDE))[1] >= 20))
+
+
+@given(
+    st.dictionaries(
+        st.tuples(st.integers(5, SIDE - 1), st.integers(5, SIDE - 1)), st.booleans(), min_size=1, max_size=6
+    ),
+    st.floats(-9, 9),
+)
+def test_every_click_is_agreed_with(clicks: dict[tuple[int, int], bool], value: float) -> None:
+    heeded = heed(wrong(value), halves(), [(x + 0.5, y + 0.5, yes) for (x, y), yes in clicks.items()])
+    assert all((heeded[y, x] > 0) == yes for (x, y), yes in clicks.items())
+    assert np.isfinite(heeded).all()
