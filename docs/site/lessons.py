@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from sphinx.application import Sphinx
 
 FOLDER = "notebooks/"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+PROGRESS = "%|"
+"""In what a progress bar says of itself as text."""
 NO_KERNEL = "A widget stands here when the lesson runs in JupyterLab."
 
 
@@ -21,7 +24,7 @@ def show_lesson(app: Sphinx, docname: str, source: list[str]) -> None:
 
 
 def as_page(notebook: str) -> str:
-    """Return a notebook in which a sentence takes the place of widgets and their state: a page has no kernel.
+    """Return a notebook without progress bars, with a sentence in the place of widgets: a page has no kernel.
 
     Args:
         notebook: Its JSON.
@@ -30,10 +33,20 @@ def as_page(notebook: str) -> str:
     read.metadata.setdefault("language_info", {})["pygments_lexer"] = "ipython3"  # knows `!command` and `%magic`
     read.metadata.pop("widgets", None)
     for cell in read.cells:
-        for output in cell.get("outputs", ()):
-            if WIDGET in output.get("data", {}):
-                output.data = {"text/plain": NO_KERNEL}
+        if cell.cell_type == "code":
+            cell.outputs = [_drawn(output) for output in cell.outputs if not _is_progress(output)]
     return str(nbformat.writes(read))
+
+
+def _is_progress(output: Any) -> bool:
+    data = output.get("data", {})
+    return WIDGET in data and PROGRESS in data.get("text/plain", "")
+
+
+def _drawn(output: Any) -> Any:
+    if WIDGET in output.get("data", {}):
+        output.data = {"text/plain": NO_KERNEL}
+    return output
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
