@@ -83,6 +83,11 @@ def test_pages_are_found() -> None:
     assert {"README.md", "CONTRIBUTING.md", "docs/setup.md", "notebooks/00_quickstart.ipynb"} <= set(pages())
 
 
+def test_every_lesson_has_its_place_in_the_day() -> None:
+    day = text_of(ROOT / "docs" / "teaching.md")
+    assert [lesson.name for lesson in (ROOT / "notebooks").glob("*.ipynb") if f"/{lesson.name})" not in day] == []
+
+
 @pytest.mark.parametrize("page", pages())
 def test_every_link_leads_somewhere(page: str) -> None:
     file = ROOT / page

@@ -19,7 +19,8 @@ docs/teaching
 :caption: Lessons
 :glob:
 
-notebooks/*
+notebooks/README
+notebooks/[0-9]*
 ```
 
 ```{toctree}
