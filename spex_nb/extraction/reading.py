@@ -192,7 +192,7 @@ class SceneReader:
         """How many rows `rows` gives at most: no more than a chunk has."""
         fitting = max(1, ROWS_BYTES // (self.scene.spex.shape[1] * self._pixel_bytes))
         in_blocks = 1 << (fitting.bit_length() - 1)  # so that a block of a file, of 2 or 64 or 512 rows, is read once
-        return min(in_blocks, self._tallest)
+        return int(min(in_blocks, self._tallest))
 
     @property
     def rows_bytes(self) -> int:
