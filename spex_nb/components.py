@@ -27,11 +27,11 @@ def label_runs(pixels: Any, connectivity: int) -> tuple[Any, Any]:
     reach = 1 if connectivity == 8 else 0  # noqa: PLR2004
     numbers, count = [], 0
     for runs in blocks:
-        own = _joined(len(runs), *_touching(runs, reach)) + np.int32(count)
+        own = joined(len(runs), *touching(runs, reach)) + np.int32(count)
         numbers.append(own)
         count = int(own.max(initial=count - 1)) + 1
     runs, parts = np.concatenate(blocks), np.concatenate(numbers)
-    return runs, _joined(count, *parts[_seams(runs, tops[1:], reach)])[parts]
+    return runs, joined(count, *parts[_seams(runs, tops[1:], reach)])[parts]
 
 
 def _runs(pixels: Any, top: int) -> Any:
@@ -46,7 +46,7 @@ def _runs(pixels: Any, top: int) -> Any:
     return np.stack([rows[::2] + top, columns[::2], columns[1::2]], 1).astype(np.int32)
 
 
-def _touching(runs: Any, reach: int) -> Any:
+def touching(runs: Any, reach: int) -> Any:
     """Return pairs of runs of neighbouring rows, int [2, M], that meet or pass each other by ``reach``."""
     row, first, end = runs.astype(np.int64).T
     span = end.max(initial=0) + 2  # no run of one row reaches into the keys of the next
@@ -63,11 +63,11 @@ def _seams(runs: Any, tops: Sequence[int], reach: int) -> Any:
     pairs = [np.empty((2, 0), np.int64)]
     for top in tops:
         here = slice(*np.searchsorted(runs[:, 0], (top - 1, top + 1)))
-        pairs.append(_touching(runs[here], reach) + here.start)
+        pairs.append(touching(runs[here], reach) + here.start)
     return np.concatenate(pairs, axis=1)
 
 
-def _joined(count: int, one: Any, other: Any) -> Any:
+def joined(count: int, one: Any, other: Any) -> Any:
     """Number what hangs together among ``count`` things, int32 [count], by its first one."""
     from scipy import sparse
 

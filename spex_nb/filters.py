@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from spex_nb.components import label_runs
 from spex_nb.errors import RegionError
 from spex_nb.ground import Ground
+from spex_nb.outlines import outline_regions
 from spex_nb.priors import spectral_prior
-from spex_nb.regions import polygon_of, region_polygon
+from spex_nb.regions import region_polygons
 from spex_nb.types import (
     SQUARE_METRES,
     AreaFilter,
@@ -195,25 +197,24 @@ def _near(regions: list[Region], one: NearFilter, place: _Place) -> list[Region]
     if not regions:
         return []
     ground = place.require_ground("Distances in metres", "ask for areas in pixels and places in the picture")
-    others = shapely.STRtree([_on_ground(other, ground) for other in _outlines(place.mask(one.target))])
-    own = [_on_ground(region_polygon(region), ground) for region in regions]
+    others = shapely.STRtree(_on_ground(_outlines(place.mask(one.target)), ground))
+    own = _on_ground(region_polygons(regions), ground)
     near = set(others.query(own, predicate="dwithin", distance=one.distance_m)[0].tolist())
     return [region for i, region in enumerate(regions) if (i in near) == one.within]
 
 
-def _outlines(mask: Any) -> list[Any]:
+def _outlines(mask: Any) -> Any:
     """Return the outlines of a mask in pixels, as shapely polygons."""
-    from rasterio.features import shapes
+    runs, numbers = label_runs(np.asarray(mask, bool), 4)
+    order = np.argsort(numbers, kind="stable")
+    return outline_regions(np.split(runs[order], np.flatnonzero(np.diff(numbers[order])) + 1) if len(runs) else [])
 
-    painted = np.asarray(mask, bool).view(np.uint8)
-    return [polygon_of(outline) for outline, _ in shapes(painted, painted, connectivity=4)]
 
-
-def _on_ground(outline: Any, ground: Ground) -> Any:
-    """Return an outline in metres; its long edges get corners, for they are curved on the ground."""
+def _on_ground(outlines: Any, ground: Ground) -> Any:
+    """Return outlines in metres; their long edges get corners, for they are curved on the ground."""
     import shapely
 
-    return ground.polygon(shapely.segmentize(outline, SEGMENT_PX))
+    return ground.polygon(shapely.segmentize(outlines, SEGMENT_PX))
 
 
 def _in_drawn(regions: list[Region], one: DrawnFilter, place: _Place) -> list[Region]:
@@ -232,8 +233,8 @@ def _in_drawn(regions: list[Region], one: DrawnFilter, place: _Place) -> list[Re
     if place.ground is not None:
         to_pixels = ~place.scene.rio.transform()
         drawn_px = shapely.transform(drawn_px, lambda xy: np.stack(to_pixels @ xy.T, 1))
-    outlines = [region_polygon(region) for region in regions]
-    inside = [shapely.intersection(outline, drawn_px).area > HALF * outline.area for outline in outlines]
+    outlines = region_polygons(regions)
+    inside = shapely.area(shapely.intersection(outlines, drawn_px)) > HALF * shapely.area(outlines)
     return [region for region, is_inside in zip(regions, inside, strict=True) if is_inside == one.inside]
 
 

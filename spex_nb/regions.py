@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +13,7 @@ import xarray as xr
 from spex_nb.components import Components, label_runs, paint_runs
 from spex_nb.errors import RegionError
 from spex_nb.ground import Ground
+from spex_nb.outlines import outline_regions
 from spex_nb.types import Attributes, Point, Region, RegionSource
 
 if TYPE_CHECKING:
@@ -157,24 +158,12 @@ def region_mask(regions: Sequence[Region], shape: tuple[int, int]) -> Any:
 
 def region_polygon(region: Region) -> Any:
     """Return a region as a valid shapely polygon or multipolygon along its pixels' edges, in pixels (y down)."""
-    import shapely
-    from affine import Affine
-    from rasterio.features import shapes
-
-    top, left = region.runs[0, 0], region.runs[:, 1].min()
-    moved = region.runs - [top, left, left]
-    painted = paint_runs(moved, 1, (int(moved[-1, 0]) + 1, int(moved[:, 2].max())))
-    found = shapes(painted, painted, connectivity=4, transform=Affine.translation(left, top))
-    parts = [shapely.make_valid(polygon_of(outline)) for outline, _ in found]
-    return parts[0] if len(parts) == 1 else shapely.multipolygons(shapely.get_parts(parts))
+    return region_polygons([region])[0]
 
 
-def polygon_of(outline: Mapping[str, Any]) -> Any:
-    """Return what rasterio calls a shape as a shapely polygon, quicker than `shapely.geometry.shape` does."""
-    import shapely
-
-    shell, *holes = (shapely.linearrings(np.array(ring)) for ring in outline["coordinates"])
-    return shapely.polygons(shell, holes=holes or None)
+def region_polygons(regions: Sequence[Region]) -> Any:
+    """Return what `region_polygon` does of many regions: object [N], and much quicker than one by one."""
+    return outline_regions([region.runs for region in regions])
 
 
 def regions_frame(regions: Sequence[Region], scene: xr.Dataset | xr.DataArray) -> gpd.GeoDataFrame:
@@ -204,7 +193,7 @@ def regions_frame(regions: Sequence[Region], scene: xr.Dataset | xr.DataArray) -
             fix="Find the regions in a mask that covers the whole scene.",
         )
     transform = scene.rio.transform()
-    outlines = [shapely.transform(region_polygon(r), lambda xy: np.stack(transform @ xy.T, 1)) for r in regions]
+    outlines = shapely.transform(region_polygons(regions), lambda xy: np.stack(transform @ xy.T, 1))
     columns = ["area_px", "area_m2", "share_frac", "size", "location", "source", "index_name", "mean_index"]
     rows = [[getattr(region, name) for name in (*columns, "spread_index")] for region in regions]
     table = pd.DataFrame(rows, columns=[*columns, "spread_index"])

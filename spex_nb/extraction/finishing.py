@@ -87,14 +87,9 @@ def finish(
         measured = survey(plan.predictor.reader, mask, _shown(kept, mask, made, plan), _rows_of(path, plan))
     with clock.timing("explanation"):
         by_model = [target for target in plan.asked.spoken_of if target not in plan.asked.by_index]
+        language, seed = plan.instruction.language, choices.seed
         said, strange = explain_targets(
-            plan.model,
-            measured.overview,
-            measured.evidence,
-            by_model,
-            plan.instruction.language,
-            choices.seed,
-            listener,
+            plan.model, measured.overview, measured.evidence, by_model, language, seed, listener
         )
     best, tile_notes = _said_of_tiles(plan, journal)
     notes = notes_of(plan, Findings(found, kept, made, best, failures), [*tile_notes, *strange])

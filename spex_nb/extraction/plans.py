@@ -13,6 +13,7 @@ import xarray as xr
 
 from spex_nb import __version__
 from spex_nb.errors import ExtractionError
+from spex_nb.export import BLOCK
 from spex_nb.extraction.asking import Asked, ask
 from spex_nb.extraction.prediction import TileJob, TilePredictor
 from spex_nb.extraction.reading import SceneSource
@@ -26,8 +27,12 @@ MOST_TILE_PX = 2048
 """Tiles of fine scenes that are shrunk for a model of coarse ones grow no larger than this."""
 OVERLAP_PARTS = 8
 """Neighbours overlap by this part of a tile."""
-LIBRARIES_BYTES = 300 * 2**20
-"""What Python and the libraries take, torch not counted."""
+LIBRARIES_BYTES = 450 * 2**20
+"""What Python and the libraries take, torch not counted, with what they keep for the next time."""
+MASK_BYTES = 3
+"""Of each pixel: the mask, where one class is or one region, and outlines."""
+WORK_BYTES = 64
+"""Of each pixel that is worked on: indices, probabilities, positions."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +95,19 @@ class Plan:
 
     @property
     def memory_bytes(self) -> int:
-        """What the run takes at its peak, about; the model's own weights and work not counted."""
+        """What the process takes at its peak, at most; the model's own weights and work, a scene that is in memory,
+        and more than some ten thousand regions not counted.
+        """
         height, width = self.tiling.shape
-        layers, rows = len(self.asked.layers), self.tiling.size[0]
-        blending = 4 * width * (3 * layers + 1) * rows + 8 * width * 512 * layers
-        surveying = self.predictor.reader.row_step * width * (4 * len(self.scene.spex.bands) + 40)
-        masks = height * width * (3 + len(self.asked.near))
-        return LIBRARIES_BYTES + masks + max(self.predictor.reader.held_bytes, blending, 2 * surveying)
+        reader, others = (
+            self.predictor.reader,
+            len(self.asked.near) + (not self.asked.targets) * len(self.asked.excluded),
+        )
+        tile = int(np.prod(self.tiling.size)) * (WORK_BYTES * len(self.asked.layers))
+        blending = 4 * width * (2 * len(self.asked.layers) + 1) * (self.tiling.size[0] + BLOCK)
+        surveying = reader.rows_bytes + reader.row_step * width * WORK_BYTES
+        masks = height * width * (MASK_BYTES + others)
+        return LIBRARIES_BYTES + masks + max(reader.held_bytes + tile, blending, surveying)
 
     @property
     def disk_bytes(self) -> int:
