@@ -44,6 +44,15 @@ def kill():
 extract(sys.argv[1], "water and vegetation", "index", out=sys.argv[2], tile_px=80, overlap_px=0, cancel=kill)
 """
 
+MEASURED_RUN = """
+import sys
+from spex_nb import extract, plan_extraction
+planned = plan_extraction(sys.argv[1], "water", "index").memory_bytes
+extract(sys.argv[1], "water", "index", out=sys.argv[2], progress=False)
+peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(planned, int(peak) * 1024)
+"""
+
 
 def tiles_of(out: Path) -> list[Path]:
     return sorted((partial_folder(out) / "tiles").glob("*.npz"))
@@ -426,3 +435,18 @@ def test_tiles_are_asked_for_one_after_another(scene: xr.Dataset, tmp_path: Path
         run_tiles(plan.job, plan.predictor, plan.tiling.windows, kept, telling=Telling(progress=False, total=9)) == {}
     )
     assert all(map(kept.is_done, plan.tiling.windows))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of one program alone")
+def test_a_run_takes_no_more_memory_than_it_says_before(tmp_path: Path) -> None:
+    with rasterio.open(RIVER) as file:
+        pixels, profile = np.tile(file.read(), (1, 8, 8)), file.profile
+        described = file.descriptions
+    profile |= {"height": pixels.shape[1], "width": pixels.shape[2]}
+    with rasterio.open(tmp_path / "large.tif", "w", **profile) as file:
+        file.write(pixels)
+        file.descriptions = described
+    run = [sys.executable, "-c", MEASURED_RUN, str(tmp_path / "large.tif"), str(tmp_path / "out")]
+    done = subprocess.run(run, capture_output=True, check=True, text=True)
+    planned, taken = map(int, done.stdout.split())
+    assert taken <= planned < 2 * taken

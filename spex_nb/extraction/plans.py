@@ -95,16 +95,16 @@ class Plan:
 
     @property
     def memory_bytes(self) -> int:
-        """What the process takes at its peak, at most; the model's own weights and work, a scene that is in memory,
-        and more than some ten thousand regions not counted.
+        """What the process takes at its peak, at most.
+
+        The model's own weights and work, a scene that is in memory, and more than some ten thousand regions are not
+        counted.
         """
         height, width = self.tiling.shape
-        reader, others = (
-            self.predictor.reader,
-            len(self.asked.near) + (not self.asked.targets) * len(self.asked.excluded),
-        )
-        tile = int(np.prod(self.tiling.size)) * (WORK_BYTES * len(self.asked.layers))
-        blending = 4 * width * (2 * len(self.asked.layers) + 1) * (self.tiling.size[0] + BLOCK)
+        reader, layers = self.predictor.reader, len(self.asked.layers)
+        others = len(self.asked.near) + (0 if self.asked.targets else len(self.asked.excluded))
+        tile = int(np.prod(self.tiling.size)) * WORK_BYTES * layers
+        blending = 4 * width * (2 * layers + 1) * (self.tiling.size[0] + BLOCK)
         surveying = reader.rows_bytes + reader.row_step * width * WORK_BYTES
         masks = height * width * (MASK_BYTES + others)
         return LIBRARIES_BYTES + masks + max(reader.held_bytes + tile, blending, surveying)
