@@ -236,8 +236,8 @@ def test_the_dashboard_answers_an_instruction_in_voila(page: Any, voila: str, no
     page.set_viewport_size({"width": 1500, "height": 1000})
     page.goto(f"{voila}/{QUICKSTART.name}")
     page.get_by_text("Evidence").first.wait_for()
-    assert different_colors(page) > 200
     wait_for_blue(page, 0.005)
+    assert different_colors(page) > 200
     assert share_of(page, VEGETATION) == 0
     page.get_by_role("slider").first.press("End")  # opaque, so that colours are exact
     turn_to(page, "Instruct")
