@@ -21,7 +21,7 @@ STYLE = """<style>
 .spex .contradicts { background: var(--spex-no); border-radius: 2px }
 .spex .chosen { outline: 2px solid #0072b2 }
 .spex table { border-collapse: collapse; margin: .4em 0; font-variant-numeric: tabular-nums; background: transparent }
-.spex td, .spex th { padding: .12em .7em .12em 0; text-align: left; vertical-align: top;
+.spex td, .spex th { padding: .12em .5em .12em 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--spex-line); font-weight: normal; background: transparent; color: inherit }
 .spex td:first-child { white-space: nowrap }
 .spex th { color: var(--jp-ui-font-color2, #666) }

@@ -54,7 +54,7 @@ class ScenePanel(Panel):
         self.open_file = button("Open file", "Open the chosen raster file", self.trying(self._open_file))
         self.warnings, self.facts = ipw.HTML(), ipw.HTML()
         self.view = ipw.Dropdown(options=[TRUE, FALSE, OWN_BANDS], description="Colours", layout=WIDE)
-        self.bands = [ipw.Dropdown(description=name, layout={"width": "32%"}) for name in ("Red", "Green", "Blue")]
+        self.bands = [ipw.Dropdown(description=name, layout={"flex": "1 1 160px"}) for name in ("Red", "Green", "Blue")]
         self.index = ipw.Combobox(description="Index", placeholder="name of an index, such as NDVI", layout=WIDE,
                                   continuous_update=False)  # fmt: skip
         self.view.observe(self.trying(self._choose_colours), "value")
@@ -63,7 +63,7 @@ class ScenePanel(Panel):
         self.index.observe(self.trying(self._choose_index), "value")
         self.lay_out(
             ipw.HBox([self.sample]), self.open_sample, self.file, self.open_file, self.warnings,
-            self.view, ipw.HBox(self.bands), self.index, self.facts,
+            self.view, ipw.Box(self.bands, layout={"flex_flow": "row wrap"}), self.index, self.facts,
         )  # fmt: skip
         self._is_showing = False
         self.follow(self._show, "scene")
