@@ -25,6 +25,10 @@ CALM_PX = 3
 """Looks are those of so many pixels: a single one is noisy."""
 NUGGET = 0.01
 """Keeps clicks that stand close together from tearing at each other."""
+FAINT = 0.1
+"""Logit of a pixel that was undecided and is taken with a rim."""
+RIM_PX = CALM_PX
+"""What is left of a thing within this of what was taken away is its rim: mixed pixels, which look like neither side."""
 
 
 def heed(
@@ -49,7 +53,23 @@ def heed(
         inside = _inside(logits.shape, box)
         middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, True
         logits = np.where(inside, _agreeing(logits, seen, [middle], np.inf), logits)
-    return _agreeing(logits, seen, clicks, NEAR_PX) if clicks else logits
+    heeded = _agreeing(logits, seen, clicks, NEAR_PX) if clicks else logits
+    for yes in (True, False):
+        heeded = _without_rims(logits, heeded, clicks, yes)
+    return heeded
+
+
+def _without_rims(before: Any, after: Any, clicks: Sequence[tuple[float, float, bool]], yes: bool) -> Any:
+    """Return logits in which what became the target (or else stopped being it) took rims, or filled holes, with it."""
+    sign = 1 if yes else -1
+    won = (sign * after > 0) & ~(sign * before > 0)
+    if not won.any():
+        return after
+    pieces, _ = ndimage.label(~(sign * after > 0))
+    beyond = pieces[~ndimage.binary_dilation(won, np.ones((3, 3)), RIM_PX)]
+    clicked = [pieces[_pixel(after.shape, x, y)] for x, y, is_target in clicks if is_target != yes]
+    is_rim = ~np.isin(pieces, [0, *np.unique(beyond), *clicked]) & np.isfinite(after)
+    return np.where(is_rim, sign * np.maximum(np.abs(after), np.float32(FAINT)), after)
 
 
 def _agreeing(logits: Any, seen: Any, clicks: Sequence[tuple[float, float, bool]], near_px: float) -> Any:

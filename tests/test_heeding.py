@@ -45,6 +45,30 @@ def test_what_the_model_knew_already_stays_as_it_was() -> None:
     assert heed(logits, halves(), []) is logits
 
 
+def test_the_rim_of_what_is_taken_away_goes_with_it_unless_it_was_clicked_or_leads_on() -> None:
+    pixels = np.full((SIDE, SIDE), 0.5, np.float32)
+    pixels[30:50, 30:50], pixels[31:49, 31:49] = 0.3, 0.1  # a dark pond within a rim of mixed pixels
+    pond = xr.Dataset(dict.fromkeys(("red", "nir"), (("y", "x"), pixels)))
+    logits = wrong()
+    logits[30:50, 30:50] = 4
+    assert (heed(logits, pond, [(40.5, 40.5, False)]) < 0).all()
+    kept = heed(logits, pond, [(40.5, 40.5, False), (30.5, 40.5, True)])
+    assert kept[40, 30] > 0 > kept[40, 40]
+    logits[35, 50:100] = 4  # a ditch that leads away from the pond
+    led = heed(logits, pond, [(40.5, 40.5, False)])
+    assert (led[35, 60:100] > 0).all()
+    assert (led[32:48, 32:48] < 0).all()
+
+
+def test_holes_in_what_is_added_are_filled() -> None:
+    pixels = np.full((SIDE, SIDE), 0.1, np.float32)
+    pixels[80:], pixels[40, 85] = 0.5, 0.5
+    speckled = xr.Dataset(dict.fromkeys(("red", "nir"), (("y", "x"), pixels)))
+    heeded = heed(wrong(), speckled, [(80.5, 40.5, True)])
+    assert (heeded[35:45, 80:95] > 0).all()
+    assert (heeded[90:] < 0).all()
+
+
 def test_one_click_holds_back_another() -> None:
     alone = heed(wrong(), halves(), [(80.5, 40.5, True)])
     both = heed(wrong(), halves(), [(80.5, 40.5, True), (100.5, 40.5, False)])

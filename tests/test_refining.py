@@ -52,8 +52,8 @@ def test_the_checkpoint_that_ships_gives_way_to_a_click() -> None:
     lake, river = np.s_[35:90, 205:255], np.s_[110:210]
     clicked = refine_window(scene, tiny, "water", whole, Hints(((230.5, 62.5, False),)))
     assert plain[lake].mean() > 0.7
-    assert clicked[lake].mean() < 0.05
-    assert np.array_equal(clicked[river], plain[river])
+    assert clicked[lake].mean() < 0.005
+    assert (clicked[river] != plain[river]).mean() < 0.001
 
 
 def test_a_model_of_coarser_pixels_gets_coarser_clicks(fake_model: Any) -> None:
