@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import textwrap
 import warnings
 from pathlib import Path
@@ -13,7 +12,7 @@ import click
 from spex_nb.errors import GridWarning
 from spex_nb.extraction import extract
 from spex_nb.indices import compute_indices
-from spex_nb.mask_models import INDEX, load_mask_model
+from spex_nb.mask_models import INDEX, load_mask_model, usual_model
 from spex_nb.plotting import plot_index, plot_scene
 from spex_nb.samples import sample_scene
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from spex_nb.scene import Scene
     from spex_nb.types import Evidence, MaskModel
 
-SHIPPED = "tiny"
-CHECKPOINT = Path(__file__).parent / "checkpoints" / SHIPPED
 ASKED = (
     ("sentinel2_crop", "water and vegetation larger than 30 px", "water_and_vegetation"),
     ("river_10m", "the water bodies and the buildings larger than 0.1 ha", "water_and_buildings"),
@@ -50,12 +47,11 @@ def main(output: Path) -> None:
 
 
 def _model() -> tuple[MaskModel, str]:
-    """Return the model that ships, or the index where there is none, and which it is."""
-    if not CHECKPOINT.is_dir():
-        return load_mask_model(INDEX), "No checkpoint ships with this version: the spectral index answers."
-    if importlib.util.find_spec("torch") is None:
-        return load_mask_model(INDEX), "torch is not installed: the spectral index answers, not the checkpoint."
-    return load_mask_model(SHIPPED), f"The checkpoint {SHIPPED!r} answers."
+    """Return the model that ships, or the index where it cannot be loaded, and which it is."""
+    name = usual_model()
+    if name == INDEX:
+        return load_mask_model(name), "No checkpoint, or no torch, is installed: the spectral index answers."
+    return load_mask_model(name), f"The checkpoint {name!r} answers."
 
 
 def _show_scene(name: str, scene: Scene, output: Path) -> None:

@@ -1,9 +1,10 @@
-"""Optional parts: which packages each needs, and how to get them."""
+"""Optional parts: which packages each needs, and how to get them; and where the checkpoints lie that come along."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from spex_nb.errors import MissingExtraError, nearest
@@ -19,6 +20,8 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The modules that each optional part imports."""
+CHECKPOINTS = Path(__file__).parent / "checkpoints"
+"""A folder each; read with the part ``model``."""
 
 
 def require_extra(extra: str, purpose: str) -> None:

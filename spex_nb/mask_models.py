@@ -13,7 +13,7 @@ import xarray as xr
 from spex_nb.answers import write_answer
 from spex_nb.errors import CheckpointError
 from spex_nb.evidence import measure_evidence
-from spex_nb.extras import is_installed, require_extra
+from spex_nb.extras import CHECKPOINTS, is_installed, require_extra
 from spex_nb.priors import RULES, spectral_prior
 from spex_nb.prompts import parse_prompt
 from spex_nb.types import Evidence, MaskModel, Prior
@@ -33,7 +33,7 @@ MIN_AREA_PX = 4
 
 def usual_model() -> str:
     """Return the name of the model that ships, or `INDEX` where none does or its packages are not installed."""
-    return SHIPPED if (Path(__file__).parent / "checkpoints" / SHIPPED).is_dir() and is_installed("model") else INDEX
+    return SHIPPED if (CHECKPOINTS / SHIPPED).is_dir() and is_installed("model") else INDEX
 
 
 def load_mask_model(model: str | Path | MaskModel, **options: Any) -> MaskModel:

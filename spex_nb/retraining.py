@@ -19,12 +19,11 @@ import numpy as np
 
 from spex_nb.errors import SpexError, TrainingError
 from spex_nb.export import written_whole
-from spex_nb.extras import require_extra
+from spex_nb.extras import CHECKPOINTS, require_extra
 
 STAGE, CURVES, SCORES, DONE, FAILED, LOG = (
     "stage.json", "curves.jsonl", "scores.jsonl", "done.json", "failed.json", "training.log",
 )  # fmt: skip
-SHIPPED = Path(__file__).parent / "checkpoints"
 SAMPLES = "samples"
 """Folder of the pictures of sample predictions."""
 SCORED_TILES = 4
@@ -146,7 +145,7 @@ def checkpoint_targets(start: str | Path) -> tuple[str, ...]:
     Raises:
         TrainingError: If there is no such checkpoint.
     """
-    shipped = SHIPPED / start
+    shipped = CHECKPOINTS / start
     folder = shipped if shipped.is_dir() else Path(start)
     try:
         said = json.loads((folder / "config.json").read_text(encoding="utf-8"))

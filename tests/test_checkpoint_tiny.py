@@ -20,9 +20,9 @@ from spex_nb import (
     sample_scene,
     spectral_prior,
 )
+from spex_nb.extras import CHECKPOINTS
 from spex_nb.metrics import confusion_counts, faithfulness, iou
 from spex_nb.model import SpexPredictor, SpexProcessor
-from spex_nb.model.checkpoints import SHIPPED
 
 MOST_BYTES, MOST_PARAMETERS = 25_000_000, 11_000_000
 WATER, VEGETATION = 1, 2
@@ -44,9 +44,9 @@ def agreement(mask: Any, name: str, code: int) -> float:
 
 
 def test_it_is_small(tiny: SpexPredictor) -> None:
-    assert sum(file.stat().st_size for file in (SHIPPED / "tiny").rglob("*")) <= MOST_BYTES
+    assert sum(file.stat().st_size for file in (CHECKPOINTS / "tiny").rglob("*")) <= MOST_BYTES
     assert tiny.parameters <= MOST_PARAMETERS
-    assert (SHIPPED / "tiny" / "README.md").read_text(encoding="utf-8").startswith("---\nlicense:")
+    assert (CHECKPOINTS / "tiny" / "README.md").read_text(encoding="utf-8").startswith("---\nlicense:")
 
 
 def test_its_processor_is_found_by_name_without_network(tiny: SpexPredictor) -> None:

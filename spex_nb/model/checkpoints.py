@@ -10,14 +10,18 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from spex_nb.errors import CheckpointError
+from spex_nb.extras import CHECKPOINTS
 
-SHIPPED = Path(__file__).parent.parent / "checkpoints"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def shipped_checkpoints() -> tuple[str, ...]:
     """Return the names of the checkpoints that come with the package."""
-    return tuple(sorted(folder.name for folder in SHIPPED.iterdir() if folder.is_dir())) if SHIPPED.is_dir() else ()
+    return (
+        tuple(sorted(folder.name for folder in CHECKPOINTS.iterdir() if folder.is_dir()))
+        if CHECKPOINTS.is_dir()
+        else ()
+    )
 
 
 def resolve_checkpoint(name: str | Path) -> str:
@@ -26,7 +30,7 @@ def resolve_checkpoint(name: str | Path) -> str:
     Raises:
         CheckpointError: If a folder holds no safetensors, or pickled weights only.
     """
-    shipped = SHIPPED / str(name)
+    shipped = CHECKPOINTS / str(name)
     if "/" not in str(name) and shipped.is_dir():
         return str(shipped)
     path = Path(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import sys
 import tempfile
@@ -17,7 +16,7 @@ import xarray as xr
 from affine import Affine
 
 from spex_nb import extract
-from spex_nb.demo import CHECKPOINT, SHIPPED
+from spex_nb.mask_models import INDEX, SHIPPED, usual_model
 from spex_nb.samples import sample_path
 from tests.benchmarks.bench_indices import row
 from tests.benchmarks.bench_scenes import measure
@@ -88,8 +87,7 @@ def write_scene(path: Path, side: int) -> None:
 
 def models() -> list[str]:
     """Return the index, and the checkpoint that ships where it is there and can be run."""
-    can_run = CHECKPOINT.is_dir() and importlib.util.find_spec("torch") is not None
-    return ["index", *([SHIPPED] if can_run else [])]
+    return list(dict.fromkeys([INDEX, usual_model()]))
 
 
 def scene_rows(side: int, model: str, folder: Path) -> Iterator[dict[str, str]]:
