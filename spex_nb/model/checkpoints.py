@@ -17,11 +17,7 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 def shipped_checkpoints() -> tuple[str, ...]:
     """Return the names of the checkpoints that come with the package."""
-    return (
-        tuple(sorted(folder.name for folder in CHECKPOINTS.iterdir() if folder.is_dir()))
-        if CHECKPOINTS.is_dir()
-        else ()
-    )
+    return tuple(sorted(config.parent.name for config in CHECKPOINTS.glob("*/config.json")))
 
 
 def resolve_checkpoint(name: str | Path) -> str:
