@@ -150,7 +150,7 @@ def test_from_an_instruction_to_a_corrected_map_and_a_file(  # noqa: PLR0915 (on
     page.locator(".said", has_text="water bodies").first.wait_for()
     before = bluish(page)
     press(page, "Extract")
-    page.get_by_text("Evidence").first.wait_for()
+    page.locator(".spex h4", has_text="Evidence").first.wait_for()
     found = wait_for_blue(page, before + 0.005)
     assert page.locator(".contradicts").first.inner_text() == "99 %"
     assert page.evaluate("window.evil") is None
@@ -221,7 +221,7 @@ def test_voila_shows_what_was_found_while_its_page_was_loading(page: Any, voila:
     drawing = re.compile(r"(jupyter-leaflet|jupyterlab-manager)/static/\d+\.")
     page.route(drawing, lambda route: (page.wait_for_timeout(3000), route.continue_()))
     page.goto(f"{voila}/dashboard.ipynb")
-    page.get_by_text("Evidence").first.wait_for()
+    page.locator(".spex h4", has_text="Evidence").first.wait_for()
     assert wait_for_color(page, WATER) > 0.004
     assert different_colors(page) > 200
     keep(page, "voila_loaded")
@@ -235,7 +235,7 @@ def test_the_dashboard_answers_an_instruction_in_voila(page: Any, voila: str, no
     page.set_default_timeout(PATIENCE_MS)
     page.set_viewport_size({"width": 1500, "height": 1000})
     page.goto(f"{voila}/{QUICKSTART.name}")
-    page.get_by_text("Evidence").first.wait_for()
+    page.locator(".spex h4", has_text="Evidence").first.wait_for()
     wait_for_blue(page, 0.005)
     assert different_colors(page) > 200
     assert share_of(page, VEGETATION) == 0
@@ -258,7 +258,7 @@ def test_behind_a_prefix_the_quickstart_shows_its_mask(page: Any, lab_under_base
     shutil.copy(QUICKSTART, notebooks)
     asked = hosts_asked(page)
     open_all(page, lab_under_base_url, "00_quickstart")
-    page.get_by_text("Evidence").first.wait_for()
+    page.locator(".spex h4", has_text="Evidence").first.wait_for()
     assert wait_for_blue(page, 0.005) < 0.2  # a river and a lake, and nothing else
     assert different_colors(page) > 200
     assert pictures(page) == 2  # scene and mask
