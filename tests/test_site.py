@@ -125,11 +125,12 @@ def test_progress_bars_stay_out_widgets_become_a_sentence_and_commands_are_read(
 def test_the_site_shows_what_was_executed(extension: Any, tmp_path: Path) -> None:
     plain, executed = (nbformat.writes(new_notebook(cells=[new_code_cell(code)])) for code in ("as_it_is", "executed"))
     (tmp_path / "00_quickstart.ipynb").write_text(executed)
-    app = SimpleNamespace(config=SimpleNamespace(executed_lessons=str(tmp_path)))
+    app = SimpleNamespace(srcdir=ROOT, config=SimpleNamespace(executed_lessons=str(tmp_path)))
     for docname, word in (("notebooks/00_quickstart", "executed"), ("notebooks/06_workbench", "as_it_is")):
         source = [plain]
         extension("lessons").show_lesson(app, docname, source)
         assert word in source[0]
-    source = ["# A page"]
-    extension("lessons").show_lesson(app, "README", source)
-    assert source == ["# A page"]
+    for page in ("README", "notebooks/README"):
+        source = ["# A page"]
+        extension("lessons").show_lesson(app, page, source)
+        assert source == ["# A page"]

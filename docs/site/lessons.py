@@ -17,7 +17,7 @@ NO_KERNEL = "A widget stands here when the lesson runs in JupyterLab."
 
 def show_lesson(app: Sphinx, docname: str, source: list[str]) -> None:
     """Put the executed copy of a lesson, if there is one, in the place of its source; make it fit for a page."""
-    if not docname.startswith(FOLDER) or app.env.doc2path(docname).suffix != ".ipynb":
+    if not docname.startswith(FOLDER) or not Path(app.srcdir, f"{docname}.ipynb").is_file():
         return
     executed = Path(app.config.executed_lessons, f"{docname.removeprefix(FOLDER)}.ipynb")
     source[0] = as_page(executed.read_text(encoding="utf-8") if executed.is_file() else source[0])
