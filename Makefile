@@ -19,7 +19,7 @@ lessons: $(READY)  ## run all lessons with their solutions, offline; print time 
 	$(BIN)/python -m tests.run_lessons
 
 lab: $(READY)  ## open JupyterLab on the first notebook
-	$(BIN)/jupyter lab notebooks/01_open_a_scene.ipynb
+	$(BIN)/jupyter lab notebooks/00_quickstart.ipynb
 
 docs: $(READY)  ## write the documentation as a site to build/site, with the outputs of lessons that `make lessons` left
 	rm -rf build/site
