@@ -143,7 +143,7 @@ def test_a_cluster_does_it(scheduler: str, tmp_path: Path) -> None:
 
 
 def test_an_interrupted_command_goes_on(tmp_path: Path) -> None:
-    words = ("extract", str(sample_path("river_10m")), "water", "--model", "index", "--tile-px", "8")
+    words = ("extract", str(sample_path("river_10m")), "water", "--model", "index", "--tile-px", "32")
     running = subprocess.Popen(
         [sys.executable, "-m", "spex_nb.cli", *words], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
     )
