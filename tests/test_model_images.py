@@ -57,6 +57,31 @@ def test_a_batch_of_several_sizes_is_its_singles(fine_stride: int, grid: int | N
     assert together[1, :, 50:].isneginf().all()
 
 
+@pytest.mark.parametrize("i", [0, 1])
+def test_masks_that_are_not_wanted_are_not_decoded(i: int) -> None:
+    model, given = make(mask_decoder_config=DECODER), mixed(None)
+    one = model(**given, mask_wanted=torch.arange(2) == i)
+    both = model(**given)
+    torch.testing.assert_close(one.mask_logits, both.mask_logits[i : i + 1], atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(one.condensed, both.condensed)
+
+
+def test_the_loss_is_that_of_the_masks_that_are_wanted(trained: SpexModel) -> None:
+    given, wanted, asked = answered(), torch.tensor([False, True]), torch.tensor([0, 1])
+    some = trained(**given | {"mask_wanted": wanted, "mask_labels": given["mask_labels"][1:]}, target_index=asked)
+    cleared = torch.where(wanted.view(-1, 1, 1), given["mask_labels"], 255)
+    every = trained(**given | {"mask_labels": cleared}, target_index=asked)
+    torch.testing.assert_close(some.bce_loss, every.bce_loss)
+    torch.testing.assert_close(some.dice_loss, 2 * every.dice_loss - 1)  # one that knows nothing has the worst Dice
+    torch.testing.assert_close((some.text_loss, some.query_loss), (every.text_loss, every.query_loss))
+
+
+@pytest.mark.parametrize("wanted", [[True], [False, False], [1, 0]])
+def test_which_masks_are_wanted_is_said_of_each_prompt(wanted: list[Any]) -> None:
+    with pytest.raises(ValueError, match=r"expected bool \[2\] with one True at least"):
+        make()(**batch(), mask_wanted=torch.tensor(wanted))
+
+
 @pytest.mark.parametrize("fine_stride", [1, 2])
 def test_the_fine_map_is_as_large_as_the_image_or_half(fine_stride: int) -> None:
     model = make(mask_decoder_config=DECODER | {"fine_stride": fine_stride})

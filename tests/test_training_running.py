@@ -187,3 +187,19 @@ def test_cells_are_hidden_where_the_index_varies_if_it_guides(stage: Stage, whol
     assert hidden.flatten(1).sum(1).tolist() == [4] * 32
     share_left = float(hidden[:, :, :2].sum() / hidden.sum())
     assert share_left < 0.35 if guided else 0.4 < share_left < 0.6
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_prompts_that_tell_their_label_teach_no_mask(stage: Stage, whole: Path, share: float) -> None:
+    batcher = Batcher(SpexProcessor.from_pretrained(whole, local_files_only=True), TARGETS)
+    tiles = list_tiles(open_dataset(stage.data), "train", TARGETS)
+    stream = SampleStream(tiles, size_px=32, length=6, asking=Asking(texts=share))
+    samples = [stream[i] for i in range(6)]
+    batch = batcher(samples)
+    told = [bool(question.answer) for sample in samples for question in sample.questions]
+    wanted = batch["mask_wanted"].tolist()
+    assert wanted == ([not one for one in told] if share < 1 else [True, *[False] * (len(told) - 1)])
+    assert len(batch["mask_labels"]) == sum(wanted)
+    known = [question.label for sample in samples for question in sample.questions if not question.answer]
+    assert all((layer.numpy() == label).all() for layer, label in zip(batch["mask_labels"], known, strict=share < 1))
+    assert share < 1 or (batch["mask_labels"] == 255).all()

@@ -22,6 +22,10 @@ class Hints(NamedTuple):
         prior, *points = (None if given is None else given[rows] for given in self)
         return Hints(None if prior is None else prior[:, : size[0], : size[1]], *points)
 
+    def among(self, kept: Tensor) -> Hints:
+        """Return the hints of some prompts, bool [N]."""
+        return Hints(*(None if given is None else given[kept] for given in self))
+
     def repeated(self, copies: int) -> Hints:
         """Return the hints of as many prompts, each several times in a row."""
         return Hints(*(None if given is None else given.repeat_interleave(copies, 0) for given in self))

@@ -28,7 +28,7 @@ from spex_nb.model.prompt_encoder import PromptEncoder
 from spex_nb.model.queries import TargetQueries
 from spex_nb.model.reconstruction import BandReadout, reconstruction_loss, spread_cells
 from spex_nb.model.selection import choose_answer, choose_prompt, require_left, select_new, select_read, select_tokens
-from spex_nb.model.sights import Sight, insert_visual, look, require_pairs
+from spex_nb.model.sights import Sight, insert_visual, look, require_pairs, require_wanted
 from spex_nb.model.stem import make_stem
 from spex_nb.model.vision_encoder import Block, make_encoder
 
@@ -247,8 +247,9 @@ class SpexModel(PreTrainedModel):
             return self.decode_mask(seen[0].features, condensed, hints)
         logits, iou = condensed.new_full(shape, -torch.inf), condensed.new_zeros(len(condensed))
         for (rows, features), size in zip(seen, sizes, strict=True):
-            masks, iou[rows] = self.decode_mask(features, condensed[rows], hints.of(rows, size))
-            logits[rows, : size[0], : size[1]] = masks
+            if len(rows):
+                masks, iou[rows] = self.decode_mask(features, condensed[rows], hints.of(rows, size))
+                logits[rows, : size[0], : size[1]] = masks
         return logits, iou
 
     # --- the doors ----------------------------------------------------------------------------------------------------
@@ -269,6 +270,7 @@ class SpexModel(PreTrainedModel):
         prior: Tensor | None = None,
         points_frac: Tensor | None = None,
         point_kinds: Tensor | None = None,
+        mask_wanted: Tensor | None = None,
         labels: Tensor | None = None,
         mask_labels: Tensor | None = None,
         features: ImageFeatures | None = None,
@@ -292,8 +294,9 @@ class SpexModel(PreTrainedModel):
             prior: float [N, H, W]; like the two below, see `Hints`.
             points_frac: float [N, P, 2].
             point_kinds: int [N, P].
+            mask_wanted: bool [N], the prompts of which masks are decoded, n of N; all if not given.
             labels: int [N, L], the answer's tokens, -100 elsewhere.
-            mask_labels: int [N, H, W]: 1 target, 0 not, 255 unknown.
+            mask_labels: int [n, H, W]: 1 target, 0 not, 255 unknown.
             features: From `encode_image`, in place of pixels.
             return_logits: Whether to compute the language head for all tokens.
 
@@ -314,8 +317,13 @@ class SpexModel(PreTrainedModel):
             output.condensed = self.condensation(select_tokens(hidden, chosen))
             if target_index is not None and self.target_queries is not None:
                 output.query_loss = self.target_queries.distance(output.condensed, target_index)
-        hints = Hints(prior, points_frac, point_kinds)
-        output.mask_logits, output.iou = self._decode(seen, output.condensed, hints)
+        hints, asking = Hints(prior, points_frac, point_kinds), output.condensed
+        if mask_wanted is not None:
+            require_wanted(mask_wanted, len(asking))
+            hints, asking = hints.among(mask_wanted), asking[mask_wanted]
+            seen = [sight.among(mask_wanted) for sight in seen]
+            target_index = None if target_index is None else target_index[mask_wanted]
+        output.mask_logits, output.iou = self._decode(seen, asking, hints)
         if return_logits and hidden is not None:
             output.logits = self.get_output_embeddings()(hidden)
         if labels is not None and hidden is not None:

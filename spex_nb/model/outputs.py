@@ -16,10 +16,10 @@ class SpexOutput(ModelOutput):
 
     Attributes:
         loss: Weighted sum of those below.
-        mask_logits: float [N, H, W].
+        mask_logits: float [N, H, W], or of those prompts whose masks are wanted.
         logits: float [N, L, V] of the language head, only if asked for.
         condensed: float [N, T, D], the tokens that asked for the mask.
-        iou: float [N], the decoder's guess of its IoU.
+        iou: Likewise float [N], the decoder's guess of its IoU.
         text_loss, bce_loss, dice_loss, query_loss, reconstruction_loss: Before weighting.
     """
 

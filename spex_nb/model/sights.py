@@ -25,6 +25,11 @@ class Sight(NamedTuple):
         steps = torch.arange(copies, device=self.rows.device)
         return Sight((self.rows[:, None] * copies + steps).flatten(), self.features.repeated(copies))
 
+    def among(self, kept: Tensor) -> Sight:
+        """Return the sight of some of all prompts, bool [N], which are numbered anew."""
+        own = kept[self.rows]
+        return Sight((kept.cumsum(0) - 1)[self.rows[own]], self.features.of(own.nonzero()[:, 0]))
+
 
 def look(
     encode: Callable[..., ImageFeatures],
@@ -77,6 +82,16 @@ def require_pairs(seen: Sequence[Sight], prompts: int) -> None:
             f"{prompts} prompts see {images} images; expected an image each, or image_index, which names the image of "
             "each prompt by its number from 0 on."
         )
+
+
+def require_wanted(mask_wanted: Tensor, prompts: int) -> None:
+    """Raise unless it says of each prompt whether a mask is wanted, and of one at least that it is.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    if mask_wanted.dtype != torch.bool or mask_wanted.shape != (prompts,) or not mask_wanted.any():
+        raise ValueError(f"mask_wanted is {mask_wanted.tolist()}; expected bool [{prompts}] with one True at least.")
 
 
 def insert_visual(embedded: Tensor, is_image: Tensor, rows: Tensor, visual: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import compress
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from spex_nb.model.images import CELL
 from spex_nb.model.losses import IGNORED
 from spex_nb.model.processing import SpexProcessor
-from spex_nb.training.samples import Sample
+from spex_nb.training.samples import Question, Sample
 
 CALM = 0.05
 """Added to the spread of an index in a cell, so that calm cells are hidden too when the index guides."""
@@ -76,7 +76,9 @@ class Batcher:
         )
         if self.by_query:
             data = {name: values for name, values in data.items() if name not in TEXT}
-        data["mask_labels"] = _joined_labels(questions, tuple(data["pixel_values"].shape[-2:]))
+        wanted = _without_answer(questions)
+        data["mask_wanted"] = torch.tensor(wanted)
+        data["mask_labels"] = _joined_labels(questions, wanted, tuple(data["pixel_values"].shape[-2:]))
         data["target_index"] = torch.tensor([self._number.get(question.target, -1) for question in questions])
         return data | self._hidden(data, samples)
 
@@ -103,13 +105,22 @@ def hash_of(sample: Sample) -> int:
     return int(np.nan_to_num(first).view(np.uint32).sum(dtype=np.uint64))
 
 
-def _joined_labels(questions: Sequence[Any], size: tuple[int, ...]) -> Tensor:
-    """Return labels uint8 [N, H, W]; unknown where there is none, and for prompts whose attributes tell the label."""
-    joined = torch.full((len(questions), *size), IGNORED, dtype=torch.uint8)
-    for i, question in enumerate(questions):
+def _without_answer(questions: Sequence[Question]) -> list[bool]:
+    """Say whose masks teach: not those of prompts with an answer, which name the regions of the label.
+
+    One at least is decoded, so that every part of the model takes part in every step, as several GPUs need it.
+    """
+    wanted = [not question.answer for question in questions]
+    return wanted if any(wanted) else [True, *wanted[1:]]
+
+
+def _joined_labels(questions: Sequence[Question], wanted: Sequence[bool], size: tuple[int, ...]) -> Tensor:
+    """Return labels uint8 [n, H, W] of the masks that are wanted; unknown where there is none, or it was told."""
+    joined = torch.full((sum(wanted), *size), IGNORED, dtype=torch.uint8)
+    for layer, question in zip(joined, compress(questions, wanted), strict=True):
         if not question.answer:
             height, width = question.label.shape
-            joined[i, :height, :width] = torch.from_numpy(question.label)
+            layer[:height, :width] = torch.from_numpy(question.label)
     return joined
 
 
