@@ -11,10 +11,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed import is_initialized
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from spex_nb.model.aggregation import Aggregation, Neck, Projector
+from spex_nb.model.bunches import read_in_bunches
 from spex_nb.model.checkpoints import require_all, resolve_checkpoint
 from spex_nb.model.condensation import Condensation
 from spex_nb.model.configuration import SpexConfig
@@ -194,12 +196,19 @@ class SpexModel(PreTrainedModel):
 
     def _hidden(self, embedded: Tensor, attention_mask: Tensor | None) -> Tensor:
         """Return the last layer's hidden states, after its norm; no logits are computed."""
+        if attention_mask is None:
+            return self._read(embedded)
         # Positions as transformers' generate counts them: what is filled up or hidden takes none.
-        places = None if attention_mask is None else (attention_mask.long().cumsum(1) - 1).clamp(min=0)
-        out: Tensor = self.language_model.get_decoder()(
+        places = (attention_mask.long().cumsum(1) - 1).clamp(min=0)
+        if not self.training or is_initialized():  # every process of a sharded model makes as many passes as the others
+            return self._read(embedded, places, attention_mask)
+        return read_in_bunches(self._read, attention_mask, embedded=embedded, places=places)
+
+    def _read(self, embedded: Tensor, places: Tensor | None = None, attention_mask: Tensor | None = None) -> Tensor:
+        hidden: Tensor = self.language_model.get_decoder()(
             inputs_embeds=embedded, attention_mask=attention_mask, position_ids=places, use_cache=False
         )[0]
-        return out
+        return hidden
 
     def choose_tokens(self, input_ids: Tensor, attention_mask: Tensor | None, labels: Tensor | None) -> Tensor:
         """Say which positions are condensed, in training and in inference alike: bool [N, L]; see `selection`.
