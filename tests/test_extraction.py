@@ -246,6 +246,16 @@ def test_targets_that_the_model_does_not_know_go_to_the_index_and_it_is_said() -
         quietly(scene.drop_vars("red"), "vegetation", Brightness())
 
 
+def test_what_a_model_finds_less_well_without_a_band_is_said() -> None:
+    model = Brightness()
+    model.weak_without = {"water": "nir", "snow": "nir"}  # type: ignore[attr-defined]  # a model may say so, or not
+    scene = sample_scene("river_10m")
+    said = quietly(scene.drop_vars("nir"), "water", model, tile_px=320).notes
+    assert any("no band nir: the model brightness finds water bodies far less well" in note for note in said)
+    for instruction, bands in (("water", scene), ("vegetation", scene.drop_vars("nir")), ("snow", scene)):
+        assert not any("less well" in note for note in quietly(bands, instruction, model, tile_px=320).notes)
+
+
 def test_the_model_reads_a_prompt_made_of_the_prior() -> None:
     seen: list[tuple[str, Any]] = []
 

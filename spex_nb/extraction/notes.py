@@ -33,6 +33,7 @@ def notes_of(plan: Plan, findings: Findings, more: Sequence[str]) -> list[str]:
     """Return the notes of a result, as sentences."""
     notes = [
         *_who_answered(plan),
+        *_weaker(plan),
         *_resampled(plan),
         *_the_rest(plan, findings),
         *(sentence for name in plan.asked.classes for sentence in _why_nothing(name, plan, findings)),
@@ -53,6 +54,18 @@ def _who_answered(plan: Plan) -> Iterator[str]:
         if not isinstance(plan.model, IndexModel):
             yield f"The model {plan.model.id} was not trained on {TARGETS[target].word}: the spectral index answered."
         yield "" if prior is None else prior.reason
+
+
+def _weaker(plan: Plan) -> Iterator[str]:
+    """Say which targets the model finds less well in these bands."""
+    without: Mapping[str, str] = getattr(plan.model, "weak_without", {})
+    for target in plan.asked.layers:
+        band = without.get(target)
+        if target not in plan.asked.by_index and band is not None and band not in plan.scene.spex.bands:
+            yield (
+                f"The scene has no band {band}: the model {plan.model.id} finds {TARGETS[target].word} far less well "
+                "without it. Look at the mask before you use it."
+            )
 
 
 def _resampled(plan: Plan) -> Iterator[str]:

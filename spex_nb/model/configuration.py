@@ -188,6 +188,7 @@ class SpexConfig(_Strict):
         image_token_id: Stands in ``input_ids`` where a visual token goes.
         targets: Ids of the targets that it is trained for, each of which gets a query of its own.
         positive_weights: Of the pixels of each of them in the cross-entropy; 1 if not given.
+        weak_without: Of some of them, the band without which they are found far less well: ``{"water": "nir"}``.
         text_weight, bce_weight, dice_weight, query_weight, reconstruction_weight: Of the losses.
     """
 
@@ -201,7 +202,7 @@ class SpexConfig(_Strict):
     }
     _own = (
         *sub_configs, "aggregation_channels", "aggregation_dropout", "language_grid", "image_token_id", "targets",
-        "positive_weights", "text_weight", "bce_weight", "dice_weight", "query_weight", "reconstruction_weight",
+        "positive_weights", "weak_without", "text_weight", "bce_weight", "dice_weight", "query_weight", "reconstruction_weight",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 (each is a choice of the model)
@@ -217,6 +218,7 @@ class SpexConfig(_Strict):
         image_token_id: int = 0,
         targets: tuple[str, ...] = (),
         positive_weights: tuple[float, ...] = (),
+        weak_without: Mapping[str, str] | None = None,
         text_weight: float = 1.0,
         bce_weight: float = 2.0,
         dice_weight: float = 1.0,
@@ -238,6 +240,7 @@ class SpexConfig(_Strict):
         )
         self.language_grid, self.image_token_id = language_grid, image_token_id
         self.targets, self.positive_weights = tuple(targets), tuple(positive_weights)
+        self.weak_without = dict(weak_without or {})
         self.text_weight, self.bce_weight, self.dice_weight = text_weight, bce_weight, dice_weight
         self.query_weight, self.reconstruction_weight = query_weight, reconstruction_weight
         super().__init__(**kwargs)
