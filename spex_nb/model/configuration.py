@@ -202,7 +202,8 @@ class SpexConfig(_Strict):
     }
     _own = (
         *sub_configs, "aggregation_channels", "aggregation_dropout", "language_grid", "image_token_id", "targets",
-        "positive_weights", "weak_without", "text_weight", "bce_weight", "dice_weight", "query_weight", "reconstruction_weight",
+        "positive_weights", "weak_without", "text_weight", "bce_weight", "dice_weight", "query_weight",
+        "reconstruction_weight",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 (each is a choice of the model)
