@@ -256,6 +256,19 @@ def test_what_a_model_finds_less_well_without_a_band_is_said() -> None:
         assert not any("less well" in note for note in quietly(bands, instruction, model, tile_px=320).notes)
 
 
+def test_what_an_index_finds_better_is_left_to_it_and_it_is_said() -> None:
+    model = Brightness()
+    model.left_to_index = {"water": "always", "vegetation": "uncalibrated"}  # type: ignore[attr-defined]
+    scene = sample_scene("river_10m")
+    result = quietly(scene, "water and vegetation", model, tile_px=320)
+    assert result.provenance["answered_by"] == {"water": "index", "vegetation": "brightness"}
+    assert any("brightness leaves water bodies to the spectral index, which finds it better" in n for n in result.notes)
+    numbers = scene.assign_attrs(radiometry="relative, 8 bit")
+    assert quietly(numbers, "vegetation", model, tile_px=320).provenance["answered_by"] == {"vegetation": "index"}
+    without_index = numbers.drop_vars([band for band in numbers.spex.bands if band not in model.required_bands])
+    assert quietly(without_index, "water", model, tile_px=320).provenance["answered_by"] == {"water": "brightness"}
+
+
 def test_the_model_reads_a_prompt_made_of_the_prior() -> None:
     seen: list[tuple[str, Any]] = []
 

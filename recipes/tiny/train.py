@@ -19,8 +19,9 @@ from spex_nb.training import read_stage, run_stage
 from spex_nb.training.stages import LANGUAGE
 
 HERE = Path(__file__).parent
-WEAK_WITHOUT = {"water": "nir", "built_up": "nir"}
-"""As `docs/results.md` shows."""
+WEAK_WITHOUT = {"water": "nir"}
+LEFT_TO_INDEX = {"bare_soil": "always", "built_up": "uncalibrated", "building": "uncalibrated"}
+"""Both as `docs/results.md` shows."""
 
 
 def train(data: Path, out: Path) -> Path:
@@ -60,7 +61,7 @@ def ship(trained: Path, out: Path) -> Path:
     """Write a checkpoint as it is used: in half precision, without what only training needs."""
     model = SpexModel.from_pretrained(trained, dtype=torch.float32)
     model.band_readout, model.config.reconstruction_weight = None, 0.0
-    model.config.weak_without = WEAK_WITHOUT
+    model.config.weak_without, model.config.left_to_index = WEAK_WITHOUT, LEFT_TO_INDEX
     shutil.rmtree(out, ignore_errors=True)
     model.half().save_pretrained(out)
     SpexProcessor.from_pretrained(trained, local_files_only=True).save_pretrained(out)

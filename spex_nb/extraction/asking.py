@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import xarray as xr
 
 from spex_nb.errors import MissingBandError, TargetError
+from spex_nb.extraction.prediction import prior_of
 from spex_nb.languages import get_language
 from spex_nb.mask_models import IndexModel
 from spex_nb.priors import spectral_prior
 from spex_nb.types import Instruction, MaskModel, NearFilter
 
+UNCALIBRATED = "uncalibrated"
 EVERYTHING_ELSE = "everything_else"
 """The one class of an instruction that only says what to leave out."""
 
@@ -25,7 +27,7 @@ class Asked:
         targets: Classes of the mask, in the order that they were asked for; none if all but ``excluded`` is asked for.
         excluded: What is taken out of the mask.
         near: What regions must be near to, or far from.
-        by_index: Those that the spectral prior answers, because the model does not know them.
+        by_index: Those that the spectral prior answers, because the model does not know them or finds them less well.
     """
 
     targets: tuple[str, ...]
@@ -54,7 +56,7 @@ def ask(instruction: Instruction, model: MaskModel, scene: xr.Dataset) -> Asked:
 
     Args:
         instruction: What was asked.
-        model: What is asked first; targets that it was not trained on go to the spectral prior.
+        model: What is asked first; targets that it was not trained on, or leaves to the index, go to the spectral prior.
         scene: Whose bands are at hand; no pixel is computed.
 
     Raises:
@@ -63,10 +65,12 @@ def ask(instruction: Instruction, model: MaskModel, scene: xr.Dataset) -> Asked:
     """
     near = tuple(dict.fromkeys(one.target for one in instruction.filters if isinstance(one, NearFilter)))
     asked = Asked(instruction.targets, instruction.excluded, near)
-    is_index = isinstance(model, IndexModel)
-    by_index = frozenset(target for target in asked.layers if is_index or target not in model.targets)
-    for target in by_index:
+    unknown = frozenset(
+        target for target in asked.layers if isinstance(model, IndexModel) or target not in model.targets
+    )
+    for target in unknown:
         _require_index(target, model, scene)
+    by_index = unknown | {target for target in asked.layers if _is_left(target, model, scene)}
     if len(by_index) < len(asked.layers):
         _require_bands(model, scene)
     return Asked(asked.targets, asked.excluded, near, by_index)
@@ -76,6 +80,14 @@ def class_names(classes: Sequence[str], instruction: Instruction) -> tuple[str, 
     """Return what classes are called in the language of the instruction."""
     words = get_language(instruction.language).targets
     return tuple(instruction.meaning if name == EVERYTHING_ELSE else words[name][0] for name in classes)
+
+
+def _is_left(target: str, model: MaskModel, scene: xr.Dataset) -> bool:
+    """Whether a model leaves a target of such a scene to the index, and there is one."""
+    when = getattr(model, "left_to_index", {}).get(target)
+    if when is None or (when == UNCALIBRATED and not scene.spex.is_relative):
+        return False
+    return prior_of(scene.isel(y=slice(0, 1), x=slice(0, 1)), target) is not None
 
 
 def _require_index(target: str, model: MaskModel, scene: xr.Dataset) -> None:

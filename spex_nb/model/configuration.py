@@ -189,6 +189,7 @@ class SpexConfig(_Strict):
         targets: Ids of the targets that it is trained for, each of which gets a query of its own.
         positive_weights: Of the pixels of each of them in the cross-entropy; 1 if not given.
         weak_without: Of some of them, the band without which they are found far less well: ``{"water": "nir"}``.
+        left_to_index: Those that a spectral index finds better: ``"always"``, or in scenes that are ``"uncalibrated"``.
         text_weight, bce_weight, dice_weight, query_weight, reconstruction_weight: Of the losses.
     """
 
@@ -202,7 +203,7 @@ class SpexConfig(_Strict):
     }
     _own = (
         *sub_configs, "aggregation_channels", "aggregation_dropout", "language_grid", "image_token_id", "targets",
-        "positive_weights", "weak_without", "text_weight", "bce_weight", "dice_weight", "query_weight",
+        "positive_weights", "weak_without", "left_to_index", "text_weight", "bce_weight", "dice_weight", "query_weight",
         "reconstruction_weight",
     )  # fmt: skip
 
@@ -220,6 +221,7 @@ class SpexConfig(_Strict):
         targets: tuple[str, ...] = (),
         positive_weights: tuple[float, ...] = (),
         weak_without: Mapping[str, str] | None = None,
+        left_to_index: Mapping[str, str] | None = None,
         text_weight: float = 1.0,
         bce_weight: float = 2.0,
         dice_weight: float = 1.0,
@@ -241,7 +243,7 @@ class SpexConfig(_Strict):
         )
         self.language_grid, self.image_token_id = language_grid, image_token_id
         self.targets, self.positive_weights = tuple(targets), tuple(positive_weights)
-        self.weak_without = dict(weak_without or {})
+        self.weak_without, self.left_to_index = dict(weak_without or {}), dict(left_to_index or {})
         self.text_weight, self.bce_weight, self.dice_weight = text_weight, bce_weight, dice_weight
         self.query_weight, self.reconstruction_weight = query_weight, reconstruction_weight
         super().__init__(**kwargs)

@@ -43,6 +43,7 @@ class SpexPredictor:
         id: ``name``.
         targets: Ids of the targets that it was trained for; all that there are where it does not say.
         weak_without: Of some of them, the band without which they are found far less well.
+        left_to_index: Those that a spectral index finds better, and when: ``always``, or ``uncalibrated``.
         required_bands: Bands that a scene must have; none where the model takes any.
         gsd_m: Ground sampling distance that it was trained for; None for any.
         tile_px: Side of a tile that it is given.
@@ -57,6 +58,7 @@ class SpexPredictor:
         self.id = name
         self.targets = model.config.targets or tuple(TARGETS)
         self.weak_without: dict[str, str] = dict(model.config.weak_without)
+        self.left_to_index: dict[str, str] = dict(model.config.left_to_index)
         self.required_bands: tuple[str, ...] = tuple(processor.bands or ())
         self.gsd_m: float | None = None
         self.tile_px = TILE_PX
