@@ -56,7 +56,7 @@ def ask(instruction: Instruction, model: MaskModel, scene: xr.Dataset) -> Asked:
 
     Args:
         instruction: What was asked.
-        model: What is asked first; targets that it was not trained on, or leaves to the index, go to the spectral prior.
+        model: What is asked first; targets that it was not trained on, or leaves to an index, go to the spectral prior.
         scene: Whose bands are at hand; no pixel is computed.
 
     Raises:

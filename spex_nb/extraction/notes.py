@@ -52,7 +52,7 @@ def _who_answered(plan: Plan) -> Iterator[str]:
             continue
         prior = prior_of(pixel, target)
         if target in getattr(plan.model, "left_to_index", {}):
-            yield f"The model {plan.model.id} leaves {TARGETS[target].word} to the spectral index, which finds it better."
+            yield f"The model {plan.model.id} leaves {TARGETS[target].word} to the spectral index, the better one here."
         elif not isinstance(plan.model, IndexModel):
             yield f"The model {plan.model.id} was not trained on {TARGETS[target].word}: the spectral index answered."
         yield "" if prior is None else prior.reason
