@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,6 +22,7 @@ from safetensors.torch import load_file  # noqa: E402 (after the check for torch
 from spex_nb.model import SpexModel, SpexPredictor, SpexProcessor  # noqa: E402
 from spex_nb.spie import open_dataset  # noqa: E402
 from spex_nb.training import Stage, read_curves, run_stage  # noqa: E402
+from spex_nb.training.assembly import load_model, load_processor  # noqa: E402
 from spex_nb.training.batches import Batcher, Hiding  # noqa: E402
 from spex_nb.training.cutting import list_tiles, read_entry  # noqa: E402
 from spex_nb.training.samples import Asking, SampleStream  # noqa: E402
@@ -187,6 +190,16 @@ def test_cells_are_hidden_where_the_index_varies_if_it_guides(stage: Stage, whol
     assert hidden.flatten(1).sum(1).tolist() == [4] * 32
     share_left = float(hidden[:, :, :2].sum() / hidden.sum())
     assert share_left < 0.35 if guided else 0.4 < share_left < 0.6
+
+
+def test_what_is_taught_anew_is_left_to_no_index(stage: Stage, whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "start")
+    said = json.loads((whole / "config.json").read_text(encoding="utf-8"))
+    said |= {"left_to_index": {TARGETS[0]: "always", "snow": "always"}, "weak_without": {TARGETS[0]: "nir"}}
+    (tmp_path / "start" / "config.json").write_text(json.dumps(said), encoding="utf-8")
+    again = replace(stage, kind="instruct", start=str(tmp_path / "start"))
+    config = load_model(again, load_processor(again)).config
+    assert (config.left_to_index, config.weak_without) == ({"snow": "always"}, {})
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
