@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from spex_nb.errors import DeviceMemoryError, MissingBandError, SpexError, TargetError
+from spex_nb.extraction.allocating import keep_large_arrays
 from spex_nb.extraction.reading import SceneReader, SceneSource
 from spex_nb.extraction.resampling import resample, zoom_tile
 from spex_nb.mask_models import IndexModel, load_mask_model
@@ -212,6 +213,7 @@ def predict_on_worker(job: TileJob, window: Window) -> Predicted:
     with _holding:
         if job.token not in _held:
             _held.clear()
+            keep_large_arrays()
             _held[job.token] = TilePredictor(job)
         predictor = _held[job.token]
     return predictor.predict(window)
