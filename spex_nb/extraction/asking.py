@@ -68,9 +68,10 @@ def ask(instruction: Instruction, model: MaskModel, scene: xr.Dataset) -> Asked:
     unknown = frozenset(
         target for target in asked.layers if isinstance(model, IndexModel) or target not in model.targets
     )
+    pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))  # which indices there are, one pixel tells
     for target in unknown:
-        _require_index(target, model, scene)
-    by_index = unknown | {target for target in asked.layers if _is_left(target, model, scene)}
+        _require_index(target, model, pixel)
+    by_index = unknown | {target for target in asked.layers if _is_left(target, model, pixel)}
     if len(by_index) < len(asked.layers):
         _require_bands(model, scene)
     return Asked(asked.targets, asked.excluded, near, by_index)
@@ -87,12 +88,12 @@ def _is_left(target: str, model: MaskModel, scene: xr.Dataset) -> bool:
     when = getattr(model, "left_to_index", {}).get(target)
     if when is None or (when == UNCALIBRATED and not scene.spex.is_relative):
         return False
-    return prior_of(scene.isel(y=slice(0, 1), x=slice(0, 1)), target) is not None
+    return prior_of(scene, target) is not None
 
 
 def _require_index(target: str, model: MaskModel, scene: xr.Dataset) -> None:
     try:
-        spectral_prior(scene.isel(y=slice(0, 1), x=slice(0, 1)), target)
+        spectral_prior(scene, target)
     except TargetError as error:
         raise TargetError(
             f"Neither the model {model.id!r} nor a spectral index knows {target!r}",

@@ -33,11 +33,12 @@ def read_in_bunches(read: Callable[..., Tensor], attention_mask: Tensor, **input
     Returns:
         float [N, L, D]; anything where a prompt is filled up.
     """
-    whole: Tensor | None = None
-    for at in bunches_of(attention_mask):
-        part = read(attention_mask=attention_mask[at], **{name: given[at] for name, given in inputs.items()})
-        if whole is None:
-            whole = part.new_zeros(*attention_mask.shape, part.shape[-1])
-        whole = whole.index_put(at, part)
-    assert whole is not None
+    parts = [
+        (at, read(attention_mask=attention_mask[at], **{name: given[at] for name, given in inputs.items()}))
+        for at in bunches_of(attention_mask)
+    ]
+    _, first = parts[0]
+    whole = first.new_zeros(*attention_mask.shape, first.shape[-1])
+    for at, part in parts:
+        whole[at] = part
     return whole

@@ -19,11 +19,11 @@ class Hints(NamedTuple):
 
     def of(self, rows: Tensor, size: tuple[int, int]) -> Hints:
         """Return the hints of some prompts int [n], whose images fill the upper left (height, width) of theirs."""
-        prior, *points = (None if given is None else given[rows] for given in self)
+        prior, *points = self.among(rows)
         return Hints(None if prior is None else prior[:, : size[0], : size[1]], *points)
 
     def among(self, kept: Tensor) -> Hints:
-        """Return the hints of some prompts, bool [N]."""
+        """Return the hints of some prompts, bool [N], or by their numbers int [n]."""
         return Hints(*(None if given is None else given[kept] for given in self))
 
     def repeated(self, copies: int) -> Hints:

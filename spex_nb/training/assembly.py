@@ -41,21 +41,12 @@ def load_model(stage: Stage, processor: SpexProcessor) -> SpexModel:
         TrainingError: If the checkpoint was made for other targets.
     """
     model = _old_model(stage) if stage.start else _new_model(stage, processor)
-    _forget_weakness(model.config, set(open_dataset(stage.data).index["target"]))
     model.config.positive_weights = tuple(stage.positive_weights.get(target, 1.0) for target in stage.targets)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(stage.learns(name))
     if stage.lora:
         _add_adapters(model, stage)
     return model
-
-
-def _forget_weakness(config: SpexConfig, taught: set[str]) -> None:
-    """Take back what was measured of the old weights, of targets that are taught now."""
-    config.weak_without, config.left_to_index = (
-        {target: said for target, said in known.items() if target not in taught}
-        for known in (config.weak_without, config.left_to_index)
-    )
 
 
 def _new_model(stage: Stage, processor: SpexProcessor) -> SpexModel:
@@ -83,7 +74,16 @@ def _old_model(stage: Stage) -> SpexModel:
             expected=", ".join(stage.targets),
             fix="Name the same targets in the same order, or start anew, without a checkpoint.",
         )
+    _forget_weakness(model.config, set(open_dataset(stage.data).index["target"]))
     return model
+
+
+def _forget_weakness(config: SpexConfig, taught: set[str]) -> None:
+    """Take back what was measured of the old weights, of targets that are taught now."""
+    config.weak_without, config.left_to_index = (
+        {target: said for target, said in known.items() if target not in taught}
+        for known in (config.weak_without, config.left_to_index)
+    )
 
 
 def _add_adapters(model: SpexModel, stage: Stage) -> None:
