@@ -128,6 +128,16 @@ def test_a_prior_is_right_wrong_or_missing(lakes: object) -> None:
     assert all((given != right).any() for given, right in given_wrong)
 
 
+def test_a_prior_is_made_of_the_pixels_that_the_model_sees(lakes: object) -> None:
+    asking = Asking(targets=4, prior=1.0, wrong=0.0, attributes=0.0, clicks=0.0)
+    misty = Augmentation(calibrated=0.0, haze=0.5, gamma=0.5, shadow=1.0, bands=(1, 0, 0, 0), zoom=0.0)
+    seen, clear = (make_sample(lakes, 64, asking, how, np.random.default_rng(3)) for how in (misty, None))  # type: ignore[arg-type]
+    for question in seen.questions:
+        np.testing.assert_array_equal(question.prior, prior_mask(seen.scene, question.target))
+    water = prior_mask(seen.scene, "water")
+    assert (water != prior_mask(clear.scene, "water")).any()
+
+
 def test_a_prompt_names_no_more_regions_than_it_may(lakes: object) -> None:
     asking = Asking(targets=4, prior=1.0, wrong=0.0, attributes=1.0, regions=2, clicks=0.0)
     sample = make_sample(lakes, 128, asking, None, np.random.default_rng(0))  # type: ignore[arg-type]

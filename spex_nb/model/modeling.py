@@ -151,7 +151,7 @@ class SpexModel(PreTrainedModel):
         Args:
             pixel_values: float [N, B, H, W], normalised; NaN where there is no data, which counts as the mean.
             wavelengths_um: float [B, 2] or [N, B, 2], centre and width of the bands; not needed for a fixed stem.
-            index_values: float [N, 4, H, W], see `stem.INDICES`.
+            index_values: float [N, I, H, W], see `stem.INDICES`.
             gsd_m: float [N], ground sampling distance in metres, NaN where unknown.
 
         Raises:
@@ -293,7 +293,7 @@ class SpexModel(PreTrainedModel):
             input_ids: int [N, L], the image token once for each cell of the image. Without them ``target_index`` asks,
                 by the queries of the targets alone, and the language model is not used.
             attention_mask: int [N, L], 0 where a prompt is filled up.
-            index_values: float [M, 4, H, W].
+            index_values: float [M, I, H, W].
             gsd_m: float [M], metres.
             image_sizes: int [M, 2], (height, width) of images of several sizes, see `Images`.
             image_index: int [N], the image of each prompt, whose work they share; one each if not given.

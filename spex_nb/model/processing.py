@@ -34,7 +34,7 @@ class SpexProcessor(ProcessorMixin):
         tokenizer: With a token ``<image>``, and one that fills up.
         bands: For a fixed stem its bands, in its order; None where the model takes any.
         mean, std: By band: what reflectance is normalised with.
-        index_channels: Whether NDVI, NDWI, MNDWI and NDBI are computed too.
+        index_channels: Whether the indices of `stem.INDICES` are computed too.
         max_length: Longest prompt, in tokens, visual ones included.
         language_grid: As in the model's configuration.
         named_regions: How many regions a prompt lists at most, the largest; None for all. A model reads as many as it
@@ -234,7 +234,7 @@ def _wave(scene: xr.Dataset, band: str, *, is_needed: bool) -> tuple[float, floa
 
 
 def _indices(scene: xr.Dataset) -> Any:
-    """Compute the index channels: float [4, H, W], NaN where undefined or not possible."""
+    """Compute the index channels: float [I, H, W], NaN where undefined or not possible."""
     layers = []
     for name in INDICES:
         try:

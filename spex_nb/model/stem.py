@@ -24,8 +24,8 @@ SCALE_FEATURES = 8
 """Sines and cosines that a ground sampling distance is told by."""
 SLOWEST_SCALE = 16.0
 """Doublings of the distance in the slowest of their cycles: from decimetres to kilometres."""
-INDICES = ("NDVI", "NDWI", "MNDWI", "NDBI")
-"""Optional further channels, where the bands allow them."""
+INDICES = ("NDVI", "NDWI", "MNDWI", "NDBI", "IKAW", "GLI")
+"""Optional further channels, where the bands allow them; the last two of red, green and blue alone."""
 
 
 class StemOutput(NamedTuple):
@@ -95,7 +95,7 @@ class WaveConv(nn.Module):
     Args:
         channels: Of the output.
         stride: Of the convolution.
-        index_channels: Whether NDVI, NDWI, MNDWI and NDBI come in beside the bands.
+        index_channels: Whether the `INDICES` come in beside the bands.
     """
 
     def __init__(self, channels: int, stride: int, *, index_channels: bool = False) -> None:
@@ -110,7 +110,7 @@ class WaveConv(nn.Module):
         )
 
     def forward(self, pixel_values: Tensor, waves_um: Tensor, index_values: Tensor | None) -> Tensor:
-        """Map float [N, B, H, W] with waves [1 or N, B, 2] and indices [N, 4, H, W] to [N, C, H', W']."""
+        """Map float [N, B, H, W] with waves [1 or N, B, 2] and indices [N, I, H, W] to [N, C, H', W']."""
         is_there = waves_um.isfinite().all(-1)
         kernels = self.kernels(wave_features(waves_um.nan_to_num(1.0)).to(self.bias.dtype))
         kernels = kernels.unflatten(-1, (-1, 3, 3)) * is_there[..., None, None, None]  # [N or 1, B, C, 3, 3]
@@ -139,7 +139,7 @@ class WavelengthStem(_Stem):
         channels: Of the output.
         hidden_channels: Between the convolutions; half the output's if not given.
         full_channels: Of a map at full size; 0 for none.
-        index_channels: Whether NDVI, NDWI, MNDWI and NDBI come in beside the bands.
+        index_channels: Whether the `INDICES` come in beside the bands.
         gsd: Whether the ground sampling distance is read.
     """
 
@@ -170,7 +170,7 @@ class WavelengthStem(_Stem):
         Args:
             pixel_values: float [N, B, H, W].
             wavelengths_um: float [B, 2] or [N, B, 2], centre and width in micrometres; NaN where a sample has no band.
-            index_values: float [N, 4, H, W], the `INDICES`, NaN where undefined or not available.
+            index_values: float [N, I, H, W], the `INDICES`, NaN where undefined or not available.
             gsd_m: float [N], ground sampling distance in metres, NaN where unknown.
 
         Raises:

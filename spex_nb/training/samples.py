@@ -124,10 +124,9 @@ def make_sample(
     scene, labels = cut_sample(entry, size_px, augmentation, rng)
     if augmentation is not None:
         scene = scene.drop_vars(set(scene.spex.bands) - set(choose_bands(scene.spex.bands, augmentation, rng)))
-    targets = _asked(labels, asking.targets, rng)
+        scene = _changed(scene, augmentation, rng)
     desk = _Desk(scene, labels, asking, rng)
-    questions = [desk.question(target) for target in targets]
-    return Sample(scene if augmentation is None else _changed(scene, augmentation, rng), questions)
+    return Sample(scene, [desk.question(target) for target in _asked(labels, asking.targets, rng)])
 
 
 class _Desk:
