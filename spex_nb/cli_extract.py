@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NOT_ALL = 1
 FILE = click.Path(path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Outcome:
 @click.argument("scenes", nargs=-1, required=True, metavar="SCENE...")
 @click.argument("instruction")
 @click.option("--model", default="tiny", show_default=True, help="Name or folder of a checkpoint; index for none.")
-@click.option("-o", "--out", type=FILE, default=Path("extractions"), show_default=True,
+@click.option("-o", "--out", type=FOLDER, default=Path("extractions"), show_default=True,
               help="Folder that gets a result for each scene, named like it.")  # fmt: skip
 @click.option("--threshold", type=float, default=0.5, show_default=True, help="Probability of what is extracted.")
 @click.option("--min-area-px", type=int, default=4, show_default=True, help="Smaller regions are left out.")

@@ -12,6 +12,7 @@ from spex_nb.cli_options import client_of
 
 NOT_FIT = 1
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(path_type=Path)
 
 
@@ -22,7 +23,7 @@ def spie() -> None:
 
 @spie.command()
 @click.argument("sources", nargs=-1, required=True, metavar="DATASET=FOLDER...")
-@click.option("-o", "--output", required=True, type=FILE, help="Folder of the dataset.")
+@click.option("-o", "--output", required=True, type=NEW_FOLDER, help="Folder of the dataset.")
 @click.option("--tile-px", type=int, default=512, show_default=True, help="Side of a tile.")
 @click.option("--targets", help="Ids of targets, separated by commas; all by default.")
 @click.option("--languages", default="en", show_default=True, help="Languages of the answers, separated by commas.")

@@ -51,6 +51,15 @@ def test_a_scene_a_result_and_a_page(tmp_path: Path) -> None:
     assert "los 2 lagos más grandes" in (tmp_path / "extractions" / "river_10m" / "report.html").read_text()
 
 
+def test_a_file_where_the_folder_of_results_would_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    for words in (["extract", str(sample_path("river_10m")), "water"], ["spie", "build", f"hls={tmp_path}"]):
+        done = CliRunner().invoke(main, [*words, "-o", str(tmp_path / "out")])
+        assert done.exit_code == 2
+        assert "is a file" in done.output
+    assert (tmp_path / "out").read_text() == "mine"
+
+
 def test_many_scenes_go_on_after_a_failure_which_the_exit_code_says(scenes: Path, tmp_path: Path) -> None:
     (scenes / "broken.tif").write_bytes(b"no raster")
     out, report = tmp_path / "out", tmp_path / "report.json"
