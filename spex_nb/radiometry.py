@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ DARK_LIMIT = 0.001
 """No scene is everywhere darker than this."""
 GUESSED_SCALE = 1e-4
 """Most integer products count reflectance in ten-thousandths."""
+FEWEST_BITS, MOST_BITS = 8, 12
+"""Integers that need no more are taken for digital numbers of a camera: most scenes in ten-thousandths need more."""
 
 Numbers = float | Mapping[str, float] | None
 
@@ -31,6 +33,8 @@ class Radiometry:
     offset: float
     relative: bool
     reason: str
+    is_guess: bool = False
+    """Nothing says the scale; see `guess_scale`."""
 
 
 def settle(
@@ -55,7 +59,7 @@ def settle(
     default = _default(band, sensor)
     if own_offset is None:
         return default
-    return Radiometry(default.scale, own_offset, default.relative, f"offset given; scale: {default.reason}")
+    return replace(default, offset=own_offset, reason=f"offset given; scale: {default.reason}")
 
 
 def _argument(what: str, given: Numbers, name: str) -> float | None:
@@ -82,13 +86,37 @@ def _default(band: BandSource, sensor: Sensor | None) -> Radiometry:
         return _eight_bit(sensor)
     if sensor is not None:
         return Radiometry(sensor.scale, sensor.offset, sensor.relative, f"default of sensor {sensor.id}")
+    return Radiometry(GUESSED_SCALE, 0.0, True, f"guessed for {kind} pixels of an unknown sensor", is_guess=True)
+
+
+def guess_scale(settings: Mapping[str, Radiometry], sample: Any) -> dict[str, Radiometry]:
+    """Settle the scale of integers of which nothing says it, by how large they are.
+
+    Numbers of a camera's 8 to 12 bits are brought to 0..1, as 8-bit numbers are: read as ten-thousandths they would
+    be darker than any ground. Larger ones stay ten-thousandths.
+
+    Args:
+        settings: Of each band, from `settle`; one of them at least a guess.
+        sample: Valid reflectance by these settings, any shape, float32.
+
+    Warns:
+        RadiometryWarning: Always; it says what was taken.
+    """
+    guesses = [setting for setting in settings.values() if setting.is_guess]
+    scale, told = GUESSED_SCALE, f"raw * {GUESSED_SCALE}"
+    if sample.size and len(guesses) == len(settings) and not any(setting.offset for setting in guesses):
+        bits = max(FEWEST_BITS, int(np.rint(float(sample.max()) / GUESSED_SCALE)).bit_length())
+        if bits <= MOST_BITS:
+            scale, told = 1 / (2**bits - 1), f"{bits}-bit digital numbers, raw / {2**bits - 1}"
     warnings.warn(
-        f"No scale is known for {kind} pixels: read as raw * {GUESSED_SCALE}, relative reflectance. "
-        "Pass sensor= or scale= to settle it.",
+        f"No scale is known: {told}, {guesses[0].reason}; relative reflectance. Pass sensor= or scale= to settle it.",
         RadiometryWarning,
-        stacklevel=5,  # the line that called open_scene
+        stacklevel=3,  # the line that called open_scene
     )
-    return Radiometry(GUESSED_SCALE, 0.0, True, f"guessed for {kind} pixels of an unknown sensor")
+    return {
+        name: replace(setting, scale=scale, reason=f"{told}, {setting.reason}") if setting.is_guess else setting
+        for name, setting in settings.items()
+    }
 
 
 def _eight_bit(sensor: Sensor | None) -> Radiometry:

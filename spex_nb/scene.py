@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import and_
 from pathlib import Path
@@ -17,7 +18,7 @@ import spex_nb.accessor  # noqa: F401  (registers .spex)
 from spex_nb import arrays, layouts, validity
 from spex_nb.errors import EmptySceneError, GridError, RadiometryError, UnknownLayoutError
 from spex_nb.pixels import BandGroup, PixelMask, remember_reading, sample_of, stack_of
-from spex_nb.radiometry import Radiometry, judge, settle
+from spex_nb.radiometry import Radiometry, guess_scale, judge, settle
 from spex_nb.rasters import Grid, Reading, chunk_shape, lazy_bands, read_window
 from spex_nb.recognition import Bands, Recognised, recognise
 from spex_nb.sensors import COMMON_BANDS, Sensor
@@ -77,14 +78,23 @@ def open_scene(
     settings = {name: settle(name, band, known.sensor, scale, offset) for name, band in known.bands.items()}
     grid = _common_grid(known.bands)
     numbers = {name: _nodata_of(band, known.sensor, nodata) for name, band in known.bands.items()}
-    groups = [BandGroup.of(names, known.bands, settings, grid, numbers) for names in _together(known.bands)]
+    if any(setting.is_guess for setting in settings.values()):
+        settings = guess_scale(settings, sample_of(_groups(known, settings, grid, numbers), grid))
+    groups = _groups(known, settings, grid, numbers)
     masks = _masks(known, found.quality, clouds, grid)
     scene = _assemble(groups, masks, grid, _chunks_for(chunks, known.bands, grid))
     doubt = judge(sample_of(groups, grid), scale is not None)
     if doubt and scale is None:
-        settings = {name: Radiometry(s.scale, s.offset, True, f"{s.reason}; {doubt}") for name, s in settings.items()}
+        settings = {name: replace(s, relative=True, reason=f"{s.reason}; {doubt}") for name, s in settings.items()}
     _require_valid(scene, found)
     return _describe(scene, found, known, settings, _masking(clouds, masks))
+
+
+def _groups(
+    known: Recognised, settings: Mapping[str, Radiometry], grid: Grid, nodata: Mapping[str, float | None]
+) -> list[BandGroup]:
+    """Return the bands by file, with all that reading them needs."""
+    return [BandGroup.of(names, known.bands, settings, grid, nodata) for names in _together(known.bands)]
 
 
 def _locate(source: Any) -> Source:

@@ -264,9 +264,34 @@ def test_implausible_values_warn_and_name_the_argument(write_raster: Writer) -> 
     with pytest.warns(RadiometryWarning, match=r"8-bit data called reflectance.*Pass scale="):
         scene = open_scene(write_raster(ramp(4, dtype="uint8"), "h.tif", RGBN), sensor="sentinel2_l2a")
     assert scene.spex.is_relative
-    with pytest.warns(RadiometryWarning, match=r"No scale is known for int16 pixels.*sensor= or scale="):
+    with pytest.warns(RadiometryWarning, match=r"No scale is known.*for int16 pixels.*sensor= or scale="):
         scene = open_scene(write_raster(ramp(1, dtype="int16"), "i.tif", ["red"]))
     assert scene.spex.is_relative
+
+
+@pytest.mark.parametrize(
+    ("brightest", "says", "scale"),
+    [(200, "8-bit", 1 / 255), (1500, "11-bit", 1 / 2047), (4095, "12-bit", 1 / 4095), (4096, r"raw \* 0.0001", 1e-4)],
+)
+def test_numbers_of_a_camera_are_brought_to_one_and_ten_thousandths_stay(
+    write_raster: Writer, brightest: int, says: str, scale: float
+) -> None:
+    raw = np.linspace(1, brightest, 64).reshape(4, 4, 4).astype("uint16")
+    path = write_raster(raw, "counts.tif", RGBN)
+    for chunks in (None, 4):
+        with pytest.warns(RadiometryWarning, match=rf"{says}.*uint16.*relative reflectance.*sensor= or scale="):
+            scene = open_scene(path, chunks=chunks)
+        np.testing.assert_allclose(scene[RGBN[3]], raw[3] * scale, rtol=1e-6)
+        assert scene.attrs["scale"] == pytest.approx(scale)
+        assert scene.spex.is_relative
+
+
+def test_a_guess_is_left_alone_where_an_offset_or_another_band_speaks_for_reflectance(write_raster: Writer) -> None:
+    raw = np.linspace(1, 1500, 64).reshape(4, 4, 4).astype("uint16")
+    with pytest.warns(RadiometryWarning, match=r"raw \* 0.0001"):
+        scene = open_scene(write_raster(raw, "offset.tif", RGBN), offset=-0.01)
+    np.testing.assert_allclose(scene[RGBN[0]], raw[0] * 1e-4 - 0.01, rtol=1e-5)
+    assert open_scene(write_raster(raw, "said.tif", RGBN), scale=1e-4).attrs["radiometry"] == "reflectance"
 
 
 def test_bands_that_cannot_be_told_apart(write_raster: Writer) -> None:
