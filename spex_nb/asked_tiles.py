@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 
 import xarray as xr
 
-from spex_nb.errors import DatasetError, MissingBandError, PromptWarning, TargetError, nearest
-from spex_nb.priors import RULES, spectral_prior
+from spex_nb.errors import DatasetError, MissingBandError, PromptWarning, nearest
+from spex_nb.priors import RULES, prior_of
 from spex_nb.prompts import build_prompt
 from spex_nb.regions import find_regions
 from spex_nb.spie.checking import FAIR_SOURCES
@@ -197,10 +197,7 @@ class _Desk:
     def _prior(self, target: str) -> Prior | None:
         """Return the prior of a target; None where no index shows it in these bands."""
         if target not in self._priors:
-            try:
-                self._priors[target] = spectral_prior(self.scene, target)
-            except (TargetError, MissingBandError):
-                self._priors[target] = None
+            self._priors[target] = prior_of(self.scene, target)
         return self._priors[target]
 
     def _other(self, target: str) -> Prior:

@@ -177,6 +177,14 @@ def spectral_prior(scene: xr.Dataset, target: str, threshold: float | None = Non
     raise _no_rule(scene, target, rejected)
 
 
+def prior_of(scene: xr.Dataset, target: str) -> Prior | None:
+    """Return the spectral prior of a target; None where no index shows it in these bands."""
+    try:
+        return spectral_prior(scene, target)
+    except (TargetError, MissingBandError):
+        return None
+
+
 def prior_table() -> pd.DataFrame:
     """Return every rule, best first within its target: one row each, with bands, radiometry, reference and why."""
     import pandas as pd

@@ -10,10 +10,11 @@ import numpy as np
 import xarray as xr
 
 from spex_nb.errors import ExtractionError
-from spex_nb.extraction.prediction import PROMPT_MIN_AREA_PX, prior_of
+from spex_nb.extraction.prediction import PROMPT_MIN_AREA_PX
 from spex_nb.extraction.resampling import resample, zoom_tile, zoom_to
 from spex_nb.heeding import heed
 from spex_nb.mask_models import IndexModel
+from spex_nb.priors import prior_of
 from spex_nb.prompts import build_prompt
 from spex_nb.regions import find_regions
 from spex_nb.tiling import Window

@@ -10,7 +10,7 @@ import torch
 
 from spex_nb.model import SpexModel
 from spex_nb.model.images import language_cells
-from spex_nb.model.stem import INDICES
+from spex_nb.model.stem import INDEX_CHANNELS
 from tests.test_model import IMAGE, WAVES, answered, batch, make
 
 SIZES = ((64, 96), (40, 50))
@@ -156,7 +156,7 @@ def test_what_is_hidden_is_not_seen_and_asked_for(trained: SpexModel) -> None:
     cells = torch.zeros(2, 4, 4, dtype=torch.bool)
     cells[:, 1, 2] = cells[0, 3, 3] = True
     where = cells.repeat_interleave(16, 1).repeat_interleave(16, 2)[:, None]
-    given = batch(index_values=torch.rand(2, len(INDICES), 64, 64), hidden_cells=cells)
+    given = batch(index_values=torch.rand(2, INDEX_CHANNELS, 64, 64), hidden_cells=cells)
     changed = {name: torch.where(where, given[name] + 1, given[name]) for name in ("pixel_values", "index_values")}
     plain, hidden = trained(**given), trained(**given | changed)
     torch.testing.assert_close(plain.mask_logits, hidden.mask_logits)

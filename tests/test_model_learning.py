@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spex_nb.model import SpexModel
-from spex_nb.model.stem import INDICES
+from spex_nb.model.stem import INDEX_CHANNELS
 from spex_nb.training.stages import make_stage
 from tests.test_model import CELLS, IMAGE, WAVES, answered, make
 
@@ -19,8 +19,8 @@ def everything() -> dict[str, Any]:
     prior[1], cells[:, 1:3, 1:3] = torch.nan, True
     return answered() | {
         "points_frac": torch.rand(2, 5, 2), "point_kinds": torch.tensor([[0, 1, 2, 3, -1]] * 2), "prior": prior,
-        "index_values": torch.rand(2, len(INDICES), 64, 64), "gsd_m": torch.tensor([10.0, 30.0]), "hidden_cells": cells,
-        "target_index": torch.tensor([0, 1]),
+        "index_values": torch.rand(2, INDEX_CHANNELS, 64, 64), "gsd_m": torch.tensor([10.0, 30.0]),
+        "hidden_cells": cells, "target_index": torch.tensor([0, 1]),
     }  # fmt: skip
 
 

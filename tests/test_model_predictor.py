@@ -113,6 +113,19 @@ def test_features_of_a_mask_serve_its_explanation(model: SpexModel, processor: S
     assert len(encoded) == 1
 
 
+def test_features_are_kept_for_the_same_pixels_only_if_they_mean_the_same(
+    model: SpexModel, processor: SpexProcessor, tile: xr.Dataset
+) -> None:
+    uncalibrated = tile.assign_attrs(radiometry="relative")
+    predictor = SpexPredictor(model, processor)
+    first = predictor.predict(tile, ["water"], [WATER])
+    np.testing.assert_array_equal(
+        predictor.predict(uncalibrated, ["water"], [WATER]),
+        SpexPredictor(model, processor).predict(uncalibrated, ["water"], [WATER]),
+    )
+    assert not np.allclose(first, predictor.predict(uncalibrated, ["water"], [WATER]))
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_weights_are_used_in_full_precision(
     dtype: torch.dtype, model: SpexModel, processor: SpexProcessor, tile: xr.Dataset, tmp_path: Path

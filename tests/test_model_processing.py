@@ -16,6 +16,8 @@ from transformers import AutoProcessor, LogitsProcessorList, PreTrainedTokenizer
 from spex_nb.errors import CheckpointError, MissingBandError
 from spex_nb.model import SpexModel, SpexPredictor, SpexProcessor, fit_batch, look_inside, train_tokenizer
 from spex_nb.model.outputs import ImageFeatures
+from spex_nb.model.stem import INDICES, PRIOR_TARGETS
+from spex_nb.priors import prior_of
 from spex_nb.prompts import build_prompt
 from spex_nb.samples import sample_scene
 from spex_nb.types import MaskModel
@@ -55,6 +57,17 @@ def test_bands_come_with_their_wavelengths_and_indices(processor: SpexProcessor,
     ndvi = ((tile["nir"] - tile["red"]) / (tile["nir"] + tile["red"])).values
     np.testing.assert_allclose(batch["index_values"][0, 0], ndvi, rtol=1e-4, atol=1e-5)
     assert (batch["input_ids"] == processor.image_token_id).sum() == 4 * 6
+
+
+def test_the_priors_of_all_targets_come_whatever_is_asked(processor: SpexProcessor, tile: xr.Dataset) -> None:
+    holes = tile.assign(valid=tile["valid"].copy(data=np.arange(96) >= np.full((64, 1), 8)))
+    for scene in (holes, holes[["red", "green", "nir", "valid"]], holes[["swir16", "valid"]]):
+        channels = processor(scene, WATER)["index_values"][0, len(INDICES) :]
+        for channel, target in zip(channels, PRIOR_TARGETS, strict=True):
+            prior = prior_of(scene, target)
+            expected = np.where(scene["valid"], np.nan if prior is None else prior.mask, np.nan)
+            np.testing.assert_array_equal(channel, expected)
+    assert prior_of(holes[["swir16", "valid"]], "water") is None
 
 
 def test_answers_become_labels_that_end(processor: SpexProcessor, tile: xr.Dataset) -> None:

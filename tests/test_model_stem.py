@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from spex_nb.model.stem import INDICES, FixedStem, WavelengthStem
+from spex_nb.model.stem import INDEX_CHANNELS, FixedStem, WavelengthStem
 
 WAVES = torch.tensor([[0.49, 0.07], [0.56, 0.04], [0.66, 0.03], [0.83, 0.1], [1.61, 0.09]])
 
@@ -43,8 +43,8 @@ def test_bands_are_told_apart_by_centre_and_by_width(stem: WavelengthStem) -> No
 def test_indices_that_are_not_available_change_nothing(stem: WavelengthStem) -> None:
     pixels = torch.randn(1, 5, 16, 16)
     without = stem(pixels, WAVES).base
-    torch.testing.assert_close(stem(pixels, WAVES, torch.full((1, len(INDICES), 16, 16), torch.nan)).base, without)
-    assert not torch.allclose(stem(pixels, WAVES, torch.rand(1, len(INDICES), 16, 16)).base, without)
+    torch.testing.assert_close(stem(pixels, WAVES, torch.full((1, INDEX_CHANNELS, 16, 16), torch.nan)).base, without)
+    assert not torch.allclose(stem(pixels, WAVES, torch.rand(1, INDEX_CHANNELS, 16, 16)).base, without)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from spex_nb.training.augmentation import (
     cast_shadows,
     change_radiometry,
     choose_bands,
+    digital_numbers,
     turn,
 )  # fmt: skip
 from spex_nb.training.cutting import cut_sample, list_tiles, read_entry
@@ -59,7 +60,7 @@ def test_a_sample_is_the_same_whenever_its_number_is_asked_for(tiles: list[objec
 
 
 def test_labels_stay_with_their_pixels_whichever_way_a_tile_is_turned_and_scaled(lakes: object) -> None:
-    calm = Augmentation(calibrated=1.0, noise=0.0, shadow=0.0, bands=(1, 0, 0, 0), zoom=1.0)
+    calm = Augmentation(calibrated=1.0, noise=0.0, shadow=0.0, numbers=0.0, bands=(1, 0, 0, 0), zoom=1.0)
     counts = np.zeros(4, np.int64)
     for number in range(12):
         sample = make_sample(lakes, 64, NOTHING, calm, np.random.default_rng(number))  # type: ignore[arg-type]
@@ -93,6 +94,27 @@ def test_air_and_sensor_change_numbers_and_leave_gaps() -> None:
     assert abs(np.nanmean(changed) - 0.2) > 1e-3
     same = change_radiometry(pixels, WAVES, Augmentation(calibrated=1.0, noise=0.0), rng)
     np.testing.assert_array_equal(same, pixels)
+
+
+def test_digital_numbers_are_pictures_or_counts_of_the_same_ground() -> None:
+    ground = np.random.default_rng(0).uniform(0.02, 0.4, (4, 32, 32)).astype(np.float32)
+    ground[:, 0, 0] = np.nan
+    made = [digital_numbers(ground, np.random.default_rng(number)) for number in range(60)]
+    for numbers in made:
+        assert np.isnan(numbers[:, 0, 0]).all()
+        assert np.isfinite(numbers[:, 1:]).all()
+        for before, after in zip(ground, numbers, strict=True):
+            assert (np.diff(after.ravel()[np.argsort(before.ravel())][:-1]) >= 0).all()  # brighter stays brighter
+    pictures = [numbers for numbers in made if len(np.unique(numbers[:, 1:])) <= 256]
+    assert 30 < len(pictures) < 50
+    assert all(np.nanmin(numbers) >= 0 and np.nanmax(numbers) <= 1 for numbers in pictures)
+
+
+def test_digital_numbers_are_said_to_be_uncalibrated(lakes: object) -> None:
+    for share, is_relative in ((0.0, False), (1.0, True)):
+        how = Augmentation(calibrated=1.0, numbers=share)
+        sample = make_sample(lakes, 64, NOTHING, how, np.random.default_rng(0))  # type: ignore[arg-type]
+        assert sample.scene.spex.is_relative == is_relative
 
 
 def test_shadows_darken_long_waves_most() -> None:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import xarray as xr
 
 from spex_nb.errors import MissingBandError, TargetError
-from spex_nb.extraction.prediction import prior_of
 from spex_nb.languages import get_language
 from spex_nb.mask_models import IndexModel
-from spex_nb.priors import spectral_prior
+from spex_nb.priors import prior_of, spectral_prior
 from spex_nb.types import Instruction, MaskModel, NearFilter
 
 UNCALIBRATED = "uncalibrated"

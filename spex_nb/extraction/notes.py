@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from spex_nb.extraction.assembling import Assembled
 from spex_nb.extraction.plans import Plan
-from spex_nb.extraction.prediction import Best, prior_of
+from spex_nb.extraction.prediction import Best
 from spex_nb.mask_models import IndexModel
+from spex_nb.priors import prior_of
 from spex_nb.targets import TARGETS
 from spex_nb.tiling import Window
 from spex_nb.types import Region

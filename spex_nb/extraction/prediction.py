@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spex_nb.errors import DeviceMemoryError, MissingBandError, SpexError, TargetError
+from spex_nb.errors import DeviceMemoryError, SpexError
 from spex_nb.extraction.allocating import keep_large_arrays
 from spex_nb.extraction.reading import SceneReader, SceneSource
 from spex_nb.extraction.resampling import resample, zoom_tile
 from spex_nb.mask_models import IndexModel, load_mask_model
-from spex_nb.priors import spectral_prior
+from spex_nb.priors import prior_of
 from spex_nb.prompts import build_prompt
 from spex_nb.regions import find_regions
 from spex_nb.targets import TARGETS
@@ -169,14 +169,6 @@ class _Patient:
         if use_cpu is not None and use_cpu():
             return "The device has too little memory: the model went on on the CPU."
         return ""
-
-
-def prior_of(scene: xr.Dataset, target: str) -> Prior | None:
-    """Return the spectral prior of a target; None where no index shows it in these bands."""
-    try:
-        return spectral_prior(scene, target)
-    except (TargetError, MissingBandError):
-        return None
 
 
 def _best_of(prior: Prior, valid: Any) -> Best:

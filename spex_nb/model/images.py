@@ -29,7 +29,7 @@ class Images(NamedTuple):
     wavelengths_um: Tensor | None = None
     """float [B, 2] or [M, B, 2], centre and width of the bands."""
     index_values: Tensor | None = None
-    """float [M, I, H, W], see `stem.INDICES`."""
+    """float [M, I, H, W], see `stem.INDICES` and `stem.PRIOR_TARGETS`."""
     gsd_m: Tensor | None = None
     """float [M], ground sampling distance, NaN where unknown."""
 

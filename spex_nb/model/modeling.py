@@ -151,7 +151,7 @@ class SpexModel(PreTrainedModel):
         Args:
             pixel_values: float [N, B, H, W], normalised; NaN where there is no data, which counts as the mean.
             wavelengths_um: float [B, 2] or [N, B, 2], centre and width of the bands; not needed for a fixed stem.
-            index_values: float [N, I, H, W], see `stem.INDICES`.
+            index_values: float [N, I, H, W], see `stem.INDICES` and `stem.PRIOR_TARGETS`.
             gsd_m: float [N], ground sampling distance in metres, NaN where unknown.
 
         Raises:

@@ -220,14 +220,19 @@ class SpexPredictor:
 
     def _features(self, batch: dict[str, Any]) -> ImageFeatures:
         """Return the features of the tile; those kept where it is the same."""
-        pixels, waves = batch["pixel_values"], batch["wavelengths_um"]
         model = self.model
+        seen = Images(batch["pixel_values"], batch["wavelengths_um"], batch.get("index_values"), batch.get("gsd_m"))
         state = (model.dtype, model.device, tuple(parameter._version for parameter in model.parameters()))
-        key = (tuple(pixels.shape), pixels.cpu().numpy().tobytes(), waves.cpu().numpy().tobytes(), state)
+        key = (state, [None if part is None else (tuple(part.shape), _digest(part)) for part in seen])
         kept = self._kept
         if kept is None or kept[0] != key:
-            kept = self._kept = (key, model.encode_image(pixels, waves, batch.get("index_values"), batch.get("gsd_m")))
+            kept = self._kept = (key, model.encode_image(*seen))
         return kept[1]
+
+
+def _digest(values: torch.Tensor) -> bytes:
+    """Return a few bytes that tell these values from others."""
+    return hashlib.sha256(values.cpu().contiguous().numpy()).digest()
 
 
 class _Stopped(StoppingCriteria):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from spex_nb.indices import compute_index
 from spex_nb.model.checkpoints import resolve_checkpoint
 from spex_nb.model.images import language_cells
 from spex_nb.model.losses import NOT_TOLD
-from spex_nb.model.stem import INDICES
+from spex_nb.model.stem import INDEX_CHANNELS, INDICES, PRIOR_TARGETS
+from spex_nb.priors import prior_of
 from spex_nb.prompts import keep_regions
 
 IMAGE_TOKEN = "<image>"
@@ -34,7 +36,7 @@ class SpexProcessor(ProcessorMixin):
         tokenizer: With a token ``<image>``, and one that fills up.
         bands: For a fixed stem its bands, in its order; None where the model takes any.
         mean, std: By band: what reflectance is normalised with.
-        index_channels: Whether the indices of `stem.INDICES` are computed too.
+        index_channels: Whether the indices of `stem.INDICES` and the priors of `stem.PRIOR_TARGETS` are computed too.
         max_length: Longest prompt, in tokens, visual ones included.
         language_grid: As in the model's configuration.
         named_regions: How many regions a prompt lists at most, the largest; None for all. A model reads as many as it
@@ -166,7 +168,10 @@ class SpexProcessor(ProcessorMixin):
         distances = [scene.spex.gsd_m or torch.nan for scene in scenes]
         data = {"pixel_values": pixels, "wavelengths_um": waves, "gsd_m": torch.tensor(distances)}
         if self.index_channels:
-            data["index_values"] = torch.stack([_filled(_indices(scene), size) for scene in scenes])
+            indices = torch.full((len(scenes), INDEX_CHANNELS, *size), torch.nan)
+            for channels, scene in zip(indices, scenes, strict=True):
+                _fill_indices(channels, scene)
+            data["index_values"] = indices
         return data
 
     def _band(self, scene: xr.Dataset, band: str) -> Tensor:
@@ -233,16 +238,28 @@ def _wave(scene: xr.Dataset, band: str, *, is_needed: bool) -> tuple[float, floa
     return (float("nan") if centre is None else float(centre)), float(width or 0.05)
 
 
-def _indices(scene: xr.Dataset) -> Any:
-    """Compute the index channels: float [I, H, W], NaN where undefined or not possible."""
-    layers = []
-    for name in INDICES:
-        try:
-            values = compute_index(scene, name).values
-            layers.append(np.where(scene.spex.valid.values, np.clip(values, -1, 1), np.nan).astype(np.float32))
-        except MissingBandError:
-            layers.append(np.full(scene.spex.shape, np.nan, np.float32))
-    return np.stack(layers)
+def _fill_indices(channels: Tensor, scene: xr.Dataset) -> None:
+    """Write indices and priors of a scene [h, w] into its channels [I, H, W], NaN where they are undefined."""
+    height, width = scene.spex.shape
+    valid = scene.spex.valid.values
+    computed = chain((_index(scene, name) for name in INDICES), (_membership(scene, name) for name in PRIOR_TARGETS))
+    for channel, values in zip(channels, computed, strict=True):
+        if values is not None:
+            channel[:height, :width] = torch.from_numpy(np.where(valid, values, np.float32(np.nan)).astype(np.float32))
+
+
+def _index(scene: xr.Dataset, name: str) -> Any:
+    """Return an index between -1 and 1; None where the bands do not allow it."""
+    try:
+        return np.clip(compute_index(scene, name).values, -1, 1)
+    except MissingBandError:
+        return None
+
+
+def _membership(scene: xr.Dataset, target: str) -> Any:
+    """Return what the spectral prior of a target says, 0 or 1; None where the bands allow none."""
+    prior = prior_of(scene, target)
+    return None if prior is None else prior.mask.values
 
 
 def _prior(prior: Any, shape: tuple[int, int], size: tuple[int, ...]) -> Tensor:

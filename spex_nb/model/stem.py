@@ -26,6 +26,9 @@ SLOWEST_SCALE = 16.0
 """Doublings of the distance in the slowest of their cycles: from decimetres to kilometres."""
 INDICES = ("NDVI", "NDWI", "MNDWI", "NDBI", "IKAW", "GLI")
 """Optional further channels, where the bands allow them; the last two of red, green and blue alone."""
+PRIOR_TARGETS = ("water", "vegetation", "built_up", "bare_soil")
+"""Targets whose spectral priors come in behind the indices, 0 or 1, whatever is asked."""
+INDEX_CHANNELS = len(INDICES) + len(PRIOR_TARGETS)
 
 
 class StemOutput(NamedTuple):
@@ -95,7 +98,7 @@ class WaveConv(nn.Module):
     Args:
         channels: Of the output.
         stride: Of the convolution.
-        index_channels: Whether the `INDICES` come in beside the bands.
+        index_channels: Whether the `INDICES`, and the priors of `PRIOR_TARGETS`, come in beside the bands.
     """
 
     def __init__(self, channels: int, stride: int, *, index_channels: bool = False) -> None:
@@ -106,7 +109,7 @@ class WaveConv(nn.Module):
         )
         self.bias = nn.Parameter(torch.zeros(channels))
         self.indices = (
-            nn.Conv2d(2 * len(INDICES), channels, 3, stride=stride, padding=1, bias=False) if index_channels else None
+            nn.Conv2d(2 * INDEX_CHANNELS, channels, 3, stride=stride, padding=1, bias=False) if index_channels else None
         )
 
     def forward(self, pixel_values: Tensor, waves_um: Tensor, index_values: Tensor | None) -> Tensor:
@@ -139,7 +142,7 @@ class WavelengthStem(_Stem):
         channels: Of the output.
         hidden_channels: Between the convolutions; half the output's if not given.
         full_channels: Of a map at full size; 0 for none.
-        index_channels: Whether the `INDICES` come in beside the bands.
+        index_channels: Whether the `INDICES`, and the priors of `PRIOR_TARGETS`, come in beside the bands.
         gsd: Whether the ground sampling distance is read.
     """
 
@@ -170,7 +173,7 @@ class WavelengthStem(_Stem):
         Args:
             pixel_values: float [N, B, H, W].
             wavelengths_um: float [B, 2] or [N, B, 2], centre and width in micrometres; NaN where a sample has no band.
-            index_values: float [N, I, H, W], the `INDICES`, NaN where undefined or not available.
+            index_values: float [N, I, H, W], the `INDICES` and priors, NaN where undefined or not available.
             gsd_m: float [N], ground sampling distance in metres, NaN where unknown.
 
         Raises:

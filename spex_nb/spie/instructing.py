@@ -10,10 +10,9 @@ import xarray as xr
 
 from spex_nb.answers import write_answer
 from spex_nb.claims import same_figures
-from spex_nb.errors import MissingBandError, TargetError
 from spex_nb.evidence import measure_arrays, readable_index
 from spex_nb.ground import Ground
-from spex_nb.priors import spectral_prior
+from spex_nb.priors import prior_of
 from spex_nb.prompts import build_prompt
 from spex_nb.regions import find_regions
 from spex_nb.spie.settings import Settings, draw
@@ -123,9 +122,8 @@ class _Desk:
         if self.settings.attributes == "label" and self.split != "test":
             mask, index = self.masks[target], self.index(target)
             return find_regions(mask, self.valid, index=index, min_area_px=smallest, source="label"), "label"
-        try:
-            prior = spectral_prior(self.tile, target)
-        except (TargetError, MissingBandError):  # no index shows this target in these bands
+        prior = prior_of(self.tile, target)
+        if prior is None:
             return [], "none"
         return find_regions(prior.mask.values, self.valid, index=prior.index, min_area_px=smallest), "index"
 

@@ -17,6 +17,16 @@ RAYLEIGH = 2.0
 """Exponent at which haze falls with the wavelength: between clean air (4) and mist (0)."""
 DIFFUSE = 0.6
 """Share of the light that is left in a shadow at the blue band; at longer wavelengths less of it comes from the sky."""
+COUNTS = 1 / 3
+"""Share of the digital numbers that are counts; the others are 8 bits of a stretched picture."""
+COUNT_GAIN, COUNT_BAND_GAIN = 0.5, 0.25
+"""Standard deviation of the logarithm of their gains: of one for all bands, and of each band's own."""
+BY_BAND = 0.5
+"""Share of the stretched pictures of which each band has a range of its own."""
+MOST_CUT = 4.0
+"""Percent of the pixels that a stretch cuts off at either end, at most."""
+LEAST_SPAN = 0.02
+"""Range of reflectance that is stretched at least: calm water stays calm."""
 VISIBLE = ("red", "green", "blue")
 
 
@@ -33,6 +43,7 @@ class Augmentation:
         haze: Largest reflectance of haze at the blue band.
         noise: Largest standard deviation of noise, as a share of a band's mean.
         shadow: Chance of cloud shadows.
+        numbers: Chance of digital numbers in place of reflectance: a stretched picture, or counts of an unknown gain.
         bands: Chances of all bands, of blue, green, red and near infrared, of red, green and blue, and of any two or
             more of them.
         zoom: Chance of another scale: twice as large, or half as large where the tile is large enough.
@@ -46,6 +57,7 @@ class Augmentation:
     haze: float = 0.1
     noise: float = 0.03
     shadow: float = 0.25
+    numbers: float = 0.2
     bands: tuple[float, float, float, float] = (0.55, 0.22, 0.1, 0.13)
     zoom: float = 0.25
 
@@ -68,6 +80,28 @@ def change_radiometry(pixels: Any, wavelengths_um: Any, how: Augmentation, rng: 
     changed = changed * np.exp(rng.normal(0, how.gain) + rng.normal(0, how.band_gain, by_band))
     changed = changed + rng.uniform(0, how.haze) * bluer**RAYLEIGH + rng.uniform(-how.offset, how.offset)
     return (changed + noise * rng.standard_normal(pixels.shape)).astype(np.float32)
+
+
+def digital_numbers(pixels: Any, rng: np.random.Generator) -> Any:
+    """Return a tile in uncalibrated numbers, as scenes are read whose sensor is not known.
+
+    Either counts, whose gains by band are anything; or 8 bits of the range of each band, or of all bands, as pictures
+    have them. That of a scene is wider than that of its tile.
+
+    Args:
+        pixels: float32 [B, H, W], reflectance, NaN where there is no data.
+        rng: Draws.
+    """
+    if rng.random() < COUNTS:
+        gains = np.exp(rng.normal(0, COUNT_GAIN) + rng.normal(0, COUNT_BAND_GAIN, (len(pixels), 1, 1)))
+        return (pixels * gains).astype(np.float32)
+    axes = (1, 2) if rng.random() < BY_BAND else (0, 1, 2)
+    cuts = rng.uniform(0, MOST_CUT), 100 - rng.uniform(0, MOST_CUT)
+    low, high = np.nanpercentile(pixels, cuts, axis=axes, keepdims=True)
+    span = np.maximum(high - low, LEAST_SPAN)
+    low, high = low - rng.uniform(0, 0.3) * span, high + rng.uniform(0, 1) * span
+    stretched = np.clip((pixels - low) / (high - low), 0, 1) ** np.exp(rng.normal(-0.2, 0.25))
+    return (np.round(stretched * 255) / 255).astype(np.float32)
 
 
 def cast_shadows(pixels: Any, wavelengths_um: Any, rng: np.random.Generator) -> Any:

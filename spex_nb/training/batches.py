@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from spex_nb.model.images import CELL
 from spex_nb.model.losses import IGNORED
 from spex_nb.model.processing import SpexProcessor
+from spex_nb.model.stem import INDICES
 from spex_nb.training.samples import Question, Sample
 
 CALM = 0.05
@@ -90,7 +91,7 @@ class Batcher:
         rows, columns = (-(-side // CELL) for side in pixels.shape[-2:])
         chances = torch.from_numpy(rng.random((len(pixels), rows * columns)))
         if self.hiding.guided and "index_values" in data:
-            chances = chances ** (1 / (CALM + _spread(data["index_values"], rows, columns)))
+            chances = chances ** (1 / (CALM + _spread(data["index_values"][:, : len(INDICES)], rows, columns)))
         kept = chances.sort(1).values[:, -max(1, int(self.hiding.share * rows * columns))]
         return {"hidden_cells": (chances >= kept[:, None]).view(-1, rows, columns)}
 

@@ -14,15 +14,20 @@ import numpy as np
 import xarray as xr
 
 from spex_nb.answers import answer_template
-from spex_nb.errors import MissingBandError, TargetError
 from spex_nb.evidence import measure_arrays, readable_index
 from spex_nb.ground import Ground
 from spex_nb.languages import LANGUAGES
-from spex_nb.priors import spectral_prior
+from spex_nb.priors import prior_of
 from spex_nb.prompts import build_prompt, in_language
 from spex_nb.regions import find_regions
 from spex_nb.spie.tiles import UNKNOWN
-from spex_nb.training.augmentation import Augmentation, cast_shadows, change_radiometry, choose_bands
+from spex_nb.training.augmentation import (
+    Augmentation,
+    cast_shadows,
+    change_radiometry,
+    choose_bands,
+    digital_numbers,
+)
 from spex_nb.training.cutting import TileEntry, cut_sample
 from spex_nb.types import Region
 
@@ -183,10 +188,8 @@ class _Desk:
 
 def prior_mask(scene: xr.Dataset, target: str) -> Any:
     """Return the mask of a target's spectral prior, bool [H, W]; None if no index shows it in these bands."""
-    try:
-        return spectral_prior(scene, target).mask.values
-    except (TargetError, MissingBandError):
-        return None
+    prior = prior_of(scene, target)
+    return None if prior is None else prior.mask.values
 
 
 def _changed(scene: xr.Dataset, augmentation: Augmentation, rng: np.random.Generator) -> xr.Dataset:
@@ -197,8 +200,11 @@ def _changed(scene: xr.Dataset, augmentation: Augmentation, rng: np.random.Gener
     if rng.random() < augmentation.shadow:
         pixels = cast_shadows(pixels, waves, rng)
     pixels = change_radiometry(pixels, waves, augmentation, rng)
+    if is_uncalibrated := rng.random() < augmentation.numbers:
+        pixels = digital_numbers(pixels, rng)
     changed = {name: (("y", "x"), band, scene[name].attrs) for name, band in zip(names, pixels, strict=True)}
-    return scene.assign(changed)
+    changed_scene = scene.assign(changed)
+    return changed_scene.assign_attrs(radiometry="relative reflectance") if is_uncalibrated else changed_scene
 
 
 def _asked(labels: dict[str, Any], most: int, rng: np.random.Generator) -> list[str]:

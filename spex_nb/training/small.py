@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 TARGETS = ("water", "vegetation", "building", "road", "bare_soil")
 PLACES, HELD_OUT = 10, 4
 """Generated landscapes, and how many of them are only measured on."""
-CALM = Augmentation(calibrated=1.0, noise=0.01, shadow=0.0, bands=(1.0, 0.0, 0.0, 0.0), zoom=0.0)
+CALM = Augmentation(calibrated=1.0, noise=0.01, shadow=0.0, numbers=0.0, bands=(1.0, 0.0, 0.0, 0.0), zoom=0.0)
 """Generated landscapes all have the same air and sensor: a lesson sees sooner what is learned."""
 
 
