@@ -232,7 +232,7 @@ class SpexPredictor:
 
 def _digest(values: torch.Tensor) -> bytes:
     """Return a few bytes that tell these values from others."""
-    return hashlib.sha256(values.cpu().contiguous().numpy()).digest()
+    return hashlib.sha256(values.cpu().contiguous().numpy().data).digest()
 
 
 class _Stopped(StoppingCriteria):
