@@ -97,6 +97,15 @@ def _compute(
     }
 
 
+def is_available(scene: xr.Dataset, index: str) -> bool:
+    """Return whether the bands of a scene allow an index of the catalogue.
+
+    Raises:
+        IndexNameError: If the name is not in the catalogue.
+    """
+    return not _why_not(scene, index_info(index))
+
+
 def list_indices(scene: xr.Dataset | None = None, domain: str | None = None) -> pd.DataFrame:
     """Return the catalogue as a table, and which of it a scene allows.
 

@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as hnp
 from spex_nb import compute_index, compute_indices, list_indices, open_scene
 from spex_nb.catalogue import band_symbols, catalogue, index_info
 from spex_nb.errors import FormulaError, IndexNameError, MissingBandError
+from spex_nb.indices import is_available
 
 PIXELS = {"blue": 0.04, "green": 0.08, "red": 0.06, "nir": 0.42, "swir16": 0.21, "swir22": 0.10}
 BY_HAND = {
@@ -223,6 +224,7 @@ def test_list_indices() -> None:
     scene = dataset({"red": 0.1, "nir": 0.4})
     mine = list_indices(scene, "vegetation")
     assert mine.loc["NDVI", "available"]
+    assert (is_available(scene, "NDVI"), is_available(scene, "EVI")) == (True, False)
     assert mine.loc["EVI", "why_not"] == "no band blue"
     assert set(mine["domain"]) == {"vegetation"}
     assert "no band vv" in list_indices(scene, "radar")["why_not"].str.cat()

@@ -390,6 +390,13 @@ def test_the_choices_of_the_largest_encoder_work_and_train() -> None:
     assert model.encoder.stages[0].blocks[0].dcn.center.weight.grad.any()
 
 
+def test_a_configuration_in_which_the_trainer_noted_the_tokenizers_tokens_loads(tmp_path: Path) -> None:
+    noted = config()
+    noted.eos_token_id, noted.pad_token_id = 1, 0
+    noted.save_pretrained(tmp_path)
+    assert SpexConfig.from_pretrained(tmp_path).to_diff_dict() == noted.to_diff_dict()
+
+
 def test_tiny_is_small_enough_to_ship() -> None:
     with torch.device("meta"):
         model = SpexModel(SpexConfig.preset("tiny"))

@@ -126,6 +126,20 @@ def test_features_are_kept_for_the_same_pixels_only_if_they_mean_the_same(
     assert not np.allclose(first, predictor.predict(uncalibrated, ["water"], [WATER]))
 
 
+def test_a_click_on_a_tile_that_is_kept_makes_neither_its_indices_nor_its_features_again(
+    model: SpexModel, processor: SpexProcessor, tile: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = SpexPredictor(model, processor)
+    seen: list[int] = []
+    pixels = SpexProcessor.pixels
+    monkeypatch.setattr(SpexProcessor, "pixels", lambda self, scenes: seen.append(1) or pixels(self, scenes))
+    for column in (10.5, 20.5):
+        predictor.predict(tile, ["water"], [WATER], points=[[(column, 30.5, True)]])
+    assert len(seen) == 1
+    predictor.predict(tile.assign(red=tile["red"] * 1.01), ["water"], [WATER])
+    assert len(seen) == 2
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_weights_are_used_in_full_precision(
     dtype: torch.dtype, model: SpexModel, processor: SpexProcessor, tile: xr.Dataset, tmp_path: Path

@@ -27,10 +27,13 @@ class _Strict(PretrainedConfig):
         super().__init__(**kwargs)
 
 
+_TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
+"""Those of the tokenizer, which the Trainer of some versions of transformers notes in the model's configuration."""
 _COMMON = frozenset(
     {
         *vars(PretrainedConfig()),
         *PretrainedConfig().to_dict(),
+        *_TOKENS,
         "attn_implementation",
         "model_type",
         "name_or_path",

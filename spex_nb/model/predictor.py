@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Event, Thread
@@ -19,7 +20,6 @@ from spex_nb.answers import fill_answer
 from spex_nb.errors import CheckpointError, DeviceMemoryError
 from spex_nb.evidence import measure_evidence
 from spex_nb.model.checkpoints import resolve_checkpoint
-from spex_nb.model.images import Images
 from spex_nb.model.modeling import SpexModel
 from spex_nb.model.outputs import ImageFeatures
 from spex_nb.model.processing import SpexProcessor
@@ -62,7 +62,7 @@ class SpexPredictor:
         self.required_bands: tuple[str, ...] = tuple(processor.bands or ())
         self.gsd_m: float | None = None
         self.tile_px = TILE_PX
-        self._kept: tuple[object, ImageFeatures] | None = None
+        self._kept: _Sight | None = None
 
     @classmethod
     def from_pretrained(cls, name: str | Path, *, device: str | None = None, **options: Any) -> Self:
@@ -138,9 +138,10 @@ class SpexPredictor:
         """
         if len(targets) != len(prompts) or not targets:
             raise ValueError(f"{len(targets)} targets and {len(prompts)} prompts; expected one prompt for each target.")
-        batch = self._batch(tile, prompts, priors=priors, points=points, boxes=boxes)
+        sight = self._sight(tile)
+        asked = self._asked(tile, prompts, priors=priors, points=points, boxes=boxes)
         with _memory_said():
-            logits = self.model.segment(features=self._features(batch), **_without_pixels(batch))
+            logits = self.model.segment(features=self._features(sight), **asked)
         return np.where(tile.spex.valid.values, logits.float().cpu().numpy(), np.float32(-np.inf))
 
     def explain(
@@ -183,7 +184,8 @@ class SpexPredictor:
         self, overview: xr.Dataset, prompt: str, language: str, options: dict[str, Any]
     ) -> Generator[str, None, None]:
         """Generate text piece by piece, as the model writes it."""
-        batch = self._batch(overview, [in_language(prompt, language)], padding_side="left")
+        sight = self._sight(overview)
+        asked = self._asked(overview, [in_language(prompt, language)], padding_side="left")
         tokenizer = self.processor.tokenizer
         streamer = TextIteratorStreamer(tokenizer, skip_prompt=False, skip_special_tokens=True)
         usual = {
@@ -197,8 +199,8 @@ class SpexPredictor:
             try:
                 with _memory_said(), torch.inference_mode():
                     self.model.generate(
-                        features=self._features(batch), streamer=streamer, stopping_criteria=[_Stopped(stop)],
-                        **usual | options, **_without_pixels(batch),
+                        features=self._features(sight), streamer=streamer, stopping_criteria=[_Stopped(stop)],
+                        **usual | options, **asked,
                     )  # fmt: skip
             except BaseException as error:  # noqa: BLE001 (raised again below, in the caller's thread)
                 failed.append(error)
@@ -214,25 +216,48 @@ class SpexPredictor:
         if failed:
             raise failed[0]
 
-    def _batch(self, tile: xr.Dataset, prompts: Sequence[str], **more: Any) -> dict[str, Any]:
-        made = self.processor(tile, prompts, image_index=[0] * len(prompts), **more)
-        return dict(made.to(self.model.device))
+    def _asked(self, tile: xr.Dataset, prompts: Sequence[str], **more: Any) -> dict[str, Any]:
+        made = self.processor.questions(prompts, [tile.spex.shape], image_index=[0] * len(prompts), **more)
+        return {name: values.to(self.model.device) for name, values in made.items()}
 
-    def _features(self, batch: dict[str, Any]) -> ImageFeatures:
-        """Return the features of the tile; those kept where it is the same."""
-        model = self.model
-        seen = Images(batch["pixel_values"], batch["wavelengths_um"], batch.get("index_values"), batch.get("gsd_m"))
-        state = (model.dtype, model.device, tuple(parameter._version for parameter in model.parameters()))
-        key = (state, [None if part is None else (tuple(part.shape), _digest(part)) for part in seen])
+    def _sight(self, tile: xr.Dataset) -> _Sight:
+        """Return what the model sees of a tile; that of the last one where it is the same."""
+        digest = _digest(tile)
         kept = self._kept
-        if kept is None or kept[0] != key:
-            kept = self._kept = (key, model.encode_image(*seen))
-        return kept[1]
+        if kept is None or kept.digest != digest:
+            self._kept = kept = None  # let go of the last one before the next one is made
+            kept = self._kept = _Sight(digest, self.processor.pixels([tile]))
+        return kept
+
+    def _features(self, sight: _Sight) -> ImageFeatures:
+        """Return the features of a tile; those kept where the model is the same."""
+        model = self.model
+        state = (model.dtype, model.device, tuple(parameter._version for parameter in model.parameters()))
+        if sight.features is None or sight.state != state:
+            seen = {name: values.to(model.device) for name, values in sight.pixels.items()}
+            sight.features, sight.state = model.encode_image(**seen), state
+        return sight.features
 
 
-def _digest(values: torch.Tensor) -> bytes:
-    """Return a few bytes that tell these values from others."""
-    return hashlib.sha256(values.cpu().contiguous().numpy().data).digest()
+@dataclass
+class _Sight:
+    """What the model sees of a tile, and what it made of that."""
+
+    digest: bytes
+    pixels: dict[str, torch.Tensor]
+    features: ImageFeatures | None = None
+    state: object = None
+    """Of the model that made the features."""
+
+
+def _digest(tile: xr.Dataset) -> bytes:
+    """Return a few bytes that tell this tile from others: its numbers, and what is said of them."""
+    layers = [tile[name] for name in tile.spex.bands]
+    said = (tile.attrs, tile.spex.gsd_m, tile.spex.shape, [(layer.name, layer.dtype, layer.attrs) for layer in layers])
+    digest = hashlib.sha256(repr(said).encode())
+    for layer in (*layers, tile.spex.valid):
+        digest.update(np.ascontiguousarray(layer.values).data)
+    return digest.digest()
 
 
 class _Stopped(StoppingCriteria):
@@ -255,10 +280,6 @@ def _memory_said() -> Iterator[None]:
             "The device has too little memory", found=str(error), expected="room for one tile",
             fix="Use smaller tiles or fewer targets at a time.",
         ) from error  # fmt: skip
-
-
-def _without_pixels(batch: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in batch.items() if name not in (*Images._fields, "image_sizes")}
 
 
 def _best_device() -> str:

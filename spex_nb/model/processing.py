@@ -15,7 +15,7 @@ from transformers import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
 from spex_nb.errors import MissingBandError
-from spex_nb.indices import compute_index
+from spex_nb.indices import compute_indices, is_available
 from spex_nb.model.checkpoints import resolve_checkpoint
 from spex_nb.model.images import language_cells
 from spex_nb.model.losses import NOT_TOLD
@@ -122,27 +122,43 @@ class SpexProcessor(ProcessorMixin):
             MissingBandError: If a band of a fixed stem is not there.
         """
         scenes = [images] if isinstance(images, xr.Dataset) else list(images)
-        prompts = [text] if isinstance(text, str) else list(text)
+        asked = self.questions(
+            [text] if isinstance(text, str) else list(text), [scene.spex.shape for scene in scenes], answers=answers,
+            image_index=image_index, priors=priors, points=points, boxes=boxes, padding_side=padding_side,
+        )  # fmt: skip
+        return BatchFeature(self.pixels(scenes) | asked)
+
+    def questions(
+        self,
+        prompts: Sequence[str],
+        shapes: Sequence[tuple[int, int]],
+        *,
+        answers: Sequence[str] | None = None,
+        image_index: Sequence[int] | None = None,
+        priors: Sequence[Any] | None = None,
+        points: Sequence[Sequence[tuple[float, float, bool]]] | None = None,
+        boxes: Sequence[Sequence[tuple[float, float, float, float]]] | None = None,
+        padding_side: str = "right",
+    ) -> dict[str, Tensor]:
+        """Return what the model is asked of images (height, width), without their pixels; see `__call__`."""
         if self.named_regions is not None:
             prompts = [keep_regions(prompt, self.named_regions) for prompt in prompts]
         index = list(range(len(prompts))) if image_index is None else list(image_index)
-        if len(index) != len(prompts) or not scenes or max(index) >= len(scenes):
+        if len(index) != len(prompts) or not shapes or max(index) >= len(shapes):
             raise ValueError(
-                f"{len(prompts)} prompts and {len(scenes)} images do not pair; expected an image each, or image_index."
+                f"{len(prompts)} prompts and {len(shapes)} images do not pair; expected an image each, or image_index."
             )
-        data = self.pixels(scenes)
-        shapes = [scene.spex.shape for scene in scenes]
-        size = tuple(data["pixel_values"].shape[-2:])
-        data |= self._tokens(prompts, answers, [self._cells(shapes[i]) for i in index], padding_side)
+        data = self._tokens(prompts, answers, [self._cells(shapes[i]) for i in index], padding_side)
         data["image_index"] = torch.tensor(index)
         if len(set(shapes)) > 1:
             data["image_sizes"] = torch.tensor(shapes)
         if priors is not None:
+            size = _common_size(shapes)
             data["prior"] = torch.stack([_prior(one, shapes[i], size) for one, i in zip(priors, index, strict=True)])
         if points is not None or boxes is not None:
             none: list[Any] = [()] * len(prompts)
             data |= _prompt_points(points or none, boxes or none, [shapes[i] for i in index])
-        return BatchFeature(data)
+        return data
 
     def _cells(self, size: tuple[int, int]) -> int:
         """Return how many visual tokens an image has."""
@@ -156,7 +172,7 @@ class SpexProcessor(ProcessorMixin):
     def pixels(self, scenes: Sequence[xr.Dataset]) -> dict[str, Tensor]:
         """Return what the model sees of scenes, without any prompt; see `Images`."""
         names = [self.bands or scene.spex.bands for scene in scenes]
-        size = tuple(max(sides) for sides in zip(*(scene.spex.shape for scene in scenes), strict=True))
+        size = _common_size([scene.spex.shape for scene in scenes])
         most = max(map(len, names))
         pixels = torch.full((len(scenes), most, *size), torch.nan)
         waves = torch.full((len(scenes), most, 2), torch.nan)
@@ -226,6 +242,11 @@ class SpexProcessor(ProcessorMixin):
         return ids if end is None else [*ids, end]
 
 
+def _common_size(shapes: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """Return the size (height, width) that images of several shapes are filled up to."""
+    return tuple(map(max, zip(*shapes, strict=True)))
+
+
 def _wave(scene: xr.Dataset, band: str, *, is_needed: bool) -> tuple[float, float]:
     """Return centre and width of a band, in micrometres."""
     said = scene[band].attrs
@@ -242,18 +263,17 @@ def _fill_indices(channels: Tensor, scene: xr.Dataset) -> None:
     """Write indices and priors of a scene [h, w] into its channels [I, H, W], NaN where they are undefined."""
     height, width = scene.spex.shape
     valid = scene.spex.valid.values
-    computed = chain((_index(scene, name) for name in INDICES), (_membership(scene, name) for name in PRIOR_TARGETS))
+    computed = chain(_indices(scene), (_membership(scene, name) for name in PRIOR_TARGETS))
     for channel, values in zip(channels, computed, strict=True):
         if values is not None:
             channel[:height, :width] = torch.from_numpy(np.where(valid, values, np.float32(np.nan)).astype(np.float32))
 
 
-def _index(scene: xr.Dataset, name: str) -> Any:
-    """Return an index between -1 and 1; None where the bands do not allow it."""
-    try:
-        return np.clip(compute_index(scene, name).values, -1, 1)
-    except MissingBandError:
-        return None
+def _indices(scene: xr.Dataset) -> list[Any]:
+    """Return each of the `INDICES` between -1 and 1; None where the bands do not allow it."""
+    available = [name for name in INDICES if is_available(scene, name)]
+    layers = compute_indices(scene, available) if available else {}
+    return [np.clip(layers[name].values, -1, 1) if name in layers else None for name in INDICES]
 
 
 def _membership(scene: xr.Dataset, target: str) -> Any:

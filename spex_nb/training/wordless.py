@@ -33,10 +33,11 @@ class WordlessPredictor(SpexPredictor):
         Raises:
             ValueError: If it was not trained on a target, or the tile does not suit the model.
         """
-        batch = self._batch(tile, prompts, priors=priors, points=points, boxes=boxes)
-        asked = {name: values for name, values in batch.items() if name not in TEXT}
+        sight = self._sight(tile)
+        asked = self._asked(tile, prompts, priors=priors, points=points, boxes=boxes)
+        wordless = {name: values for name, values in asked.items() if name not in TEXT}
         numbers = torch.tensor([self.targets.index(target) for target in targets], device=self.model.device)
-        logits = self.model.segment(**asked, target_index=numbers)
+        logits = self.model.segment(features=self._features(sight), **wordless, target_index=numbers)
         return np.where(tile.spex.valid.values, logits.float().cpu().numpy(), np.float32(-np.inf))
 
     def explain(self, *_asked: Any, **_more: Any) -> Iterator[str]:
