@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -66,16 +67,21 @@ def _write_cautious(image: Path, points: Path, label: Path) -> None:
     scene = open_scene(image, "naip")
     ndvi = compute_index(scene, "NDVI").values
     crowns = np.zeros(ndvi.shape, bool)
-    if points.exists():
-        x, y = np.loadtxt(points, delimiter=",", skiprows=1, ndmin=2).astype(int).T[:2]
-        inside = (x >= 0) & (y >= 0) & (y < ndvi.shape[0]) & (x < ndvi.shape[1])
-        crowns[y[inside], x[inside]] = True
-        crowns = binary_dilation(crowns, iterations=CROWN_PX) & (ndvi > SURE_OTHER)
+    crowns[tree_tops(points, ndvi.shape)] = True
+    crowns = binary_dilation(crowns, iterations=CROWN_PX) & (ndvi > SURE_OTHER)
     codes = np.where((ndvi > SURE_PLANT) | crowns, PLANT, np.where(ndvi < SURE_OTHER, OTHER, UNKNOWN)).astype(np.uint8)
     with rasterio.open(image) as file:
         profile = file.profile | {"count": 1, "dtype": "uint8", "nodata": None, "compress": "deflate"}
     with rasterio.open(label, "w", **profile) as file:
         file.write(codes, 1)
+
+
+def tree_tops(points: Path, shape: tuple[int, int]) -> tuple[Any, Any]:
+    """Return rows and columns of the tree tops that people marked on a picture of this shape; none without a file."""
+    marked = np.loadtxt(points, delimiter=",", skiprows=1, ndmin=2) if points.exists() else np.zeros((0, 2))
+    columns, rows = marked.astype(int).T[:2]
+    inside = (columns >= 0) & (rows >= 0) & (rows < shape[0]) & (columns < shape[1])
+    return rows[inside], columns[inside]
 
 
 if __name__ == "__main__":

@@ -98,10 +98,10 @@ def _in_numbers(tile: AskedTile, way: Callable[[Any], Any] | None, bands: tuple[
         changed = {band: scene[band].copy(data=layer) for band, layer in zip(BANDS, numbers, strict=True)}
         scene = scene.assign(changed).assign_attrs(radiometry="relative reflectance", sensor="unknown")
     scene = scene[[*bands, "valid"]]
-    return replace(tile, scene=scene, **_told(scene, tile.targets))
+    return replace(tile, scene=scene, **told(scene, tile.targets))
 
 
-def _told(scene: xr.Dataset, targets: tuple[str, ...]) -> dict[str, Any]:
+def told(scene: xr.Dataset, targets: tuple[str, ...]) -> dict[str, Any]:
     """Return priors and prompts of a scene."""
     valid = np.asarray(scene.spex.valid)
     priors, prompts = [], []
