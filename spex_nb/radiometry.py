@@ -20,7 +20,8 @@ DARK_LIMIT = 0.001
 GUESSED_SCALE = 1e-4
 """Most integer products count reflectance in ten-thousandths."""
 FEWEST_BITS, MOST_BITS = 8, 12
-"""Integers that need no more are taken for digital numbers of a camera: most scenes in ten-thousandths need more."""
+"""Unsigned integers that need no more are taken for digital numbers of a camera: most scenes in ten-thousandths need
+more, or are signed."""
 
 Numbers = float | Mapping[str, float] | None
 
@@ -89,27 +90,31 @@ def _default(band: BandSource, sensor: Sensor | None) -> Radiometry:
     return Radiometry(GUESSED_SCALE, 0.0, True, f"guessed for {kind} pixels of an unknown sensor", is_guess=True)
 
 
-def guess_scale(settings: Mapping[str, Radiometry], sample: Any) -> dict[str, Radiometry]:
+def guess_scale(settings: Mapping[str, Radiometry], sample: Any, *, unsigned: bool) -> dict[str, Radiometry]:
     """Settle the scale of integers of which nothing says it, by how large they are.
 
     Numbers of a camera's 8 to 12 bits are brought to 0..1, as 8-bit numbers are: read as ten-thousandths they would
-    be darker than any ground. Larger ones stay ten-thousandths.
+    be darker than any ground. Larger ones stay ten-thousandths, and so do those of signed integers, which products of
+    reflectance are kept in.
 
     Args:
         settings: Of each band, from `settle`; one of them at least a guess.
-        sample: Valid reflectance by these settings, any shape, float32.
+        sample: Some valid reflectance by these settings, any shape, float32.
+        unsigned: Whether the integers of all bands are.
 
     Warns:
         RadiometryWarning: Always; it says what was taken.
     """
     guesses = [setting for setting in settings.values() if setting.is_guess]
     scale, told = GUESSED_SCALE, f"raw * {GUESSED_SCALE}"
-    if sample.size and len(guesses) == len(settings) and not any(setting.offset for setting in guesses):
+    is_plain = len(guesses) == len(settings) and not any(setting.offset for setting in guesses)
+    if unsigned and is_plain and sample.size:
         bits = max(FEWEST_BITS, int(np.rint(float(sample.max()) / GUESSED_SCALE)).bit_length())
         if bits <= MOST_BITS:
             scale, told = 1 / (2**bits - 1), f"{bits}-bit digital numbers, raw / {2**bits - 1}"
     warnings.warn(
-        f"No scale is known: {told}, {guesses[0].reason}; relative reflectance. Pass sensor= or scale= to settle it.",
+        f"No scale is known: {told}, {guesses[0].reason}; relative reflectance. Pass sensor= or scale= to settle it, "
+        "above all for files that are compared: each is guessed by itself.",
         RadiometryWarning,
         stacklevel=3,  # the line that called open_scene
     )

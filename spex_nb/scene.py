@@ -79,7 +79,9 @@ def open_scene(
     grid = _common_grid(known.bands)
     numbers = {name: _nodata_of(band, known.sensor, nodata) for name, band in known.bands.items()}
     if any(setting.is_guess for setting in settings.values()):
-        settings = guess_scale(settings, sample_of(_groups(known, settings, grid, numbers), grid))
+        unsigned = all(np.dtype(band.dtype).kind == "u" for band in known.bands.values())
+        sample = sample_of(_groups(known, settings, grid, numbers), grid)
+        settings = guess_scale(settings, sample, unsigned=unsigned)
     groups = _groups(known, settings, grid, numbers)
     masks = _masks(known, found.quality, clouds, grid)
     scene = _assemble(groups, masks, grid, _chunks_for(chunks, known.bands, grid))

@@ -286,6 +286,13 @@ def test_numbers_of_a_camera_are_brought_to_one_and_ten_thousandths_stay(
         assert scene.spex.is_relative
 
 
+def test_dark_numbers_of_signed_integers_stay_ten_thousandths(write_raster: Writer) -> None:
+    raw = np.linspace(1, 1500, 64).reshape(4, 4, 4).astype("int16")
+    with pytest.warns(RadiometryWarning, match=r"raw \* 0.0001.*int16.*each is guessed by itself"):
+        scene = open_scene(write_raster(raw, "reflectance.tif", RGBN))
+    np.testing.assert_allclose(scene[RGBN[3]], raw[3] * 1e-4, rtol=1e-6)
+
+
 def test_a_guess_is_left_alone_where_an_offset_or_another_band_speaks_for_reflectance(write_raster: Writer) -> None:
     raw = np.linspace(1, 1500, 64).reshape(4, 4, 4).astype("uint16")
     with pytest.warns(RadiometryWarning, match=r"raw \* 0.0001"):
