@@ -6,7 +6,7 @@ It knows no instruction and no model. How the rules were found stands in docs/pr
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
 
@@ -183,6 +183,12 @@ def prior_of(scene: xr.Dataset, target: str) -> Prior | None:
         return spectral_prior(scene, target)
     except (TargetError, MissingBandError):
         return None
+
+
+def prior_mask(scene: xr.Dataset, target: str) -> Any:
+    """Return the mask of a target's spectral prior, bool [H, W]; None if no index shows it in these bands."""
+    prior = prior_of(scene, target)
+    return None if prior is None else prior.mask.to_numpy()
 
 
 def prior_table() -> pd.DataFrame:

@@ -14,7 +14,7 @@ from spex_nb.extraction.prediction import PROMPT_MIN_AREA_PX
 from spex_nb.extraction.resampling import resample, zoom_tile, zoom_to
 from spex_nb.heeding import heed
 from spex_nb.mask_models import IndexModel
-from spex_nb.priors import prior_of
+from spex_nb.priors import prior_mask
 from spex_nb.prompts import build_prompt
 from spex_nb.regions import find_regions
 from spex_nb.tiling import Window
@@ -73,8 +73,7 @@ def refine_window(
     zoom = zoom_to(tile.spex.gsd_m, model.gsd_m)
     zoomed = zoom_tile(tile, zoom)
     own = hints.moved(window[1], window[0], zoom)
-    prior = prior_of(zoomed, target)
-    mask = None if prior is None else prior.mask.values
+    mask = prior_mask(zoomed, target)
     valid = zoomed.spex.valid.values
     regions = [] if mask is None else find_regions(mask, valid, min_area_px=PROMPT_MIN_AREA_PX)
     (logits,) = model.predict(

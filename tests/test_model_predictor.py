@@ -138,6 +138,27 @@ def test_a_click_on_a_tile_that_is_kept_makes_neither_its_indices_nor_its_featur
     assert len(seen) == 1
     predictor.predict(tile.assign(red=tile["red"] * 1.01), ["water"], [WATER])
     assert len(seen) == 2
+    predictor.processor = deepcopy(processor)
+    predictor.processor.mean = {"red": 0.1}
+    predictor.predict(tile, ["water"], [WATER])
+    assert len(seen) == 3
+
+
+def test_a_lazy_tile_is_computed_once(model: SpexModel, processor: SpexProcessor, tile: xr.Dataset) -> None:
+    computed: list[int] = []
+
+    def noted(block: Any) -> Any:
+        computed.append(1)
+        return block
+
+    lazy = tile.assign({band: tile[band].chunk().copy() for band in tile.spex.bands})
+    for band in tile.spex.bands:
+        lazy[band] = lazy[band].copy(data=lazy[band].data.map_blocks(noted, dtype="float32", meta=np.empty((0, 0))))
+    predictor = SpexPredictor(model, processor)
+    np.testing.assert_array_equal(
+        predictor.predict(lazy, ["water"], [WATER]), SpexPredictor(model, processor).predict(tile, ["water"], [WATER])
+    )
+    assert len(computed) <= 2 * len(tile.spex.bands)  # for what is seen, and for what has data
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

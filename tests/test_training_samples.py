@@ -13,6 +13,7 @@ from spex_nb.errors import DatasetError
 pytest.importorskip("torch", reason="training needs the extra [model]")
 
 from spex_nb.metrics import confusion_counts, iou
+from spex_nb.priors import prior_mask
 from spex_nb.prompts import parse_prompt
 from spex_nb.spie import open_dataset
 from spex_nb.training.augmentation import (
@@ -24,7 +25,7 @@ from spex_nb.training.augmentation import (
     turn,
 )  # fmt: skip
 from spex_nb.training.cutting import cut_sample, list_tiles, read_entry
-from spex_nb.training.samples import Asking, Sample, SampleStream, make_sample, prior_mask
+from spex_nb.training.samples import Asking, Sample, SampleStream, make_sample
 
 TARGETS = ("water", "vegetation", "building", "bare_soil")
 WAVES = np.array([0.48, 0.56, 0.66, 0.83])

@@ -19,7 +19,7 @@ from spex_nb.asked_tiles import AskedTile, Asking, ask, tile_records
 from spex_nb.evaluation import predict_masks
 from spex_nb.mask_models import load_mask_model
 from spex_nb.metrics import confusion_counts, iou
-from spex_nb.priors import prior_of
+from spex_nb.priors import prior_mask
 from spex_nb.prompts import build_prompt
 from spex_nb.regions import find_regions
 from spex_nb.spie.dataset import open_dataset
@@ -106,8 +106,7 @@ def told(scene: xr.Dataset, targets: tuple[str, ...]) -> dict[str, Any]:
     valid = np.asarray(scene.spex.valid)
     priors, prompts = [], []
     for target in targets:
-        prior = prior_of(scene, target)
-        mask = None if prior is None else np.asarray(prior.mask)
+        mask = prior_mask(scene, target)
         regions = [] if mask is None else find_regions(mask, valid, min_area_px=SMALLEST_REGION_PX)
         priors.append(mask)
         prompts.append(build_prompt(target, regions))

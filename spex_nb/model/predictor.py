@@ -222,7 +222,8 @@ class SpexPredictor:
 
     def _sight(self, tile: xr.Dataset) -> _Sight:
         """Return what the model sees of a tile; that of the last one where it is the same."""
-        digest = _digest(tile)
+        tile = tile.compute()
+        digest = _digest(tile, self.processor)
         kept = self._kept
         if kept is None or kept.digest != digest:
             self._kept = kept = None  # let go of the last one before the next one is made
@@ -232,7 +233,7 @@ class SpexPredictor:
     def _features(self, sight: _Sight) -> ImageFeatures:
         """Return the features of a tile; those kept where the model is the same."""
         model = self.model
-        state = (model.dtype, model.device, tuple(parameter._version for parameter in model.parameters()))
+        state = (id(model), model.dtype, model.device, tuple(parameter._version for parameter in model.parameters()))
         if sight.features is None or sight.state != state:
             seen = {name: values.to(model.device) for name, values in sight.pixels.items()}
             sight.features, sight.state = model.encode_image(**seen), state
@@ -250,11 +251,12 @@ class _Sight:
     """Of the model that made the features."""
 
 
-def _digest(tile: xr.Dataset) -> bytes:
-    """Return a few bytes that tell this tile from others: its numbers, and what is said of them."""
+def _digest(tile: xr.Dataset, processor: SpexProcessor) -> bytes:
+    """Return a few bytes that tell this tile from others: its numbers, what is said of them, and how they are read."""
     layers = [tile[name] for name in tile.spex.bands]
     said = (tile.attrs, tile.spex.gsd_m, tile.spex.shape, [(layer.name, layer.dtype, layer.attrs) for layer in layers])
-    digest = hashlib.sha256(repr(said).encode())
+    read = (processor.bands, processor.mean, processor.std, processor.index_channels)
+    digest = hashlib.sha256(repr((said, read)).encode())
     for layer in (*layers, tile.spex.valid):
         digest.update(np.ascontiguousarray(layer.values).data)
     return digest.digest()

@@ -20,7 +20,7 @@ from spex_nb.model.checkpoints import resolve_checkpoint
 from spex_nb.model.images import language_cells
 from spex_nb.model.losses import NOT_TOLD
 from spex_nb.model.stem import INDEX_CHANNELS, INDICES, PRIOR_TARGETS
-from spex_nb.priors import prior_of
+from spex_nb.priors import prior_mask
 from spex_nb.prompts import keep_regions
 
 IMAGE_TOKEN = "<image>"
@@ -260,10 +260,14 @@ def _wave(scene: xr.Dataset, band: str, *, is_needed: bool) -> tuple[float, floa
 
 
 def _fill_indices(channels: Tensor, scene: xr.Dataset) -> None:
-    """Write indices and priors of a scene [h, w] into its channels [I, H, W], NaN where they are undefined."""
+    """Write indices and priors of a scene [h, w] into its channels [I, H, W].
+
+    NaN where there is no data, where an index is undefined, and all over where the bands allow no index or prior. Where
+    only the index of a prior is undefined, the prior is 0.
+    """
     height, width = scene.spex.shape
     valid = scene.spex.valid.values
-    computed = chain(_indices(scene), (_membership(scene, name) for name in PRIOR_TARGETS))
+    computed = chain(_indices(scene), (prior_mask(scene, name) for name in PRIOR_TARGETS))
     for channel, values in zip(channels, computed, strict=True):
         if values is not None:
             channel[:height, :width] = torch.from_numpy(np.where(valid, values, np.float32(np.nan)).astype(np.float32))
@@ -274,12 +278,6 @@ def _indices(scene: xr.Dataset) -> list[Any]:
     available = [name for name in INDICES if is_available(scene, name)]
     layers = compute_indices(scene, available) if available else {}
     return [np.clip(layers[name].values, -1, 1) if name in layers else None for name in INDICES]
-
-
-def _membership(scene: xr.Dataset, target: str) -> Any:
-    """Return what the spectral prior of a target says, 0 or 1; None where the bands allow none."""
-    prior = prior_of(scene, target)
-    return None if prior is None else prior.mask.values
 
 
 def _prior(prior: Any, shape: tuple[int, int], size: tuple[int, ...]) -> Tensor:

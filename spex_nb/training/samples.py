@@ -17,7 +17,7 @@ from spex_nb.answers import answer_template
 from spex_nb.evidence import measure_arrays, readable_index
 from spex_nb.ground import Ground
 from spex_nb.languages import LANGUAGES
-from spex_nb.priors import prior_of
+from spex_nb.priors import prior_mask
 from spex_nb.prompts import build_prompt, in_language
 from spex_nb.regions import find_regions
 from spex_nb.spie.tiles import UNKNOWN
@@ -184,12 +184,6 @@ class _Desk:
         if prior is None:
             return []
         return find_regions(prior, self.valid, min_area_px=SMALLEST_REGION_PX)[: self.asking.regions]
-
-
-def prior_mask(scene: xr.Dataset, target: str) -> Any:
-    """Return the mask of a target's spectral prior, bool [H, W]; None if no index shows it in these bands."""
-    prior = prior_of(scene, target)
-    return None if prior is None else prior.mask.values
 
 
 def _changed(scene: xr.Dataset, augmentation: Augmentation, rng: np.random.Generator) -> xr.Dataset:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spex_nb.metrics import confusion_counts, iou
+from spex_nb.priors import prior_mask
 from spex_nb.spie.building import build
 from spex_nb.spie.dataset import open_dataset
 from spex_nb.spie.settings import Settings
@@ -19,7 +20,7 @@ from spex_nb.training.curves import Line, curve, plot_curves
 from spex_nb.training.cutting import list_tiles, read_entry
 from spex_nb.training.landscapes import generated_scenes
 from spex_nb.training.running import StageResult, run_stage
-from spex_nb.training.samples import Asking, prior_mask
+from spex_nb.training.samples import Asking
 from spex_nb.training.stages import Stage
 from spex_nb.training.wordless import WordlessPredictor
 
