@@ -15,6 +15,7 @@ import pandas as pd
 import uncalibrated
 
 from spex_nb.evaluation import evaluate
+from spex_nb.languages import LANGUAGES
 from spex_nb.mask_models import load_mask_model
 from spex_nb.types import MaskModel
 
@@ -26,7 +27,6 @@ ASKED: Mapping[str, Mapping[str, Any]] = {
     "red, green, blue": {"bands": ("red", "green", "blue")},
 }
 TARGETS = ("water", "vegetation", "built_up", "bare_soil")
-LANGUAGES = ("en", "de", "fr", "es", "pt", "ru", "zh", "ar", "hi")
 EXPLAINED = 6
 """Tiles of each target."""
 
@@ -61,13 +61,12 @@ def claims(model: MaskModel, dataset: Path) -> pd.Series:
 
 
 if __name__ == "__main__":
-    checkpoint, built, scenes = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    loaded = load_mask_model(checkpoint)
+    loaded, built, scenes = load_mask_model(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
     for part in (
         validation(loaded, built, scenes).round(3).to_string(),
         aerial(loaded, built).round(3).to_string(),
-        elsewhere.measure(checkpoint, scenes).to_string(),
-        uncalibrated.measure(checkpoint, built).to_string(),
+        elsewhere.measure(loaded, scenes).to_string(),
+        uncalibrated.measure(loaded, built).to_string(),
         claims(loaded, built).to_string(),
     ):
         print(part, flush=True)  # noqa: T201 (a script)

@@ -30,9 +30,8 @@ FLIGHTS = tuple(
 )
 
 
-def measure(checkpoint: str, data: Path) -> pd.DataFrame:
+def measure(model: MaskModel, data: Path) -> pd.DataFrame:
     """Return the figures of model and prior, one row each."""
-    model = load_mask_model(checkpoint)
     return pd.concat(
         [cloud_shadow(model, data / "landsat7_cloud_shadow"), tree_points(model, data / "naip_california")], axis=1
     ).round(3)
@@ -82,4 +81,4 @@ def _found(model: MaskModel, scene: Any, target: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(measure(sys.argv[1], Path(sys.argv[2])).to_string())  # noqa: T201 (a script)
+    print(measure(load_mask_model(sys.argv[1]), Path(sys.argv[2])).to_string())  # noqa: T201 (a script)

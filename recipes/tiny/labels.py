@@ -1,4 +1,4 @@
-"""How far labels at 30 m agree with themselves: shifted by one pixel, or blurred. No model can be told better.
+"""How far labels at 30 m agree with themselves: shifted by one pixel, or blurred.
 
 Usage: python recipes/tiny/labels.py DATASET
 """

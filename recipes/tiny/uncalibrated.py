@@ -17,19 +17,20 @@ import xarray as xr
 
 from spex_nb.asked_tiles import AskedTile, Asking, ask, tile_records
 from spex_nb.evaluation import predict_masks
+from spex_nb.extraction.prediction import PROMPT_MIN_AREA_PX
 from spex_nb.mask_models import load_mask_model
 from spex_nb.metrics import confusion_counts, iou
 from spex_nb.priors import prior_mask
 from spex_nb.prompts import build_prompt
 from spex_nb.regions import find_regions
 from spex_nb.spie.dataset import open_dataset
+from spex_nb.types import MaskModel
 
 BANDS = ("blue", "green", "red", "nir")
 TARGETS = ("water", "vegetation", "built_up")
 COUNTS = np.array([2600, 2200, 2000, 1500]).reshape(-1, 1, 1)
 """Counts of 11 bits for a reflectance of 1, and the haze over them: about those of a camera of four bands."""
 HAZE = np.array([0.08, 0.05, 0.03, 0.015]).reshape(-1, 1, 1)
-SMALLEST_REGION_PX = 4
 
 
 def stretched_by_band(pixels: Any) -> Any:
@@ -65,9 +66,9 @@ WAYS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def measure(checkpoint: str, folder: Path) -> pd.DataFrame:
+def measure(model: MaskModel, folder: Path) -> pd.DataFrame:
     """Return the IoU of model and prior for each way of making numbers."""
-    model, dataset = load_mask_model(checkpoint), open_dataset(folder)
+    dataset = open_dataset(folder)
     asked = [ask(dataset, members, Asking(bands=BANDS)) for members in tile_records(dataset, "val", TARGETS).values()]
     tiles = [tile for tile in asked if not tile.scene.spex.is_relative]
     rows = [
@@ -107,11 +108,11 @@ def told(scene: xr.Dataset, targets: tuple[str, ...]) -> dict[str, Any]:
     priors, prompts = [], []
     for target in targets:
         mask = prior_mask(scene, target)
-        regions = [] if mask is None else find_regions(mask, valid, min_area_px=SMALLEST_REGION_PX)
+        regions = [] if mask is None else find_regions(mask, valid, min_area_px=PROMPT_MIN_AREA_PX)
         priors.append(mask)
         prompts.append(build_prompt(target, regions))
     return {"priors": tuple(priors), "prompts": tuple(prompts)}
 
 
 if __name__ == "__main__":
-    print(measure(sys.argv[1], Path(sys.argv[2])).to_string())  # noqa: T201 (a script)
+    print(measure(load_mask_model(sys.argv[1]), Path(sys.argv[2])).to_string())  # noqa: T201 (a script)

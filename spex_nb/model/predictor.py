@@ -141,8 +141,12 @@ class SpexPredictor:
         sight = self._sight(tile)
         asked = self._asked(tile, prompts, priors=priors, points=points, boxes=boxes)
         with _memory_said():
-            logits = self.model.segment(features=self._features(sight), **asked)
-        return np.where(tile.spex.valid.values, logits.float().cpu().numpy(), np.float32(-np.inf))
+            logits = self._segment(sight, targets, asked)
+        return np.where(sight.valid, logits.float().cpu().numpy(), np.float32(-np.inf))
+
+    def _segment(self, sight: _Sight, targets: Sequence[str], asked: dict[str, Any]) -> torch.Tensor:  # noqa: ARG002
+        """Return mask logits [T, H, W]; the prompts say the targets."""
+        return self.model.segment(features=self._features(sight), **asked)
 
     def explain(
         self,
@@ -223,11 +227,12 @@ class SpexPredictor:
     def _sight(self, tile: xr.Dataset) -> _Sight:
         """Return what the model sees of a tile; that of the last one where it is the same."""
         tile = tile.compute()
-        digest = _digest(tile, self.processor)
+        valid = tile.spex.valid.values
+        digest = _digest(tile, valid, self.processor)
         kept = self._kept
         if kept is None or kept.digest != digest:
             self._kept = kept = None  # let go of the last one before the next one is made
-            kept = self._kept = _Sight(digest, self.processor.pixels([tile]))
+            kept = self._kept = _Sight(digest, valid, self.processor.pixels([tile]))
         return kept
 
     def _features(self, sight: _Sight) -> ImageFeatures:
@@ -245,20 +250,22 @@ class _Sight:
     """What the model sees of a tile, and what it made of that."""
 
     digest: bytes
+    valid: Any
+    """bool [H, W]."""
     pixels: dict[str, torch.Tensor]
     features: ImageFeatures | None = None
     state: object = None
     """Of the model that made the features."""
 
 
-def _digest(tile: xr.Dataset, processor: SpexProcessor) -> bytes:
+def _digest(tile: xr.Dataset, valid: Any, processor: SpexProcessor) -> bytes:
     """Return a few bytes that tell this tile from others: its numbers, what is said of them, and how they are read."""
     layers = [tile[name] for name in tile.spex.bands]
     said = (tile.attrs, tile.spex.gsd_m, tile.spex.shape, [(layer.name, layer.dtype, layer.attrs) for layer in layers])
     read = (processor.bands, processor.mean, processor.std, processor.index_channels)
     digest = hashlib.sha256(repr((said, read)).encode())
-    for layer in (*layers, tile.spex.valid):
-        digest.update(np.ascontiguousarray(layer.values).data)
+    for values in (*(layer.values for layer in layers), valid):
+        digest.update(np.ascontiguousarray(values).data)
     return digest.digest()
 
 

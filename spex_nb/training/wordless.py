@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-import xarray as xr
 
 from spex_nb.model import SpexPredictor
 from spex_nb.training.batches import TEXT
@@ -18,27 +16,15 @@ class WordlessPredictor(SpexPredictor):
 
     explains_evidence = False
 
-    @torch.inference_mode()
-    def predict(
-        self,
-        tile: xr.Dataset,
-        targets: Sequence[str],
-        prompts: Sequence[str],
-        priors: Sequence[Any] | None = None,
-        points: Sequence[Sequence[tuple[float, float, bool]]] | None = None,
-        boxes: Sequence[Sequence[tuple[float, float, float, float]]] | None = None,
-    ) -> Any:
-        """Segment a tile; arguments and result as of `SpexPredictor.predict`, but the prompts are not read.
+    def _segment(self, sight: Any, targets: Sequence[str], asked: dict[str, Any]) -> torch.Tensor:
+        """Return mask logits [T, H, W] of the targets' queries; the prompts are not read.
 
         Raises:
-            ValueError: If it was not trained on a target, or the tile does not suit the model.
+            ValueError: If it was not trained on a target.
         """
-        sight = self._sight(tile)
-        asked = self._asked(tile, prompts, priors=priors, points=points, boxes=boxes)
         wordless = {name: values for name, values in asked.items() if name not in TEXT}
         numbers = torch.tensor([self.targets.index(target) for target in targets], device=self.model.device)
-        logits = self.model.segment(features=self._features(sight), **wordless, target_index=numbers)
-        return np.where(tile.spex.valid.values, logits.float().cpu().numpy(), np.float32(-np.inf))
+        return super()._segment(sight, targets, wordless | {"target_index": numbers})
 
     def explain(self, *_asked: Any, **_more: Any) -> Iterator[str]:
         """Yield nothing: what is said of its masks is written from the evidence alone."""
