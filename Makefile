@@ -9,7 +9,7 @@ help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 demo: $(READY)  ## extract from a real and a generated scene what three instructions ask for, write demo_output/
-	$(BIN)/python -m spex_nb.demo
+	$(BIN)/python -m spex_nb.cli.demo
 
 test: $(READY)  ## run all tests and the lessons
 	$(BIN)/python -m pytest tests

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 from importlib import import_module
 
-import spex_nb.accessor as _accessor  # noqa: F401  (registers .spex on every Dataset)
+import spex_nb.scene.accessor as _accessor  # noqa: F401  (registers .spex on every Dataset)
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "accessor": (),
-    "answers": ("write_answer",),
-    "catalogue": ("index_info",),
+    "scene.accessor": (),
+    "language.answers": ("write_answer",),
+    "spectral.catalogue": ("index_info",),
     "errors": ("RadiometryWarning", "SpexError", "SpexWarning"),
-    "claims": ("check_explanation",),
-    "evaluation": ("evaluate",),
-    "evidence": ("measure_evidence",),
-    "export": ("save_cog", "save_geojson", "save_geopackage", "save_geoparquet"),
+    "language.claims": ("check_explanation",),
+    "evaluation.evaluate_model": ("evaluate",),
+    "language.evidence": ("measure_evidence",),
+    "output.export": ("save_cog", "save_geojson", "save_geopackage", "save_geoparquet"),
     "extraction": ("Extraction", "extract", "load_extraction", "plan_extraction"),
-    "filters": ("apply_filters",),
-    "instructions": ("parse_instruction",),
-    "indices": ("compute_index", "compute_indices", "list_indices"),
-    "mask_models": ("load_mask_model",),
-    "plotting": (
+    "regions.filters": ("apply_filters",),
+    "language.instructions": ("parse_instruction",),
+    "spectral.indices": ("compute_index", "compute_indices", "list_indices"),
+    "extraction.mask_models": ("load_mask_model",),
+    "output.plotting": (
         "plot_classes",
         "plot_histogram",
         "plot_index",
@@ -35,14 +35,14 @@ _HOMES = {
         "plot_scene",
         "plot_spectra",
     ),
-    "priors": ("spectral_prior",),
-    "prompts": ("build_prompt", "parse_prompt"),
-    "regions": ("find_regions", "regions_frame"),
-    "diagnostics": ("report",),
-    "samples": ("sample_labels", "sample_path", "sample_scene", "sample_scenes"),
-    "scene": ("Scene", "open_scene"),
-    "sensors": ("get_sensor", "list_sensors", "register_sensor"),
-    "thresholds": ("find_threshold", "threshold_index"),
+    "spectral.priors": ("spectral_prior",),
+    "language.prompts": ("build_prompt", "parse_prompt"),
+    "regions.find": ("find_regions", "regions_frame"),
+    "cli.environment": ("report",),
+    "scene.samples": ("sample_labels", "sample_path", "sample_scene", "sample_scenes"),
+    "scene.open": ("Scene", "open_scene"),
+    "scene.sensors": ("get_sensor", "list_sensors", "register_sensor"),
+    "spectral.thresholds": ("find_threshold", "threshold_index"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)  # noqa: PLE0605 (a list of names)
@@ -50,7 +50,7 @@ __all__ = sorted(_HOME_OF)  # noqa: PLE0605 (a list of names)
 
 def load_ipython_extension(shell: object) -> None:
     """Let ``%load_ext spex_nb`` add the magics ``%spex`` and ``%%spex``."""
-    import_module("spex_nb.magics").load(shell)
+    import_module("spex_nb.cli.magics").load(shell)
 
 
 def __getattr__(name: str) -> object:

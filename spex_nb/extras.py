@@ -20,7 +20,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The modules that each optional part imports."""
-CHECKPOINTS = Path(__file__).parent / "checkpoints"
+CHECKPOINTS = Path(__file__).parent / "model" / "checkpoints"
 """A folder each; read with the part ``model``."""
 
 

@@ -20,7 +20,7 @@ import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from spex_nb.lessons import SOLUTION, Lesson, find_lessons
+from spex_nb.cli.lessons import SOLUTION, Lesson, find_lessons
 
 OUT = Path("build/lessons")
 LONGEST_CELL_S = 1800

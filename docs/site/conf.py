@@ -19,7 +19,7 @@ extensions = [
 root_doc = "README"
 include_patterns = [
     "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**.md", "notebooks/*.ipynb", "notebooks/README.md",
-    "data_samples/README.md", "spex_nb/checkpoints/*/README.md",
+    "data_samples/README.md", "spex_nb/model/checkpoints/*/README.md",
 ]  # fmt: skip
 exclude_patterns = [".*", "build", "artifacts", "demo_output", "**/.*"]
 

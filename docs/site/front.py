@@ -39,7 +39,7 @@ docs/evaluation
 :caption: What it is
 
 docs/model
-spex_nb/checkpoints/tiny/README
+spex_nb/model/checkpoints/tiny/README
 docs/results
 docs/priors
 docs/benchmarks

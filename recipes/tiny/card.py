@@ -14,9 +14,9 @@ import elsewhere
 import pandas as pd
 import uncalibrated
 
-from spex_nb.evaluation import evaluate
-from spex_nb.languages import LANGUAGES
-from spex_nb.mask_models import load_mask_model
+from spex_nb.evaluation.evaluate_model import evaluate
+from spex_nb.extraction.mask_models import load_mask_model
+from spex_nb.language.languages import LANGUAGES
 from spex_nb.types import MaskModel
 
 ASKED: Mapping[str, Mapping[str, Any]] = {

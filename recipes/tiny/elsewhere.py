@@ -16,8 +16,8 @@ from prepare import VALIDATION, tree_tops
 from uncalibrated import told
 
 from spex_nb import open_scene
-from spex_nb.mask_models import load_mask_model
-from spex_nb.metrics import confusion_counts, iou
+from spex_nb.extraction.mask_models import load_mask_model
+from spex_nb.regions.metrics import confusion_counts, iou
 from spex_nb.spie import read_labelled
 from spex_nb.types import MaskModel
 

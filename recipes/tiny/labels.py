@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import uniform_filter
 
-from spex_nb.metrics import confusion_counts, iou
+from spex_nb.regions.metrics import confusion_counts, iou
 from spex_nb.spie.dataset import open_dataset
 
 TARGETS = ("water", "vegetation", "built_up")

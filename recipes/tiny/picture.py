@@ -11,11 +11,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from spex_nb.asked_tiles import AskedTile, Asking, ask, tile_records
-from spex_nb.evaluation import predict_masks
-from spex_nb.evaluation_pictures import TilePicture, draw_tile
-from spex_nb.mask_models import load_mask_model
-from spex_nb.metrics import confusion_counts, iou
+from spex_nb.evaluation.evaluate_model import predict_masks
+from spex_nb.evaluation.pictures import TilePicture, draw_tile
+from spex_nb.evaluation.tiles import AskedTile, Asking, ask, tile_records
+from spex_nb.extraction.mask_models import load_mask_model
+from spex_nb.regions.metrics import confusion_counts, iou
 from spex_nb.spie.dataset import open_dataset
 
 ROWS = {"water": 6, "vegetation": 6, "built_up": 5, "building": 2, "bare_soil": 2}

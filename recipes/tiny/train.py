@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from prepare import prepare
 
-from spex_nb.cli_train import Screen
+from spex_nb.cli.train import Screen
 from spex_nb.model import SpexModel, SpexProcessor
 from spex_nb.training import read_stage, run_stage
-from spex_nb.training.stages import LANGUAGE
+from spex_nb.training.stage import LANGUAGE
 
 HERE = Path(__file__).parent
 SEED = 1

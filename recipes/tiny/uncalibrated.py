@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from spex_nb.asked_tiles import AskedTile, Asking, ask, tile_records
-from spex_nb.evaluation import predict_masks
-from spex_nb.extraction.prediction import PROMPT_MIN_AREA_PX
-from spex_nb.mask_models import load_mask_model
-from spex_nb.metrics import confusion_counts, iou
-from spex_nb.priors import prior_mask
-from spex_nb.prompts import build_prompt
-from spex_nb.regions import find_regions
+from spex_nb.evaluation.evaluate_model import predict_masks
+from spex_nb.evaluation.tiles import AskedTile, Asking, ask, tile_records
+from spex_nb.extraction.mask_models import load_mask_model
+from spex_nb.extraction.predict import PROMPT_MIN_AREA_PX
+from spex_nb.language.prompts import build_prompt
+from spex_nb.regions.find import find_regions
+from spex_nb.regions.metrics import confusion_counts, iou
+from spex_nb.spectral.priors import prior_mask
 from spex_nb.spie.dataset import open_dataset
 from spex_nb.types import MaskModel
 

@@ -3,10 +3,10 @@
 `plans` decides; `running` has tiles predicted (`prediction`) and kept (`journal`); `finishing` makes a result of them.
 """
 
-from spex_nb.extraction.extracting import extract
-from spex_nb.extraction.folders import load_extraction
-from spex_nb.extraction.plans import plan_extraction
-from spex_nb.extraction.results import Extraction
-from spex_nb.extraction.telling import Progress
+from spex_nb.extraction.extract_scene import extract
+from spex_nb.extraction.plan import plan_extraction
+from spex_nb.extraction.progress import Progress
+from spex_nb.extraction.result import Extraction
+from spex_nb.extraction.storage import load_extraction
 
 __all__ = ["Extraction", "Progress", "extract", "load_extraction", "plan_extraction"]

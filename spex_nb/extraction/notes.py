@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from spex_nb.extraction.assembling import Assembled
-from spex_nb.extraction.plans import Plan
-from spex_nb.extraction.prediction import Best
-from spex_nb.mask_models import IndexModel
-from spex_nb.priors import prior_of
-from spex_nb.targets import TARGETS
-from spex_nb.tiling import Window
+from spex_nb.extraction.mask_models import IndexModel
+from spex_nb.extraction.mosaic import Assembled
+from spex_nb.extraction.plan import Plan
+from spex_nb.extraction.predict import Best
+from spex_nb.language.targets import TARGETS
+from spex_nb.scene.tiling import Window
+from spex_nb.spectral.priors import prior_of
 from spex_nb.types import Region
 
 

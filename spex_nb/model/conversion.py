@@ -17,9 +17,9 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from spex_nb.errors import CheckpointError
-from spex_nb.model.checkpoints import read_weights, require_all
+from spex_nb.model.checkpoint_files import read_weights, require_all
 from spex_nb.model.configuration import SpexConfig
-from spex_nb.model.stem import FixedStem
+from spex_nb.model.layers.stem import FixedStem
 
 if TYPE_CHECKING:
     from spex_nb.model.modeling import SpexModel

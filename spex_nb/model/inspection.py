@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spex_nb.model.mask_decoder import Attention
+from spex_nb.model.layers.mask_decoder import Attention
 from spex_nb.model.modeling import SpexModel
 
 

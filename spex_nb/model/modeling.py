@@ -15,24 +15,31 @@ from torch.distributed import is_initialized
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from spex_nb.model.aggregation import Aggregation, Neck, Projector
-from spex_nb.model.bunches import read_in_bunches
-from spex_nb.model.checkpoints import require_all, resolve_checkpoint
-from spex_nb.model.condensation import Condensation
+from spex_nb.model.batch import CELL, STRIDE, Images, language_cells, require_device
+from spex_nb.model.buckets import read_in_bunches
+from spex_nb.model.checkpoint_files import require_all, resolve_checkpoint
 from spex_nb.model.configuration import SpexConfig
-from spex_nb.model.hints import Hints
-from spex_nb.model.images import CELL, STRIDE, Images, language_cells, require_device
+from spex_nb.model.layers.aggregation import Aggregation, Neck, Projector
+from spex_nb.model.layers.condensation import Condensation
+from spex_nb.model.layers.hints import Hints
+from spex_nb.model.layers.mask_decoder import MaskDecoder
+from spex_nb.model.layers.pixel_decoder import make_pixel_decoder
+from spex_nb.model.layers.prompt_encoder import PromptEncoder
+from spex_nb.model.layers.queries import TargetQueries
+from spex_nb.model.layers.reconstruction import BandReadout, reconstruction_loss, spread_cells
+from spex_nb.model.layers.selection import (
+    choose_answer,
+    choose_prompt,
+    require_left,
+    select_new,
+    select_read,
+    select_tokens,
+)
+from spex_nb.model.layers.stem import make_stem
+from spex_nb.model.layers.vision_encoder import Block, make_encoder
 from spex_nb.model.losses import label_losses, text_loss, upsample_logits, weighted_sum, weights_of
-from spex_nb.model.mask_decoder import MaskDecoder
 from spex_nb.model.outputs import ImageFeatures, SpexGeneration, SpexOutput
-from spex_nb.model.pixel_decoder import make_pixel_decoder
-from spex_nb.model.prompt_encoder import PromptEncoder
-from spex_nb.model.queries import TargetQueries
-from spex_nb.model.reconstruction import BandReadout, reconstruction_loss, spread_cells
-from spex_nb.model.selection import choose_answer, choose_prompt, require_left, select_new, select_read, select_tokens
-from spex_nb.model.sights import Sight, insert_visual, look, require_pairs, require_wanted
-from spex_nb.model.stem import make_stem
-from spex_nb.model.vision_encoder import Block, make_encoder
+from spex_nb.model.prompt_features import Sight, insert_visual, look, require_pairs, require_wanted
 
 
 class SpexModel(PreTrainedModel):

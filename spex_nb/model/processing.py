@@ -15,13 +15,13 @@ from transformers import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
 from spex_nb.errors import MissingBandError
-from spex_nb.indices import compute_indices, is_available
-from spex_nb.model.checkpoints import resolve_checkpoint
-from spex_nb.model.images import language_cells
+from spex_nb.language.prompts import keep_regions
+from spex_nb.model.batch import language_cells
+from spex_nb.model.checkpoint_files import resolve_checkpoint
+from spex_nb.model.layers.stem import INDEX_CHANNELS, INDICES, PRIOR_TARGETS
 from spex_nb.model.losses import NOT_TOLD
-from spex_nb.model.stem import INDEX_CHANNELS, INDICES, PRIOR_TARGETS
-from spex_nb.priors import prior_mask
-from spex_nb.prompts import keep_regions
+from spex_nb.spectral.indices import compute_indices, is_available
+from spex_nb.spectral.priors import prior_mask
 
 IMAGE_TOKEN = "<image>"
 MEAN, STD = 0.15, 0.15

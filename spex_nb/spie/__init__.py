@@ -8,15 +8,15 @@ from __future__ import annotations
 from importlib import import_module
 
 _HOMES = {
-    "building": ("BuildReport", "build"),
-    "checking": ("CheckReport", "check"),
+    "build_dataset": ("BuildReport", "build"),
+    "validate": ("CheckReport", "check"),
     "dataset": ("SpieDataset", "open_dataset"),
-    "labelled": ("LabelledScene",),
-    "own": ("labelled_scenes",),
-    "readers": ("READERS", "read_labelled", "read_spie"),
+    "sources.labelled_scene": ("LabelledScene",),
+    "sources.own": ("labelled_scenes",),
+    "sources.readers": ("READERS", "read_labelled", "read_spie"),
     "records": ("Record", "read_records", "write_records"),
-    "reporting": ("show_record", "write_report"),
-    "rewriting": ("chat_rewriter",),
+    "report": ("show_record", "write_report"),
+    "rephrase": ("chat_rewriter",),
     "settings": ("Settings",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

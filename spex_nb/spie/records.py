@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spex_nb.errors import DatasetError
-from spex_nb.export import written_whole
+from spex_nb.output.export import written_whole
 
 SPLITS = ("train", "val", "test")
 

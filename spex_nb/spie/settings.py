@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from spex_nb.errors import DatasetError
-from spex_nb.targets import TARGETS, get_target
+from spex_nb.language.targets import TARGETS, get_target
 
 FEWEST_TOKENS = 256
 """A prompt with one region always fits."""
@@ -65,7 +65,7 @@ class Settings:
             TargetError: If a target is unknown.
             LanguageError: If a language is unknown.
         """
-        from spex_nb.languages import get_language
+        from spex_nb.language.languages import get_language
 
         object.__setattr__(self, "targets", tuple(dict.fromkeys(get_target(target).id for target in self.targets)))
         for language in self.languages:

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from spex_nb.errors import UnreadableSourceError
-from spex_nb.plotting import picture_of
+from spex_nb.output.plotting import picture_of
 
 STEP = 1e-4
 """Reflectance is kept in steps of this size, as the products of most sensors do."""

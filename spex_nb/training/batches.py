@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spex_nb.model.images import CELL
+from spex_nb.model.batch import CELL
+from spex_nb.model.layers.stem import INDICES
 from spex_nb.model.losses import IGNORED
 from spex_nb.model.processing import SpexProcessor
-from spex_nb.model.stem import INDICES
 from spex_nb.training.samples import Question, Sample
 
 CALM = 0.05

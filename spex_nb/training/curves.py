@@ -101,7 +101,7 @@ class LiveCurves:
 
 def plot_curves(lines: Sequence[Line]) -> Figure:
     """Draw loss and IoU by step, as far as they are known."""
-    from spex_nb.plotting import Picture
+    from spex_nb.output.plotting import Picture
 
     figure = Picture(figsize=(9, 3), layout="constrained")
     left, right = figure.subplots(1, 2)

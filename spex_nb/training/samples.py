@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spex_nb.answers import answer_template
-from spex_nb.evidence import measure_arrays, readable_index
-from spex_nb.ground import Ground
-from spex_nb.languages import LANGUAGES
-from spex_nb.priors import prior_mask
-from spex_nb.prompts import build_prompt, in_language
-from spex_nb.regions import find_regions
+from spex_nb.language.answers import answer_template
+from spex_nb.language.evidence import measure_arrays, readable_index
+from spex_nb.language.languages import LANGUAGES
+from spex_nb.language.prompts import build_prompt, in_language
+from spex_nb.regions.find import find_regions
+from spex_nb.regions.ground import Ground
+from spex_nb.spectral.priors import prior_mask
 from spex_nb.spie.tiles import UNKNOWN
 from spex_nb.training.augmentation import (
     Augmentation,
@@ -28,7 +28,7 @@ from spex_nb.training.augmentation import (
     choose_bands,
     digital_numbers,
 )
-from spex_nb.training.cutting import TileEntry, cut_sample
+from spex_nb.training.crops import TileEntry, cut_sample
 from spex_nb.types import Region
 
 SMALLEST_REGION_PX = 4

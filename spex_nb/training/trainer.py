@@ -14,7 +14,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from spex_nb.errors import TrainingError
-from spex_nb.training.stages import Stage
+from spex_nb.training.stage import Stage
 
 BAD_BATCH = "bad_batch.safetensors"
 UNDECAYED = 2

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from spex_nb.metrics import confusion_counts, iou
 from spex_nb.model import SpexModel
+from spex_nb.regions.metrics import confusion_counts, iou
 from spex_nb.spie.tiles import UNKNOWN
 from spex_nb.training.batches import Batcher
-from spex_nb.training.cutting import TileEntry
+from spex_nb.training.crops import TileEntry
 from spex_nb.training.samples import Asking, Sample, make_sample
 
 PLAIN = Asking(targets=99, prior=0.0, wrong=0.0, attributes=0.0, clicks=0.0)

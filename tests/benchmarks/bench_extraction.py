@@ -16,8 +16,8 @@ import xarray as xr
 from affine import Affine
 
 from spex_nb import extract
-from spex_nb.mask_models import INDEX, SHIPPED, usual_model
-from spex_nb.samples import sample_path
+from spex_nb.extraction.mask_models import INDEX, SHIPPED, usual_model
+from spex_nb.scene.samples import sample_path
 from tests.benchmarks.bench_indices import row
 from tests.benchmarks.bench_scenes import measure
 

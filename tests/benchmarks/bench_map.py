@@ -20,10 +20,10 @@ from spex_widgets import MapView, Workbench
 from spex_widgets.jobs import Here
 
 from spex_nb import load_mask_model, spectral_prior
-from spex_nb.pyramids import Pyramid
-from spex_nb.refining import Hints, refine_window
-from spex_nb.rendering import encode_webp
-from spex_nb.web_grid import WEB_MERCATOR, View, WebGrid
+from spex_nb.extraction.refine import Hints, refine_window
+from spex_nb.output.map_images import encode_webp
+from spex_nb.output.web_mercator import WEB_MERCATOR, View, WebGrid
+from spex_nb.scene.pyramid import Pyramid
 from tests.benchmarks.bench_indices import best_of, row, scene_of
 
 SIDE = 10_000

@@ -12,7 +12,7 @@ import numpy as np
 import rasterio
 
 from spex_nb import spie
-from spex_nb.samples import sample_path
+from spex_nb.scene.samples import sample_path
 from tests.benchmarks.bench_indices import row
 
 TILES = 10_000

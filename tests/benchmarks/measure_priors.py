@@ -1,4 +1,4 @@
-"""Measure the rules of spex_nb.priors against labelled scenes and print a Markdown table.
+"""Measure the rules of spex_nb.spectral.priors against labelled scenes and print a Markdown table.
 
     SPEX_TEST_DATA=<folder> python tests/benchmarks/measure_priors.py
 
@@ -22,9 +22,9 @@ import numpy.typing as npt
 import rasterio
 import xarray as xr
 
-from spex_nb.indices import compute_index
-from spex_nb.priors import RULES, Guard, Rule
-from spex_nb.thresholds import threshold_index
+from spex_nb.spectral.indices import compute_index
+from spex_nb.spectral.priors import RULES, Guard, Rule
+from spex_nb.spectral.thresholds import threshold_index
 
 Mask = npt.NDArray[np.bool_]
 VEGETATION = (10, 20, 30, 40, 90, 100)  # WorldCover: tree, shrub, grass, crop, wetland, moss

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from spex_nb.corrections import correct_result
-from spex_nb.editing import History, brush, delete, merge, split
 from spex_nb.errors import RegionError
-from spex_nb.refining import Hints, hints_within, refine_window, replace_window, window_about
+from spex_nb.extraction.corrections import correct_result
+from spex_nb.extraction.refine import Hints, hints_within, refine_window, replace_window, window_about
+from spex_nb.regions.editing import History, brush, delete, merge, split
 from spex_nb.types import Point
 from spex_widgets.jobs import Job
 from spex_widgets.state import WorkbenchState

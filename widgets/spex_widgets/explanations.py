@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from html import escape
 
-from spex_nb.colors import COLORS
-from spex_nb.extraction.explaining import Explanation, mark_of
-from spex_nb.targets import TARGETS
+from spex_nb.extraction.explain import Explanation, mark_of
+from spex_nb.language.colors import COLORS
+from spex_nb.language.targets import TARGETS
 from spex_nb.types import Claim, Evidence, Spread
 from spex_widgets.messages import table
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import xarray as xr
 
 from spex_nb.errors import SourceNotFoundError
-from spex_nb.samples import SAMPLES, sample_scene
-from spex_nb.scene import open_scene
+from spex_nb.scene.open import open_scene
+from spex_nb.scene.samples import SAMPLES, sample_scene
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from spex_nb.corrections import correct_result
-from spex_nb.editing import History, Patch
 from spex_nb.errors import SourceNotFoundError, UnreadableSourceError
-from spex_nb.export import written_whole
 from spex_nb.extraction import load_extraction
-from spex_nb.extraction.reading import SceneSource
+from spex_nb.extraction.corrections import correct_result
+from spex_nb.output.export import written_whole
+from spex_nb.regions.editing import History, Patch
+from spex_nb.scene.reader import SceneSource
 from spex_widgets.origins import Origin
 from spex_widgets.state import WorkbenchState
 

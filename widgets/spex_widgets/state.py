@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import traitlets
 import xarray as xr
 
-from spex_nb.editing import History
-from spex_nb.mask_models import load_mask_model, usual_model
-from spex_nb.refining import Hints
-from spex_nb.tiling import Window
+from spex_nb.extraction.mask_models import load_mask_model, usual_model
+from spex_nb.extraction.refine import Hints
+from spex_nb.regions.editing import History
+from spex_nb.scene.tiling import Window
 from spex_nb.types import MaskModel
 from spex_widgets.jobs import Jobs
 from spex_widgets.origins import Origin

@@ -9,10 +9,10 @@ import ipywidgets as ipw
 import numpy as np
 import xarray as xr
 
-from spex_nb.plotting import plot_histogram, plot_regions
-from spex_nb.priors import spectral_prior
-from spex_nb.prompts import build_prompt
-from spex_nb.regions import find_regions, regions_frame
+from spex_nb.language.prompts import build_prompt
+from spex_nb.output.plotting import plot_histogram, plot_regions
+from spex_nb.regions.find import find_regions, regions_frame
+from spex_nb.spectral.priors import spectral_prior
 from spex_nb.types import Region
 
 STEPS = 100

@@ -9,23 +9,23 @@ from typing import Any
 
 import ipywidgets as ipw
 
-from spex_nb.scene import open_scene
+from spex_nb.scene.open import open_scene
 from spex_nb.types import MaskModel
-from spex_widgets.editing_panel import EditingPanel
-from spex_widgets.export_panel import ExportPanel
-from spex_widgets.index_panel import IndexPanel
-from spex_widgets.instruction_panel import InstructionPanel
-from spex_widgets.layers_panel import LayersPanel
-from spex_widgets.map_link import MapLink
+from spex_widgets.map.link import MapLink
 from spex_widgets.messages import STYLE, block
 from spex_widgets.origins import Origin, origin_of
-from spex_widgets.panel import close_all, every
-from spex_widgets.result_panel import ResultPanel
-from spex_widgets.scene_panel import ScenePanel
+from spex_widgets.panels.editing import EditingPanel
+from spex_widgets.panels.export import ExportPanel
+from spex_widgets.panels.index import IndexPanel
+from spex_widgets.panels.instruction import InstructionPanel
+from spex_widgets.panels.layers import LayersPanel
+from spex_widgets.panels.panel import close_all, every
+from spex_widgets.panels.result import ResultPanel
+from spex_widgets.panels.scene import ScenePanel
+from spex_widgets.panels.spectra import SpectraPanel
+from spex_widgets.panels.training import TrainingPanel
 from spex_widgets.session import open_session, save_session
-from spex_widgets.spectra_panel import SpectraPanel
 from spex_widgets.state import WorkbenchState
-from spex_widgets.training_panel import TrainingPanel
 
 PANELS = (
     ScenePanel, SpectraPanel, IndexPanel, InstructionPanel, ResultPanel, EditingPanel, ExportPanel, TrainingPanel
@@ -160,6 +160,6 @@ def _nobody_listens(*_: str) -> None:
 
 
 def _new_view(given: Any, executor: Executor | None) -> Any:
-    from spex_widgets.map_view import MapView
+    from spex_widgets.map.view import MapView
 
     return MapView(given, executor)

@@ -1,0 +1,1 @@
+"""The commands: `spex …`, `%spex`, the demo, the self-check, the lessons."""

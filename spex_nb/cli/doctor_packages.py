@@ -1,0 +1,119 @@
+"""Which Python and which packages are there, held against what is needed and against what was tested together."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from spex_nb.cli.doctor_findings import Finding, judged
+
+PROJECT = "spex-nb"
+COURSE = ("cluster", "evaluation", "map", "model", "notebook")
+"""Optional parts that the lessons need."""
+BESIDE = ("stac",)
+"""Optional parts that no lesson needs."""
+
+
+def check_python() -> Iterator[Finding]:
+    """Hold this Python against the oldest that will do."""
+    needed = importlib.metadata.metadata(PROJECT)["Requires-Python"]
+    found = platform.python_version()
+    is_enough = SpecifierSet(needed).contains(found, prereleases=True)
+    yield judged("Python", found, "" if is_enough else f"Install Python {needed}, and spex_nb into it.")
+
+
+def check_packages(without: Collection[str] = ()) -> Iterator[Finding]:
+    """Hold the packages of the core and of each optional part against their minima, then all of them against the pins.
+
+    Args:
+        without: Optional parts that are not looked at.
+    """
+    parts = [part for part in ("", *COURSE, *BESIDE) if part not in without]
+    for part in parts:
+        yield _part(part)
+    yield from _untested([need for part in parts for need in _requirements(part)])
+
+
+def _part(part: str) -> Finding:
+    needs = _requirements(part)
+    wrong = [said for need in needs if (said := _lack(need))]
+    name = f"extra [{part}]" if part else "packages"
+    if not wrong:
+        return Finding(name, "ok", ", ".join(f"{need.name} {_installed(need.name)}" for need in needs))
+    is_left_out = part in BESIDE and all(_installed(need.name) is None for need in needs)
+    return Finding(name, "note" if is_left_out else "FAIL", "; ".join(wrong), install_command(part))
+
+
+def _requirements(part: str) -> list[Requirement]:
+    """Return what the core ("") or one optional part asks for on this system."""
+    said = importlib.metadata.requires(PROJECT) or []
+    return [need for need in map(Requirement, said) if need.name != PROJECT and _belongs(need, part)]
+
+
+def _belongs(need: Requirement, part: str) -> bool:
+    if need.marker is None:
+        return not part
+    return need.marker.evaluate({"extra": part}) and (not part or not need.marker.evaluate({"extra": ""}))
+
+
+def _lack(need: Requirement) -> str:
+    """Say what is wrong with a package, or nothing."""
+    version = _installed(need.name)
+    if version is None:
+        return f"{need.name} is not installed"
+    if need.specifier.contains(version, prereleases=True):
+        return ""
+    return f"{need.name} is {version}, needed is {need.specifier}"
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _untested(needs: list[Requirement]) -> Iterator[Finding]:
+    """Name packages of another version than was tested."""
+    pins = tested_versions()
+    found = {need.name: _installed(need.name) for need in needs}
+    other = [
+        f"{name} {version} (tested: {pins[_key(name)]})"
+        for name, version in found.items()
+        if version and _key(name) in pins and Version(version).public != pins[_key(name)]
+    ]
+    fix = "Only if something misbehaves: " + install_command(",".join(COURSE))
+    yield Finding("versions", "note", ", ".join(other), fix) if other else Finding("versions", "ok", "as tested")
+
+
+def tested_versions() -> dict[str, str]:
+    """Return the versions that are tested together, by package, from the pins that came along."""
+    lines = _pins().read_text(encoding="utf-8").splitlines()
+    return {_key(name): version for name, _, version in (line.partition("==") for line in lines) if version}
+
+
+def install_command(part: str) -> str:
+    """Return the command that installs the core ("") or optional parts, apart by commas, with the tested versions."""
+    pins, chosen = _pins(), f"[{part}]" if part else ""
+    what = f'"{PROJECT}{chosen}"' if pins.parent == _package() else f'-e "{pins.parent}{chosen}"'
+    return f'python -m pip install -c "{pins}" {what}'
+
+
+def _pins() -> Path:
+    """Return the file of pins: inside the package when installed, beside it in a checkout."""
+    inside = _package() / "constraints.txt"
+    return inside if inside.is_file() else _package().parent / "constraints.txt"
+
+
+def _package() -> Path:
+    return Path(__file__).parent.parent
+
+
+def _key(package: str) -> str:
+    return package.lower().replace("_", "-")

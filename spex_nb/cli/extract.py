@@ -1,0 +1,215 @@
+"""The commands ``spex extract`` and ``spex report``: scenes and an instruction → results, and a result as a page."""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spex_nb.cli.options import client_of, open_options, scene_options
+
+if TYPE_CHECKING:
+    from spex_nb.extraction import Extraction
+
+NOT_ALL = 1
+FILE = click.Path(path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one scene."""
+
+    scene: str
+    result: Path
+    status: str
+    """extracted, done before, extracted in part, or failed."""
+    regions: int | None = None
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.scene}: {self.status}" + (f"; {self.why}" if self.why else f" → {self.result}")
+
+
+@click.command()
+@click.argument("scenes", nargs=-1, required=True, metavar="SCENE...")
+@click.argument("instruction")
+@click.option("--model", default="tiny", show_default=True, help="Name or folder of a checkpoint; index for none.")
+@click.option("-o", "--out", type=FOLDER, default=Path("extractions"), show_default=True,
+              help="Folder that gets a result for each scene, named like it.")  # fmt: skip
+@click.option("--threshold", type=float, default=0.5, show_default=True, help="Probability of what is extracted.")
+@click.option("--min-area-px", type=int, default=4, show_default=True, help="Smaller regions are left out.")
+@click.option("--tile-px", type=int, help="Side of a tile; what suits model and resolution by default.")
+@click.option("--overlap-px", type=int, help="How far tiles overlap; an eighth of a tile by default.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the wording.")
+@click.option("--scheduler", help="Address of a dask scheduler whose workers predict the tiles.")
+@scene_options
+@click.option("--overwrite", is_flag=True, help="Replace results and unfinished runs of other questions.")
+@click.option("--report", "report_file", type=FILE, help="JSON file to write: what came of each scene.")
+@click.option("--quiet", is_flag=True, help="No progress bars.")
+def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
+    scenes: tuple[str, ...],
+    instruction: str,
+    model: str,
+    out: Path,
+    threshold: float,
+    min_area_px: int,
+    tile_px: int | None,
+    overlap_px: int | None,
+    seed: int,
+    scheduler: str | None,
+    overwrite: bool,
+    report_file: Path | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Extract what INSTRUCTION asks for from each SCENE: files, product folders, or a quoted pattern such as '*.tif'.
+
+    Run it again to go on where it stopped: what is done is skipped, and finished tiles are kept.
+    """
+    places = _places(scenes, out)
+    choices = {
+        "threshold": threshold, "min_area_px": min_area_px, "tile_px": tile_px, "overlap_px": overlap_px, "seed": seed,
+    }  # fmt: skip
+    extractor = Extractor.of(instruction, model, choices, open_options(**options), scheduler, overwrite, not quiet)
+    out.mkdir(parents=True, exist_ok=True)
+    outcomes = [_told(outcome) for outcome in extractor.run(places)]
+    _say_all(outcomes, report_file)
+    if any(outcome.status not in ("extracted", "done before") for outcome in outcomes):
+        raise SystemExit(NOT_ALL)
+
+
+@click.command()
+@click.argument("result", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("-o", "--output", type=FILE, help="HTML file to write; report.html in the result by default.")
+def report(result: Path | None, output: Path | None) -> None:
+    """Write RESULT, a folder of `spex extract`, as one HTML page.
+
+    Without it, print versions, drivers, accelerators and memory, for bug reports.
+    """
+    if result is None:
+        from spex_nb.cli.environment import report as make_report
+
+        click.echo(str(make_report()))
+        return
+    from spex_nb.extraction import load_extraction
+
+    page = load_extraction(result).to_html(output or result / "report.html", overwrite=True)
+    click.echo(f"written to {page}", err=True)
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """One question, asked of scene after scene, with the model loaded once."""
+
+    instruction: Any
+    model: Any
+    choices: dict[str, Any]
+    opening: dict[str, Any]
+    client: Any
+    overwrite: bool
+    progress: bool
+    asked: dict[str, Any]
+    """What the provenance of a result of the same question says."""
+
+    @classmethod
+    def of(
+        cls, instruction: str, model: str, choices: dict[str, Any], opening: dict[str, Any], scheduler: str | None,
+        overwrite: bool, progress: bool,
+    ) -> Extractor:  # fmt: skip
+        """Understand the instruction and load the model, before any scene is opened."""
+        from spex_nb.extraction.mask_models import load_mask_model
+        from spex_nb.extraction.plan import Choices, hash_of
+        from spex_nb.language.instructions import parse_instruction
+
+        understood, loaded = parse_instruction(instruction), load_mask_model(model)
+        Choices(**choices)
+        client = client_of(scheduler) if scheduler else None
+        given = {name: value for name, value in choices.items() if value is not None}
+        asked = {
+            "instruction": instruction, "model": loaded.id, "model_hash": hash_of(loaded), "parameters": given,
+        }  # fmt: skip
+        # Workers load a model by its name; here it is loaded already.
+        return cls(understood, loaded if client is None else model, given, opening, client, overwrite, progress, asked)
+
+    def run(self, places: Sequence[tuple[str, Path]]) -> Iterator[Outcome]:
+        """Yield what came of each scene, given with the folder of its result."""
+        for scene, result in places:
+            try:
+                yield self._one(scene, result)
+            except Exception as error:  # noqa: BLE001 (the other scenes go on, and this one is reported)
+                yield Outcome(scene, result, "failed", why=f"{type(error).__name__}: {error}")
+
+    def _one(self, scene: str, result: Path) -> Outcome:
+        from spex_nb.extraction import extract as extract_scene
+
+        found = self._answered(scene, result)
+        if found == "all":
+            return Outcome(scene, result, "done before")
+        made = extract_scene(
+            scene, self.instruction, self.model, out=result, overwrite=self.overwrite or found == "in part",
+            progress=self.progress, client=self.client, open_options=self.opening, **self.choices,
+        )  # fmt: skip
+        _say_result(scene, made)
+        why = f"{len(made.failures)} tiles failed" if made.failures else ""
+        return Outcome(scene, result, "extracted in part" if made.failures else "extracted", len(made.regions), why)
+
+    def _answered(self, scene: str, result: Path) -> str:
+        """Say whether a result of this question and scene is there: all of it, in part, or no."""
+        from spex_nb.extraction.storage import answers
+        from spex_nb.scene.reader import SceneSource
+
+        if not result.exists():
+            return "no"
+        source = SceneSource(scene, self.opening)
+        return answers(result, self.asked | {"scene_fingerprint": source.fingerprint(source.open())})
+
+
+def _places(scenes: Sequence[str], out: Path) -> list[tuple[str, Path]]:
+    """Return each scene with the folder of its result."""
+    found = [(scene, _matching(scene)) for scene in scenes]
+    missing = [scene for scene, paths in found if not paths]
+    if missing:
+        raise click.BadParameter(f"there is no {', '.join(missing)}; a scene is a file or folder, or a quoted pattern")
+    places = [(path, out / Path(path).stem) for _, paths in found for path in paths]
+    results = [result for _, result in places]
+    doubled = sorted({result.name for result in results if results.count(result) > 1})
+    if doubled:
+        raise click.BadParameter(f"several scenes are called {', '.join(doubled)}; extract them with different --out")
+    return places
+
+
+def _matching(scene: str) -> list[str]:
+    """Return the scenes that a path or pattern names; what GDAL fetches is taken as it is."""
+    if Path(scene).exists() or "://" in scene or scene.startswith("/vsi"):
+        return [scene]
+    return sorted(glob.glob(scene))  # noqa: PTH207 (a Path cannot glob an absolute pattern)
+
+
+def _say_result(scene: str, made: Extraction) -> None:
+    click.echo(f"{scene}: {made.instruction.meaning}\n{made.explanation}")
+    for note in made.notes:
+        click.echo(f"  {note}")
+
+
+def _told(outcome: Outcome) -> Outcome:
+    click.echo(str(outcome), err=True)
+    return outcome
+
+
+def _say_all(outcomes: Sequence[Outcome], report_file: Path | None) -> None:
+    statuses = [outcome.status for outcome in outcomes]
+    counts = ", ".join(f"{statuses.count(status):,} {status}" for status in dict.fromkeys(statuses))
+    click.echo(f"{len(outcomes):,} scene{'' if len(outcomes) == 1 else 's'}: {counts}", err=True)
+    if report_file is None:
+        return
+    from spex_nb.output.export import written_whole
+
+    rows = [vars(outcome) | {"result": str(outcome.result)} for outcome in outcomes]
+    with written_whole(report_file, overwrite=True) as part:
+        part.write_text(json.dumps(rows, indent=1, ensure_ascii=False), encoding="utf-8")

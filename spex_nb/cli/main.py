@@ -1,0 +1,147 @@
+"""The command ``spex``: a thin door to the functions of the package."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spex_nb import __version__
+from spex_nb.cli.doctor import doctor
+from spex_nb.cli.evaluate import eval_
+from spex_nb.cli.extract import extract, report
+from spex_nb.cli.lessons_command import lessons
+from spex_nb.cli.options import open_options, scene_options
+from spex_nb.cli.spie import spie
+from spex_nb.cli.train import train
+from spex_nb.errors import SpexError, SpexWarning
+from spex_nb.extras import require_extra
+
+BAD_INPUT = 2
+WINDOWS = (512, 8192)
+"""Lazy chunks, rows and columns: what is read is what is written next, and wide scenes take no more memory."""
+
+
+class Door(click.Group):
+    """A group whose commands end with one sentence, not a traceback, on bad input."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; show errors and warnings of spex_nb on stderr."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("default", SpexWarning)
+            try:
+                return super().invoke(ctx)
+            except SpexError as error:
+                click.echo(f"Error: {error}", err=True)
+                ctx.exit(BAD_INPUT)
+            finally:
+                for warning in caught:
+                    if issubclass(warning.category, SpexWarning):
+                        click.echo(f"Warning: {warning.message}", err=True)
+
+
+@click.group(cls=Door)
+@click.version_option(__version__, prog_name="spex")
+def main() -> None:
+    """Extract land cover by instruction, read scenes, compute indices, build datasets, evaluate models."""
+
+
+for _command in (extract, report, spie, eval_, train, lessons, doctor):
+    main.add_command(_command)
+
+
+def _open(source: str, chunks: Any = "auto", **options: Any) -> Any:
+    from spex_nb.scene.open import open_scene
+
+    return open_scene(source, chunks=chunks, **open_options(**options))
+
+
+@main.command()
+@click.argument("file")
+@scene_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(file: str, as_json: bool, **options: Any) -> None:
+    """Say what FILE is: sensor, bands, radiometry, georeference, and why each was decided so."""
+    from spex_nb.spectral.indices import list_indices
+
+    scene = _open(file, **options)
+    facts = _facts(scene) | {"indices": f"{int(list_indices(scene)['available'].sum())} of 280 possible"}
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        click.echo(f"{name:<{width}}  {value}")
+
+
+def _facts(scene: Any) -> dict[str, str]:
+    height, width = scene.spex.shape
+    gsd = scene.spex.gsd_m
+    crs = scene.spex.crs
+    said = scene.attrs
+    waves = scene.spex.wavelengths_um
+    facts = {
+        "size": f"{height} rows x {width} columns",
+        "CRS": f"{crs.to_string()}, {gsd:g} m a pixel" if crs and gsd else "none: areas come in pixels",
+        "sensor": f"{said['sensor']} ({said['sensor_reason']})",
+        "bands": ", ".join(f"{b} {waves[b]:.3f} µm" if b in waves else b for b in scene.spex.bands),
+        "named by": said["bands_reason"],
+        "radiometry": (
+            f"{said['radiometry']} = raw * {said['scale']:g} {said['offset']:+g} ({said['radiometry_reason']})"
+        ),
+        "valid": f"{float(scene['valid'].mean()):.1%} of the pixels ({said['valid_reason']})",
+    }
+    return facts | ({"note": scene.spex.number_note} if scene.spex.is_relative else {})
+
+
+@main.command()
+@click.argument("file")
+@click.argument("indices", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="GeoTIFF to write.")
+@scene_options
+@click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def index(file: str, indices: tuple[str, ...], output: Path, overwrite: bool, quiet: bool, **options: Any) -> None:
+    """Compute INDICES (names such as NDVI, or formulas) of FILE into a cloud-optimised GeoTIFF, one band each."""
+    from spex_nb.output.export import save_cog
+    from spex_nb.spectral.indices import compute_indices
+
+    scene = _open(file, chunks=WINDOWS, **options)
+    save_cog(compute_indices(scene, indices), output, overwrite=overwrite, progress=not quiet)
+    if not quiet:
+        click.echo(f"{', '.join(indices)} written to {output}", err=True)
+
+
+@main.command("indices")
+@click.argument("file", required=False)
+@click.option("--domain", help="Only indices of this domain, such as water.")
+@scene_options
+def indices_(file: str | None, domain: str | None, **options: Any) -> None:
+    """List the spectral indices; with FILE, those that it allows."""
+    from spex_nb.spectral.indices import list_indices
+
+    table = list_indices(_open(file, **options) if file else None, domain)
+    for row in table[table["available"]].itertuples():
+        click.echo(f"{row.Index:<14} {row.long_name}  [{row.bands}]")
+
+
+@main.command()
+@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--sam-heads", type=int, default=8, show_default=True, help="Attention heads of the mask decoder.")
+def convert(source: Path, target: Path, sam_heads: int) -> None:
+    """Turn a SPEX checkpoint of the released layout (SOURCE, safetensors) into one of ours (TARGET)."""
+    require_extra("model", "Converting a checkpoint")
+    from spex_nb.model.conversion import convert as convert_checkpoint
+
+    done = convert_checkpoint(source, target, sam_heads=sam_heads)
+    processor = "with a processor" if done.has_processor else "without a processor, as there is no tokenizer.json"
+    unused = ", ".join(done.unused) or "none"
+    click.echo(f"{done.tensors:,} tensors written to {done.folder}, {processor}; not used: {unused}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A model beside baselines, on a labelled dataset."""

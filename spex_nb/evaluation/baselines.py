@@ -1,0 +1,118 @@
+"""What any model is measured against, by name: thresholds, boosting and a U-Net, fitted on the train split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from spex_nb.errors import DatasetError, nearest
+from spex_nb.evaluation.baselines_by_bands import ByBands
+from spex_nb.evaluation.pixel_features import TrainTiles
+from spex_nb.evaluation.threshold_models import fit_otsu, fit_tuned, fixed_models
+from spex_nb.extraction.mask_models import IndexModel
+from spex_nb.extras import require_extra
+from spex_nb.spie.dataset import SpieDataset
+from spex_nb.types import MaskModel
+
+UNFITTED, FITTED = ("index", "fixed"), ("tuned", "otsu", "boosting", "unet")
+BASELINES = (*UNFITTED, *FITTED)
+"""The spectral prior; thresholds of the literature, tuned, of each tile; boosting of pixels; a network."""
+UNET_STEPS = 700
+"""Some eight minutes in one thread."""
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How baselines are fitted.
+
+    Attributes:
+        seed: Of samples and networks.
+        unet_steps: For how long a network is trained.
+        max_parameters: Of a network: as many as the model has that it is compared with; None for no limit.
+        progress: Whether to show how a network trains.
+    """
+
+    seed: int = 0
+    unet_steps: int = UNET_STEPS
+    max_parameters: int | None = None
+    progress: bool = True
+
+
+def fit_baselines(
+    names: Iterable[str],
+    dataset: SpieDataset,
+    targets: Sequence[str],
+    bands: Sequence[Sequence[str]],
+    fitting: Fitting = Fitting(),
+) -> list[MaskModel]:
+    """Fit baselines on the train split, once for each set of bands that tiles may have.
+
+    Args:
+        names: Out of `BASELINES`.
+        dataset: Opened.
+        targets: Ids.
+        bands: Sets of bands. A fit sees the train tiles that have all bands of its set, and nothing but these bands.
+        fitting: How.
+
+    Returns:
+        The models in the order of the names; ``fixed`` gives several.
+
+    Raises:
+        DatasetError: If a name is unknown, or the train split holds nothing to fit on.
+        MissingExtraError: If a baseline needs packages that are not installed.
+    """
+    wanted = list(dict.fromkeys(names))
+    unknown = [name for name in wanted if name not in BASELINES]
+    if unknown:
+        raise DatasetError(
+            "There is no such baseline", found=", ".join(unknown), expected=f"some of {', '.join(BASELINES)}",
+            fix=nearest(unknown[0], BASELINES) or "Name one of these.",
+        )  # fmt: skip
+    found: list[MaskModel] = []
+    for name in wanted:
+        if name == "index":
+            found.append(IndexModel())
+        elif name == "fixed":
+            found += fixed_models(targets)
+        else:
+            found.append(_fit_each(name, dataset, targets, bands, fitting))
+    return found
+
+
+def _fit_each(
+    name: str, dataset: SpieDataset, targets: Sequence[str], bands: Sequence[Sequence[str]], fitting: Fitting
+) -> MaskModel:
+    """Fit a baseline for each set of bands; a set that no train tile has is left out, and said to be."""
+    members: dict[frozenset[str], MaskModel] = {}
+    notes = []
+    failed: DatasetError | None = None
+    for some in bands:
+        try:
+            tiles = TrainTiles.of(dataset, targets, some)
+            member = members[frozenset(some)] = _fit(name, tiles, targets, fitting)
+            said = f"{len(tiles)} train tiles. {getattr(member, 'note', '')}"
+        except DatasetError as error:
+            failed, said = error, f"{error.problem}."
+        notes.append(f"{name} of {', '.join(some)}: {said}".strip())
+    if failed is not None and not members:
+        raise failed
+    return ByBands(name, members, "\n".join(notes))
+
+
+def _fit(name: str, tiles: TrainTiles, targets: Sequence[str], fitting: Fitting) -> MaskModel:
+    if name == "tuned":
+        return fit_tuned(tiles, targets, fitting.seed)
+    if name == "otsu":
+        return fit_otsu(tiles, targets)
+    if name == "boosting":
+        require_extra("evaluation", "The baseline 'boosting'")
+        from spex_nb.evaluation.boosting import fit_boosting
+
+        return fit_boosting(tiles, targets, fitting.seed)
+    require_extra("model", "The baseline 'unet'")
+    from spex_nb.evaluation.unet import fit_unet
+
+    return fit_unet(
+        tiles, targets, steps=fitting.unet_steps, seed=fitting.seed, max_parameters=fitting.max_parameters,
+        progress=fitting.progress,
+    )  # fmt: skip

@@ -1,0 +1,107 @@
+"""A tile to look at: in false colour, its label, its prior, the prediction, and where both differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from spex_nb.errors import BandError
+from spex_nb.evaluation.tiles import AskedTile
+from spex_nb.output.html import data_uri
+from spex_nb.output.plotting import composite, picture_of
+
+TARGET, NOT_TARGET, UNKNOWN = (240, 240, 240), (40, 40, 40), (140, 140, 140)
+DIFFERENCES = {
+    "right": (86, 180, 233),
+    "missed": (240, 228, 66),
+    "false alarm": (213, 94, 0),
+    "rightly left out": NOT_TARGET,
+    "does not count": UNKNOWN,
+}
+"""Colours that the colour-blind tell apart too (Okabe and Ito 2008, https://jfly.uni-koeln.de/color/)."""
+
+
+@dataclass(frozen=True, eq=False)
+class TilePicture:
+    """One target on one tile, drawn."""
+
+    kind: Literal["worst", "best"]
+    target: str
+    tile: str
+    place: str
+    iou: float
+    pictures: dict[str, Any]
+    """By what they show: uint8 [H, W, 3]."""
+
+
+def draw_tile(tile: AskedTile, target: str, mask: Any, kind: Literal["worst", "best"], iou: float) -> TilePicture:
+    """Draw a prediction beside what it was made from and what it should have been.
+
+    Args:
+        tile: As it was asked about.
+        target: Id of one of its targets.
+        mask: The prediction, bool [H, W].
+        kind: Why it is shown.
+        iou: Of this tile.
+    """
+    place = tile.targets.index(target)
+    label, known, prior = tile.labels[place], tile.known[place], tile.priors[place]
+    valid = tile.scene.spex.valid.values
+    pictures = {
+        "false colour": (255 * _false_colour(tile.scene)).astype(np.uint8),
+        "label": _two_tone(label, known),
+        "prior": _two_tone(mask & False, valid & False) if prior is None else _two_tone(prior, valid),
+        "prediction": _two_tone(mask, valid),
+        "differences": _differences(mask, label, known),
+    }
+    return TilePicture(kind, target, tile.name, tile.place, iou, pictures)
+
+
+def picture_articles(pictures: Iterable[TilePicture]) -> list[str]:
+    """Return tiles as pieces of HTML, a row of pictures each; text is escaped."""
+    return [_article(picture) for picture in pictures]
+
+
+def legend() -> str:
+    """Return what the colours of the differences mean, as HTML."""
+    items = (f'<span class="key" style="background: rgb{color}"></span>{name}' for name, color in DIFFERENCES.items())
+    return f"<p>Differences: {' &nbsp; '.join(items)}. A prior that no index gives, or that is withheld, is grey.</p>"
+
+
+def _article(drawn: TilePicture) -> str:
+    head = f"{drawn.target} · {drawn.kind} · {drawn.tile} · place {drawn.place} · IoU {drawn.iou:.3f}"
+    figures = (
+        f'<figure><img alt="{escape(name)} of {escape(drawn.tile)}" src="{data_uri(picture)}">'
+        f"<figcaption>{escape(name)}</figcaption></figure>"
+        for name, picture in drawn.pictures.items()
+    )
+    return f'<section class="tile"><h3>{escape(head)}</h3>{"".join(figures)}</section>'
+
+
+def _false_colour(scene: xr.Dataset) -> Any:
+    try:
+        return composite(scene, "false")
+    except BandError:  # without near infrared
+        return picture_of(scene)
+
+
+def _two_tone(mask: Any, known: Any) -> Any:
+    return _painted(known.shape, {TARGET: mask & known, UNKNOWN: ~known})
+
+
+def _differences(mask: Any, label: Any, known: Any) -> Any:
+    where = {"right": mask & label & known, "missed": ~mask & label & known, "false alarm": mask & ~label & known}
+    where["does not count"] = ~known
+    return _painted(known.shape, {DIFFERENCES[name]: pixels for name, pixels in where.items()})
+
+
+def _painted(shape: tuple[int, ...], colors: dict[tuple[int, int, int], Any]) -> Any:
+    picture = np.full((*shape, 3), NOT_TARGET, np.uint8)
+    for color, pixels in colors.items():
+        picture[pixels] = color
+    return picture

@@ -1,0 +1,168 @@
+"""The main job: a scene of any size and an instruction → mask, regions, evidence, explanation."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from spex_nb.errors import ExtractionError, OutputError
+from spex_nb.extraction.explain import Listener
+from spex_nb.extraction.finish import Clock, finish
+from spex_nb.extraction.plan import Plan, plan_extraction
+from spex_nb.extraction.progress import Progress, Telling
+from spex_nb.extraction.result import Extraction
+from spex_nb.extraction.run import run_tiles
+from spex_nb.extraction.storage import at_home, save_extraction
+from spex_nb.extraction.tile_store import Journal
+from spex_nb.scene.tiling import Window
+from spex_nb.types import Instruction, MaskModel
+
+
+def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
+    scene: Any,
+    instruction: str | Instruction,
+    model: str | Path | MaskModel = "tiny",
+    *,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    tile_px: int | None = None,
+    overlap_px: int | None = None,
+    threshold: float = 0.5,
+    min_area_px: int = 4,
+    drawn: Any = None,
+    seed: int = 0,
+    progress: bool | Callable[[Progress], None] = True,
+    hear: Callable[[str], None] | None = None,
+    cancel: Any = None,
+    client: Any = None,
+    open_options: Mapping[str, Any] | None = None,
+) -> Extraction:
+    """Extract land cover from a scene by instruction.
+
+    The scene is read and predicted in tiles, so that memory does not grow with it but for a few bytes a pixel. Tiles
+    that are finished are kept beside ``out``: after a kill or a cancel, the same call goes on where it stopped, and its
+    result is that of an uninterrupted run. The same input gives the same mask, on one process or many.
+
+    Args:
+        scene: A path or whatever `open_scene` takes, which is then read lazily; or a Dataset of named bands [H, W].
+        instruction: In any of nine languages, such as ``the lakes larger than 2 ha``; or one that is parsed.
+        model: ``index`` for the spectral prior alone, a checkpoint that ships, a folder, or any `MaskModel`. Targets
+            that it does not know are answered by their spectral index, and the result says so.
+        out: Folder for the result. Without it the result lives in memory, and nothing is resumed.
+        overwrite: Whether an existing result, or an unfinished one of something else, is replaced.
+        tile_px: Side of a tile, in pixels of the scene; what suits model and resolution if not given.
+        overlap_px: How far tiles overlap; an eighth of a tile if not given, nothing for ``index``.
+        threshold: Probability above which a pixel belongs to a target.
+        min_area_px: Smaller regions are left out of the mask.
+        drawn: What the user drew, for instructions that speak of it: a shapely geometry in the scene's CRS.
+        seed: Chooses among the wordings of the sentences that are written from evidence.
+        progress: Whether to say what the run takes and show a bar; or a function that is called with a `Progress`
+            after each tile and at each part that follows, in the thread that called `extract`.
+        hear: Called with each piece of the model's explanation as it comes; never for ``index``, which has none.
+        cancel: A ``threading.Event``, or a function that says whether to stop; asked before each tile, and before each
+            piece of an explanation, which then ends there.
+        client: A ``distributed.Client``: its workers predict the tiles, each with the model loaded once. They must see
+            the same files.
+        open_options: Of `open_scene`, such as ``sensor`` or ``scale``.
+
+    Returns:
+        The result.
+
+    Raises:
+        InstructionError: If the instruction is not understood.
+        CheckpointError, MissingExtraError: If the model cannot be loaded.
+        MissingBandError, TargetError: If neither model nor index can answer with the bands of this scene.
+        RegionError: If a filter needs a CRS or a drawn area that is not there.
+        OutputError: If the result exists, cannot be written, or the disk is full.
+        ExtractionCancelledError: If the user cancelled.
+        ExtractionError: If an argument makes no sense, or every tile failed.
+    """
+    _require_free(out, overwrite)
+    plan = plan_extraction(
+        scene, instruction, model, open_options=open_options, tile_px=tile_px, overlap_px=overlap_px,
+        threshold=threshold, min_area_px=min_area_px, drawn=drawn, seed=seed,
+    )  # fmt: skip
+    windows, is_cancelled = plan.tiling.windows, _asker(cancel)
+    scratch = Scratch() if out is None else None
+    with scratch or nullcontext():
+        journal = Journal(scratch.folder if scratch else partial_folder(Path(str(out))))
+        journal.claim(plan.identity, overwrite)
+        telling = Telling(progress, len(windows), sum(map(journal.is_done, windows)))
+        telling.say(str(plan))
+        clock = Clock(telling.begin)
+        with clock.timing("tiles"):
+            failures = run_tiles(
+                plan.job, plan.predictor, windows, journal, telling=telling, client=client, is_cancelled=is_cancelled
+            )
+        _require_some(failures, plan)
+        result = finish(plan, journal, failures, clock, Listener(hear or Listener.hear, is_cancelled))
+    if out is None:
+        journal.forget_tiles()
+        return replace(result, scratch=scratch)
+    telling.begin("saving")
+    _save(result, out, overwrite)
+    journal.remove()
+    return at_home(result, Path(out))
+
+
+class Scratch:
+    """A temporary folder that lives as long as this object, and not beyond an error where it is used in ``with``."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="spex-nb-"))
+        self._remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Scratch:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._remove()
+
+
+def partial_folder(out: Path) -> Path:
+    """Return where the finished tiles of an unfinished result lie."""
+    return out.with_name(f"{out.name}.partial")
+
+
+def _save(result: Extraction, out: str | Path, overwrite: bool) -> None:
+    try:
+        save_extraction(result, out, overwrite=overwrite)
+    except OutputError as error:
+        raise OutputError(
+            error.problem, found=error.found, expected=error.expected,
+            fix=f"{error.fix} Finished tiles are kept: the same call goes on after them.",
+        ) from error  # fmt: skip
+
+
+def _asker(cancel: Any) -> Callable[[], bool]:
+    if cancel is None:
+        return Listener.is_cancelled
+    asker: Callable[[], bool] = getattr(cancel, "is_set", cancel)
+    return asker
+
+
+def _require_free(out: str | Path | None, overwrite: bool) -> None:
+    if out is not None and Path(out).exists() and not overwrite:
+        raise OutputError(
+            "The output exists",
+            found=str(out),
+            expected="a new folder",
+            fix="Choose another, allow overwriting, or read it with load_extraction.",
+        )
+
+
+def _require_some(failures: Mapping[Window, str], plan: Plan) -> None:
+    if len(failures) == len(plan.tiling.windows):
+        raise ExtractionError(
+            "Every tile failed",
+            found=next(iter(failures.values())),
+            expected="at least one tile that can be read and predicted",
+            fix="Check that the scene can be read, and that the model suits it.",
+        )

@@ -1,0 +1,174 @@
+"""A name or path → MaskModel: the one lazy door to `model`; and the index baseline, which needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spex_nb.errors import CheckpointError
+from spex_nb.extras import CHECKPOINTS, is_installed, require_extra
+from spex_nb.language.answers import write_answer
+from spex_nb.language.evidence import measure_evidence
+from spex_nb.language.prompts import parse_prompt
+from spex_nb.spectral.priors import RULES, spectral_prior
+from spex_nb.types import Evidence, MaskModel, Prior
+
+INDEX = "index"
+"""Name of the index baseline."""
+SHIPPED = "tiny"
+"""Name of the checkpoint that comes along."""
+LOGIT_PER_UNIT = 20.0
+"""Of the index: a tenth beyond the threshold is a logit of 2, a probability of 0.88."""
+SUREST = 6.0
+"""No logit of the index baseline lies further from 0: a probability of 0.998."""
+TILE_PX = 512
+MIN_AREA_PX = 4
+"""As in the answers of a dataset that was built with the usual settings."""
+
+
+def usual_model() -> str:
+    """Return the name of the model that ships, or `INDEX` where none does or its packages are not installed."""
+    return SHIPPED if (CHECKPOINTS / SHIPPED).is_dir() and is_installed("model") else INDEX
+
+
+def load_mask_model(model: str | Path | MaskModel, **options: Any) -> MaskModel:
+    """Return what a name means as a model.
+
+    Args:
+        model: ``index`` for the spectral prior alone; a checkpoint that ships, a folder, or a name on the hub; or an
+            object with `predict` and `explain`, which is passed through.
+        **options: Of a checkpoint, as in `SpexPredictor.from_pretrained`: ``device``, ``local_files_only`` and others.
+
+    Returns:
+        The model, ready to predict.
+
+    Raises:
+        CheckpointError: If there is no such checkpoint, or it cannot be read.
+        MissingExtraError: If a checkpoint is asked for, but the packages of the extra [model] are not installed.
+        TypeError: If options are given for what is no checkpoint.
+    """
+    if not isinstance(model, MaskModel) and model != INDEX:
+        return _load_checkpoint(model, options)
+    if options:
+        raise TypeError(f"The options {', '.join(options)} are a checkpoint's; leave them out for {model!r}.")
+    return model if isinstance(model, MaskModel) else IndexModel()
+
+
+def _load_checkpoint(name: Any, options: dict[str, Any]) -> MaskModel:
+    if not isinstance(name, str | Path):
+        raise CheckpointError(
+            "This is no model",
+            found=type(name).__name__,
+            expected=f"{INDEX!r}, the name or folder of a checkpoint, or an object with predict and explain",
+            fix="Pass one of these.",
+        )
+    require_extra("model", f"The model {str(name)!r}")
+    from spex_nb.model.predictor import SpexPredictor
+
+    return SpexPredictor.from_pretrained(name, **options)
+
+
+class EvidenceExplainer:
+    """Explains whatever it predicts by what can be measured on it: the answer of a model that has no words itself."""
+
+    explains_evidence = True
+    """It can be told what was measured."""
+    min_area_px = MIN_AREA_PX
+    """Smaller regions are not counted."""
+    predict: Callable[..., Any]
+
+    def explain(
+        self, overview: xr.Dataset, prompt: str, language: str = "en", evidence: Evidence | None = None
+    ) -> Iterator[str]:
+        """Say what is measured on a mask of the prompt's target.
+
+        Args:
+            overview: The scene, thinned to the size of a tile.
+            prompt: From `build_prompt`.
+            language: ISO 639-1 code of the answer's language.
+            evidence: What was measured; by default on the mask that is predicted for the overview.
+
+        Yields:
+            The answer, in one piece.
+
+        Raises:
+            PromptError: If the text is no prompt.
+            LanguageError: If the language is not spoken here.
+            TargetError, BandError: Where `predict` raises them.
+        """
+        yield write_answer(self._measured(overview, prompt) if evidence is None else evidence, language).text
+
+    def _measured(self, overview: xr.Dataset, prompt: str) -> Evidence:
+        target = parse_prompt(prompt).target
+        (logits,) = self.predict(overview, [target], [prompt])
+        return measure_evidence(logits > 0, overview, target, min_area_px=self.min_area_px)
+
+
+@dataclass
+class IndexModel(EvidenceExplainer):
+    """The spectral prior as a model: what any other must beat.
+
+    It reads no prompt but for its target, and heeds no click: a threshold has nothing that a click could move.
+    """
+
+    id: str = INDEX
+    targets: tuple[str, ...] = tuple(RULES)
+    required_bands: tuple[str, ...] = ()
+    gsd_m: float | None = None
+    tile_px: int = TILE_PX
+
+    def predict(
+        self,
+        tile: xr.Dataset,
+        targets: Sequence[str],
+        prompts: Sequence[str],
+        priors: Sequence[Any] | None = None,
+        points: Sequence[Sequence[tuple[float, float, bool]]] | None = None,  # noqa: ARG002 (a threshold has no use)
+        boxes: Sequence[Sequence[tuple[float, float, float, float]]] | None = None,  # noqa: ARG002 (likewise)
+    ) -> Any:
+        """Cut the index of each target, or take the prior that is given.
+
+        Args:
+            tile: Bands [H, W].
+            targets: Ids.
+            prompts: As many; not read.
+            priors: For each target a mask bool [H, W], or None to make it here.
+            points: Not heeded.
+            boxes: Not heeded.
+
+        Returns:
+            Mask logits float32 [T, H, W], above 0 where the prior is. They grow with the distance of the index from its
+            threshold, by `LOGIT_PER_UNIT` up to `SUREST`; a given mask says `SUREST` on either side. -inf where the
+            tile has no data.
+
+        Raises:
+            ValueError: If prompts, priors and targets do not pair, or a prior is of another size.
+            TargetError: If a target has no index.
+            MissingBandError: If its index needs bands that the tile lacks.
+        """
+        if len(targets) != len(prompts) or not targets:
+            raise ValueError(f"{len(targets)} targets and {len(prompts)} prompts; expected one prompt for each target.")
+        given = [None] * len(targets) if priors is None else priors
+        logits = [
+            _graded(spectral_prior(tile, target)) if prior is None else _sure(prior, tile.spex.shape)
+            for target, prior in zip(targets, given, strict=True)
+        ]
+        return np.where(tile.spex.valid.values, np.stack(logits), np.float32(-np.inf))
+
+
+def _graded(prior: Prior) -> Any:
+    """Return logits float32 [H, W]; what the index passes but a guard refuses is as far below 0 as it was above."""
+    distance = np.abs(prior.index.values - np.float32(prior.threshold)) * np.float32(LOGIT_PER_UNIT)
+    size = np.nan_to_num(np.minimum(distance, np.float32(SUREST)), nan=SUREST)
+    return np.where(prior.mask.values, size, -size)
+
+
+def _sure(mask: Any, shape: tuple[int, int]) -> Any:
+    if np.shape(mask) != shape:
+        raise ValueError(f"A prior of {np.shape(mask)} pixels does not fit its tile; expected {shape}.")
+    return np.where(np.asarray(mask, bool), np.float32(SUREST), np.float32(-SUREST))

@@ -1,0 +1,134 @@
+"""What an extraction gives: mask, probability, regions, explanation, evidence, and how they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from spex_nb.extraction.explain import Explanation, faithfulness
+from spex_nb.language.colors import class_rgb
+from spex_nb.output import export
+from spex_nb.types import Claim, Evidence, Instruction
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False)
+class Extraction:
+    """The result of `extract`. A notebook shows it as picture, explanation and table."""
+
+    mask: xr.DataArray
+    """uint8 [H, W]: 0 none, 1 ... n the classes in the order of ``class_names``, 255 no data."""
+    probability: xr.DataArray = field(repr=False)
+    """float32 [n, H, W] in steps of 1/4096, NaN where there is no data. Lazy where it is large: then it can be read as
+    long as this result lives, or its folder."""
+    regions: gpd.GeoDataFrame = field(repr=False)
+    """One row a region, largest first within its class: target, region, area_px, area_m2, perimeter_m (along pixels;
+    both NaN without a CRS), share_frac, size, location, centroid_x_crs, centroid_y_crs, mean_probability, and the mean
+    of each index that was measured."""
+    class_names: Mapping[str, str]
+    """Id of each class, and what it is called in the language of the instruction."""
+    explanations: tuple[Explanation, ...]
+    evidence: Mapping[str, Evidence] = field(repr=False)
+    """By target."""
+    instruction: Instruction
+    notes: tuple[str, ...]
+    """What one should know: who answered, what was not found and why, what did not go as usual."""
+    failures: Mapping[str, str]
+    """Tiles that failed, by ``row,column,height,width``, and why; they count as no data."""
+    provenance: Mapping[str, Any] = field(repr=False)
+    overview: xr.Dataset = field(repr=False)
+    """The scene, thinned."""
+    probability_file: Path = field(repr=False)
+    """Where the probability lies."""
+    scratch: Any = field(default=None, repr=False)
+    """What keeps that file alive where it is a temporary one."""
+
+    @property
+    def explanation(self) -> str:
+        """What is said of each target: the model's text with its claims marked, then sentences from the evidence."""
+        return "\n\n".join(map(str, self.explanations))
+
+    @property
+    def claims(self) -> dict[str, tuple[Claim, ...]]:
+        """By target, what the model's text states, each with its verdict."""
+        return {one.target: one.claims for one in self.explanations}
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """By target, the prompt of the explanation."""
+        return {one.target: one.prompt for one in self.explanations}
+
+    @property
+    def faithfulness(self) -> float | None:
+        """Share of the model's checkable claims that hold; None where it made none."""
+        return faithfulness([claim for claims in self.claims.values() for claim in claims])
+
+    def plot(self) -> Figure:
+        """Draw the mask over the scene, with a legend."""
+        from spex_nb.output.plotting import plot_classes
+
+        return plot_classes(self.overview, self.mask, self.class_names)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write everything into a folder, which `load_extraction` reads again.
+
+        Raises:
+            OutputError: If the folder exists and may not be overwritten, or cannot be written.
+        """
+        from spex_nb.extraction.storage import save_extraction
+
+        return save_extraction(self, folder, overwrite=overwrite)
+
+    def to_cog(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the mask as a cloud-optimised GeoTIFF with colours and class names; errors as `save_cog`."""
+        colors = {number: class_rgb(name) for number, name in enumerate(self.class_names, start=1)}
+        return export.save_cog(self.mask, path, overwrite=overwrite, colors=colors)
+
+    def to_geopackage(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the regions as a GeoPackage; errors as `save_geopackage`."""
+        return export.save_geopackage(self.regions, path, overwrite=overwrite)
+
+    def to_geoparquet(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the regions as GeoParquet; errors as `save_geoparquet`."""
+        return export.save_geoparquet(self.regions, path, overwrite=overwrite)
+
+    def to_geojson(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the regions as GeoJSON in longitude and latitude; errors as `save_geojson`."""
+        return export.save_geojson(self.regions, path, overwrite=overwrite)
+
+    def to_html(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write everything as one HTML page that needs no other file.
+
+        Raises:
+            OutputError: If the path exists and may not be overwritten, or cannot be written.
+        """
+        from spex_nb.extraction.result_page import write_result_page
+
+        return write_result_page(self, path, overwrite=overwrite)
+
+    def add_to(self, leafmap_map: Any, name: str | None = None) -> Any:
+        """Lay the mask on a map, and give the map back.
+
+        Args:
+            leafmap_map: A ``leafmap.Map``, or any ipyleaflet map.
+            name: Of the layer; what the instruction means if not given.
+
+        Raises:
+            GridError: If the scene has no CRS.
+        """
+        from spex_nb.output.leaflet import mask_layer
+
+        leafmap_map.add_layer(mask_layer(self.mask, list(self.class_names), name or self.instruction.meaning))
+        return leafmap_map
+
+    def _repr_html_(self) -> str:
+        from spex_nb.extraction.result_page import show_extraction
+
+        return show_extraction(self)

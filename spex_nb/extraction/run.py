@@ -1,0 +1,124 @@
+"""Tiles are predicted one after another, here or on a cluster, until all are done or the user cancels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from spex_nb.errors import ExtractionCancelledError
+from spex_nb.extraction.predict import Predicted, TileJob, TilePredictor, predict_on_worker
+from spex_nb.extraction.progress import Telling
+from spex_nb.extraction.tile_store import Journal
+from spex_nb.scene.tiling import Window
+
+AHEAD = 3
+"""Tiles that wait for each thread of a cluster: enough to keep it busy, few enough to hold their results."""
+RETRIES = 2
+"""Of a tile whose worker was lost."""
+
+
+def run_tiles(
+    job: TileJob,
+    predictor: TilePredictor,
+    windows: Sequence[Window],
+    journal: Journal,
+    *,
+    telling: Telling,
+    client: Any = None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> dict[Window, str]:
+    """Predict the tiles that are not done yet, and keep what comes of each.
+
+    Args:
+        job: What the tiles are of.
+        predictor: Open for this job.
+        windows: Of all tiles.
+        journal: Where finished tiles are kept.
+        telling: Told of each tile.
+        client: A ``distributed.Client``, whose workers do it instead.
+        is_cancelled: Asked before each tile.
+
+    Returns:
+        Tiles that failed, and why. They are not kept: the next run tries them again.
+
+    Raises:
+        ExtractionCancelledError: If the user cancelled; what is done stays.
+        OutputError: If the disk is full.
+    """
+    waiting = predictor.reader.in_order(window for window in windows if not journal.is_done(window))
+    failures: dict[Window, str] = {}
+    with (
+        closing(_here(predictor, waiting) if client is None else _on_cluster(job, waiting, client)) as tiles,
+        telling.tiles() as one_more,
+    ):
+        for window, predict in tiles:
+            if is_cancelled():
+                raise _cancelled(sum(map(journal.is_done, windows)), len(windows))
+            made = predict()
+            if made.failure:
+                failures[window] = made.failure
+            else:
+                journal.keep(window, made)
+            one_more()
+    predictor.reader.forget()
+    return failures
+
+
+Work = tuple[Window, Callable[[], Predicted]]
+
+
+def _here(predictor: TilePredictor, windows: Sequence[Window]) -> Generator[Work]:
+    for window in windows:
+        yield window, partial(predictor.predict, window)
+
+
+def _on_cluster(job: TileJob, windows: Sequence[Window], client: Any) -> Generator[Work]:
+    """Yield tiles as workers finish them; what they have not begun is taken back if nobody asks for more."""
+    from distributed import as_completed
+
+    # What is heavy is sent to each worker once; what is light goes with each tile, and survives any worker.
+    shared = job if job.is_light else client.scatter(job, broadcast=True, hash=False)
+    waiting, running = iter(windows), dict[Any, Window]()
+
+    def start() -> list[Any]:
+        begun = {
+            client.submit(predict_on_worker, shared, window, pure=False, retries=RETRIES): window
+            for window in islice(waiting, max(0, AHEAD * _threads(client) - len(running)))  # workers may get fewer
+        }
+        running.update(begun)
+        return [*begun]
+
+    finished = as_completed(start())
+    try:
+        for future in finished:
+            yield running.pop(future), partial(_result_of, future)
+            finished.update(start())
+    finally:
+        client.cancel([*running])
+
+
+def _threads(client: Any) -> int:
+    return max(1, sum(map(int, client.nthreads().values())))
+
+
+def _result_of(future: Any) -> Predicted:
+    """Return what a worker made; that it died with this tile every time is a failure of the tile."""
+    from distributed import KilledWorker
+
+    try:
+        made: Predicted = future.result()
+    except KilledWorker as error:
+        return Predicted(None, failure=f"KilledWorker: {error}")
+    return made
+
+
+def _cancelled(done: int, total: int) -> ExtractionCancelledError:
+    return ExtractionCancelledError(
+        "The extraction was cancelled",
+        found=f"{done} of {total} tiles done",
+        expected="all of them",
+        fix="Finished tiles are kept beside the output: the same call goes on after them. Without out= it starts anew.",
+    )

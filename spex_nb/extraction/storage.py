@@ -1,0 +1,200 @@
+"""A result as a folder, and back: rasters, polygons, and one JSON file for all that is neither."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import xarray as xr
+
+from spex_nb.errors import GridWarning, SourceNotFoundError, UnreadableSourceError
+from spex_nb.extraction.explain import Explanation
+from spex_nb.extraction.result import Extraction
+from spex_nb.output.export import copy_as_cog, folder_written_whole, writing_errors_said
+from spex_nb.scene.open import EAGER_BYTES, on_grid
+from spex_nb.scene.rasters import Reading, lazy_bands, probe, read_window
+from spex_nb.types import Claim, Evidence, Filter, Instruction, Region, Spread
+
+DESCRIPTION, MASK, PROBABILITY = "extraction.json", "mask.tif", "probability.tif"
+REGIONS, OVERVIEW, RUNS = "regions.gpkg", "overview.nc", "runs.npz"
+FORMAT = 1
+CHUNK_PX = 2048
+_FILTERS = {kind.__name__: kind for kind in get_args(Filter)}
+
+
+def save_extraction(result: Extraction, folder: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a result into a folder; all of it or nothing.
+
+    Raises:
+        OutputError: If the folder exists and may not be overwritten, holds something else, or cannot be written; if the
+            disk is full.
+    """
+    with (
+        writing_errors_said(folder),
+        folder_written_whole(folder, overwrite, DESCRIPTION) as part,
+        warnings.catch_warnings(action="ignore", category=GridWarning),  # the result's notes say it
+    ):
+        result.to_cog(part / MASK)
+        copy_as_cog(result.probability_file, part / PROBABILITY, discrete=False)
+        result.to_geopackage(part / REGIONS)
+        result.overview.to_netcdf(part / OVERVIEW, engine="h5netcdf")
+        runs = {f"{t} {i}": r.runs for t, one in result.evidence.items() for i, r in enumerate(one.regions)}
+        np.savez_compressed(part / RUNS, **runs)
+        text = json.dumps(_described(result), indent=1, ensure_ascii=False)
+        (part / DESCRIPTION).write_text(text, encoding="utf-8")
+    return Path(folder)
+
+
+def at_home(result: Extraction, folder: Path) -> Extraction:
+    """Return a result whose probability is read from the folder that it was saved in."""
+    file = folder / PROBABILITY
+    probability = open_probability(file, result.mask, [*result.class_names])
+    return replace(result, probability=probability, probability_file=file)
+
+
+def load_extraction(folder: str | Path) -> Extraction:
+    """Read a result that was saved; the probability stays on disk where it is large.
+
+    Raises:
+        SourceNotFoundError: If the folder holds no result.
+        UnreadableSourceError: If it is damaged, or was written by a later version.
+    """
+    place = Path(folder)
+    if not (place / DESCRIPTION).is_file():
+        raise SourceNotFoundError(
+            "There is no result here", found=f"{place}, without {DESCRIPTION}", expected="a folder that save() wrote",
+            fix="Check the path.",
+        )  # fmt: skip
+    try:
+        return _loaded(place)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UnreadableSourceError(
+            "The result cannot be read", found=f"{place}: {error}", expected=f"a whole folder of format {FORMAT}",
+            fix="Update spex-nb if a later version wrote it; else extract again.",
+        ) from error  # fmt: skip
+
+
+def answers(folder: str | Path, asked: Mapping[str, Any]) -> Literal["all", "in part", "no"]:
+    """Say whether a folder holds a result of the same question, and whether tiles failed in it; no raster is read.
+
+    Args:
+        folder: Where to look.
+        asked: Some of its provenance; what it says of ``parameters`` may be a part of them.
+    """
+    try:
+        said = json.loads((Path(folder) / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "no"
+    made = said["provenance"]
+    known = made | {"parameters": {name: made["parameters"].get(name) for name in asked.get("parameters", ())}}
+    if any(known[name] != value for name, value in asked.items()):
+        return "no"
+    return "in part" if said["failures"] else "all"
+
+
+def open_probability(file: Path, mask: xr.DataArray, classes: Sequence[str]) -> xr.DataArray:
+    """Return the probabilities of a file as float32 [n, H, W] on the grid of a mask; lazy where they are large."""
+    height, width = mask.shape
+    reading = Reading(str(file), tuple(range(1, len(classes) + 1)))
+    is_small = 4 * len(classes) * mask.size <= EAGER_BYTES
+    chunks = min(CHUNK_PX, height), min(CHUNK_PX, width)
+    pixels = (
+        read_window(reading, height, width)
+        if is_small
+        else lazy_bands(reading, len(classes), np.float32, (height, width), chunks)
+    )
+    coords = {"target": [*classes], **mask.coords}
+    return xr.DataArray(pixels, coords, ("target", "y", "x"), "probability")
+
+
+def _described(result: Extraction) -> dict[str, Any]:
+    said = result.instruction
+    filters = [{"kind": type(one).__name__, **asdict(one)} for one in said.filters]
+    return {
+        "format": FORMAT,
+        "instruction": asdict(replace(said, filters=())) | {"filters": filters},
+        "class_names": dict(result.class_names),
+        "explanations": [asdict(one) for one in result.explanations],
+        "evidence": {target: _flat(one) for target, one in result.evidence.items()},
+        "notes": result.notes,
+        "failures": dict(result.failures),
+        "provenance": dict(result.provenance),
+        "mask_attributes": dict(result.mask.attrs),
+        "columns": {name: str(kind) for name, kind in result.regions.dtypes.items() if name != "geometry"},
+    }
+
+
+def _flat(evidence: Evidence) -> dict[str, Any]:
+    return asdict(replace(evidence, regions=tuple(replace(region, runs=None) for region in evidence.regions)))
+
+
+def _loaded(place: Path) -> Extraction:
+    said = json.loads((place / DESCRIPTION).read_text(encoding="utf-8"))
+    if said["format"] != FORMAT:
+        raise ValueError(f"format {said['format']}")
+    mask = _mask(place / MASK, said["mask_attributes"])
+    with np.load(place / RUNS) as runs:
+        evidence = {target: _evidence(one, target, runs) for target, one in said["evidence"].items()}
+    with xr.open_dataset(place / OVERVIEW, engine="h5netcdf", decode_coords="all") as file:
+        overview = file.load()
+    return Extraction(
+        mask=mask,
+        probability=open_probability(place / PROBABILITY, mask, [*said["class_names"]]),
+        regions=_regions(place / REGIONS, said["columns"], mask),
+        class_names=said["class_names"],
+        explanations=tuple(
+            Explanation(**one | {"claims": tuple(Claim(**claim) for claim in one["claims"])})
+            for one in said["explanations"]
+        ),
+        evidence=evidence,
+        instruction=_instruction(said["instruction"]),
+        notes=tuple(said["notes"]),
+        failures=said["failures"],
+        provenance=said["provenance"],
+        overview=overview,
+        probability_file=place / PROBABILITY,
+    )
+
+
+def _mask(file: Path, attributes: Mapping[str, Any]) -> xr.DataArray:
+    grid = probe(file).grid
+    pixels = read_window(Reading(str(file), (1,)), grid.height, grid.width)[0]
+    return on_grid(xr.DataArray(pixels, dims=("y", "x"), name="mask", attrs=dict(attributes)), grid)
+
+
+def _regions(file: Path, columns: Mapping[str, str], mask: xr.DataArray) -> Any:
+    import geopandas as gpd
+    import shapely
+
+    frame = gpd.read_file(file).astype(dict(columns))
+    shapes = frame.geometry.values
+    is_single = shapely.get_num_geometries(shapes) == 1  # a GeoPackage calls all polygons multiple where one is
+    frame = frame.set_geometry(np.where(is_single, shapely.get_geometry(shapes, 0), shapes), crs=frame.crs)
+    return frame.set_crs(mask.rio.crs, allow_override=True)
+
+
+def _evidence(said: dict[str, Any], target: str, runs: Mapping[str, Any]) -> Evidence:
+    regions = [
+        Region(**{name: _tuples(value) for name, value in region.items()} | {"runs": runs[f"{target} {i}"]})
+        for i, region in enumerate(said["regions"])
+    ]
+    spreads = {side: None if said[side] is None else Spread(**said[side]) for side in ("inside", "outside")}
+    return Evidence(**said | spreads | {"regions": tuple(regions), "shape": tuple(said["shape"])})
+
+
+def _instruction(said: dict[str, Any]) -> Instruction:
+    filters = tuple(
+        _FILTERS[one["kind"]](**{name: value for name, value in one.items() if name != "kind"})
+        for one in said["filters"]
+    )
+    lists = {name: tuple(said[name]) for name in ("targets", "excluded")}
+    return Instruction(**said | lists | {"filters": filters})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -1,0 +1,1 @@
+"""Nine languages: instructions, prompts, answers, and claims that are checked."""

@@ -1,0 +1,321 @@
+"""From evidence to an answer in prose: what was found, how much, where, beside what, and how it looks spectrally."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from spex_nb.language.languages import get_language
+from spex_nb.types import Evidence, Spread
+
+FEWEST_SENTENCES = 3
+SIGNIFICANT = 3
+"""Digits of an area; its first three say all that a reader compares."""
+GROUPED_FROM = 10_000
+SMALLEST_PERCENT = 0.01
+"""Smaller shares are written as "less than" it."""
+HECTARES_FROM_M2 = 10_000
+SQUARE_KILOMETRES_FROM_M2 = 10_000_000
+INDEX_DECIMALS = 2
+MINUS, LEFT_TO_RIGHT = "\N{MINUS SIGN}", "\N{LEFT-TO-RIGHT MARK}"
+FIGURES = (
+    "share", "area", "largest_area", "n", "regions", "valid", "zero_share", "zero_area", "neighbours", "index",
+    "inside", "outside", "relative", "size", "place",
+)  # fmt: skip
+"""Slots that a template leaves open."""
+_SLOT = re.compile(r"\{(\w+)\}")
+_SENTENCE_END = re.compile(r"(?<=[.!?。।؟])(?=\s|[^\s.!?。।؟\d])")
+_CHOICE = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, and which of the sentence variants it is made of."""
+
+    text: str
+    template: str
+    """Slots in their order, each with the number of its variant, such as ``found3.count0.largest7.index2``."""
+
+
+def write_answer(evidence: Evidence, language: str = "en", seed: int = 0) -> Answer:
+    """Write what evidence says as three to five sentences.
+
+    Every figure is the evidence's own, rounded; nothing is said that it does not hold. That nothing was found is an
+    answer too.
+
+    Args:
+        evidence: Figures of one mask.
+        language: ISO 639-1 code of one of `languages.LANGUAGES`.
+        seed: Chooses among the variants of each sentence, and their order; the same seed gives the same answer.
+
+    Returns:
+        The answer.
+
+    Raises:
+        LanguageError: If the language is not spoken here.
+    """
+    get_language(language)
+    words = _Writer(evidence, language)
+    sentences, variants = [], []
+    for slot in _order(_slots(evidence), seed):
+        number = _choose(f"{seed}:{slot}", len(words.variants(slot)))
+        sentences.append(words.sentence(slot, number, seed))
+        variants.append(f"{slot}{number}")
+    return Answer(words.space.join(sentences), ".".join(variants))
+
+
+def answer_template(evidence: Evidence, language: str = "en", seed: int = 0) -> str:
+    """Write an answer whose figures are left open, as slots such as ``{share}``, for `fill_answer` to fill.
+
+    A small language model learns sentences, but copies figures badly, and takes long to learn sizes and places; so it
+    writes slots for all of these.
+
+    Args:
+        evidence: Says which sentences there are.
+        language: As in `write_answer`.
+        seed: Likewise.
+
+    Raises:
+        LanguageError: If the language is not spoken here.
+    """
+    get_language(language)
+    words = _Writer(evidence, language, is_open=True)
+    slots = _order(_slots(evidence), seed)
+    return words.space.join(
+        words.sentence(slot, _choose(f"{seed}:{slot}", len(words.variants(slot))), seed) for slot in slots
+    )
+
+
+def fill_answer(pieces: Iterable[str], evidence: Evidence, language: str = "en") -> Iterator[str]:
+    """Fill the slots of an answer while it is written.
+
+    Args:
+        pieces: The answer, in pieces of any length.
+        evidence: Where the figures come from.
+        language: That of the answer.
+
+    Yields:
+        Sentences as they are complete. One that asks for a figure that the evidence does not hold is left out.
+
+    Raises:
+        LanguageError: If the language is not spoken here.
+    """
+    get_language(language)
+    figures = _Writer(evidence, language).figures()
+    waiting = ""
+    for piece in pieces:
+        *whole, waiting = _SENTENCE_END.split(waiting + piece)
+        yield from filter(None, (_filled(sentence, figures) for sentence in whole))
+    yield from filter(None, [_filled(waiting, figures)])
+
+
+def _filled(sentence: str, figures: Mapping[str, str]) -> str:
+    """Return a sentence with its figures; nothing if one of them is not known."""
+    asked = set(_SLOT.findall(sentence))
+    return _SLOT.sub(lambda slot: figures[slot[1]], sentence) if asked <= figures.keys() else ""
+
+
+@cache
+def _phrases(language: str) -> Mapping[str, Any]:
+    text = files("spex_nb.language").joinpath("answer_data", f"{language}.json").read_text(encoding="utf-8")
+    phrases: Mapping[str, Any] = json.loads(text)
+    return phrases
+
+
+def _slots(evidence: Evidence) -> list[tuple[str, ...]]:
+    """Return the sentences that this evidence has something for, in blocks that stay together."""
+    index = _index_slot(evidence)
+    if not evidence.area_px:
+        return [("absent",), ("examined",), (index or "zero",)]
+    blocks = [("found",), _region_slots(evidence)]
+    if evidence.neighbours:
+        blocks.append(("neighbours",))
+    if index:
+        blocks.append((index,))
+    missing = FEWEST_SENTENCES - sum(map(len, blocks))
+    return [*blocks, ("examined",)] if missing > 0 else blocks
+
+
+def _region_slots(evidence: Evidence) -> tuple[str, ...]:
+    if not evidence.number:
+        return ("scattered",)
+    if evidence.largest is None:
+        return ("count",)
+    if evidence.number > 1:
+        return ("count", "largest")
+    is_whole = evidence.largest.area_px == evidence.area_px  # or there are others, too small to be counted
+    return ("single",) if is_whole else ("largest",)
+
+
+def _index_slot(evidence: Evidence) -> str:
+    inside, outside = _is_known(evidence.inside), _is_known(evidence.outside)
+    if evidence.index_name is None or not (inside or outside):
+        return ""
+    if not evidence.area_px:
+        return "index_absent" if outside else ""
+    return "" if not inside else "index" if outside else "index_inside"
+
+
+def _is_known(spread: Spread | None) -> bool:
+    return spread is not None and math.isfinite(spread.mean) and math.isfinite(spread.std)
+
+
+def _order(blocks: list[tuple[str, ...]], seed: int) -> list[str]:
+    """Return the slots: the first block leads, the others follow in an order that the seed chooses."""
+    first, *others = blocks
+    others.sort(key=lambda block: _hash(f"{seed}:order:{block[0]}"))
+    return [slot for block in (first, *others) for slot in block]
+
+
+def _choose(key: str, number: int) -> int:
+    return _hash(key) % number
+
+
+def _hash(key: str) -> int:
+    """Return a number that is the same on every machine and in every version of Python."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
+
+
+class _Writer:
+    """Puts the figures of one evidence into the sentences of one language."""
+
+    def __init__(self, evidence: Evidence, language: str, *, is_open: bool = False) -> None:
+        self._evidence, self._is_open = evidence, is_open
+        self._language = get_language(language)
+        self._phrases = _phrases(language)
+        self.space: str = self._phrases["space"]
+
+    def variants(self, slot: str) -> list[str]:
+        """Return the variants of a sentence."""
+        found: list[str] = self._phrases["sentences"][slot]
+        return found
+
+    def sentence(self, slot: str, number: int, seed: int) -> str:
+        """Return one variant of a sentence, filled."""
+        target = self._phrases["targets"][self._evidence.target]
+        words = {**target, **self.figures(seed)}
+        if self._is_open:
+            words |= {figure: f"{{{figure}}}" for figure in FIGURES}
+        if slot == "largest":
+            words["area"] = words["largest_area"]
+        agreed = _CHOICE.sub(lambda choice: choice[1 + target["form"]], self.variants(slot)[number])
+        text = agreed.format_map(words)
+        if slot.startswith("index"):
+            text = text[:-1] + words["relative"] + text[-1]
+        return text[0].upper() + text[1:]
+
+    def figures(self, seed: int = 0) -> dict[str, str]:
+        """Return what can be said of the evidence in figures, by slot."""
+        evidence = self._evidence
+        remarks = self._phrases["sentences"]["relative"]
+        largest = {"largest_area": self._area_of_largest()} | self._place_and_size()
+        known = self._totals() | self._spectral() | largest
+        remark = remarks[_choose(f"{seed}:relative", len(remarks))] if evidence.is_relative else ""
+        return {name: text for name, text in known.items() if text} | {"relative": remark}
+
+    def _totals(self) -> dict[str, str]:
+        evidence = self._evidence
+        return {
+            "share": self._percent(evidence.share_frac),
+            "area": self._area(evidence.area_px, evidence.area_m2),
+            "n": self._integer(evidence.number),
+            "regions": self._regions(evidence.number),
+            "valid": self._unit("px", self._integer(evidence.valid_px)),
+            "zero_share": self._phrases["percent"].format("0"),
+            "zero_area": self._unit("px", "0"),
+            "neighbours": self._neighbours(),
+        }
+
+    def _place_and_size(self) -> dict[str, str]:
+        region = self._evidence.largest
+        if region is None:
+            return {}
+        return {
+            "size": self._phrases["sizes"][region.size],
+            "place": self._language.places[region.location][0],
+        }
+
+    def _area_of_largest(self) -> str:
+        region = self._evidence.largest
+        return "" if region is None else self._area(region.area_px, region.area_m2)
+
+    def _spectral(self) -> dict[str, str]:
+        spreads = {"inside": self._evidence.inside, "outside": self._evidence.outside}
+        return {"index": self._evidence.index_name or ""} | {
+            name: self._spread(spread) for name, spread in spreads.items() if spread is not None and _is_known(spread)
+        }
+
+    def _neighbours(self) -> str:
+        """Return the neighbours, longest border first: ``vegetation (34%) and roads (5%)``."""
+        shares = sorted(self._evidence.neighbours.items(), key=lambda item: -item[1])
+        targets = self._phrases["targets"]
+        beside: str = self._phrases["beside"]
+        *first, last = [beside.format(targets[name]["name"], self._percent(share)) for name, share in shares] or [""]
+        return str(self._phrases["and"].join([self._phrases["comma"].join(first), last] if first else [last]))
+
+    def _regions(self, number: int) -> str:
+        """Return number and noun in the form that the number asks for, in languages that have several."""
+        forms = self._phrases.get("regions")
+        return str(forms[_plural(number)].format(self._integer(number))) if forms else ""
+
+    def _area(self, area_px: int, area_m2: float | None) -> str:
+        if area_m2 is None:
+            return self._unit("px", self._integer(area_px))
+        if area_m2 < HECTARES_FROM_M2:
+            return self._unit("m2", self._rounded(area_m2))
+        if area_m2 < SQUARE_KILOMETRES_FROM_M2:
+            return self._unit("ha", self._rounded(area_m2 / 1e4))
+        return self._unit("km2", self._rounded(area_m2 / 1e6))
+
+    def _unit(self, unit: str, number: str) -> str:
+        text: str = self._phrases["units"][unit]
+        return text.format(number)
+
+    def _percent(self, frac: float) -> str:
+        percent = 100 * frac
+        if 0 < percent < SMALLEST_PERCENT:
+            smallest = self._phrases["percent"].format(self._decimal(SMALLEST_PERCENT, 2))
+            return str(self._phrases["below"].format(smallest))
+        digits = self._decimal(percent, 1 if percent >= 1 else 2)
+        return str(self._phrases["percent"].format(digits.removesuffix(f"{self._language.decimal}0")))
+
+    def _spread(self, spread: Spread) -> str:
+        return f"{self._index(spread.mean)} ± {self._index(spread.std)}"
+
+    def _index(self, value: float) -> str:
+        """Return a value of an index; some indices run to thousands, and need no decimals there."""
+        return self._decimal(value, INDEX_DECIMALS) if abs(value) < GROUPED_FROM else self._integer(round(value))
+
+    def _rounded(self, value: float) -> str:
+        """Return a positive number with three significant digits, or all of them before the decimal mark."""
+        digits = SIGNIFICANT - 1 - math.floor(math.log10(value)) if value > 0 else 0
+        text = self._decimal(value, max(digits, 0))
+        return text.rstrip("0").rstrip(self._language.decimal) if digits > 0 else text
+
+    def _decimal(self, value: float, digits: int) -> str:
+        text = f"{abs(value):,.{digits}f}"
+        is_negative = value < 0 and float(text.replace(",", "")) != 0
+        whole, _, part = text.partition(".")
+        grouped = self._integer(int(whole.replace(",", "")))
+        minus = MINUS if self._language.code != "ar" else LEFT_TO_RIGHT + MINUS  # or it would stand behind the number
+        return (minus if is_negative else "") + grouped + (self._language.decimal + part if part else "")
+
+    def _integer(self, number: int) -> str:
+        if abs(number) < GROUPED_FROM:
+            return str(number)
+        return f"{number:,}".replace(",", self._phrases["group"])
+
+
+def _plural(number: int) -> str:
+    """Return the plural category of an integer in Russian (CLDR), the one language here that needs it."""
+    last, tens = number % 10, number % 100 // 10
+    if tens == 1 or last not in (1, 2, 3, 4):
+        return "many"
+    return "one" if last == 1 else "few"

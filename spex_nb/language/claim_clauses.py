@@ -1,0 +1,141 @@
+"""A clause of an explanation: what it speaks of, and how the words in it bear on each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spex_nb.language.claim_tokens import Sentence, Token
+
+RANKS = ("second", "third", "largest", "smallest")
+"""Words that single out one region; ``second`` before ``largest``, which is part of it."""
+SIDES = ("inside", "outside")
+NEAR = 3
+"""Words between a number and the noun it counts, or between ``no`` and what there is none of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a value of an index is of."""
+
+    side: str
+    """``inside`` or ``outside`` of the mask."""
+    is_spread: bool
+
+
+class Clause:
+    """A clause with what it speaks of."""
+
+    def __init__(self, tokens: list[Token], subject: str) -> None:
+        self.tokens = tokens
+        self.kinds = {kind for token in tokens for kind in token.senses}
+        self.subject = subject
+        """A rank, ``others``, or nothing in particular."""
+        self.targets = {token.senses["target"] for token in tokens if "target" in token}
+
+    def has(self, *kinds: str) -> bool:
+        """Say whether a word of one of these kinds is in it."""
+        return any(kind in self.kinds for kind in kinds)
+
+    def before(self, position: int, distance: int) -> list[Token]:
+        """Return the tokens before a position, nearest first."""
+        return self.tokens[max(0, position - distance) : position][::-1]
+
+    def after(self, position: int, distance: int) -> list[Token]:
+        """Return the tokens after a position, nearest first."""
+        return self.tokens[position + 1 : position + 1 + distance]
+
+
+def read_clauses(sentence: Sentence) -> list[Clause]:
+    """Give each clause its subject: the last one named in it or before, or else the first that the sentence names."""
+    marks = (*RANKS, "others")
+    named = [[kind for token in tokens for kind in marks if kind in token] for tokens in sentence]
+    subject = next((kinds[0] for kinds in named if kinds), "")
+    clauses = []
+    for tokens, kinds in zip(sentence, named, strict=True):
+        subject = kinds[-1] if kinds else subject
+        clauses.append(Clause(tokens, subject))
+    return clauses
+
+
+def index_roles(clauses: list[Clause]) -> dict[int, Role]:
+    """Return for each number of a sentence whether it is of the inside or the outside, and whether it is a spread."""
+    roles: dict[int, Role] = {}
+    fronted = ""  # ``Inside, it is 0.4``: a clause with a side and no number speaks for the next one
+    for clause in clauses:
+        sides = [side for side in map(_side_of, clause.tokens) if side]
+        numbers = [t for t in clause.tokens if t.figure is not None]
+        if not numbers:
+            fronted = sides[-1] if sides else fronted
+            continue
+        roles |= _roles_in(clause, fronted or "inside")
+        fronted = ""
+    return roles
+
+
+def _roles_in(clause: Clause, default: str) -> dict[int, Role]:
+    """Give numbers their sides within a clause: the side before them, or after them where numbers come first."""
+    roles: dict[int, Role] = {}
+    side, is_taken, latest, owed = "", False, default, ""
+    for position, token in enumerate(clause.tokens):
+        if named := _side_of(token):
+            side, is_taken, owed = named, named == owed, ""
+        if token.figure is None:
+            continue
+        if position and "pm" in clause.tokens[position - 1]:
+            roles[token.start] = Role(latest, is_spread=True)
+            continue
+        following = _next_side(clause.tokens[position + 1 :])
+        is_before = bool(side) and not is_taken
+        latest = side if is_before else following or side or default
+        is_taken, owed = True, "" if is_before else following
+        roles[token.start] = Role(latest, _is_spread(clause, position))
+    return roles
+
+
+def _side_of(token: Token) -> str:
+    return next((side for side in SIDES if side in token), "")
+
+
+def _next_side(tokens: list[Token]) -> str:
+    """Return the side that is named before the next mean."""
+    for position, token in enumerate(tokens):
+        if token.figure is not None and not (position and "pm" in tokens[position - 1]):
+            return ""
+        if side := _side_of(token):
+            return side
+    return ""
+
+
+def _is_spread(clause: Clause, position: int) -> bool:
+    """Say whether a number is said to be a standard deviation; ``0.43 ± 0.05`` begins with the mean all the same."""
+    if any("pm" in t for t in clause.after(position, 1)):
+        return False
+    for token in clause.before(position, 2 * NEAR):
+        if "spread" in token or token.figure is not None:
+            return "spread" in token
+    return False
+
+
+def comparison_at(clause: Clause, position: int) -> str:
+    """Return the word of comparison beside a number: before it, or after its unit."""
+    for token in clause.before(position, 2):
+        for how in ("at_least", "at_most", "more", "less", "about"):
+            if how in token:
+                return how
+        if token.senses.keys() - {"fillers"}:
+            break
+    for token in clause.after(position, 2):
+        for how in ("more", "less"):
+            if f"{how}_after" in token:
+                return how
+    return ""
+
+
+def is_denied_at(clause: Clause, position: int) -> bool:
+    """Say whether the word before a position denies it."""
+    return any(t.senses.keys() & {"not", "no"} for t in clause.before(position, 1))
+
+
+def denial(clause: Clause) -> str:
+    """Return ``not `` where a clause denies what it says, else nothing."""
+    return "not " if clause.has("not", "no", "none", "absent", "no_after") else ""

@@ -1,0 +1,168 @@
+"""What evidence knows of the things that a clause speaks of: the figures that a number in it may mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spex_nb.language.claim_clauses import RANKS, SIDES, Clause, Role, denial
+from spex_nb.language.claim_tokens import Token
+from spex_nb.types import SQUARE_METRES, Evidence, Region, Spread
+
+OF_REGION = "area of a region"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One figure of the evidence: its name, its value where it is known, and how it is told."""
+
+    name: str
+    value: float | None
+    told: str = ""
+    """Its value with a unit that is always the same, so that 1 km² and 100 ha are seen to be one figure."""
+
+    def __str__(self) -> str:
+        return "" if self.value is None else f"{self.name}: {self.told or f'{self.value:.6g}'}"
+
+
+class Facts:
+    """The evidence, asked clause by clause of one sentence.
+
+    Args:
+        evidence: Figures measured on the mask.
+        clauses: Of the sentence.
+    """
+
+    def __init__(self, evidence: Evidence, clauses: Sequence[Clause]) -> None:
+        self._evidence, self._clauses = evidence, clauses
+        self._kinds = {kind for clause in clauses for kind in clause.kinds}
+
+    def areas(self, clause: Clause, unit: str) -> list[Fact]:
+        """Return the areas that one in this clause may mean."""
+        evidence = self._evidence
+        if clause.has("valid") or ("valid" in self._kinds and not clause.has("target", "region", "total", *RANKS)):
+            return [Fact("valid pixels", float(evidence.valid_px))] if unit == "px" else []
+        if clause.targets and evidence.target not in clause.targets:
+            return []
+        total = area_fact("total area", evidence, unit)
+        own = [area_fact(OF_REGION, region, unit) for region in self.named(clause)]
+        if clause.subject in RANKS:
+            return [*own, total] if clause.has("total") else own
+        kinds = clause.kinds if not clause.kinds <= {"number", "unit", "fillers", "about"} else self._kinds
+        is_of_regions = bool(kinds & {"region", "target", "others", "size", "place"})
+        is_of_all = not is_of_regions or ("total" in kinds and "region" not in kinds)
+        return [total] if is_of_all else [total, *own]
+
+    def elsewhere(self, clause: Clause) -> tuple[Region, ...]:
+        """Return the regions that a clause may speak of, but that do not lie where it says."""
+        named = self.named(clause)
+        placed = self.placed(clause, named)
+        return tuple(region for region in named if region not in placed)
+
+    def placed(self, clause: Clause, regions: tuple[Region, ...]) -> tuple[Region, ...]:
+        """Return the regions that lie where a clause says, so that no figure of another one is taken for theirs."""
+        places = [t.senses["place"] for t in clause.tokens if "place" in t]
+        if not places or denial(clause) or clause.subject in RANKS:
+            return regions
+        return tuple(r for r in regions if any(lies_in(r, place) for place in places))
+
+    def shares(self, clause: Clause) -> list[Fact]:
+        """Return the shares that a percentage in this clause may mean."""
+        evidence = self._evidence
+        is_about_it = self._kinds & {"target", "region", "scene", "total", "present", *RANKS}
+        other = clause.targets and evidence.target not in clause.targets
+        if not is_about_it or other or clause.has("foreign", "valid", "inside", "outside"):
+            return []
+        whole = percent_fact("share of the scene", 100 * evidence.share_frac)
+        if clause.subject not in RANKS:
+            return [whole]
+        of_scene = [percent_fact("share of a region", 100 * r.share_frac) for r in self.named(clause)]
+        of_target = [
+            percent_fact("share of the target's area", 100 * r.area_px / evidence.area_px)
+            for r in self.named(clause)
+            if evidence.area_px
+        ]
+        return [*of_scene, *of_target, *([whole] if clause.has("total") else [])]
+
+    def border_shares(self, token: Token) -> list[Fact]:
+        """Return the share of the border that the nearest other target takes up."""
+        name = self._neighbour_of(token)
+        share = self._evidence.neighbours.get(name) if name else None
+        return [] if share is None else [percent_fact(f"border with {name}", 100 * share)]
+
+    def _neighbour_of(self, token: Token) -> str | None:
+        """Return the other target that a percentage belongs to: before it where nouns come first, else after it."""
+        line = [t for c in self._clauses for t in c.tokens]
+        others = [t for t in line if "target" in t and t.senses["target"] != self._evidence.target]
+        if not others:
+            return None
+        percents = [t for t in line if t.senses.get("unit") == "percent"]
+        nouns_first = others[0].start < percents[0].start
+        before = [t for t in others if t.start < token.start]
+        after = [t for t in others if t.start > token.start]
+        nearest = (before[-1:] or after[:1]) if nouns_first else (after[:1] or before[-1:])
+        return nearest[0].senses["target"]
+
+    def index_facts(self, clause: Clause, role: Role) -> list[Fact]:
+        """Return the means or spreads of the index that a number in this clause may mean."""
+        evidence = self._evidence
+        spread: Spread | None = evidence.outside if role.side == "outside" or not evidence.area_px else evidence.inside
+        facts = (
+            []
+            if spread is None
+            else [Fact(f"{part_of(role)} {role.side}", spread.std if role.is_spread else spread.mean)]
+        )
+        if clause.subject in RANKS and not clause.has(*SIDES):
+            named = self.named(clause)
+            facts += [
+                Fact(f"{part_of(role)} of a region", r.spread_index if role.is_spread else r.mean_index) for r in named
+            ]
+        return facts
+
+    def named(self, clause: Clause) -> tuple[Region, ...]:
+        """Return the regions that a clause speaks of: one by its rank, or all that are known."""
+        regions, number = self._evidence.regions, self._evidence.number
+        if clause.subject == "smallest":
+            return regions[-1:] if len(regions) == number else ()
+        ranks = {"largest": 0, "second": 1, "third": 2}
+        if clause.subject not in ranks:
+            return regions
+        rank = ranks[clause.subject]
+        return regions[rank : rank + 1]
+
+
+def area_fact(name: str, measured: Evidence | Region, unit: str) -> Fact:
+    """Return an area in a unit; what is empty is so in every unit."""
+    told = f"{measured.area_px} px"
+    if unit == "px" or not measured.area_px:
+        return Fact(name, float(measured.area_px), told)
+    return Fact(name, None if measured.area_m2 is None else measured.area_m2 / SQUARE_METRES[unit], told)
+
+
+def percent_fact(name: str, percent: float) -> Fact:
+    """Return a share, in percent."""
+    return Fact(name, percent, f"{percent:.6g} %")
+
+
+def part_of(role: Role) -> str:
+    """Return whether a number is a mean or a spread."""
+    return "spread" if role.is_spread else "mean"
+
+
+def count_such(evidence: Evidence, words: list[Token]) -> float | None:
+    """Count the regions of a size and place; None where some are not listed."""
+    if evidence.number > len(evidence.regions):
+        return None
+    sizes = {t.senses["size"] for t in words if "size" in t}
+    places = [t.senses["place"] for t in words if "place" in t]
+    hits = [
+        r
+        for r in evidence.regions
+        if (not sizes or r.size in sizes) and (not places or any(lies_in(r, place) for place in places))
+    ]
+    return float(len(hits))
+
+
+def lies_in(region: Region, place: str) -> bool:
+    """Say whether a region lies in a cell of the 3 x 3 grid, or in a row or column of it."""
+    return region.location == place or place in region.location.split("-")

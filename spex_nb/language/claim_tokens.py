@@ -1,0 +1,272 @@
+"""Text in any of the nine languages → the words and figures that say something about regions."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any
+
+from spex_nb.language.languages import ARABIC_DECIMAL, Language, fold, get_language
+from spex_nb.language.targets import TARGETS
+
+LONGEST_NUMBER = 40
+"""Characters of a number that is still read; longer ones are noise."""
+OTHER_INDICES = ("EVI", "SAVI", "MSAVI", "NDMI", "NDRE", "AWEI", "UI", "NBR2")
+"""Names that are known as indices, beside those that figures are given in."""
+_LETTER = r"[^\W\d_]|[\u0900-\u0963\u0970-\u097f]"
+_CJK = r"\u3400-\u9fff"
+_NUMBER = (
+    rf"(?<![a-z0-9_])(?<![^\W\d_{_CJK}]-)"  # neither H2O nor Sentinel-2 holds a figure
+    rf"(?P<sign>(?<![^\W{_CJK}])(?<![)\]%])[-–])?"  # people write dashes for minus
+    r"(?P<digits>\d+(?:[ ]\d{3}(?!\d)|[.,٫٬']\d+)*(?:e[-+]?\d+)?)"
+)
+_PAIR = r"[\[(]\s{0,9}(-?\d{1,9}(?:\.\d{1,9})?)\s{0,9},\s{0,9}(-?\d{1,9}(?:\.\d{1,9})?)\s{0,9}[\])]"
+_MARKS = (
+    r"(?P<pm>±|\+/-)",
+    r"(?P<times>×)",
+    r"(?P<stop>[.!?。！？।؟۔\n]+)",
+    r"(?P<comma>[,;:，；：،؛])",
+)
+_GROUP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number as it was written."""
+
+    value: float
+    """NaN where it is too long or too large to mean anything."""
+    half_unit: float
+    """Half a unit of its last digit: what its rounding leaves open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word, a figure or a mark of punctuation."""
+
+    start: int
+    """In characters of the original text."""
+    end: int
+    senses: Mapping[str, str]
+    """What it may mean: kind -> value; empty for words without a meaning here."""
+    figure: Figure | None = None
+    pair: tuple[float, float] | None = None
+
+    def __contains__(self, kind: str) -> bool:
+        return kind in self.senses
+
+
+Sentence = list[list[Token]]
+"""Its clauses."""
+
+
+def read_sentences(text: str, language: str, index_name: str = "") -> list[Sentence]:
+    """Split a text into sentences of clauses of tokens, in one pass whose time grows with the text's length only.
+
+    Args:
+        text: Anything.
+        language: ISO 639-1 code.
+        index_name: Name of an index to look for, beside the well-known ones.
+    """
+    plain, places = _fold_with_places(text)
+    sentences: list[Sentence] = [[[]]]
+    for token in _tokens(plain, places, text, language, index_name):
+        clauses = sentences[-1]
+        if "stop" in token:
+            sentences.append([[]])
+        elif "comma" in token:
+            clauses.append([])
+        elif "contrast" in token:
+            clauses.append([token])
+        elif clauses[-1] and (corner := _corner(clauses[-1][-1], token, text)):
+            clauses[-1][-1] = corner
+        else:
+            clauses[-1].append(token)
+    kept = ([clause for clause in sentence if clause] for sentence in sentences)
+    return [sentence for sentence in kept if sentence]
+
+
+def _corner(first: Token, second: Token, text: str) -> Token | None:
+    """Return two words side by side as one place, if they name a row and a column: ``north west`` is top left."""
+    if "place" not in first or "place" not in second or text[first.end : second.start].strip(" -\u00a0"):
+        return None
+    named = {first.senses["place"], second.senses["place"]}
+    row, column = named & {"top", "bottom"}, named & {"left", "right"}
+    return Token(first.start, second.end, {"place": f"{row.pop()}-{column.pop()}"}) if row and column else None
+
+
+def _fold_with_places(text: str) -> tuple[str, list[int]]:
+    """Return the text as words are compared, and for each of its characters where it came from."""
+    folded, places = [], []
+    for place, char in enumerate(text):
+        for plain in _fold_char(char):
+            folded.append(plain)
+            places.append(place)
+    return "".join(folded), places
+
+
+@lru_cache(maxsize=4096)
+def _fold_char(char: str) -> str:
+    digit = unicodedata.digit(char, None) if unicodedata.category(char) == "Nd" else None
+    return fold(char) if digit is None else str(digit)
+
+
+def _tokens(plain: str, places: list[int], text: str, language: str, index_name: str) -> Iterator[Token]:
+    pattern, meanings = _lexer(language, index_name)
+    decimal = get_language(language).decimal
+    for match in pattern.finditer(plain):
+        start, end = places[match.start()], places[match.end() - 1] + 1
+        if match["digits"]:
+            yield _number_token(match, start, end, decimal)
+        elif match["pair"]:
+            x, y = re.findall(r"-?\d+(?:\.\d+)?", match["pair"])
+            yield Token(start, end, {"pair": ""}, pair=(float(x), float(y)))
+        else:
+            senses = meanings.get(match.lastgroup or "", {})
+            yield Token(start, end, _sure_senses(senses, text[start:end], index_name))
+
+
+def _number_token(match: re.Match[str], start: int, end: int, decimal: str) -> Token:
+    figure = read_figure(match["digits"], decimal)
+    sign = -1 if match["sign"] else 1
+    return Token(start, end, {"number": ""}, Figure(sign * figure.value, figure.half_unit))
+
+
+def _sure_senses(senses: Mapping[str, str], written: str, index_name: str) -> Mapping[str, str]:
+    """Drop an index's name in small letters: ``bi`` and ``ui`` are words too."""
+    if "index" in senses and not written.isupper() and written != index_name:
+        return {}
+    return senses
+
+
+def read_figure(digits: str, decimal: str) -> Figure:
+    """Read a number in ASCII digits, whose marks are read as the language does unless they cannot be meant so.
+
+    ``1.234`` is 1234 where the comma is the decimal mark, and ``0.43`` is 0.43 all the same.
+
+    Args:
+        digits: Digits with decimal mark, thousands separators and exponent, as found by `read_sentences`.
+        decimal: The language's decimal mark.
+    """
+    if len(digits) > LONGEST_NUMBER:
+        return Figure(math.nan, math.nan)
+    mantissa, _, exponent = digits.partition("e")
+    marks = re.findall(r"[.,٫]", mantissa)
+    mark = marks[-1] if marks and _is_decimal(mantissa, marks, decimal) else ""
+    whole, _, part = mantissa.rpartition(mark) if mark else (mantissa, "", "")
+    plain = f"{re.sub(r'[^0-9]', '', whole) or 0}.{part or 0}e{exponent or 0}"
+    value = float(plain)
+    if not math.isfinite(value):
+        return Figure(math.nan, math.nan)
+    return Figure(value, 0.5 * 10.0 ** (int(exponent or 0) - len(part)))
+
+
+def _is_decimal(digits: str, marks: list[str], usual: str) -> bool:
+    """Say whether the last mark stands before decimals."""
+    last = marks[-1]
+    if last == ARABIC_DECIMAL or len(set(marks)) > 1:
+        return True
+    if len(marks) > 1:
+        return False
+    before, _, after = digits.partition(last)
+    is_group = len(after) == _GROUP and before != "0" and len(before) <= _GROUP
+    return last == usual or not is_group
+
+
+@lru_cache(maxsize=64)
+def _lexer(language: str, index_name: str) -> tuple[re.Pattern[str], Mapping[str, Mapping[str, str]]]:
+    """Return one expression for all tokens, and what the words of each of its groups mean."""
+    senses = {form: dict(found) for form, found in _vocabulary(language).items()}
+    for name in {*OTHER_INDICES, *(index for target in TARGETS.values() for index in target.indices), index_name}:
+        if name:
+            senses[fold(name)] = {"index": name}
+    meanings: dict[str, Mapping[str, str]] = {kind: {kind: ""} for kind in ("stop", "comma", "pm", "times")}
+    by_first: dict[str, list[str]] = {}
+    for number, form in enumerate(sorted(senses, key=lambda form: (-len(form), form))):
+        meanings[f"w{number}"] = senses[form]
+        by_first.setdefault(form[0], []).append(f"(?P<w{number}>{_word(form, language)})")
+    # Hundreds of words are tried only where their first letter stands: a tenth of the time.
+    prefix = "[وفبكلا]{0,4}" if language == "ar" else ""
+    branches = [f"(?={prefix}{re.escape(first)})(?:{'|'.join(words)})" for first, words in by_first.items()]
+    one = "" if language == "zh" else "+"
+    other = rf"(?P<other>[^\W\d\u0900-\u097f]{one}|[\u0900-\u0963\u0970-\u097f]+)"
+    return re.compile("|".join([f"(?P<pair>{_PAIR})", _NUMBER, *branches, *_MARKS, other])), meanings
+
+
+def _word(form: str, language: str) -> str:
+    """Return the expression of a word; ``*`` stands for any ending."""
+    if language == "zh":
+        return re.escape(form)
+    body = r"\s+".join(_one_word(part, language) for part in form.split())
+    first, last = form[0], form[-1]
+    before = rf"(?<!{_negated(first)})" if first.isalnum() else ""
+    after = rf"(?!{_LETTER})" if last.isalnum() else ""
+    after = rf"(?![\d])(?!{_LETTER})" if last.isalpha() or _is_sign(last) else after
+    return before + body + after
+
+
+def _negated(first: str) -> str:
+    return r"[^\W\d_]" if not "\u0900" <= first <= "\u097f" else r"[\u0900-\u0963\u0970-\u097f]"
+
+
+def _is_sign(char: str) -> bool:
+    return unicodedata.category(char) in ("Mn", "Mc")
+
+
+def _one_word(word: str, language: str) -> str:
+    stem, any_ending = word.rstrip("*"), word.endswith("*")
+    body = re.escape(stem) + (rf"(?:{_LETTER}){{0,12}}" if any_ending else "")
+    if language == "ar":  # articles and one-letter prepositions are written together with the word
+        body = rf"(?:[وف]?[بكل]?(?:ال)?|[وف]?لل){body}"
+    return body
+
+
+@cache
+def _vocabulary(language: str) -> Mapping[str, Mapping[str, str]]:
+    """Return every form that means something, with its meanings: kind -> value."""
+    senses: dict[str, dict[str, str]] = {}
+    for kind, value, form in _meanings(get_language(language), _words(language)):
+        senses.setdefault(_stem(fold(form), language), {}).setdefault(kind, value)
+    return senses
+
+
+def _meanings(spoken: Language, words: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield kind, value and form of each word; of two meanings of the same kind the first one counts."""
+    for kind, words_of, own in (
+        ("size", words["sizes"], spoken.sizes),
+        ("place", words["places"], spoken.places),
+        ("target", words["targets"], spoken.targets),
+    ):
+        for value, form in (*_pairs(words_of), *_pairs(own)):
+            if kind != "size" or len(form) > 1:  # the Chinese for large and small is part of too many other words
+                yield kind, value, form
+    yield from (("unit", unit, form) for unit, forms in spoken.units.items() for form in forms)
+    # In most languages one is the article too.
+    yield from (("numeral", n, form) for n, forms in spoken.numbers.items() if n != "1" for form in forms)
+    yield from (("scale", str(factor), form) for form, factor in words["scales"].items())
+    for kind in words.keys() - {"sizes", "places", "targets", "scales"}:
+        yield from ((kind, "", form) for form in words[kind])
+
+
+def _pairs(forms_of: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    return ((value, form) for value, forms in forms_of.items() for form in forms)
+
+
+def _stem(form: str, language: str) -> str:
+    """Drop the Arabic article, which `_one_word` allows before any word."""
+    if language != "ar":
+        return form
+    return " ".join(word[2:] if word.startswith("ال") and len(word) > 4 else word for word in form.split())  # noqa: PLR2004
+
+
+@cache
+def _words(language: str) -> Mapping[str, Any]:
+    text = files("spex_nb.language").joinpath("claim_data", f"{language}.json").read_text(encoding="utf-8")
+    words: Mapping[str, Any] = json.loads(text)
+    return words

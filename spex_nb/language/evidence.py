@@ -1,0 +1,143 @@
+"""What a mask and the bands under it say in figures: the ground on which explanations are written and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spex_nb.errors import MissingBandError, RegionError
+from spex_nb.language.targets import get_target
+from spex_nb.regions.find import survey_regions
+from spex_nb.regions.ground import Ground
+from spex_nb.spectral.indices import compute_index
+from spex_nb.types import Evidence, RegionSource, Spread
+
+
+def measure_evidence(
+    mask: Any,
+    scene: xr.Dataset,
+    target: str,
+    *,
+    index: xr.DataArray | None = None,
+    others: Mapping[str, Any] | None = None,
+    min_area_px: int = 1,
+    top: int | None = 10,
+    source: RegionSource = "index",
+) -> Evidence:
+    """Measure a mask.
+
+    Args:
+        mask: bool [H, W] on the scene's grid.
+        scene: The bands under it; its ``valid`` bounds the mask, and its CRS gives areas in m².
+        target: What the mask shows.
+        index: float [H, W], the index to measure; without it, the best known one that the scene allows.
+        others: Masks of other targets [H, W], whose share of the mask's border is measured.
+        min_area_px: Smaller regions are not counted; their area still is.
+        top: How many regions to measure one by one.
+        source: What the mask was made from.
+
+    Returns:
+        The figures.
+
+    Raises:
+        TargetError: If the target is unknown.
+        RegionError: If the mask is no mask of this scene.
+    """
+    measured = readable_index(scene, get_target(target).id) if index is None else index
+    measured = None if measured is None else measured.compute()  # once, though it is asked for several figures
+    return measure_arrays(
+        _on_grid(mask, scene),
+        scene.spex.valid.values,
+        target,
+        index=measured,
+        ground=Ground.of(scene),
+        others=others,
+        min_area_px=min_area_px,
+        top=top,
+        source=source,
+        is_relative=scene.spex.is_relative,
+    )
+
+
+def measure_arrays(  # noqa: PLR0913 (what measure_evidence takes from the scene)
+    mask: Any,
+    valid: Any,
+    target: str,
+    *,
+    index: xr.DataArray | None = None,
+    ground: Ground | None = None,
+    others: Mapping[str, Any] | None = None,
+    min_area_px: int = 1,
+    top: int | None = 10,
+    source: RegionSource = "index",
+    is_relative: bool = False,
+) -> Evidence:
+    """Measure a mask, as ``measure_evidence`` does, whose scene is already taken apart: quicker for many masks."""
+    found = survey_regions(mask, valid, index=index, ground=ground, min_area_px=min_area_px, top=top, source=source)
+    inside = np.asarray(mask, bool) & valid
+    valid_px = int(valid.sum())
+    return Evidence(
+        target=get_target(target).id,
+        shape=valid.shape,
+        area_px=found.area_px,
+        valid_px=valid_px,
+        share_frac=found.area_px / valid_px if valid_px else 0.0,
+        area_m2=found.area_m2,
+        number=found.number,
+        regions=tuple(found.regions),
+        index_name=None if index is None else str(index.name),
+        inside=None if index is None else _spread(index, inside),
+        outside=None if index is None else _spread(index, valid & ~inside),
+        neighbours=_neighbours(inside, valid, others or {}),
+        is_relative=is_relative,
+    )
+
+
+def readable_index(scene: xr.Dataset, target: str) -> xr.DataArray | None:
+    """Compute the index that figures about a target are given in; None where the scene allows none."""
+    for name in get_target(target).indices:
+        try:
+            return compute_index(scene, name)
+        except MissingBandError:
+            continue
+    return None
+
+
+def _on_grid(mask: Any, scene: xr.Dataset) -> Any:
+    if np.shape(mask) != scene.spex.shape:
+        raise RegionError(
+            "The mask is not of this scene",
+            found=f"{np.shape(mask)} pixels",
+            expected=f"{scene.spex.shape}",
+            fix="Cut mask and scene by the same window.",
+        )
+    return np.asarray(mask)
+
+
+def _spread(index: xr.DataArray, where: Any) -> Spread:
+    values = index.values[where].astype(np.float64)
+    values = values[np.isfinite(values)]
+    return Spread(float(values.mean()), float(values.std())) if values.size else Spread(np.nan, np.nan)
+
+
+def _neighbours(inside: Any, valid: Any, others: Mapping[str, Any]) -> dict[str, float]:
+    """Return the share of the pixel edges between the mask and other valid pixels behind which each target lies."""
+    masks = {get_target(name).id: np.asarray(mask, bool) for name, mask in others.items()}
+    edges, behind = 0, dict.fromkeys(masks, 0)
+    for here, there in _pairs():
+        border = inside[here] & valid[there] & ~inside[there]
+        edges += int(border.sum())
+        for name, mask in masks.items():
+            behind[name] += int((border & mask[there]).sum())
+    return {name: number / edges for name, number in behind.items() if number}
+
+
+def _pairs() -> list[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+    """Return the slices that lay each pixel over each of its four neighbours."""
+    every, but_last, but_first = slice(None), slice(None, -1), slice(1, None)
+    right = (every, but_last), (every, but_first)
+    down = (but_last, every), (but_first, every)
+    return [right, right[::-1], down, down[::-1]]

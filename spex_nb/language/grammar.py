@@ -1,0 +1,308 @@
+"""From tokens to what they say together: land covers, exclusions and filters; one grammar for all languages.
+
+Languages differ in which words they have and in whether a word such as "within" stands before or after its number;
+a pattern for each order is all that takes. It knows no word and no language.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from spex_nb.language.lexicon import Token
+from spex_nb.types import AreaFilter, DrawnFilter, EdgeFilter, Filter, NearFilter, PlaceFilter, RankFilter
+
+ACRE_M2 = 4046.8564224
+"""The international acre, exactly."""
+KM = 1000.0
+DIAGONAL = "-"
+"""In the name of a quarter, such as ``north-west``."""
+_OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
+_LINKS = frozenset({"all", "and", "article", "but", "comma", "from", "in", "of", "or", "particle", "scene", "to"})
+"""Kinds of words that may be left over: they only link others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A land cover that is asked for or left out."""
+
+    token: Token
+    excluded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """A word that asks for all land covers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Words that are known, but say together what no filter can do."""
+
+    problem: str
+
+
+Said = Mention | Everything | Filter | Fault | Token
+"""One thing that an instruction says; a Token where a word only links others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One thing said, and in which words."""
+
+    said: Said
+    tokens: tuple[Token, ...]
+
+
+def parse_tokens(tokens: Sequence[Token], relations: Sequence[str] = ()) -> list[Statement]:
+    """Find what tokens say, from left to right; at each place the first pattern that fits holds.
+
+    Args:
+        tokens: As `lexicon.read_text` gives them.
+        relations: Patterns of the language for places of another land cover ("north of the river"), which no filter
+            can do.
+
+    Returns:
+        Statements that hold all tokens, in order. Words that fit nowhere are Faults.
+    """
+    merged = _without_heads(tokens)
+    kinds = "".join(_letter(token.sense.kind) for token in merged)
+    rules = [*((_pattern(relation), _relation) for relation in relations), *_RULES]
+    statements = []
+    start = 0
+    while start < len(merged):
+        said, end = next(_matches(rules, kinds, merged, start))
+        statements += [Statement(one, tuple(merged[start:end])) for one in said]
+        start = end
+    return statements
+
+
+def _matches(rules: Sequence[_Rule], kinds: str, tokens: list[Token], start: int) -> Iterator[tuple[list[Said], int]]:
+    for pattern, build in rules:
+        match = pattern.match(kinds, start)
+        if match and match.end() > start:
+            yield build(_Found(match, tokens)), match.end()
+    yield [_single(tokens[start])], start + 1
+
+
+def _single(token: Token) -> Said:
+    """Return what a word says that fits no pattern."""
+    return token if token.sense.kind in _LINKS else Fault(token.sense.kind)
+
+
+def _without_heads(tokens: Sequence[Token]) -> list[Token]:
+    """Drop words such as area and body; the land cover beside one takes over whether it is plural."""
+    kept: list[Token] = []
+    for i, token in enumerate(tokens):
+        if token.sense.kind == "head":
+            continue
+        beside = [other.sense for other in (*tokens[i + 1 : i + 2], *tokens[max(0, i - 1) : i])]
+        plurals = [sense.plural for sense in beside if sense.kind == "head" and sense.plural is not None]
+        is_headed = token.sense.kind == "target" and plurals
+        kept.append(replace(token, sense=replace(token.sense, plural=plurals[0])) if is_headed else token)
+    return kept
+
+
+class _Found:
+    """A match of a pattern, read by the names in it."""
+
+    def __init__(self, match: re.Match[str], tokens: list[Token]) -> None:
+        self._match, self._tokens = match, tokens
+
+    def has(self, name: str) -> bool:
+        return self._match.groupdict().get(name) is not None
+
+    def token(self, name: str) -> Token:
+        return self._tokens[self._match.start(name)]
+
+    def value(self, name: str) -> Any:
+        return self.token(name).sense.value
+
+    def targets(self) -> list[Token]:
+        return [t for t in self._tokens[self._match.start() : self._match.end()] if t.sense.kind == "target"]
+
+
+def _area(found: _Found) -> list[Said]:
+    comparison = found.value("how")
+    return [_area_filter(_turned(comparison, found), found.value("amount"), found.value("unit"))]
+
+
+def _range(found: _Found) -> list[Said]:
+    unit = found.value("unit")
+    low_unit = found.value("low_unit") if found.has("low_unit") else unit
+    low = _area_filter(">=", found.value("low"), low_unit)
+    high = _area_filter("<=", found.value("high"), unit)
+    return [Fault("inverted range")] if found.has("invert") else [low, high]
+
+
+def _area_filter(comparison: Any, amount: float, unit: Any) -> AreaFilter | Fault:
+    if amount <= 0:
+        return Fault("no amount")
+    if unit == "percent":
+        return Fault("share")
+    return AreaFilter(comparison, amount * ACRE_M2, "m2") if unit == "acre" else AreaFilter(comparison, amount, unit)
+
+
+def _up_to(found: _Found) -> list[Said]:
+    """Read a bound without comparison: ``bis 2 ha``, ``от 2 га``."""
+    comparison = "<=" if found.token("bound").sense.kind == "to" else ">="
+    return [_area_filter(comparison, found.value("amount"), found.value("unit"))]
+
+
+def _top(_: _Found) -> list[Said]:
+    """Refuse ``top 5 lakes``: the largest, or those at the top?"""
+    return [Fault("top")]
+
+
+def _turned(comparison: str, found: _Found) -> str:
+    return _OPPOSITE[comparison] if found.has("invert") != found.has("invert_after") else comparison
+
+
+def _near(found: _Found) -> list[Said]:
+    amount = found.value("amount")
+    if amount <= 0:
+        return [Fault("no amount")]
+    metres = amount * (KM if found.value("unit") == "km" else 1)
+    return [NearFilter(found.value("goal"), metres, within=_turned(found.value("how"), found) in ("<", "<="))]
+
+
+def _rank(found: _Found) -> list[Said]:
+    order, several = found.value("how").split()[0], found.value("how").endswith("several")
+    name = next((name for name in ("count", "count_after") if found.has(name)), None)
+    mention: list[Said] = [Mention(found.token("goal"))] if found.has("goal") else []
+    if name is None:
+        return [*mention, Fault("no count") if several else RankFilter(order)]
+    count = found.value(name)
+    return [*mention, RankFilter(order, int(count)) if count >= 1 and count == int(count) else Fault("no amount")]
+
+
+def _place(found: _Found) -> list[Said]:
+    place = found.value("where")
+    wrong = "half" if DIAGONAL in place or place == "centre" else "quarter"
+    if any(found.has(name) and found.token(name).sense.kind == wrong for name in ("part", "part_after")):
+        return [Fault("place")]
+    return [PlaceFilter(place, inside=found.has("invert") == found.has("invert_after"))]
+
+
+def _drawn(found: _Found) -> list[Said]:
+    side = found.token("side").sense
+    is_inside = side.kind not in ("outside", "outside_after") and side.value != ">"
+    return [DrawnFilter(is_inside == (found.has("invert") == found.has("invert_after")))]
+
+
+def _edge(found: _Found) -> list[Said]:
+    touching = found.value("how") == "touching"
+    return [EdgeFilter(touching != (found.has("invert") or found.has("invert_after")))]
+
+
+def _exclusion(found: _Found) -> list[Said]:
+    return [Mention(token, excluded=True) for token in found.targets()]
+
+
+def _mention(found: _Found) -> list[Said]:
+    return [Mention(found.token("goal"))]
+
+
+def _everything(_: _Found) -> list[Said]:
+    return [Everything()]
+
+
+def _link(found: _Found) -> list[Said]:
+    return [found.token("scene")]
+
+
+def _relation(_: _Found) -> list[Said]:
+    return [Fault("relation")]
+
+
+def _bad_amount(found: _Found) -> list[Said]:
+    problems = {"minus": "minus", "length": "length"}
+    return [Fault(next((problem for name, problem in problems.items() if found.has(name)), "number"))]
+
+
+_Rule = tuple[re.Pattern[str], Callable[[_Found], list[Said]]]
+_KINDS = (
+    "all", "and", "article", "bare_place", "between", "between_after", "but", "comma", "compare", "compare_after",
+    "drawn", "edge", "everything", "except", "except_after", "from", "half", "in", "inside", "inside_after", "length",
+    "minus", "not", "not_after", "number", "of", "or", "outside", "outside_after", "particle", "place",
+    "place_adjective", "quarter", "rank", "scene", "target", "to", "touch", "unit", "vague", "within",
+    "within_after",
+)  # fmt: skip
+"""Kinds of tokens that patterns speak of. All others fit nowhere."""
+
+
+def _letter(kind: str) -> str:
+    """Return the one character that stands for a kind of token, so that patterns can be regular expressions."""
+    return chr(0xE000 + (_KINDS.index(kind) if kind in _KINDS else len(_KINDS)))
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """Compile a regular expression over kinds of tokens, in which ``name:kind`` names a group."""
+
+    def letter(match: re.Match[str]) -> str:
+        kinds = f"[{''.join(map(_letter, match['kind'].split('|')))}]"
+        return f"(?P<{match['name']}>{kinds})" if match["name"] else kinds
+
+    return re.compile(re.sub(r"(?:(?P<name>\w+):)?(?P<kind>\w+(?:\|\w+)*)", letter, text).replace(" ", ""))
+
+
+_NOT, _NOT_AFTER = "invert:not?", "invert_after:not_after?"
+_AREA = "amount:number|article unit:unit"
+_DISTANCE = "amount:number|article unit:length"
+_BEFORE = "how:within|compare"
+_AFTER = "how:within_after|inside_after|outside_after"
+_LIST = "target ((comma|and|or)+ of* not? all? target)*"
+_LOW = "low:number low_unit:unit?"
+_RULES: list[_Rule] = [
+    (_pattern(text), build)
+    for build, texts in {
+        _range: (
+            f"{_NOT} between of? {_LOW} and|to|from high:number unit:unit between_after?",
+            f"{_NOT} from|in|of? {_LOW} to|from high:number unit:unit between_after?",
+            f"{_LOW} and|to|from high:number unit:unit between_after",
+        ),
+        _near: (
+            f"{_NOT} in? {_BEFORE} of? {_DISTANCE} (of|from|to)+ article? goal:target",
+            f"{_NOT} {_DISTANCE} how:compare_after (of|from|to)+ article? goal:target",
+            f"{_NOT} in? from+ of? goal:target (of|from|in)* {_BEFORE} {_DISTANCE} in?",
+            f"{_NOT} in? from+ of? goal:target (of|from|in)* {_DISTANCE} of? {_AFTER}|compare_after {_NOT_AFTER}",
+            f"goal:target of? from+ {_DISTANCE} of? {_AFTER}|compare_after {_NOT_AFTER}",
+            f"{_NOT} in? goal:target {_DISTANCE} of? {_AFTER}",
+        ),
+        _area: (
+            f"{_NOT} of? how:compare|particle of? {_AREA} vague?",
+            f"{_AREA} of? how:compare|compare_after vague? {_NOT_AFTER}",
+        ),
+        _up_to: (f"bound:to|from {_AREA}",),
+        _top: ("bare_place number|rank|target",),
+        _rank: ("count:number? how:rank of? count_after:number?", "count:number goal:target how:rank"),
+        _exclusion: (
+            f"everything|all but {_LIST}",
+            f"(except|not) of* all? {_LIST} (except_after|outside_after)?",
+            f"{_LIST} except_after|outside_after",
+            f"but {_LIST} not_after",
+            "target not_after",
+        ),
+        _drawn: (
+            f"{_NOT} in? drawn of? side:inside_after|outside_after|within_after {_NOT_AFTER}",
+            f"{_NOT} side:in|within|inside|outside of? drawn {_NOT_AFTER}",
+        ),
+        _link: ("(in|of|from|inside|within)* scene:scene (of|inside_after)*",),
+        _place: (
+            "invert:not|outside? (in|of|inside)* part:half|quarter? of? where:place|place_adjective|bare_place"
+            f" part_after:half|quarter? (of|in)* inside_after? {_NOT_AFTER}",
+        ),
+        _edge: (
+            f"{_NOT} how:touch invert_after:not? (in|of|to|from)* (scene of?)? edge",
+            f"(scene of?)? edge (of|from|to|in)* {_NOT} how:touch {_NOT_AFTER}",
+            f"{_NOT} (scene of?)? edge (of|from|to|in)* how:touch {_NOT_AFTER}",
+        ),
+        _everything: ("everything",),
+        _mention: ("goal:target",),
+        _bad_amount: ("compare|within of? minus:minus? number length:length|unit?",),
+    }.items()
+    for text in texts
+]
+"""Patterns over kinds of tokens, in the order in which they are tried."""

@@ -1,0 +1,159 @@
+"""The nine languages spoken here, as data: their words for numbers, units, sizes, places and land covers."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from spex_nb.errors import LanguageError, nearest
+
+LANGUAGES = ("en", "ar", "de", "es", "fr", "hi", "pt", "ru", "zh")
+"""ISO 639-1 codes; English, which errors are written in, comes first."""
+NUMBER = r"\d+(?: \d{3}(?!\d)|[.,٫٬'’]\d+)*"
+"""Regular expression of a number in digits of any script, after `fold`."""
+GROUP_MARKS = " ٬'’"
+ARABIC_DECIMAL = "٫"
+
+Words = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Language:
+    """One language. In each list of forms the first is the one that answers are written with."""
+
+    code: str
+    endonym: str
+    """Its own name for itself."""
+    decimal: str
+    """``.`` or ``,``."""
+    numbers: Words = field(repr=False)
+    """``"1"`` ... ``"12"`` -> number words, in every inflection."""
+    units: Words = field(repr=False)
+    """``m2 ha km2 px m km percent`` -> abbreviations and names."""
+    sizes: Words = field(repr=False)
+    """The size words of ``regions.SIZE_WORDS`` -> theirs."""
+    places: Words = field(repr=False)
+    """The cells of ``regions.LOCATIONS`` -> an adverbial phrase, then other words for the cell."""
+    targets: Words = field(repr=False)
+    """Ids of targets -> nouns, the usual plural or collective name first."""
+    instructions: Mapping[str, Any] = field(repr=False)
+    """What `lexicon` and `meanings` read: further words, and the phrases that a meaning is written with."""
+
+
+@cache
+def get_language(code: str) -> Language:
+    """Return a language by its ISO 639-1 code.
+
+    Raises:
+        LanguageError: If it is not among `LANGUAGES`.
+    """
+    if code not in LANGUAGES:
+        raise LanguageError(
+            "This language is not spoken here",
+            found=repr(code),
+            expected=f"one of {', '.join(LANGUAGES)}",
+            fix=nearest(str(code), LANGUAGES) or "Use one of these codes.",
+        )
+    text = files("spex_nb.language").joinpath("language_data", f"{code}.json").read_text(encoding="utf-8")
+    data: dict[str, Any] = json.loads(text)
+    sections = ("numbers", "units", "sizes", "places", "targets")
+    words = {name: {key: tuple(forms) for key, forms in data[name].items()} for name in sections}
+    return Language(code, data["endonym"], data["decimal"], instructions=data.get("instructions", {}), **words)
+
+
+def fold(text: str) -> str:
+    """Return text as words are compared: NFKC (so that ² is 2), casefolded, without marks that typists leave out.
+
+    Latin accents, Arabic vowel signs, the Hindi nukta and invisible characters go; ё is е, й is и, the forms of alef,
+    yeh and teh marbuta are one each, and traditional Chinese characters are simplified.
+    """
+    wide = unicodedata.normalize("NFKC", text).casefold()
+    kept = (
+        char
+        for char in unicodedata.normalize("NFKD", wide).translate(_ALIKE)
+        if unicodedata.category(char) not in ("Mn", "Cf") or "\u0900" <= char <= "\u097f"  # Devanagari's are vowels
+    )
+    return unicodedata.normalize("NFC", "".join(kept))
+
+
+_ALIKE = str.maketrans(
+    {"ـ": None, "ى": "ي", "ة": "ه", "ی": "ي", "ک": "ك", "ँ": "ं", "़": None, "ʼ": "'", "’": "'", "‘": "'", "−": "-"}
+) | str.maketrans(
+    "於體頃積區園圖這個請顯給們裡裏為過離東邊內與別總條塊處築樓農樹叢灘灣淺溝濕綠蓋闊針鹽鹼鐵車線橋機場凍燒毀跡災識檢測標記畫選擇劃圍範緣觸鄰遠較約畝萬兩幾種類對應該沒無讓幫煩謝衛遙"
+    "張數據將從間後發現見計長寬廣狀級當點還樣實夠問題嗎麼設許積單級邨廠庫壩",
+    "于体顷积区园图这个请显给们里里为过离东边内与别总条块处筑楼农树丛滩湾浅沟湿绿盖阔针盐碱铁车线桥机场冻烧毁迹灾识检测标记画选择划围范缘触邻远较约亩万两几种类对应该没无让帮烦谢卫遥"
+    "张数据将从间后发现见计长宽广状级当点还样实够问题吗么设许积单级村厂库坝",
+)
+"""Characters that typists mix, and those of traditional Chinese that instructions are made of."""
+
+
+def read_number(text: str, language: Language | str) -> float:
+    """Read a number as it is written in a language.
+
+    Args:
+        text: Digits of any script with the language's decimal mark and thousands separators, or a number word.
+        language: The language or its code.
+
+    Returns:
+        The number. A mark that cannot be the thousands separator where it stands is the decimal mark: ``2,5`` is 2.5
+        in English too.
+
+    Raises:
+        LanguageError: If the text is no number.
+    """
+    spoken = get_language(language) if isinstance(language, str) else language
+    plain = fold(text).strip()
+    if (word := _number_words(spoken.code).get(plain)) is not None:
+        return word
+    sign, digits = (-1, plain[1:]) if plain.startswith("-") else (1, plain)
+    if not re.fullmatch(NUMBER, digits):
+        raise _no_number(text, spoken)
+    ascii_digits = "".join(str(unicodedata.digit(char)) if char.isdigit() else char for char in digits)
+    return sign * _read_digits(ascii_digits, text, spoken)
+
+
+@cache
+def _number_words(code: str) -> dict[str, float]:
+    numbers = get_language(code).numbers
+    return {fold(form): float(value) for value, forms in numbers.items() for form in forms}
+
+
+def _read_digits(digits: str, text: str, language: Language) -> float:
+    mark = _decimal_mark(digits, language.decimal)
+    whole, _, part = digits.rpartition(mark) if mark else (digits, "", "")
+    groups = re.split(r"\D", whole)
+    # Groups of three; of two before the last three in India (1,00,000).
+    if len(groups) > 1 and (len(groups[-1]) != 3 or any(len(g) not in (2, 3) for g in groups[1:])):  # noqa: PLR2004
+        raise _no_number(text, language)
+    return float(f"{''.join(groups)}.{part or 0}")
+
+
+def _decimal_mark(digits: str, usual: str) -> str:
+    """Return the mark before the decimals, or an empty string."""
+    marks = re.findall(r"\D", digits)
+    last = marks[-1] if marks else ""
+    if last == ARABIC_DECIMAL:
+        return last
+    if not last or last in GROUP_MARKS or marks.count(last) > 1:
+        return ""
+    if len(set(marks)) > 1 or last == usual:
+        return last
+    before, _, after = digits.partition(last)
+    can_group = len(after) == 3 and before != "0"  # noqa: PLR2004 (a group of thousands)
+    return "" if can_group else last
+
+
+def _no_number(text: str, language: Language) -> LanguageError:
+    return LanguageError(
+        f"This is no number in {language.endonym}",
+        found=repr(text),
+        expected=f"digits such as 1250{language.decimal}5, or a word from {language.numbers['1'][0]} to "
+        f"{language.numbers['12'][0]}",
+        fix="Write it in digits.",
+    )

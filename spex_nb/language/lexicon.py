@@ -1,0 +1,357 @@
+"""From text to tokens of known meaning, in one language. It knows words and typing errors, but no grammar."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import groupby
+from typing import Any
+
+from spex_nb.errors import LanguageError
+from spex_nb.language.languages import NUMBER, Language, fold, get_language, read_number
+
+SHORTEST_MENDED = 5
+"""Shorter words have too many neighbours to be mended."""
+LONG_WORD = 8
+"""From here on two typing errors are mended instead of one."""
+SHORTEST_STEM = 3
+"""What an Arabic article leaves must be a word."""
+
+_MARKS = r"\u0300-\u036f\u0640\u064b-\u065f\u0670\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u200c\u200d"
+_ATOM = re.compile(
+    rf"(?<![^\W\d_])(?:km|m|км|м|كم|م)\^?[23](?!\d)"  # square (or cubic) units end in a digit
+    rf"|{NUMBER}"
+    r"|[\u3400-\u9fff]"  # Chinese characters stand one by one
+    rf"|(?:(?![\u3400-\u9fff])[^\W\d_][{_MARKS}]*)+"
+    r"|[<>]=|\S",
+    re.IGNORECASE,
+)
+_IGNORED = frozenset(".?!()[]{}\"'`“”„«»‹›।؟¿¡…·*_")
+_COMMAS = frozenset(",،、;؛:")
+_DASHES = frozenset("-‐‑–—")
+_HAN = re.compile(r"[\u3400-\u9fff]+")
+_COMMA, _MINUS, _UP_TO = ",", "-", "–"
+_ARTICLE = "ال"
+_CLITICS = ("و", "ف", "لل", "ب", "ل", "ك")
+
+
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """What a word means."""
+
+    kind: str
+    """Its role in the grammar, such as ``target``, ``unit`` or ``and``."""
+    value: Any = None
+    """Such as the target's id."""
+    plural: bool | None = None
+    """Of nouns; None where the word does not show it."""
+    lemma: str = ""
+    """Usual form of a word that is narrower than its target."""
+
+
+UNKNOWN = Sense("unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Some words of a text, and what they mean together."""
+
+    sense: Sense
+    text: str
+    """As typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text as one language reads it."""
+
+    language: Language
+    tokens: tuple[Token, ...]
+    mended: tuple[tuple[str, str], ...]
+    """Typing errors: (as typed, as read)."""
+    odd: int
+    """How many words lack an accent, or have one too many."""
+
+    unknown: tuple[str, ...]
+    """The words that the language does not have, those in a row together."""
+
+    @property
+    def cost(self) -> tuple[int, int, int]:
+        """How ill the language fits: unknown words, then mended ones, then missing accents."""
+        return sum(t.sense.kind in ("unknown", "foreign") for t in self.tokens), len(self.mended), self.odd
+
+
+@dataclass(frozen=True, slots=True)
+class _Atom:
+    """The smallest piece of a text: a word, a number, a sign."""
+
+    text: str
+    """As typed."""
+    key: str
+    """As it is looked up."""
+
+    @property
+    def spelling(self) -> str:
+        """As typed, but for capitals."""
+        return self.text.casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """The words of one language that an instruction may be made of."""
+
+    language: Language
+    spelled: Mapping[tuple[str, ...], Sense] = field(repr=False)
+    """By the words of each phrase, accents and all: où is not ou."""
+    senses: Mapping[tuple[str, ...], Sense] = field(repr=False)
+    """By the folded words of each phrase; where two phrases fold to one, harmless words give way."""
+    vocabulary: Mapping[str, frozenset[Sense]] = field(repr=False)
+    """Every folded word, and what the phrases that hold it mean."""
+    spellings: Mapping[str, tuple[str, ...]] = field(repr=False)
+    """Every folded word -> the ways to spell it, accents and all."""
+    lookalikes: frozenset[str] = field(repr=False)
+    """Ordinary words that only look like a typing error of a known one."""
+
+    @property
+    def longest(self) -> int:
+        """Words in the longest phrase."""
+        return max(map(len, self.senses))
+
+    def mend(self, key: str) -> str | None:
+        """Return the one known word that this may be a typing error of."""
+        if len(key) < SHORTEST_MENDED or key in self.lookalikes or not key.isalpha():
+            return None
+        limit = 2 if len(key) >= LONG_WORD else 1
+        by_distance: dict[int, list[str]] = defaultdict(list)
+        for word in self.vocabulary:
+            # Typists seldom miss the first letter, and words that differ there are mostly other words.
+            if word[0] == key[0] and len(word) >= SHORTEST_MENDED - 1 and abs(len(word) - len(key)) <= limit:
+                by_distance[_distance(key, word)].append(word)
+        nearest = min(by_distance, default=limit + 1)
+        if nearest > limit:
+            return None
+        words = by_distance[nearest]
+        meanings = {frozenset((s.kind, s.value) for s in self.vocabulary[word]) for word in words}
+        return words[0] if len(meanings) == 1 else None
+
+
+@cache
+def get_lexicon(code: str) -> Lexicon:
+    """Return the lexicon of a language by its code.
+
+    Raises:
+        LanguageError: If the language is not spoken here.
+    """
+    language = get_language(code)
+    senses: dict[tuple[str, ...], Sense] = {(sign,): sense for sign, sense in _SIGNS.items()}
+    vocabulary: dict[str, set[Sense]] = defaultdict(set, {sign: {sense} for sign, sense in _SIGNS.items()})
+    spellings: dict[str, list[str]] = defaultdict(list)
+    spelled: dict[tuple[str, ...], Sense] = {}
+    for form, sense in sorted(_entries(language), key=lambda entry: entry[1].kind == "filler"):
+        atoms = _atoms(form)
+        spelled.setdefault(tuple(atom.spelling for atom in atoms), sense)
+        keys = tuple(atom.key for atom in atoms)
+        senses.setdefault(keys, sense)
+        for atom in atoms:
+            vocabulary[atom.key].add(senses[keys])
+            spellings[atom.key].append(atom.text)
+    return Lexicon(
+        language,
+        spelled,
+        senses,
+        {key: frozenset(found) for key, found in vocabulary.items()},
+        {key: tuple(found) for key, found in spellings.items()},
+        frozenset(fold(word) for word in language.instructions["lookalikes"]),
+    )
+
+
+def read_text(text: str, code: str) -> Reading:
+    """Read a text as words of one language: longest phrases first, typing errors mended, the rest ``unknown``.
+
+    Args:
+        text: What was typed.
+        code: The language.
+
+    Returns:
+        The tokens in the order of the text, without harmless words and signs.
+
+    Raises:
+        LanguageError: If the language is not spoken here.
+    """
+    lexicon = get_lexicon(code)
+    mended: dict[str, str] = {}
+    atoms = [_mend(part, lexicon, mended) for atom in _atoms(text) for part in _parts(atom, lexicon)]
+    tokens = list(_tokens(atoms, lexicon))
+    runs = groupby(tokens, lambda token: token.sense is UNKNOWN)
+    unknown = [join_words([token.text for token in run]) for is_unknown, run in runs if is_unknown]
+    kept = [token for token in tokens if token.sense.kind != "filler"]
+    odd = sum(atom.spelling not in _spellings(atom.key, lexicon) for atom in atoms)
+    return Reading(lexicon.language, tuple(kept), tuple(mended.items()), odd, tuple(unknown))
+
+
+def join_words(texts: Sequence[str]) -> str:
+    """Return words as one text: with spaces, but for Chinese."""
+    return ("" if texts and _HAN.match(texts[0]) else " ").join(texts)
+
+
+def _entries(language: Language) -> Iterator[tuple[str, Sense]]:
+    """Yield every form that the language's data hold, with its sense; the first sense of a form counts."""
+    yield from _words(language.instructions["words"])
+    yield from _nouns(language)
+    articles = set(language.instructions["words"]["filler"])
+    for number, forms in language.numbers.items():
+        for form in forms:
+            yield form, Sense("article" if form in articles else "number", float(number))
+    for unit, forms in language.units.items():
+        for form in forms:
+            yield form, Sense("length" if unit in ("m", "km") else "unit", unit)
+
+
+def _words(words: Mapping[str, Any]) -> Iterator[tuple[str, Sense]]:
+    """Yield the words of the grammar: kind -> forms, or kind -> value -> forms."""
+    for kind, entry in words.items():
+        for value, forms in entry.items() if isinstance(entry, dict) else [(None, entry)]:
+            for form in forms:
+                yield from _forms(form, Sense(kind, value))
+
+
+def _nouns(language: Language) -> Iterator[tuple[str, Sense]]:
+    """Yield the words for targets, and the narrower words that they answer."""
+    data = language.instructions
+    for target, names in language.targets.items():
+        for noun in data["nouns"].get(target, ()):
+            yield from _forms(noun, Sense("target", target))
+        for noun in data["narrower"].get(target, ()):
+            yield from _forms(noun, Sense("target", target, lemma=next(_forms(noun, Sense("")))[0]))
+        for name in names:
+            yield name, Sense("target", target)
+
+
+_SIGNS = {
+    _COMMA: Sense("comma"),
+    _MINUS: Sense("minus"),
+    _UP_TO: Sense("to"),
+    "&": Sense("and"),
+    "+": Sense("and"),
+    ">": Sense("compare", ">"),
+    "<": Sense("compare", "<"),
+    ">=": Sense("compare", ">="),
+    "<=": Sense("compare", "<="),
+    "≥": Sense("compare", ">="),
+    "≤": Sense("compare", "<="),
+}
+"""Signs mean the same in all languages."""
+
+
+def _forms(entry: str, sense: Sense) -> Iterator[tuple[str, Sense]]:
+    """Yield the forms of ``stem|endings/plural endings``, where endings are parted by commas.
+
+    Without ``|`` the forms are written out; without ``/`` the word does not show whether it is plural.
+    """
+    stem, _, endings = entry.rpartition("|")
+    numbers = endings.split("/")
+    for ends, plural in zip(numbers, (False, True), strict=False):
+        for end in ends.split(","):
+            yield stem + end.strip(), replace(sense, plural=plural if len(numbers) > 1 else None)
+
+
+def _atoms(text: str) -> list[_Atom]:
+    """Split a text into words, numbers and the signs that mean something."""
+    wide = unicodedata.normalize("NFKC", text)
+    found = list(_ATOM.finditer(wide))
+    keys = ["", *(fold(match.group()).replace("^", "") for match in found), ""]
+    atoms = []
+    for match, before, key, after in zip(found, keys, keys[1:], keys[2:], strict=False):
+        spaced = match.start() == 0 or wide[match.start() - 1].isspace()
+        meant = _dash(before, after, spaced) if key in _DASHES else key
+        if meant and meant not in _IGNORED:
+            atoms.append(_Atom(match.group(), _COMMA if meant in _COMMAS else _bare(meant)))
+    return atoms
+
+
+def _dash(before: str, after: str, spaced: bool) -> str:
+    """Return what a dash stands for: up to, minus, a pause, or nothing inside a word."""
+    if after[:1].isdigit() and before[:1].isdigit():
+        return _UP_TO
+    if not spaced:
+        return ""
+    return _MINUS if after[:1].isdigit() else _COMMA
+
+
+def _bare(key: str) -> str:
+    """Return an Arabic word without its article."""
+    stem = key.removeprefix(_ARTICLE)
+    return stem if len(stem) >= SHORTEST_STEM else key
+
+
+def _parts(atom: _Atom, lexicon: Lexicon) -> list[_Atom]:
+    """Return an Arabic word parted from the short words that are written together with it."""
+    if atom.key in lexicon.vocabulary:
+        return [atom]
+    for clitic in _CLITICS:
+        rest = atom.key.removeprefix(clitic)
+        if rest == atom.key:
+            continue
+        first = _Atom(clitic, clitic[0])
+        parts = _parts(_Atom(atom.text[len(clitic) :], _bare(rest)), lexicon)
+        if parts[-1].key in lexicon.vocabulary:
+            return [first, *parts]
+    return [atom]
+
+
+def _mend(atom: _Atom, lexicon: Lexicon, mended: dict[str, str]) -> _Atom:
+    """Return an unknown word as the known one that was meant, and note it."""
+    if atom.key in lexicon.vocabulary or (word := lexicon.mend(atom.key)) is None:
+        return atom
+    mended[atom.text] = lexicon.spellings[word][0]
+    return _Atom(atom.text, word)
+
+
+def _spellings(key: str, lexicon: Lexicon) -> set[str]:
+    return {text.casefold() for text in lexicon.spellings.get(key, (key,))}
+
+
+def _tokens(atoms: list[_Atom], lexicon: Lexicon) -> Iterator[Token]:
+    """Yield the longest known phrase at each place; unknown Chinese characters together."""
+    i = 0
+    while i < len(atoms):
+        length, sense = _longest(atoms, i, lexicon)
+        yield Token(sense, join_words([atom.text for atom in atoms[i : i + length]]))
+        i += length
+
+
+def _longest(atoms: list[_Atom], start: int, lexicon: Lexicon) -> tuple[int, Sense]:
+    for length in range(min(lexicon.longest, len(atoms) - start), 0, -1):
+        words = atoms[start : start + length]
+        sense = lexicon.spelled.get(tuple(atom.spelling for atom in words))
+        if sense or (sense := lexicon.senses.get(tuple(atom.key for atom in words))):
+            return length, sense
+    if atoms[start].key[0].isdigit():
+        return 1, _number(atoms[start], lexicon.language)
+    return 1, UNKNOWN
+
+
+def _number(atom: _Atom, language: Language) -> Sense:
+    try:
+        return Sense("number", read_number(atom.text, language))
+    except LanguageError:  # 1.2.3, or cubic metres
+        return UNKNOWN
+
+
+def _distance(one: str, other: str) -> int:
+    """Return how many letters must be added, dropped, replaced or swapped with their neighbour."""
+    before: list[int] = []
+    last = list(range(len(other) + 1))
+    for i, a in enumerate(one, start=1):
+        row = [i]
+        for j, b in enumerate(other, start=1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a != b))
+            if i > 1 and j > 1 and (a, one[i - 2]) == (other[j - 2], b):
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]

@@ -1,0 +1,211 @@
+"""From a target and its regions to the prompt text that the language model reads, and back.
+
+The form is that of SPEX (https://doi.org/10.1109/TGRS.2026.3670308).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from spex_nb.errors import PromptError, PromptWarning
+from spex_nb.language.targets import get_target
+from spex_nb.regions.find import LOCATIONS, SIZE_WORDS, region_attributes
+from spex_nb.types import Attributes, Point, Region
+
+IMAGE_TOKEN = "<image>"
+ASK = (
+    "Based on the provided image and the attributes of the {word} regions, please provide a detailed description of "
+    "them:"
+)
+ASK_WITHOUT_REGIONS = (
+    "Based on the provided image, in which no {word} regions were found beforehand, please say whether there are any, "
+    "and provide a detailed description of them."
+)
+MAX_LENGTH = 100_000
+_ASKED = re.compile(r"attributes of the (?P<word>.{1,40}?) regions?\b", re.IGNORECASE)
+_ASKED_WITHOUT = re.compile(r"in which no (?P<word>.{1,40}?) regions were found beforehand", re.IGNORECASE)
+_ENTRY = re.compile(r"\{([^{}]*)\}")
+_NUMBER = r"[-+]?\d{1,12}(?:\.\d{0,12})?(?:e-?\d{1,3})?"
+_POINT = rf"[\[(]\s*({_NUMBER})\s*,\s*({_NUMBER})\s*[\])]"
+_TOKEN = re.compile(r"\d|[^\W\d]{1,6}|[^\w\s]")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt, read."""
+
+    target: str
+    """Id of the target."""
+    regions: tuple[Attributes, ...]
+    """As the prompt lists them: largest first."""
+
+
+def build_prompt(
+    target: str,
+    regions: Sequence[Region | Attributes],
+    *,
+    rich: bool = False,
+    max_tokens: int | None = None,
+    count_tokens: Callable[[str], int] | None = None,
+) -> str:
+    """Write the prompt of a target and its regions.
+
+    Args:
+        target: Id of a target (``water``), or the word that prompts use (``water bodies``).
+        regions: Largest first; Regions are put into that order.
+        rich: Whether Regions say their index, mean index and share too, which SPEX's own prompts do not.
+        max_tokens: The smallest regions are dropped until the prompt holds no more tokens than this.
+        count_tokens: The tokenizer's way to count; without it, an estimate that rather says too many.
+
+    Returns:
+        The text: the image token, and on the next line the question with the list of attributes. Where there is no
+        region, a question that says so.
+
+    Raises:
+        TargetError: If the target is unknown.
+        PromptError: If not even the question fits into ``max_tokens``.
+
+    Warns:
+        PromptWarning: If regions were dropped; says how many.
+    """
+    word = get_target(target).word
+    by_size = sorted(regions, key=lambda region: -region.area_px if isinstance(region, Region) else 0)
+    entries = [_entry(_attributes(region, rich)) for region in by_size]
+    text = _write(word, entries)
+    if max_tokens is None or (count := count_tokens or estimate_tokens)(text) <= max_tokens:
+        return text
+    for kept in range(len(entries) - 1, 0, -1):
+        text = _write(word, entries[:kept])
+        if count(text) <= max_tokens:
+            _say_dropped(len(entries), kept, max_tokens)
+            return text
+    raise PromptError(
+        "The prompt does not fit",
+        found=f"{count(text)} tokens with {min(len(entries), 1)} region",
+        expected=f"at most {max_tokens}",
+        fix="Allow more tokens.",
+    )
+
+
+def keep_regions(prompt: str, most: int) -> str:
+    """Return a prompt that lists no more than so many regions: its first, which are the largest."""
+    entries = list(_ENTRY.finditer(prompt))
+    if len(entries) <= most:
+        return prompt
+    return prompt[: entries[most - 1].end()] + prompt[entries[-1].end() :]
+
+
+def in_language(prompt: str, language: str) -> str:
+    """Return a prompt that asks for an answer in a language, by its ISO 639-1 code; English needs no word."""
+    return prompt if language == "en" else f"{prompt}\n[{language}]"
+
+
+def parse_prompt(text: str) -> Prompt:
+    """Read a prompt: ours, or in any of the spellings of the published SPIE records.
+
+    Raises:
+        PromptError: If the text is no such prompt.
+        TargetError: If its target is unknown.
+    """
+    if len(text) > MAX_LENGTH:
+        raise _no_prompt(f"{len(text)} characters", f"at most {MAX_LENGTH} characters")
+    flat = text.replace("\\n", "\n").replace("\\'", "'")
+    without = _ASKED_WITHOUT.search(flat)
+    if without:
+        return Prompt(get_target(without["word"]).id, ())
+    asked = _ASKED.search(flat)
+    if asked is None:
+        raise _no_prompt(repr(text[:60]), "'… the attributes of the water bodies regions …'")
+    target = get_target(asked["word"].strip("\"' ")).id
+    if flat.count("{") != flat.count("}"):
+        raise _no_prompt(repr(text[-60:]), "a list of attributes that is not cut off")
+    return Prompt(target, tuple(_read_entry(entry) for entry in _ENTRY.findall(flat[asked.end() :])))
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimate how many tokens a text takes: one for each digit, mark, and six letters at most."""
+    return len(_TOKEN.findall(text))
+
+
+def _attributes(region: Region | Attributes, rich: bool) -> Attributes:
+    return region_attributes(region, rich=rich) if isinstance(region, Region) else region
+
+
+def _write(word: str, entries: Sequence[str]) -> str:
+    if not entries:
+        return f"{IMAGE_TOKEN}\n{ASK_WITHOUT_REGIONS.format(word=word)}"
+    return f"{IMAGE_TOKEN}\n{ASK.format(word=word)}[{', '.join(entries)}]"
+
+
+def _entry(region: Attributes) -> str:
+    said: dict[str, object] = {
+        "Size of area": region.size,
+        "Centroid": list(region.centroid_frac),
+        "Location": region.location,
+        "Bounding box": [list(corner) for corner in region.rectangle_frac],
+    }
+    rich = {"Index": region.index_name, "Mean index": region.mean_index, "Share": region.share_frac}
+    return str(said | {name: value for name, value in rich.items() if value is not None})
+
+
+def _read_entry(entry: str) -> Attributes:
+    corners = [_point(pair) for pair in re.findall(_POINT, _part(entry, "Bounding box", r"[\[(].*?[\])]\s*[\])]"))]
+    if len(corners) != 4:  # noqa: PLR2004 (a rectangle)
+        raise _no_prompt(f"a bounding box of {len(corners)} corners", "4 corners")
+    (centroid,) = re.findall(_POINT, _part(entry, "Centroid", _POINT)) or [("nan", "nan")]
+    return Attributes(
+        size=_word(entry, "Size of area", tuple(SIZE_WORDS)),
+        centroid_frac=_point(centroid),
+        location=_word(entry, "Location", LOCATIONS),
+        rectangle_frac=(corners[0], corners[1], corners[2], corners[3]),
+        index_name=_maybe(entry, "Index", r"\w+"),
+        mean_index=_maybe_number(entry, "Mean index"),
+        share_frac=_maybe_number(entry, "Share"),
+    )
+
+
+def _part(entry: str, key: str, pattern: str) -> str:
+    found = _maybe(entry, key, pattern)
+    if found is None:
+        raise _no_prompt(f"{{{entry[:80]}}}", f"an entry with {key!r}")
+    return found
+
+
+def _maybe(entry: str, key: str, pattern: str) -> str | None:
+    found = re.search(rf"""['"]{key}['"]\s*:\s*['"]?(?P<value>{pattern})""", entry, re.IGNORECASE | re.DOTALL)
+    return found["value"].strip() if found else None
+
+
+def _maybe_number(entry: str, key: str) -> float | None:
+    found = _maybe(entry, key, _NUMBER)
+    return None if found is None else float(found)
+
+
+def _word(entry: str, key: str, words: Sequence[str]) -> str:
+    word = _part(entry, key, r"[a-z -]+").lower()
+    if word not in words:
+        raise _no_prompt(f"{key!r}: {word!r}", f"one of {', '.join(words)}")
+    return word
+
+
+def _point(pair: tuple[str, str]) -> Point:
+    x, y = float(pair[0]), float(pair[1])
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise _no_prompt(f"the point ({pair[0]}, {pair[1]})", "two numbers")
+    return x, y
+
+
+def _say_dropped(all_of_them: int, kept: int, max_tokens: int) -> None:
+    warnings.warn(
+        f"The prompt names the {kept} largest of {all_of_them} regions: more do not fit into {max_tokens} tokens.",
+        PromptWarning,
+        stacklevel=3,
+    )
+
+
+def _no_prompt(found: str, expected: str) -> PromptError:
+    return PromptError("This is no prompt", found=found, expected=expected, fix="Make prompts with build_prompt.")

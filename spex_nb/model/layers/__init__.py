@@ -1,0 +1,1 @@
+"""The layers of the network, one file for each box of the paper's figure."""

@@ -1,0 +1,1 @@
+"""What leaves the program: files, pictures, HTML, images for a map."""

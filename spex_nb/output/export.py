@@ -1,0 +1,341 @@
+"""Results as files: rasters as cloud-optimised GeoTIFF, polygons as GeoPackage and others. Nothing is half written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
+from spex_nb.errors import GridError, GridWarning, OutputError, SpexError
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+BLOCK = 512
+"""Side of a tile of the file."""
+WINDOW_PX = 2**22
+"""Pixels that are computed and written at a time."""
+MASK_NODATA = 255
+CACHE_BYTES = 64 * 2**20
+"""GDAL would keep a twentieth of the machine's memory."""
+
+
+@contextmanager
+def written_whole(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; rename it to ``path`` on success, remove it on failure.
+
+    Raises:
+        OutputError: If ``path`` exists and may not be overwritten, or its folder is missing or read-only.
+    """
+    target = Path(path)
+    _require_writable(target, overwrite)
+    folder = tempfile.mkdtemp(prefix=f".{target.stem}-", dir=target.parent)
+    part = Path(folder) / target.name
+    try:
+        yield part
+        part.replace(target)
+    finally:
+        for leftover in Path(folder).iterdir():
+            leftover.unlink()
+        Path(folder).rmdir()
+
+
+@contextmanager
+def folder_written_whole(path: str | Path, overwrite: bool, mark: str) -> Iterator[Path]:
+    """Give an empty folder beside ``path``; rename it to ``path`` on success, remove it on failure.
+
+    Args:
+        path: The folder that is wanted.
+        overwrite: Whether an existing one is replaced; only one that holds ``mark``, or nothing, ever is.
+        mark: A file that tells such folders from others.
+
+    Raises:
+        OutputError: If ``path`` exists and may not be replaced, or its parent is missing or read-only.
+    """
+    target = Path(path)
+    _require_writable(target, overwrite)
+    if target.exists() and not (target / mark).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise OutputError(
+            "Something else lies where the result should go", found=str(target), expected=f"a folder with {mark}",
+            fix="Choose another path; only results are ever overwritten.",
+        )  # fmt: skip
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    part = work / target.name
+    part.mkdir()
+    try:
+        yield part
+        if target.exists():
+            target.replace(work / "old")
+        part.replace(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def writing_errors_said(path: str | Path) -> Iterator[None]:
+    """Turn what the libraries for rasters and polygons raise on a full or broken disk into one error.
+
+    Raises:
+        OutputError: Instead of theirs.
+    """
+    try:
+        yield
+    except SpexError:
+        raise
+    except _writing_errors() as error:
+        raise OutputError(
+            "The result cannot be written", found=f"{path}: {error}", expected="a disk that works and has enough room",
+            fix="Make room, or choose another place.",
+        ) from error  # fmt: skip
+
+
+def _writing_errors() -> tuple[type[Exception], ...]:
+    from pyogrio.errors import DataLayerError, DataSourceError
+    from rasterio.errors import RasterioError
+
+    return OSError, RasterioError, DataLayerError, DataSourceError
+
+
+def _require_writable(target: Path, overwrite: bool) -> None:
+    if target.exists() and not overwrite:
+        raise OutputError(
+            "The output exists", found=str(target), expected="a new path", fix="Choose another, or allow overwriting."
+        )
+    if not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
+        raise OutputError(
+            "The output folder cannot be written",
+            found=f"{target.parent.absolute()}, {'read-only' if target.parent.is_dir() else 'missing'}",
+            expected="a folder that exists and is writable",
+            fix="Create it, or choose another.",
+        )
+
+
+def save_cog(
+    layers: xr.DataArray | xr.Dataset,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    colors: Mapping[int, tuple[int, int, int]] | None = None,
+    progress: bool = False,
+) -> Path:
+    """Write layers as a cloud-optimised GeoTIFF, a window at a time, so that memory does not grow with the scene.
+
+    Args:
+        layers: [H, W] or a Dataset of them, lazy or not. Real numbers become float32 with nodata NaN; bool and uint8
+            become uint8 with nodata 255.
+        path: Where to.
+        overwrite: Whether an existing file is replaced.
+        colors: For masks: the colour (red, green, blue) of each class.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputError: If the path cannot be written, or the disk is full.
+
+    Warns:
+        GridWarning: If the layers have no CRS, so that the file cannot be georeferenced.
+    """
+    dataset = _as_dataset(layers)
+    import rasterio
+
+    with writing_errors_said(path), written_whole(path, overwrite) as part, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+        _write(dataset, part, colors, progress)
+    _say_if_loose(dataset, path)
+    return Path(path)
+
+
+def _as_dataset(layers: xr.DataArray | xr.Dataset) -> xr.Dataset:
+    if isinstance(layers, xr.Dataset):
+        return layers
+    return layers.to_dataset(name=layers.name or "layer")
+
+
+def _write(dataset: xr.Dataset, part: Path, colors: Any, progress: bool) -> None:
+    import rasterio
+
+    plain = part.with_name("tiled.tif")
+    discrete = all(variable.dtype in (bool, np.uint8) for variable in dataset.data_vars.values())
+    first = next(iter(dataset.data_vars))
+    height, width = dataset[first].shape
+    profile = {
+        "driver": "GTiff", "count": len(dataset.data_vars), "height": height, "width": width,
+        "dtype": "uint8" if discrete else "float32", "nodata": MASK_NODATA if discrete else np.nan,
+        "crs": dataset.rio.crs, "transform": dataset.rio.transform(), "tiled": True, "blockxsize": BLOCK,
+        "blockysize": BLOCK, "compress": "zstd", "zstd_level": 1, "bigtiff": "if_safer",
+    }  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)  # said once, by the caller
+        with rasterio.open(plain, "w", **profile) as file:
+            _describe(file, dataset, colors if discrete else None)
+            for window, pixels in _windows(dataset, profile["dtype"], progress):
+                file.write(pixels, window=window)
+        copy_as_cog(plain, part, discrete=discrete)
+
+
+def copy_as_cog(plain: Path, path: Path, *, discrete: bool) -> None:
+    """Copy a GeoTIFF as a cloud-optimised one, with overviews.
+
+    Args:
+        plain: The file.
+        path: Where to.
+        discrete: Whether its numbers are classes, which have no mean.
+    """
+    import rasterio
+    from rasterio.shutil import copy
+
+    overviews = "nearest" if discrete else "average"
+    # Level 1 takes a third less time than the usual 6, and a fourteenth more disk.
+    options = {"compress": "deflate", "level": 1, "blocksize": BLOCK, "num_threads": "all_cpus"}
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+        copy(plain, path, driver="COG", predictor="yes", overview_resampling=overviews, **options)
+
+
+def _describe(file: Any, dataset: xr.Dataset, colors: Any) -> None:
+    for i, (name, variable) in enumerate(dataset.data_vars.items(), start=1):
+        file.set_band_description(i, str(name))
+        file.update_tags(i, **{key: str(value) for key, value in variable.attrs.items()})
+    file.update_tags(**{key: str(value) for key, value in dataset.attrs.items()}, software="spex_nb")
+    if colors:
+        file.write_colormap(1, dict(colors))
+
+
+def _windows(dataset: xr.Dataset, dtype: Any, progress: bool) -> Iterator[tuple[Any, Any]]:
+    """Yield windows of at most about ``WINDOW_PX`` pixels, and their pixels."""
+    from rasterio.windows import Window
+    from tqdm.auto import tqdm
+
+    height, width = next(iter(dataset.data_vars.values())).shape
+    rows, columns = _window_shape(dataset, width)
+    corners = [(top, left) for top in range(0, height, rows) for left in range(0, width, columns)]
+    for top, left in tqdm(corners, unit="window", disable=not progress):
+        part = dataset.isel(y=slice(top, top + rows), x=slice(left, left + columns)).compute()
+        pixels = np.stack([variable.values.astype(dtype) for variable in part.data_vars.values()])
+        yield Window(left, top, pixels.shape[2], pixels.shape[1]), pixels
+
+
+def _window_shape(dataset: xr.Dataset, width: int) -> tuple[int, int]:
+    """Return rows and columns of whole lazy chunks, so that none is read twice, or else of whole tiles of the file."""
+    chunks = dataset.chunksizes
+    if "y" in chunks and "x" in chunks:
+        return chunks["y"][0], chunks["x"][0] * max(1, WINDOW_PX // (chunks["y"][0] * chunks["x"][0]))
+    rows = max(BLOCK, WINDOW_PX // width // BLOCK * BLOCK)
+    return rows, max(BLOCK, WINDOW_PX // rows // BLOCK * BLOCK)
+
+
+def _say_if_loose(dataset: xr.Dataset, path: str | Path) -> None:
+    if dataset.rio.crs is None:
+        warnings.warn(
+            f"{path} has no georeference, because the scene has none: its coordinates are pixels, y down. "
+            "Give the scene a CRS and transform first to get a map.",
+            GridWarning,
+            stacklevel=3,
+        )
+
+
+def save_geopackage(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write polygons as a GeoPackage.
+
+    Raises:
+        OutputError: If the path cannot be written, or the disk is full.
+
+    Warns:
+        GridWarning: If the polygons have no CRS.
+    """
+    with writing_errors_said(path), written_whole(path, overwrite) as part, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="'crs' was not provided")  # said below, with the reason
+        frame.to_file(part, driver="GPKG", layer="regions")
+    if frame.crs is None:
+        _say_loose_polygons(path)
+    return Path(path)
+
+
+def save_geoparquet(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write polygons as GeoParquet.
+
+    Raises:
+        OutputError: If the path cannot be written, or the disk is full.
+
+    Warns:
+        GridWarning: If the polygons have no CRS.
+    """
+    with writing_errors_said(path), written_whole(path, overwrite) as part:
+        frame.to_parquet(part, index=False)
+    if frame.crs is None:
+        _say_loose_polygons(path)
+    return Path(path)
+
+
+def save_geojson(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write polygons as GeoJSON in longitude and latitude, cut where they cross the antimeridian (RFC 7946).
+
+    Raises:
+        OutputError: If the path cannot be written.
+        GridError: If the polygons have no CRS.
+    """
+    if frame.crs is None:
+        raise GridError(
+            "GeoJSON needs longitude and latitude", found="polygons without a CRS", expected="polygons on the map",
+            fix="Give the scene a CRS and transform, or write a GeoPackage, which takes pixels too.",
+        )  # fmt: skip
+    with writing_errors_said(path), written_whole(path, overwrite) as part:
+        to_lonlat(frame).to_file(part, driver="GeoJSON", RFC7946="YES")
+    return Path(path)
+
+
+def to_lonlat(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return polygons in longitude and latitude (WGS 84), cut where they cross the antimeridian."""
+    import shapely
+
+    turned = frame.to_crs(4326)
+    if not len(turned):
+        return turned
+    centre = shapely.get_coordinates(turned.geometry.iloc[0])[0, 0]
+    # Longitudes that jump by 360 within a polygon are laid beside each other, then what lies beyond 180 is cut off.
+    unwrapped = shapely.transform(turned.geometry.values, lambda xy: _near(xy, centre))
+    return turned.set_geometry(_cut_at_antimeridian(unwrapped), crs=4326)
+
+
+def _near(lonlat: Any, centre: float) -> Any:
+    lon, lat = lonlat.T
+    return np.stack([centre + (lon - centre + 180) % 360 - 180, lat], 1)
+
+
+def _cut_at_antimeridian(polygons: Any) -> Any:
+    import shapely
+
+    bounds = shapely.bounds(polygons)
+    outside = (bounds[:, 0] < -180) | (bounds[:, 2] > 180)  # noqa: PLR2004 (degrees)
+    cut = np.array(polygons, dtype=object)
+    for i in np.flatnonzero(outside):
+        parts = [
+            shapely.transform(
+                shapely.intersection(cut[i], shapely.box(west, -90, west + 360, 90)), _shifted(-180 - west)
+            )
+            for west in (-540, -180, 180)
+        ]
+        kept = [p for part in parts for p in shapely.get_parts(part) if p.geom_type == "Polygon" and p.area]
+        cut[i] = kept[0] if len(kept) == 1 else shapely.multipolygons(kept)
+    return cut
+
+
+def _shifted(degrees: float) -> Any:
+    return lambda lonlat: lonlat + np.array([degrees, 0])
+
+
+def _say_loose_polygons(path: str | Path) -> None:
+    warnings.warn(
+        f"{path} has no georeference, because the scene has none: its coordinates are pixels, y down.",
+        GridWarning,
+        stacklevel=3,
+    )

@@ -1,0 +1,83 @@
+"""A mask as a layer of a web map: a small picture in Web Mercator over its bounds, so that no server is needed."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spex_nb.errors import GridError
+from spex_nb.extras import require_extra
+from spex_nb.language.colors import class_rgb
+from spex_nb.output.export import MASK_NODATA
+
+LONGEST_PX = 1500
+"""Of the picture; what is thinner than its pixels may not be seen."""
+OPACITY = 160
+
+
+def mask_layer(mask: xr.DataArray, classes: Sequence[str], name: str) -> Any:
+    """Return a mask as an ``ipyleaflet.ImageOverlay``.
+
+    Args:
+        mask: uint8 [H, W]: 0 none, 1 ... n the classes, 255 no data.
+        classes: Their ids, which choose the colours.
+        name: Of the layer.
+
+    Raises:
+        GridError: If the mask has no CRS.
+        MissingExtraError: If the packages of the extra [map] are not installed.
+    """
+    if mask.rio.crs is None:
+        raise GridError(
+            "The mask cannot be laid on a map", found="a scene without a CRS", expected="a scene that lies on the map",
+            fix="Give the scene a CRS and transform first, or look at plot().",
+        )  # fmt: skip
+    require_extra("map", "A map layer")
+    from ipyleaflet import ImageOverlay
+
+    pixels, bounds = _in_web_mercator(mask)
+    return ImageOverlay(url=_png(_colored(pixels, classes)), bounds=bounds, name=name)
+
+
+def _in_web_mercator(mask: xr.DataArray) -> tuple[Any, Any]:
+    """Return a mask on the grid of web maps, and its ((south, west), (north, east))."""
+    import rasterio.warp
+    from affine import Affine
+    from rasterio.transform import array_bounds
+
+    step = max(1, -(-max(mask.shape) // LONGEST_PX))
+    thin, transform = mask.values[::step, ::step], mask.rio.transform() @ Affine.scale(step)
+    crs, (height, width) = mask.rio.crs, thin.shape
+    corners = array_bounds(height, width, transform)
+    new_transform, new_width, new_height = rasterio.warp.calculate_default_transform(
+        crs, "EPSG:3857", width, height, *corners
+    )
+    turned = np.full((new_height, new_width), MASK_NODATA, np.uint8)
+    rasterio.warp.reproject(
+        thin, turned, src_transform=transform, src_crs=crs, dst_transform=new_transform, dst_crs="EPSG:3857",
+        src_nodata=MASK_NODATA, dst_nodata=MASK_NODATA,
+    )  # fmt: skip
+    bounds = array_bounds(new_height, new_width, new_transform)
+    west, south, east, north = rasterio.warp.transform_bounds("EPSG:3857", "EPSG:4326", *bounds)
+    return turned, ((south, west), (north, east))
+
+
+def _colored(pixels: Any, classes: Sequence[str]) -> Any:
+    """Return a mask as uint8 [H, W, 4]; what is no class is transparent."""
+    colors = np.zeros((256, 4), np.uint8)
+    for number, name in enumerate(classes, start=1):
+        colors[number] = [*class_rgb(name), OPACITY]
+    return colors[pixels]
+
+
+def _png(pixels: Any) -> str:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,1 @@
+"""A mask becomes regions: polygons, metres on the ground, filters, edits, agreement with another mask."""

@@ -1,0 +1,74 @@
+"""What is known of a scene before a pixel is read: its bands, where each lies, and what the maker said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from spex_nb.scene.rasters import Grid, RasterFile, probe
+
+
+@dataclass(frozen=True)
+class BandSource:
+    """One band before it is read: either in a file or in an array [H, W]."""
+
+    label: str
+    """What the file or layout calls it: "red", "B04", or "" where nothing is said."""
+    dtype: str
+    grid: Grid
+    nodata: float | None = None
+    scale: float | None = None
+    offset: float | None = None
+    radiometry_reason: str = ""
+    file: RasterFile | None = None
+    index: int = 1
+    array: Any = None
+
+    @property
+    def color(self) -> str:
+        """What the file's colour interpretation says: red, green, blue, alpha, undefined and so on."""
+        return self.file.colors[self.index - 1] if self.file else "undefined"
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A quality layer: the file, and how its numbers are coded (qa_pixel, scl, fmask)."""
+
+    path: str
+    coding: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A scene before it is read."""
+
+    location: str
+    layout: str
+    bands: tuple[BandSource, ...]
+    sensor: str | None = None
+    sensor_reason: str = ""
+    quality: Quality | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def bands_of_file(location: str) -> tuple[BandSource, ...]:
+    """Return the bands of a raster file in file order, with the file's own scale, offset and nodata."""
+    file = probe(location)
+    return tuple(_band_of(file, index) for index in range(1, file.count + 1))
+
+
+def _band_of(file: RasterFile, index: int) -> BandSource:
+    i = index - 1
+    scale, offset = file.scales[i], file.offsets[i]
+    stated = (scale, offset) != (1.0, 0.0)
+    return BandSource(
+        label=file.descriptions[i],
+        dtype=file.dtypes[i],
+        grid=file.grid,
+        nodata=file.nodata[i],
+        scale=scale if stated else None,
+        offset=offset if stated else None,
+        radiometry_reason="scale and offset stated in the file" if stated else "",
+        file=file,
+        index=index,
+    )

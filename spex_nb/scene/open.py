@@ -1,0 +1,327 @@
+"""Any raster as a Scene: float32 reflectance bands by common name, ``valid``, CRS and the reason for each decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import reduce
+from operator import and_
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import rioxarray  # noqa: F401  (registers .rio)
+import xarray as xr
+from dask import threaded
+
+import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
+from spex_nb.errors import EmptySceneError, GridError, RadiometryError, UnknownLayoutError
+from spex_nb.scene import arrays, products, validity
+from spex_nb.scene.band_names import Bands, Recognised, recognise
+from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
+from spex_nb.scene.pixels import BandGroup, PixelMask, remember_reading, sample_of, stack_of
+from spex_nb.scene.radiometry import Radiometry, guess_scale, judge, settle
+from spex_nb.scene.rasters import Grid, Reading, chunk_shape, lazy_bands, read_window
+from spex_nb.scene.sensors import COMMON_BANDS, Sensor
+
+Scene = xr.Dataset
+"""A Dataset of float32 bands [H, W] named by STAC common name, with bool ``valid``; see ``open_scene``."""
+
+EAGER_BYTES = 64 * 2**20
+"""Scenes up to this size, as float32, are read at once when chunks are "auto"."""
+
+Chunks = Literal["auto"] | int | tuple[int, int] | None
+Numbers = float | Mapping[str, float] | None
+
+
+def open_scene(
+    source: Any,
+    sensor: str | Mapping[str, Any] | Path | Sensor | None = None,
+    bands: Bands = None,
+    scale: Numbers = None,
+    offset: Numbers = None,
+    nodata: float | None = None,
+    chunks: Chunks = "auto",
+    clouds: bool | str | Path = False,
+) -> Scene:
+    """Open any multispectral raster as reflectance.
+
+    Args:
+        source: A GeoTIFF, COG, VRT or other raster; a list of single-band files; a Sentinel-2 SAFE or Landsat
+            Collection 2 folder; NetCDF or Zarr; a NumPy array [C, H, W], DataArray or Dataset; a STAC item (JSON
+            file, dict or ``pystac.Item``). URLs that GDAL can read work when given.
+        sensor: Sensor id (see ``list_sensors``), a table of your own as dict or JSON file, or None to recognise it.
+        bands: {name: number in the file, from 1}; or names, which choose among bands that the file names, and
+            otherwise name all bands of the file in their order.
+        scale: Reflectance per raw number, for all bands or by name; decides over file and sensor.
+        offset: Added after scaling, in reflectance.
+        nodata: Raw number that means no data, instead of what the file says.
+        chunks: "auto" (lazy above 64 MB), None (read now), or the side of lazy dask chunks in pixels.
+        clouds: True takes clouds and their shadows out of ``valid`` by the product's quality layer; a path names
+            the layer (QA_PIXEL, SCL or Fmask in its name). Bands keep their values there.
+
+    Returns:
+        A Scene: one float32 variable a band, dims (y, x), NaN where it has no data; bool ``valid``; CRS and transform
+        through ``.rio``; ``attrs`` say sensor, radiometry, scale and the reason for each.
+
+    Raises:
+        SourceNotFoundError, UnreadableSourceError, UnknownLayoutError: If the source cannot be read.
+        SensorError, BandError: If bands cannot be named, or contradict the sensor.
+        DataTypeError, GridError, RadiometryError: If pixels, grids or arguments make no sense.
+        EmptySceneError: If no pixel is valid.
+
+    Warns:
+        RadiometryWarning: If the values are implausible as reflectance, or their scale is a guess.
+    """
+    found = _locate(source)
+    known = recognise(found, sensor, bands)
+    settings = {name: settle(name, band, known.sensor, scale, offset) for name, band in known.bands.items()}
+    grid = _common_grid(known.bands)
+    numbers = {name: _nodata_of(band, known.sensor, nodata) for name, band in known.bands.items()}
+    if any(setting.is_guess for setting in settings.values()):
+        unsigned = all(np.dtype(band.dtype).kind == "u" for band in known.bands.values())
+        sample = sample_of(_groups(known, settings, grid, numbers), grid)
+        settings = guess_scale(settings, sample, unsigned=unsigned)
+    groups = _groups(known, settings, grid, numbers)
+    masks = _masks(known, found.quality, clouds, grid)
+    scene = _assemble(groups, masks, grid, _chunks_for(chunks, known.bands, grid))
+    doubt = judge(sample_of(groups, grid), scale is not None)
+    if doubt and scale is None:
+        settings = {name: replace(s, relative=True, reason=f"{s.reason}; {doubt}") for name, s in settings.items()}
+    _require_valid(scene, found)
+    return _describe(scene, found, known, settings, _masking(clouds, masks))
+
+
+def _groups(
+    known: Recognised, settings: Mapping[str, Radiometry], grid: Grid, nodata: Mapping[str, float | None]
+) -> list[BandGroup]:
+    """Return the bands by file, with all that reading them needs."""
+    return [BandGroup.of(names, known.bands, settings, grid, nodata) for names in _together(known.bands)]
+
+
+def _locate(source: Any) -> Source:
+    if isinstance(source, np.ndarray):
+        return arrays.from_numpy(source)
+    if isinstance(source, xr.Dataset | xr.DataArray):
+        return arrays.from_xarray(source)
+    if isinstance(source, Mapping) or hasattr(source, "assets"):
+        return products.from_stac(source if isinstance(source, Mapping) else source.to_dict(transform_hrefs=False))
+    if arrays.is_dataset_path(source):
+        return arrays.from_dataset_path(source)
+    if isinstance(source, str | Path):
+        return products.locate(source)
+    if isinstance(source, Sequence):
+        return products.from_files(source)
+    raise UnknownLayoutError(
+        "The source is nothing that can be opened",
+        found=type(source).__name__,
+        expected="a path, a list of paths, an array, a Dataset or a STAC item",
+        fix="Pass the path of the scene.",
+    )
+
+
+def _nodata_of(band: BandSource, sensor: Sensor | None, given: float | None) -> float | None:
+    """Return the number that means no data: argument, file, else the sensor's for products in unsigned integers."""
+    if given is not None or band.nodata is not None:
+        return band.nodata if given is None else given
+    unsigned = np.dtype(band.dtype).kind == "u"
+    return sensor.nodata if sensor is not None and unsigned else None
+
+
+def _common_grid(bands: Mapping[str, BandSource]) -> Grid:
+    """Return the finest grid, onto which all other bands are brought."""
+    grid = min((band.grid for band in bands.values()), key=lambda g: g.pixel_area)
+    for name, band in bands.items():
+        if not band.grid.matches(grid):
+            _require_same_ground(name, band.grid, grid)
+    return grid
+
+
+def _require_same_ground(name: str, other: Grid, grid: Grid) -> None:
+    if other.crs != grid.crs or grid.crs is None:
+        problem, fix = "The bands have different CRS", "Reproject them first, for example with `rio warp`."
+        if other.crs == grid.crs:
+            problem, fix = "The bands have different grids and no CRS", "Resample them to one size first."
+        raise GridError(
+            problem, found=f"{name}: {_grid_text(other)}", expected=f"{_grid_text(grid)} as the finest band", fix=fix
+        )
+    apart = np.subtract(_corners(other), _corners(grid))
+    if np.abs(apart).max() > max(other.pixel_area, grid.pixel_area) ** 0.5:
+        raise GridError(
+            "The bands cover different ground",
+            found=f"{name}: {_grid_text(other)}",
+            expected=f"{_grid_text(grid)}, to a pixel",
+            fix="Cut them to the same bounds first, for example with `rio clip --like`.",
+        )
+
+
+def _corners(grid: Grid) -> tuple[Any, Any]:
+    return grid.transform @ (0, 0), grid.transform @ (grid.width, grid.height)
+
+
+def _grid_text(grid: Grid) -> str:
+    crs = grid.crs.to_string() if grid.crs else None
+    return f"{grid.height} x {grid.width} px, origin ({grid.transform.c:g}, {grid.transform.f:g}), CRS {crs}"
+
+
+def _together(bands: Mapping[str, BandSource]) -> list[list[str]]:
+    """Group bands that one read serves: those of a file that interleaves its bands by pixel."""
+    groups: dict[object, list[str]] = {}
+    for name, band in bands.items():
+        alone = band.file is None or not band.file.interleaved
+        groups.setdefault(name if alone else band.file.path, []).append(name)  # type: ignore[union-attr]
+    return list(groups.values())
+
+
+def _masks(known: Recognised, quality: Quality | None, clouds: bool | str | Path, grid: Grid) -> list[Any]:
+    """Return what beside the bands themselves says where data are: alpha, the file's mask, the quality layer."""
+    masks: list[Any] = []
+    if known.alpha is not None and known.alpha.file is not None:
+        masks.append(PixelMask(Reading(known.alpha.file.path, (known.alpha.index,)), "alpha"))
+    files = {band.file.path: band.file for band in known.bands.values() if band.file is not None}
+    masked = [file for file in files.values() if file.has_mask and known.alpha is None]
+    masks += [PixelMask(Reading(f.path, (1,), None if f.grid.matches(grid) else grid), "mask") for f in masked]
+    if clouds is not False:
+        layer = quality if clouds is True else Quality(str(clouds), validity.coding_of(str(clouds)))
+        masks.append(_clear_sky(layer, grid))
+    return masks
+
+
+def _clear_sky(layer: Quality | None, grid: Grid) -> validity.ClearSky:
+    if layer is None:
+        raise RadiometryError(
+            "The scene has no quality layer",
+            found="clouds=True on a source without QA_PIXEL, SCL or Fmask",
+            expected="a Landsat or Sentinel-2 level 2 folder, or the path of the layer",
+            fix="Pass clouds='path/to/…_QA_PIXEL.TIF'.",
+        )
+    own = bands_of_file(layer.path)[0].grid
+    return validity.ClearSky(
+        Reading(layer.path, (1,), None if own.matches(grid) else grid, categories=True), layer.coding
+    )
+
+
+def _chunks_for(chunks: Chunks, bands: Mapping[str, BandSource], grid: Grid) -> tuple[int, int] | None:
+    """Return the size of lazy chunks, or None where the scene is read now."""
+    already_lazy = any(getattr(band.array, "chunks", None) for band in bands.values())
+    first = next(iter(bands.values()))
+    block = first.file.block_shape if first.file is not None else (1, 1)
+    if chunks == "auto":
+        small = 4 * len(bands) * grid.height * grid.width <= EAGER_BYTES
+        in_memory = first.file is None and not already_lazy
+        return None if (small or in_memory) and not already_lazy else chunk_shape(grid, block)
+    if isinstance(chunks, int | tuple):
+        return chunk_shape(grid, block, chunks)
+    return None
+
+
+def _assemble(groups: Sequence[BandGroup], masks: Sequence[Any], grid: Grid, chunks: tuple[int, int] | None) -> Scene:
+    size = (grid.height, grid.width)
+    planes: dict[str, Any] = {}
+    for group in groups:
+        stack = stack_of(group, size, chunks)
+        planes |= {name: stack[i] for i, name in enumerate(group.names)}
+        if isinstance(group.reading, Reading):
+            for i, name in enumerate(group.names):
+                remember_reading(planes[name], (group, i))
+    valid = reduce(and_, [np.isfinite(plane) for plane in planes.values()])
+    for mask in masks:
+        clear = read_window(mask, *size) if chunks is None else lazy_bands(mask, 1, bool, size, chunks)
+        valid = valid & clear[0]
+    remember_reading(valid, tuple(masks))
+    variables = {name: (("y", "x"), plane) for name, plane in planes.items()}
+    return on_grid(xr.Dataset(variables | {"valid": (("y", "x"), valid)}), grid)
+
+
+Layers = TypeVar("Layers", xr.Dataset, xr.DataArray)
+
+
+def on_grid(data: Layers, grid: Grid) -> Layers:
+    """Return layers [H, W] with the coordinates, transform and CRS of their grid."""
+    placed: Layers = data.assign_coords(_coordinates(grid)).rio.write_transform(grid.transform)
+    return placed if grid.crs is None else placed.rio.write_crs(grid.crs)
+
+
+def _coordinates(grid: Grid) -> dict[str, Any]:
+    """Return x and y of pixel centres; a rotated grid has none, and pixels without georeference are counted."""
+    if grid.transform.b or grid.transform.d:
+        return {}
+    x = grid.transform.c + grid.transform.a * (np.arange(grid.width) + 0.5)
+    y = grid.transform.f + grid.transform.e * (np.arange(grid.height) + 0.5)
+    return {"x": ("x", x), "y": ("y", y)}
+
+
+def _require_valid(scene: Scene, source: Source) -> None:
+    """Raise unless a pixel is valid; a lazy scene is read, by this process itself, until the first one is found.
+
+    The scheduler is given as a function: by its name dask would load all of distributed to find it.
+    """
+    valid = scene["valid"].data
+    blocks = (
+        (valid.blocks[i, j].compute(scheduler=threaded.get) for i, j in np.ndindex(*valid.numblocks))
+        if hasattr(valid, "blocks")
+        else (valid,)
+    )
+    if not any(bool(np.any(block)) for block in blocks):
+        raise EmptySceneError(
+            "The scene has no valid pixel",
+            found=f"{source.location}: {scene.sizes['y']} x {scene.sizes['x']} px, all without data in some band",
+            expected="at least one pixel with data in every band",
+            fix="Check nodata=, leave out empty bands with bands=, or open clouds=False.",
+        )
+
+
+def _masking(clouds: bool | str | Path, masks: Sequence[Any]) -> str:
+    said = "data in every band"
+    kinds = [mask.kind for mask in masks if isinstance(mask, PixelMask)]
+    if kinds:
+        said += f", {' and '.join(sorted(set(kinds)))} of the file"
+    return said if clouds is False else f"{said}, no cloud or cloud shadow in the {masks[-1].coding} layer"
+
+
+def _describe(
+    scene: Scene, source: Source, known: Recognised, settings: Mapping[str, Radiometry], valid_reason: str
+) -> Scene:
+    relative = any(setting.relative for setting in settings.values())
+    radiometry = "relative reflectance" if relative else "reflectance"
+    for name, band in known.bands.items():
+        scene[name].attrs |= _band_attributes(name, band, known.sensor, radiometry) | {
+            "scale": settings[name].scale,
+            "offset": settings[name].offset,
+        }
+    scene["valid"].attrs["long_name"] = "True where there is data"
+    first = next(iter(settings.values()))
+    scene.attrs = {
+        "sensor": known.sensor.id if known.sensor else "unknown",
+        "sensor_reason": known.sensor_reason,
+        "bands_reason": known.bands_reason,
+        "radiometry": radiometry,
+        "radiometry_reason": first.reason,
+        "scale": first.scale,
+        "offset": first.offset,
+        "valid_reason": valid_reason,
+        "source": source.location,
+        "layout": source.layout,
+    }
+    return scene
+
+
+def _band_attributes(name: str, band: BandSource, sensor: Sensor | None, radiometry: str) -> dict[str, Any]:
+    attributes: dict[str, Any] = {"long_name": f"{name} {radiometry}", "units": "1", "radiometry": radiometry}
+    if sensor is not None and name in sensor.names:
+        known = sensor.band(name)
+        return attributes | {"source_band": known.id, "wavelength_um": known.wavelength_um, "width_um": known.width_um}
+    wavelength, width = COMMON_BANDS[name]
+    return attributes | {"source_band": band.label or name, "wavelength_um": wavelength, "width_um": width}
+
+
+def require_inside(scene: xr.Dataset, label: str, x: int, y: int) -> None:
+    """Raise a GridError if a labelled pixel position (x, y) lies outside of a scene."""
+    height, width = scene.spex.shape
+    if not (0 <= x < width and 0 <= y < height):
+        raise GridError(
+            f"The point {label!r} lies outside the scene",
+            found=f"x {x}, y {y}",
+            expected=f"x in 0..{width - 1}, y in 0..{height - 1}",
+            fix="Points are pixel positions (x, y), from the top left.",
+        )

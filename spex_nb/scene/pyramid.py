@@ -1,0 +1,181 @@
+"""Layers on one pixel grid, read at any scale: a window of them at every step-th pixel.
+
+From a file that has overviews a thinned window is read directly. What is slow to see from far away (a file without
+overviews, an array that dask computes) is thinned once as a whole, and kept.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from affine import Affine
+from rasterio.windows import Window as FileWindow
+
+import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
+from spex_nb.errors import BandError, nearest
+from spex_nb.scene.open import on_grid, open_scene
+from spex_nb.scene.pixels import reading_of, remember_reading
+from spex_nb.scene.rasters import Grid, Reading, chunk_shape, lazy_bands, probe
+
+Window = tuple[int, int, int, int]
+"""(row, column, height, width), in pixels."""
+KEPT_PX = 2048
+"""Longest side of what is kept of layers that are slow to see from far away."""
+FILE_CHUNKS_PX = 1024
+
+
+class Pyramid:
+    """A scene, a mask or other layers [H, W], to be read at any scale; safe to be read by several threads.
+
+    Args:
+        source: A path; a Dataset of layers; or one layer as a DataArray.
+        **options: Where the source is the path of a scene, what else `open_scene` is to be told.
+
+    Raises:
+        SpexError: As `open_scene`.
+    """
+
+    def __init__(self, source: Any, **options: Any) -> None:
+        if isinstance(source, xr.DataArray):
+            source = source.to_dataset(name=source.name or "layer")
+        self.layers: xr.Dataset = source if isinstance(source, xr.Dataset) else open_scene(source, **options)
+        """As they were opened, on all pixels."""
+        self.names: tuple[str, ...] = tuple(str(n) for n, v in self.layers.data_vars.items() if v.dims == ("y", "x"))
+        self.grid = Grid(*self._shape, self.layers.rio.transform(), self.layers.rio.crs)
+        self._kept: dict[str, Any] = {}
+        self._keeping = threading.Lock()
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.layers.sizes["y"], self.layers.sizes["x"]
+
+    @property
+    def whole(self) -> Window:
+        """The window of all pixels."""
+        return 0, 0, *self._shape
+
+    def step_for(self, longest_px: int) -> int:
+        """Return the power of two that thins the longest side to this many pixels at most."""
+        return 1 << max(0, (-(-max(self._shape) // longest_px) - 1).bit_length())
+
+    def read(self, names: Sequence[str], window: Window, step: int = 1) -> xr.Dataset:
+        """Return a window of some layers, thinned.
+
+        Args:
+            names: Of the layers. ``valid``, where there is one, comes along.
+            window: Inside the grid; it begins at a multiple of ``step``.
+            step: A power of two: every step-th row and column is read.
+
+        Returns:
+            The layers [ceil(height / step), ceil(width / step)], in memory, with their transform and CRS; ``valid``
+            says where these have data.
+
+        Raises:
+            BandError: If there is no such layer.
+            UnreadableSourceError: If a file is damaged.
+        """
+        self._require(names)
+        shown = [name for name in dict.fromkeys(names) if name != "valid"]
+        planes = self._planes(shown, window, step)
+        variables = {name: (("y", "x"), planes[name], self.layers[name].attrs) for name in shown}
+        if "valid" in self.names:
+            variables["valid"] = (("y", "x"), self._valid(planes, window, step), {})
+        row, col, height, width = window
+        transform = self.grid.transform @ Affine.translation(col, row) @ Affine.scale(step)
+        grid = Grid(-(-height // step), -(-width // step), transform, self.grid.crs)
+        return on_grid(xr.Dataset(variables, attrs=self.layers.attrs), grid)
+
+    def _require(self, names: Sequence[str]) -> None:
+        missing = [name for name in names if name not in self.names]
+        if missing:
+            raise BandError(
+                "The scene has no such layer", found=", ".join(missing), expected=", ".join(self.names),
+                fix=nearest(missing[0], self.names) or "Choose among them.",
+            )  # fmt: skip
+
+    def _planes(self, names: Sequence[str], window: Window, step: int) -> dict[str, Any]:
+        """Return each layer; what is slow to see from far away comes from what is kept."""
+        far = [name for name in names if step >= self._kept_step and self._is_slow(name)]
+        near = [name for name in names if name not in far]
+        return self._read(near, window, step) | self._from_kept(far, window, step)
+
+    def _read(self, names: Sequence[str], window: Window, step: int) -> dict[str, Any]:
+        """Return each layer from where it lies, those of one file by one read."""
+        planes: dict[str, Any] = {}
+        together: dict[int, list[tuple[str, Any, int]]] = defaultdict(list)
+        for name in names:
+            reading = self._reading(name)
+            if reading is None:
+                planes[name] = _computed(self.layers[name].data, window, step)
+            else:
+                together[id(reading[0])].append((name, *reading))
+        for members in together.values():
+            own, (group, *_), numbers = zip(*members, strict=True)
+            planes |= dict(zip(own, group.thinned(numbers, step)(_file_window(window)), strict=True))
+        return planes
+
+    def _valid(self, planes: dict[str, Any], window: Window, step: int) -> Any:
+        """Return where the planes have data, and the masks of the file or the scene's own ``valid`` say so too."""
+        shape = (-(-window[2] // step), -(-window[3] // step))
+        finite = [np.isfinite(plane) for plane in planes.values() if plane.dtype.kind == "f"]
+        masks = reading_of(self.layers["valid"].data)
+        if masks is None:
+            said = [self._planes(["valid"], window, step)["valid"].astype(bool)]
+        else:
+            said = [replace(mask, reading=replace(mask.reading, step=step))(_file_window(window))[0] for mask in masks]
+        return np.logical_and.reduce([np.ones(shape, bool), *finite, *said])
+
+    def _reading(self, name: str) -> Any:
+        """Return what reads a layer from its file, and the layer's number in it; None for other layers."""
+        return None if name == "valid" else reading_of(self.layers[name].data)
+
+    @property
+    def _kept_step(self) -> int:
+        return max(2, self.step_for(KEPT_PX))
+
+    def _is_slow(self, name: str) -> bool:
+        if name in self._kept:
+            return True
+        reading = self._reading(name)
+        return hasattr(self.layers[name].data, "dask") if reading is None else not reading[0].has_overviews
+
+    def _from_kept(self, names: Sequence[str], window: Window, step: int) -> dict[str, Any]:
+        with self._keeping:
+            missing = [name for name in names if name not in self._kept]
+            self._kept |= self._read(missing, self.whole, self._kept_step)
+        row, col, height, width = (-(-value // self._kept_step) for value in window)
+        thinner = step // self._kept_step
+        return {name: _computed(self._kept[name], (row, col, height, width), thinner) for name in names}
+
+
+def raster_layer(path: str | Path, name: str = "layer") -> xr.DataArray:
+    """Return the first band of a file as it is, lazily: a mask, or a probability.
+
+    Raises:
+        SpexError: As `probe`.
+    """
+    file = probe(path)
+    reading = Reading(file.path, (1,), categories=True)
+    size = (file.grid.height, file.grid.width)
+    chunks = chunk_shape(file.grid, file.block_shape, FILE_CHUNKS_PX)
+    pixels = lazy_bands(reading, 1, file.dtypes[0], size, chunks)[0]
+    remember_reading(pixels, (reading, 0))
+    return on_grid(xr.DataArray(pixels, dims=("y", "x"), name=name), file.grid)
+
+
+def _computed(array: Any, window: Window, step: int) -> Any:
+    row, col, height, width = window
+    part = array[row : row + height : step, col : col + width : step]
+    return part.compute(scheduler="threads") if hasattr(part, "dask") else np.asarray(part)
+
+
+def _file_window(window: Window) -> FileWindow:
+    row, col, height, width = window
+    return FileWindow(col, row, width, height)

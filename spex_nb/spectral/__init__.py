@@ -1,0 +1,1 @@
+"""Spectral indices: catalogue, formulas, thresholds, and the priors that are made of them."""

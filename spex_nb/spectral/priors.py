@@ -1,0 +1,311 @@
+"""From a target to a first mask: one index, one threshold, chosen by measurement from the bands at hand.
+
+It knows no instruction and no model. How the rules were found stands in docs/priors.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import xarray as xr
+
+from spex_nb.errors import MissingBandError, TargetError, nearest
+from spex_nb.scene.accessor import RELATIVE_NOTE
+from spex_nb.spectral.catalogue import index_info
+from spex_nb.spectral.indices import compute_indices
+from spex_nb.spectral.thresholds import threshold_index
+from spex_nb.types import Prior, Side
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Radiometry = Literal["any", "reflectance", "surface reflectance", "relative"]
+TOP_OF_ATMOSPHERE_SENSORS = ("sentinel2_l1c",)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A second condition: an index or band that must lie on one side of a bound."""
+
+    name: str
+    bound: float
+    side: Side
+
+    def __str__(self) -> str:
+        return f"{self.name} {'>' if self.side == 'above' else '<'} {self.bound:g}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one index shows one target.
+
+    Attributes:
+        index: Name in the catalogue.
+        threshold: Where to cut it, in units of the index.
+        side: Which side belongs to the target.
+        why: What was measured, and what to beware of.
+        guards: Further conditions, all of which a pixel must meet.
+        radiometry: What pixel values the threshold holds for.
+    """
+
+    index: str
+    threshold: float
+    side: Side
+    why: str
+    guards: tuple[Guard, ...] = ()
+    radiometry: Radiometry = "any"
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands that index and guards need, by STAC common name."""
+        names = [*index_info(self.index).bands]
+        for guard in self.guards:
+            names += [guard.name] if guard.name.islower() else index_info(guard.name).bands
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def guard(self) -> str:
+        """The guards in words, joined by ``and``; empty without any."""
+        return " and ".join(map(str, self.guards))
+
+    def __str__(self) -> str:
+        cut = str(Guard(self.index, self.threshold, self.side))
+        return f"{cut} and {self.guard}" if self.guards else cut
+
+
+DRY = Guard("NDWI", -0.1, "below")
+SPARSE = Guard("NDVI", 0.5, "below")
+DARK = Guard("CSISWIR", 0.12, "below")
+
+BUILT_UP = (
+    Rule("IKAW", 0.24, "below", "IoU 0.17 against a 30 m map, where NDBI > 0 reaches 0.02 because dry fields look "
+         "alike: a hint, not a map; haze makes it call everything built-up", (DRY, SPARSE), "surface reflectance"),
+    Rule("NGRDI", -0.08, "above", "IoU 0.11 against a 30 m map: a weak hint",
+         (DRY, Guard("NDVI", 0.4, "below")), "reflectance"),
+    Rule("NDBI", 0.0, "above", "the literature's threshold; IoU 0.02 against a 30 m map: dry fields pass it",
+         radiometry="reflectance"),
+    Rule("BCC", 0.248, "above", "IoU 0.10 against a 30 m map: without near infrared, water passes too",
+         radiometry="surface reflectance"),
+    Rule("VrNIRBI", 0.25, "above", "finds a third of the sealed ground of one flight; gains differ from flight to "
+         "flight", (Guard("NDWI", 0.4, "below"),), "relative"),
+    Rule("GLI", 0.01, "below", "finds half of the sealed ground of one flight and a great deal more: whatever is not "
+         "green, bare soil and water too"),
+)  # fmt: skip
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "water": (
+        Rule("MuWIR", 0.5, "above", "IoU 0.91 on half of the places, 3 % of cloud shadow called water", (DARK,),
+             "reflectance"),
+        Rule("NDWI", -0.05, "above", "IoU 0.87 on half of the places, 4 % of cloud shadow called water",
+             (Guard("nir", 0.2, "below"),), "reflectance"),
+        Rule("MNDWI", 0.1, "above", "IoU 0.82 on half of the places, 5 % of cloud shadow called water, 9 % "
+             "at 0", radiometry="reflectance"),
+        Rule("NDWI", 0.3, "above", "1-2 % of dry aerial tiles called water, where 0 calls 60 % water; what it misses "
+             "is not measured", radiometry="relative"),
+        Rule("IKAW", -0.1, "below", "a guess that blue outweighs red over clear water: turbid water is missed, shadow "
+             "is taken; a near infrared band would help"),
+    ),
+    "vegetation": (
+        Rule("EVI2", 0.08, "above", "IoU 0.84 on half of the places; the map behind it counts bare cropland as "
+             "vegetation, so sparse cover passes: 0.15 keeps the denser canopy", radiometry="reflectance"),
+        Rule("GNDVI", 0.25, "above", "IoU 0.86 on half of the places; sparse cover passes", radiometry="reflectance"),
+        Rule("GLI", 0.02, "above", "finds 87 % of the vegetation of one flight and 95 % of the tree tops of another; "
+             "NDVI of uncalibrated bands has no threshold that serves both", radiometry="relative"),
+        Rule("GLI", 0.0, "above", "IoU 0.58 on half of the places, less than calling everything vegetation: a near "
+             "infrared band would help"),
+    ),
+    "building": BUILT_UP,
+    "built_up": BUILT_UP,
+    "bare_soil": (
+        Rule("NDVI", 0.11, "below", "IoU 0.32 on half of the places, cropland left out of the count; desert with some "
+             "shrubs is missed", (DRY,), "reflectance"),
+        Rule("BITM", 0.19, "above", "IoU 0.15 on half of the places, cropland left out of the count: bright ground, "
+             "cloud and snow too", radiometry="reflectance"),
+        Rule("GLI", 0.01, "below", "not measured: whatever is not green, sealed ground and water too"),
+    ),
+    "snow": (
+        Rule("NDSI", 0.4, "above", "the literature's threshold and guard (Hall et al. 1995, "
+             "https://doi.org/10.1016/0034-4257(95)00137-P), not measured here: no labelled snow",
+             (Guard("nir", 0.11, "above"),), "reflectance"),
+        Rule("NDSI", 0.4, "above", "the literature's threshold for reflectance, without its near infrared guard: water "
+             "may pass; not measured here"),
+        Rule("BITM", 0.5, "above", "not measured: bright in all visible bands; cloud, salt and white roofs pass, a "
+             "swir16 band would help", radiometry="reflectance"),
+    ),
+    "burn": (
+        Rule("NBR", -0.2, "below", "not measured on burnt ground: no labels; 1 % of unburnt land falls below it, 6 % "
+             "below -0.1. A scene from before the fire says more",
+             (Guard("NDWI", 0.0, "below"),), "reflectance"),
+        Rule("MIRBI", 2.0, "above", "not measured on burnt ground: no labels; 1 % of unburnt land lies above it",
+             radiometry="reflectance"),
+        Rule("BAI", 200.0, "above", "not measured on burnt ground: no labels; 4 % of unburnt land, shadow above all, "
+             "lies above it", (Guard("NDWI", 0.0, "below"),), "reflectance"),
+    ),
+}  # fmt: skip
+"""The rules of each target, best first; the first whose bands and radiometry fit is taken."""
+
+NO_INDEX = {"road": "a road is told by its shape: its surface has the spectrum of roofs, yards and gravel"}
+
+
+def spectral_prior(scene: xr.Dataset, target: str, threshold: float | None = None) -> Prior:
+    """Make the first mask of a target: the best measured index that the scene's bands allow, cut where measured.
+
+    Thresholds are fixed. A threshold estimated from the scene itself, such as Otsu's, finds the target in every
+    scene, also where there is none; here a scene without the target gives an ordinary mask that is all False.
+
+    Args:
+        scene: Any Dataset of named bands [H, W], reflectance or DN; lazy or not.
+        target: ``water``, ``vegetation``, ``building``, ``built_up``, ``bare_soil``, ``snow`` or ``burn``.
+        threshold: Where to cut the index instead of where measured; the guards stay.
+
+    Returns:
+        Mask bool [H, W] and index float32 [H, W], lazy if the scene is lazy, with the threshold and the reason.
+
+    Raises:
+        TargetError: If the target is unknown, has no index (``road``), or has none for uncalibrated values.
+        MissingBandError: If no index of the target can be computed from the bands; says which would help.
+    """
+    _require_target(target)
+    rejected: list[str] = []
+    for rule in RULES[target]:
+        obstacle = _obstacle(rule, scene)
+        if not obstacle:
+            own = rule if threshold is None else replace(rule, threshold=threshold, why="a threshold set by hand")
+            return _apply(own, scene, target, rejected)
+        rejected.append(f"{rule.index} {obstacle}")
+    raise _no_rule(scene, target, rejected)
+
+
+def prior_of(scene: xr.Dataset, target: str) -> Prior | None:
+    """Return the spectral prior of a target; None where no index shows it in these bands."""
+    try:
+        return spectral_prior(scene, target)
+    except (TargetError, MissingBandError):
+        return None
+
+
+def prior_mask(scene: xr.Dataset, target: str) -> Any:
+    """Return the mask of a target's spectral prior, bool [H, W]; None if no index shows it in these bands."""
+    prior = prior_of(scene, target)
+    return None if prior is None else prior.mask.to_numpy()
+
+
+def prior_table() -> pd.DataFrame:
+    """Return every rule, best first within its target: one row each, with bands, radiometry, reference and why."""
+    import pandas as pd
+
+    rows = [
+        {
+            "target": target,
+            "index": rule.index,
+            "threshold": rule.threshold,
+            "side": rule.side,
+            "guard": rule.guard,
+            "bands": ", ".join(rule.bands),
+            "values": rule.radiometry,
+            "reference": index_info(rule.index).reference,
+            "why": rule.why,
+        }
+        for target, rules in RULES.items()
+        for rule in rules
+    ]
+    return pd.DataFrame(rows)
+
+
+def _obstacle(rule: Rule, scene: xr.Dataset) -> str:
+    """Say why a rule does not fit a scene; an empty string if it does."""
+    missing = [band for band in rule.bands if band not in scene.spex.bands]
+    if missing:
+        return f"needs {', '.join(missing)}"
+    if rule.radiometry != "any" and (rule.radiometry == "relative") != _is_uncalibrated(scene):
+        return f"has its threshold for {rule.radiometry} values"
+    if rule.radiometry == "surface reflectance" and scene.attrs.get("sensor") in TOP_OF_ATMOSPHERE_SENSORS:
+        return "needs surface reflectance"
+    return ""
+
+
+def _is_uncalibrated(scene: xr.Dataset) -> bool:
+    """Whether the values are digital numbers: said by the scene, or seen by their integer type."""
+    return scene.spex.is_relative or any(scene[band].dtype.kind in "iu" for band in scene.spex.bands)
+
+
+def _apply(rule: Rule, scene: xr.Dataset, target: str, rejected: list[str]) -> Prior:
+    """Cut the rule's index and hold the guards against it."""
+    named = [rule.index, *(guard.name for guard in rule.guards if guard.name not in scene.spex.bands)]
+    indices = compute_indices(scene, named)
+    index = indices[rule.index]
+    mask = threshold_index(index, "fixed", rule.threshold, rule.side)
+    for guard in rule.guards:
+        values = (scene if guard.name in scene.spex.bands else indices)[guard.name]
+        mask = mask.copy(data=mask.data & threshold_index(values.data, "fixed", guard.bound, guard.side))
+    mask = mask.rename(target).assign_attrs(
+        target=target, index=rule.index, threshold=rule.threshold, side=rule.side, guard=rule.guard
+    )
+    return Prior(
+        target=target,
+        mask=mask,
+        index=index,
+        index_name=rule.index,
+        threshold=rule.threshold,
+        side=rule.side,
+        reason=_reason(rule, scene, target, rejected),
+        reference=index_info(rule.index).reference,
+        guard=rule.guard,
+    )
+
+
+def _reason(rule: Rule, scene: xr.Dataset, target: str, rejected: list[str]) -> str:
+    """Tell in sentences what was taken, what it fell back from, and what to beware of."""
+    sentences = [f"{target} is where {rule}: {rule.why}."]
+    if rejected:
+        sentences.append(f"A fallback: {'; '.join(dict.fromkeys(rejected))}.")
+    if target == "building":
+        sentences.append("No index tells buildings from other sealed ground.")
+    if _is_uncalibrated(scene):
+        sentences.append(RELATIVE_NOTE)
+    return " ".join(sentences)
+
+
+def _require_target(target: str) -> None:
+    """Refuse a target that has no rules."""
+    if target in NO_INDEX:
+        raise TargetError(
+            f"No spectral index shows the target {target!r}",
+            found=NO_INDEX[target],
+            expected=f"one of {', '.join(RULES)}",
+            fix="Use a model for it, or 'built_up' for all sealed ground.",
+        )
+    if target not in RULES:
+        raise TargetError(
+            "Unknown target",
+            found=repr(target),
+            expected=f"one of {', '.join(RULES)}",
+            fix=nearest(str(target), [*RULES, *NO_INDEX]) or "Name one of these.",
+        )
+
+
+def _no_rule(scene: xr.Dataset, target: str, rejected: list[str]) -> TargetError | MissingBandError:
+    """Return the error of a scene that no rule fits: for want of calibration, or of bands."""
+    computable = [rule for rule in RULES[target] if set(rule.bands) <= set(scene.spex.bands)]
+    found = f"bands {', '.join(scene.spex.bands)}; {'; '.join(dict.fromkeys(rejected))}"
+    if computable:
+        return TargetError(
+            f"No index shows the target {target!r} in values that are not calibrated to reflectance",
+            found=found,
+            expected="reflectance" if _is_uncalibrated(scene) else "relative values",
+            fix="Open the scene with scale= and offset=, which turn its digital numbers into reflectance.",
+        )
+    return MissingBandError(
+        f"No index of the target {target!r} can be computed",
+        found=found,
+        expected=" or ".join(f"{rule.index} ({', '.join(rule.bands)})" for rule in RULES[target]),
+        fix=f"Open a scene that also has {_helpful_bands(scene, target)}.",
+    )
+
+
+def _helpful_bands(scene: xr.Dataset, target: str) -> str:
+    """Return the shortest list of bands that would make a rule possible."""
+    wanted = [[b for b in rule.bands if b not in scene.spex.bands] for rule in RULES[target]]
+    shortest: list[str] = min(wanted, key=len)
+    return " and ".join(shortest)

@@ -1,0 +1,143 @@
+"""Corrected results and labelled files as examples to learn from: kept in a folder, made into a SPIE dataset."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spex_nb.errors import DatasetError, GridWarning
+from spex_nb.language.targets import TARGETS
+from spex_nb.output.export import save_cog, written_whole
+from spex_nb.spie.build_dataset import BuildReport, build
+from spex_nb.spie.settings import Settings
+from spex_nb.spie.sources.labelled_scene import LabelledScene
+from spex_nb.spie.sources.own import labelled_scenes
+
+CODES = {target: number for number, target in enumerate(TARGETS, start=1)}
+"""Of the class rasters that are written here."""
+SPIE, CLASSES = "spie", "classes.json"
+TILE_PX = 256
+
+
+def add_example(
+    folder: str | Path, name: str, scene: xr.Dataset, mask: Any, targets: Sequence[str], image: str | Path | None = None
+) -> Path:
+    """Keep a corrected result as an example: what it shows of its targets is true, and of no others anything is said.
+
+    Args:
+        folder: Of the examples; made if missing.
+        name: Of the example; one of this name is replaced.
+        scene: Bands [H, W].
+        mask: uint8 [H, W]: 0 none, 1 ... n the targets, 255 no data.
+        targets: Their ids, in order.
+        image: The raster that the scene was opened from, all of it; without it the bands are written beside the mask,
+            as reflectance.
+
+    Returns:
+        The folder of the example.
+
+    Raises:
+        DatasetError: If a class is no target, such as everything else.
+        OutputError: If the folder cannot be written.
+    """
+    strange = [target for target in targets if target not in CODES]
+    if strange:
+        raise DatasetError(
+            "This result cannot be learned from", found=f"the class {', '.join(strange)}",
+            expected=f"classes among {', '.join(CODES)}", fix="Ask for a target itself, correct it, and add that.",
+        )  # fmt: skip
+    place = _fresh(folder, name)
+    codes = np.full(256, 255, np.uint8)
+    codes[: len(targets) + 1] = [0, *(CODES[target] for target in targets)]
+    labels = scene.spex.valid.astype(np.uint8).copy(data=codes[np.asarray(mask)]).rename("labels")
+    written = place / "scene.tif" if image is None else Path(image).absolute()
+    with warnings.catch_warnings(action="ignore", category=GridWarning):  # pixels are all that is learned from
+        if image is None:
+            save_cog(scene[[*scene.spex.bands]].astype(np.float32), written)
+        save_cog(labels, place / "labels.tif")
+    sensor = str(scene.attrs.get("sensor", "unknown"))
+    return _describe(place, written, place / "labels.tif", {CODES[one]: one for one in targets} | {0: None}, sensor)
+
+
+def add_labelled_file(folder: str | Path, image: str | Path, labels: str | Path, classes: Mapping[int, Any]) -> Path:
+    """Keep an image and its class raster as an example; the files stay where they are.
+
+    Args:
+        folder: Of the examples.
+        image: A raster with all bands of a scene.
+        labels: A raster of class codes on its grid.
+        classes: What each code is, as in `labelled_scenes`.
+
+    Raises:
+        DatasetError: If image and labels do not fit, or no code is a target.
+        SpexError: If the image cannot be opened.
+    """
+    labelled_scenes([image], [labels], classes)  # refuses what cannot be used, before it is kept
+    place = _fresh(folder, Path(image).stem)
+    return _describe(place, Path(image).absolute(), Path(labels).absolute(), classes, "unknown")
+
+
+def list_examples(folder: str | Path) -> list[str]:
+    """Return the names of the examples in a folder."""
+    return sorted(path.parent.name for path in Path(folder).glob(f"*/{CLASSES}"))
+
+
+def build_examples(folder: str | Path, *, seed: int = 0) -> BuildReport:
+    """Make a SPIE dataset of the examples, anew; the last of several is kept back for validation.
+
+    Raises:
+        DatasetError: If there are no examples, or nothing is known in them.
+    """
+    names = list_examples(folder)
+    if not names:
+        raise DatasetError(
+            "There are no examples", found=str(folder), expected="at least one corrected result or labelled file",
+            fix="Add the current result first.",
+        )  # fmt: skip
+    held_back = names[-1] if len(names) > 1 else ""
+    scenes = [replace(_labelled(Path(folder) / name), split="val" if name == held_back else "train") for name in names]
+    out = Path(folder) / SPIE
+    if out.is_dir():
+        shutil.rmtree(out)
+    targets = tuple(target for target in TARGETS if any(target in scene.targets for scene in scenes))
+    settings = Settings(tile_px=TILE_PX, targets=targets, absent_frac=1.0, min_valid_frac=0.1, seed=seed)
+    return build(scenes, None, out, settings, workers=1, progress=False)
+
+
+def _labelled(place: Path) -> LabelledScene:
+    said = json.loads((place / CLASSES).read_text(encoding="utf-8"))
+    classes = {int(code): meant for code, meant in said["classes"].items()}
+    sensor = None if said["sensor"] == "unknown" else said["sensor"]
+    (scene,) = labelled_scenes([said["image"]], [said["labels"]], classes, sensor=sensor, dataset="corrected")
+    name = re.sub(r"[^\w-]+", "_", place.name)
+    return replace(scene, name=name, place=name)
+
+
+def _fresh(folder: str | Path, name: str) -> Path:
+    """Return an empty folder for an example."""
+    place = Path(folder) / (re.sub(r"[^\w-]+", "_", name).strip("_") or "example")
+    if place.is_dir():
+        shutil.rmtree(place)
+    place.mkdir(parents=True)
+    return place
+
+
+def _describe(place: Path, image: Path, labels: Path, classes: Mapping[int, Any], sensor: str) -> Path:
+    said = {
+        "image": str(image),
+        "labels": str(labels),
+        "classes": {str(c): m for c, m in classes.items()},
+        "sensor": sensor,
+    }
+    with written_whole(place / CLASSES) as part:
+        part.write_text(json.dumps(said, indent=1), encoding="utf-8")
+    return place

@@ -1,0 +1,122 @@
+"""Running a stage: model and samples from a `Stage`, the Trainer, and a checkpoint at the end, whatever happens."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from spex_nb.model import SpexModel, SpexProcessor
+from spex_nb.training.curves import Curves, Line, read_curves
+from spex_nb.training.interrupt import Stopping
+from spex_nb.training.setup import batcher_of, load_model, load_processor, stream_of, validation_of
+from spex_nb.training.stage import Kind, Stage, read_stage
+from spex_nb.training.trainer import StageTrainer, last_checkpoint
+
+FINAL = "final"
+"""Folder of the result, in that of the stage."""
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage made.
+
+    Attributes:
+        folder: The checkpoint: model and processor.
+        steps: How many were done in all.
+        is_whole: Whether these were all of them; False after an interruption.
+        curves: Losses, and agreement with labels where it was measured, by step.
+    """
+
+    folder: Path
+    steps: int
+    is_whole: bool
+    curves: list[dict[str, float]]
+
+
+def run_stage(
+    stage: Stage, *, on_log: Callable[[Line], None] | None = None, stop: threading.Event | None = None
+) -> StageResult:
+    """Train one stage, or go on where it was left; after its end, the same call returns the result.
+
+    Ctrl-C ends it after the current step with a checkpoint from which the same call goes on.
+
+    Args:
+        stage: What is trained.
+        on_log: Called with losses and measurements as they are made, such as to draw them.
+        stop: Ends it as Ctrl-C does.
+
+    Raises:
+        TrainingError: If the stage makes no sense, the loss is no number any more, or the disk is full.
+        DatasetError: If there is nothing to train on.
+        CheckpointError: If ``start`` cannot be loaded.
+    """
+    final = Path(stage.out) / FINAL
+    if final.exists():
+        return StageResult(final, stage.steps, True, read_curves(stage.out))
+    transformers_logging.disable_progress_bar()  # curves show where training is
+    torch.manual_seed(stage.seed)
+    processor = load_processor(stage)
+    batcher = batcher_of(stage, processor)
+    with Stopping(stop) as stopping:
+        trainer = StageTrainer(
+            stage,
+            model=load_model(stage, processor),
+            train_dataset=stream_of(stage),
+            data_collator=batcher,
+            processing_class=processor,
+            callbacks=[
+                Curves(Path(stage.out), on_log, validation_of(stage, batcher), stage.check_every),
+                stopping,
+            ],
+        )
+        trainer.train(resume_from_checkpoint=last_checkpoint(stage.out))
+    done = trainer.state.global_step
+    if done < stage.steps:
+        return StageResult(Path(str(last_checkpoint(stage.out))), done, False, read_curves(stage.out))
+    save_whole(trainer.accelerator.unwrap_model(trainer.model), processor, final)
+    return StageResult(final, done, True, read_curves(stage.out))
+
+
+def save_whole(model: SpexModel, processor: SpexProcessor, folder: Path) -> None:
+    """Write model and processor, adapters merged, into a folder that is there only once it is whole."""
+    if hasattr(model.language_model, "merge_and_unload"):
+        model.language_model = model.language_model.merge_and_unload()
+    unfinished = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    model.save_pretrained(unfinished)
+    processor.save_pretrained(unfinished)
+    unfinished.rename(folder)
+
+
+def pretrain(config: str | Path, **changes: Any) -> StageResult:
+    """Run multispectral visual pre-training.
+
+    Args:
+        config: TOML file of the stage.
+        **changes: Settings that are otherwise, such as ``steps=100``; see `Stage`.
+
+    Raises:
+        TrainingError: If the settings make no sense or are those of another stage, and as `run_stage`.
+    """
+    return _run("pretrain", config, changes)
+
+
+def align(config: str | Path, **changes: Any) -> StageResult:
+    """Run the alignment of visual tokens and words; arguments and errors as those of `pretrain`."""
+    return _run("align", config, changes)
+
+
+def instruct(config: str | Path, **changes: Any) -> StageResult:
+    """Run joint instruction tuning; arguments and errors as those of `pretrain`."""
+    return _run("instruct", config, changes)
+
+
+def _run(kind: Kind, config: str | Path, changes: Mapping[str, Any]) -> StageResult:
+    return run_stage(read_stage(config, kind=kind, changes=changes))

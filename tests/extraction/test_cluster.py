@@ -1,0 +1,102 @@
+"""The same result on a dask cluster, whatever its workers, and whatever happens to them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from distributed import Client
+
+from spex_nb.errors import ExtractionCancelledError
+from spex_nb.extraction import predict
+from spex_nb.scene.samples import sample_path
+from tests.extraction.test_extract_scene import Brightness, quietly, scene_of, squares
+from tests.extraction.test_run import TILES, same
+
+RIVER = sample_path("river_10m")
+
+
+@pytest.fixture
+def threads() -> Iterator[Client]:
+    """Return a client of two workers that are threads of this process."""
+    with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def alone() -> Any:
+    return quietly(RIVER, "water and vegetation", **TILES)
+
+
+def test_two_runs_give_the_same_bits(alone: Any) -> None:
+    assert same(quietly(RIVER, "water and vegetation", **TILES), alone)
+
+
+def test_two_workers_give_the_same_bits(threads: Client, alone: Any) -> None:
+    assert same(quietly(RIVER, "water and vegetation", client=threads, **TILES), alone)
+
+
+def test_one_worker_gives_the_same_bits(alone: Any) -> None:
+    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        assert same(quietly(RIVER, "water and vegetation", client=client, **TILES), alone)
+
+
+def test_a_scene_and_a_model_in_memory_are_sent_to_the_workers(threads: Client) -> None:
+    scene, model = scene_of(squares((96, 96), (10, 10, 20), (60, 50, 30))), Brightness()
+    there = quietly(scene, "water", model, client=threads, tile_px=32)
+    assert same(there, quietly(scene, "water", Brightness(), tile_px=32))
+
+
+def test_a_worker_loads_the_model_once(threads: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[Any] = []
+    load = predict.load_mask_model
+    monkeypatch.setattr(predict, "load_mask_model", lambda model: loaded.append(model) or load(model))
+    quietly(RIVER, "water", client=threads, **TILES)
+    assert len(loaded) == 1  # the workers are threads of one process
+
+
+def test_a_cancelled_run_gives_the_cluster_back(threads: Client) -> None:
+    asked: list[None] = []
+
+    def is_cancelled() -> bool:
+        asked.append(None)
+        return len(asked) > 2
+
+    with pytest.raises(ExtractionCancelledError, match="2 of 16 tiles done"):
+        quietly(RIVER, "water", client=threads, cancel=is_cancelled, **TILES)
+    assert threads.submit(sum, [1, 2]).result(timeout=60) == 3
+
+
+def test_a_tile_that_fails_on_a_worker_is_reported(threads: Client) -> None:
+    class Broken(Brightness):
+        def predict(self, tile: Any, *arguments: Any, **options: Any) -> Any:
+            if float(tile["red"].max()) > 0.95:
+                raise RuntimeError("too bright")
+            return super().predict(tile, *arguments, **options)
+
+    red = squares((96, 96), (10, 10, 20))
+    red[70:75, 70:75] = 1.0
+    result = quietly(scene_of(red), "water", Broken(), client=threads, tile_px=32, overlap_px=0)
+    assert result.failures == {"64,64,32,32": "RuntimeError: too bright"}
+    assert result.regions["area_px"].tolist() == [400]
+
+
+def test_a_worker_that_is_killed_costs_nothing(alone: Any) -> None:
+    with Client(n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
+        workers = client.run(os.getpid)
+        asked: list[None] = []
+
+        def kill_one() -> bool:
+            asked.append(None)
+            if len(asked) == 4:
+                os.kill(next(iter(workers.values())), signal.SIGKILL)
+            return False
+
+        result = quietly(RIVER, "water and vegetation", client=client, cancel=kill_one, **TILES)
+    assert not result.failures
+    assert same(result, alone)
+    assert np.isfinite(result.probability).any()

@@ -1,0 +1,220 @@
+"""Instructions understood and refused: the table tests/language/instructions.csv, traps, and meanings read back."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spex_nb.errors import InstructionError, LanguageError
+from spex_nb.language.instructions import LONGEST, parse_instruction
+from spex_nb.language.languages import LANGUAGES, get_language
+from spex_nb.language.lexicon import get_lexicon, read_text
+from spex_nb.language.paraphrase import describe
+from spex_nb.language.targets import TARGETS
+from spex_nb.types import AreaFilter, DrawnFilter, EdgeFilter, Filter, NearFilter, PlaceFilter, RankFilter
+
+with (Path(__file__).parent / "instructions.csv").open(encoding="utf-8", newline="") as file:
+    TABLE = [(row["language"], row["text"], row["meaning"]) for row in csv.DictReader(file)]
+with (Path(__file__).parent / "phrasings.csv").open(encoding="utf-8", newline="") as file:
+    PHRASINGS = [(row["text"], row["target"]) for row in csv.DictReader(file)]
+REFUSED = [row for row in TABLE if row[2].startswith("refused; ")]
+UNDERSTOOD = [row for row in TABLE if row not in REFUSED]
+PLACES = get_args(get_type_hints(PlaceFilter)["place"])
+SIMPLE_FILTERS: list[Filter] = [
+    *(AreaFilter(c, 2.5, u) for c in (">", ">=", "<", "<=") for u in ("m2", "ha", "km2", "px")),  # type: ignore[arg-type]
+    *(PlaceFilter(place, inside) for place in PLACES for inside in (True, False)),
+    *(RankFilter(order, count) for order in ("largest", "smallest") for count in (1, 3)),  # type: ignore[arg-type]
+    *(kind(yes) for kind in (DrawnFilter, EdgeFilter) for yes in (True, False)),
+]
+
+
+def written(one: Filter) -> str:
+    """Write a filter as the table does."""
+    match one:
+        case AreaFilter(comparison, amount, unit):
+            return f"{comparison}{amount:.12g} {unit}"
+        case RankFilter(order, count):
+            return f"{order} {count}"
+        case PlaceFilter(place, inside):
+            return place if inside else f"not {place}"
+        case DrawnFilter(inside):
+            return "drawn in" if inside else "drawn out"
+        case EdgeFilter(touching):
+            return "touching" if touching else "apart"
+        case NearFilter(target, distance_m, within):
+            return f"{'near' if within else 'far'} {target} {distance_m:g}"
+
+
+def test_the_table_is_as_wide_as_promised() -> None:
+    assert len(TABLE) >= 300
+    assert sum(language != "en" for language, _, _ in TABLE) >= len(TABLE) / 3
+    assert len(REFUSED) >= 40
+    assert {language for language, _, _ in TABLE} == set(LANGUAGES)
+
+
+def test_sixty_ways_to_ask_are_understood_or_refused_and_never_misunderstood() -> None:
+    understood = 0
+    for text, target in PHRASINGS:
+        try:
+            (asked,) = parse_instruction(text).targets
+        except InstructionError:
+            continue
+        assert asked == target, text
+        understood += 1
+    assert len(PHRASINGS) == 60
+    assert understood >= 56
+
+
+@pytest.mark.parametrize(("language", "text", "meaning"), UNDERSTOOD)
+def test_instructions_of_the_table_are_understood(language: str, text: str, meaning: str) -> None:
+    understood = parse_instruction(text)
+    excluded = "".join(f"{'+' if i else '-'}{name}" for i, name in enumerate(understood.excluded))
+    subject = ("+".join(understood.targets) or "*") + excluded
+    assert "; ".join([subject, *map(written, understood.filters)]) == meaning
+    assert (understood.language, understood.text) == (language, text)
+
+
+@pytest.mark.parametrize(("language", "text", "words"), REFUSED)
+def test_instructions_of_the_table_are_refused_with_their_reason(language: str, text: str, words: str) -> None:
+    with pytest.raises(InstructionError) as refused:
+        parse_instruction(text)
+    assert words.removeprefix("refused; ") in str(refused.value), language
+    assert "Ask for" in refused.value.fix or "instructions" in refused.value.fix
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "x" * (LONGEST + 1), None, 7, b"water", ["water"]])
+def test_what_is_no_text_of_usable_length_is_no_instruction(text: Any) -> None:
+    with pytest.raises(InstructionError, match="1 to 2,000 characters"):
+        parse_instruction(text)
+
+
+@pytest.mark.parametrize("text", ["水をください", "νερό", "물", "ทะเล", "מים"])
+def test_languages_that_are_not_spoken_are_refused(text: str) -> None:
+    with pytest.raises(InstructionError, match=r"Not understood|no words that can be read"):
+        parse_instruction(text)
+
+
+def meanings(_code: str) -> list[tuple[tuple[str, ...], tuple[str, ...], tuple[Filter, ...]]]:
+    """Return everything that can be meant, one filter at a time, and some of it together."""
+    pairs = list(itertools.permutations(TARGETS, 2))
+    many = (AreaFilter(">=", 1, "ha"), PlaceFilter("north"), NearFilter("road", 300.0), RankFilter("largest", 5))
+    return [
+        *(((target,), (), (one,)) for target in ("water", "road") for one in SIMPLE_FILTERS),
+        *((("vegetation",), (), (NearFilter("road", m, within),)) for m in (500.0, 1500.0) for within in (True, False)),
+        *(((a,), (), (NearFilter(b, 500.0),)) for a, b in pairs[::3]),
+        *(((a, b), (), ()) for a, b in pairs[::2]),
+        *(((a,), (b,), ()) for a, b in pairs[1::2]),
+        *(((), (target,), (one,)) for target, one in zip(TARGETS, SIMPLE_FILTERS[::6], strict=False)),
+        ((), ("water", "road"), ()),
+        (("water", "snow"), ("building", "burn"), (AreaFilter("<", 3, "km2"),)),
+        (("water",), (), many),
+    ]
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_what_is_said_back_means_the_same_again(code: str) -> None:
+    for targets, excluded, filters in meanings(code):
+        sentence = describe(get_language(code), targets, excluded, filters)
+        again = parse_instruction(sentence)
+        assert (again.targets, again.excluded, again.filters) == (targets, excluded, filters), sentence
+        assert again.language == code, sentence
+        assert again.meaning == sentence
+
+
+def test_the_meaning_reads_as_a_sentence_and_names_narrower_words_and_mended_ones() -> None:
+    understood = parse_instruction("Show me the forrests larger than 2 ha in the north-west")
+    assert understood.narrower == {"forest": "vegetation"}
+    assert understood.meaning == (
+        "vegetation larger than 2 ha, in the north-west; “forest” is answered as vegetation; "
+        "“forrests” was read as “forests”"
+    )
+    assert parse_instruction("Wälder").meaning == "Vegetation; „Wald“ wird als Vegetation beantwortet"
+
+
+def test_an_area_is_said_back_in_no_more_digits_than_anyone_reads() -> None:
+    assert parse_instruction("lakes larger than 2 acres").meaning.startswith("water bodies larger than 8093.713 m²")
+
+
+def test_a_narrower_word_in_a_distance_is_named_too() -> None:
+    assert parse_instruction("buildings within 500 m of the river").narrower == {"river": "water"}
+
+
+def test_a_refusal_is_also_said_in_the_language_of_the_instruction() -> None:
+    with pytest.raises(InstructionError, match="Nicht verstanden: 'Schiffe'"):
+        parse_instruction("Wasser und Schiffe")
+    with pytest.raises(InstructionError, match="无法理解"):
+        parse_instruction("水和船")
+
+
+LOOKALIKES = ["mouse", "mouses", "later", "drops", "horse", "horses", "glass", "waiter", "march", "steam", "toads"]
+
+
+@pytest.mark.parametrize(
+    "word", [*LOOKALIKES, "flower", "lover", "loads", "cakes", "frees", "rooms", "crows", "panels"]
+)
+def test_ordinary_words_are_not_mended_into_land_covers(word: str) -> None:
+    with pytest.raises(InstructionError, match=word):
+        parse_instruction(f"show me the {word}")
+
+
+@pytest.mark.parametrize(
+    ("typed", "target"), [("buldings", "building"), ("vegetaton", "vegetation"), ("setlements", "built_up")]
+)
+def test_typing_errors_are_mended_and_said(typed: str, target: str) -> None:
+    understood = parse_instruction(f"all {typed}")
+    assert understood.targets == (target,)
+    assert typed in understood.meaning
+
+
+def test_short_words_and_first_letters_are_not_mended() -> None:
+    lexicon = get_lexicon("en")
+    assert lexicon.mend("lkae") is None
+    assert lexicon.mend("xorest") is None
+    assert lexicon.mend("foerst") == "forest"
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_form_of_every_noun_in_the_data_is_understood_as_its_target(code: str) -> None:
+    data = get_language(code).instructions
+    for target in TARGETS:
+        for noun in (*data["nouns"][target], *data["narrower"].get(target, ()), *get_language(code).targets[target]):
+            for form in noun.replace("/", ",").split(","):
+                senses = [token.sense for token in read_text(form.strip(), code).tokens]
+                assert [(s.kind, s.value) for s in senses] == [("target", target)], form
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_all_languages_have_the_same_phrases(code: str) -> None:
+    english, other = get_language("en").instructions, get_language(code).instructions
+    assert english["phrases"].keys() == other["phrases"].keys()
+    assert english["words"]["place"].keys() == other["words"]["place"].keys() == set(PLACES)
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_understood_or_refused_and_never_breaks(text: str) -> None:
+    try:
+        understood = parse_instruction(text)
+    except InstructionError:
+        return
+    assert understood.targets or understood.excluded
+
+
+@given(st.lists(st.sampled_from(sorted(get_lexicon("en").vocabulary)), min_size=1, max_size=9))
+def test_any_english_words_are_understood_or_refused(words: list[str]) -> None:
+    try:
+        understood = parse_instruction(" ".join(words))
+    except InstructionError:
+        return
+    again = describe(get_language(understood.language), understood.targets, understood.excluded, understood.filters)
+    assert parse_instruction(again).filters == understood.filters
+
+
+def test_an_unknown_language_has_no_lexicon() -> None:
+    with pytest.raises(LanguageError, match="one of en"):
+        get_lexicon("xx")

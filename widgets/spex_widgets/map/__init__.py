@@ -1,0 +1,1 @@
+"""The map: its view, images, outlines, pointer and base maps."""

@@ -1,0 +1,156 @@
+"""Between state and map: what the state says is shown, what is done on the map changes the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spex_nb.extraction.refine import Hints
+from spex_nb.output.export import MASK_NODATA
+from spex_nb.scene.tiling import Window
+from spex_nb.spectral.priors import spectral_prior
+from spex_nb.types import Point
+from spex_widgets import editor
+from spex_widgets.state import Preview, WorkbenchState
+
+MASKS = ("mask", "live mask", "probability")
+"""Layers of the map that lie over the scene."""
+
+
+class MapLink:
+    """Keeps a map and a state alike.
+
+    Args:
+        state: Of the workbench.
+        view: A `MapView`.
+    """
+
+    def __init__(self, state: WorkbenchState, view: Any) -> None:
+        self.state, self.view = state, view
+        state.visible_window = view.visible_window
+        self._is_clicking = False
+        self._ties: list[tuple[Callable[[Any], None], list[str]]] = []
+        self._follow(self._show_scene, "scene")
+        self._follow(self._show_picture, "bands", "index")
+        self._follow(self._show_mask, "mask", "preview", "layer", "number")
+        self._follow(self._show_strength, "opacity", "wipe")
+        self._follow(self._show_regions, "result", "extraction")
+        self._follow(self._show_region, "region")
+        self._follow(self._take_tool, "tool")
+        view.on_click(self._clicked)
+        self._show_strength()
+        self._show_scene()
+        self._take_tool()
+
+    def _follow(self, show: Callable[[], None], *names: str) -> None:
+        def changed(_change: Any) -> None:
+            show()
+
+        self.state.observe(changed, list(names))
+        self._ties.append((changed, list(names)))
+
+    def _show_scene(self) -> None:
+        if self.state.scene is not None:
+            self.view.set_scene(self.state.scene)
+            self._show_picture()
+            self._show_mask()
+            self._show_regions()
+
+    def _show_picture(self) -> None:
+        if self.state.scene is None:
+            return
+        self.view.show_composite(self.state.bands)
+        if self.state.index:
+            self.view.show_index(self.state.index)
+
+    def _show_mask(self) -> None:
+        state = self.state
+        if state.preview is not None:
+            self.view.set_live_mask(_prior_of(state.preview), [state.preview.target])
+        elif state.mask is None:
+            self.view.clear_mask()
+        elif state.layer == "mask":
+            self.view.clear_mask()
+            self.view.set_mask(self._on_scene(state.mask, MASK_NODATA), state.extraction.class_names)
+        else:
+            self.view.clear_mask()
+            chosen = min(state.number, len(state.extraction.class_names)) - 1
+            probability = self._on_scene(state.extraction.probability[chosen], np.nan)
+            self.view.set_probability(probability, [*state.extraction.class_names][chosen])
+
+    def _on_scene(self, layer: Any, nodata: float) -> Any:
+        """Return a layer of the result on all pixels of the scene, without data where the result does not reach."""
+        shape = self.state.scene.spex.shape
+        if layer.shape == shape:
+            return layer
+        row, column, height, width = self.state.window
+        whole = np.full(shape, nodata, layer.dtype)
+        whole[row : row + height, column : column + width] = layer.values
+        return whole
+
+    def _show_strength(self) -> None:
+        for name in MASKS:
+            self.view.set_opacity(name, self.state.opacity)
+        self.view.set_wipe(self.state.wipe)
+
+    def _show_regions(self) -> None:
+        """Show outlines; while an edit is measured, those of before stay."""
+        if self.state.result is not None:
+            self.view.set_regions(self.state.result.regions)
+        elif self.state.extraction is None and self.state.scene is not None:
+            self.view.set_regions(_nothing())
+
+    def _show_region(self) -> None:
+        region = self.state.region
+        self.view.select_region(None if region < 0 else region)
+        if region >= 0 and not self._is_clicking:
+            self.view.zoom_to_region(region)
+
+    def _take_tool(self) -> None:
+        """Let drags mean what the tool says; without one that draws, they move the map."""
+        if self.state.tool == "box":
+            self.view.on_draw_box(self._boxed)
+        else:
+            self.view.on_brush(self._brushed if self.state.tool in ("paint", "erase") else None)
+
+    def _clicked(self, row: int, col: int, _x_crs: float, _y_crs: float) -> None:
+        self._is_clicking = True
+        self._trying(lambda: editor.click(self.state, (col + 0.5, row + 0.5)))
+        self._is_clicking = False
+
+    def _boxed(self, window: Window) -> None:
+        row, column, height, width = window
+        box, hints = (column, row, column + width, row + height), self.state.hints
+        self._trying(lambda: editor.hint(self.state, Hints(hints.clicks, (*hints.boxes, box))))
+
+    def _brushed(self, stroke: Sequence[Point]) -> None:
+        self._trying(lambda: editor.draw(self.state, list(stroke)))
+
+    def _trying(self, action: Callable[[], None]) -> None:
+        """Do something that a hand on the map asked for; what goes wrong is the state's error, whatever it is."""
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 (the map has no place to show it; the panels do)
+            self.state.error = error
+
+    def close(self) -> None:
+        """Let go of the state; the map is closed by who made it."""
+        for changed, names in self._ties:
+            with suppress(ValueError):  # the state was closed first
+                self.state.unobserve(changed, names)
+        self._ties.clear()
+        self.state.visible_window = None
+
+
+def _prior_of(preview: Preview) -> Callable[[xr.Dataset], Any]:
+    return lambda scene: spectral_prior(scene, preview.target, threshold=preview.threshold).mask.values
+
+
+def _nothing() -> Any:
+    import geopandas as gpd
+
+    return gpd.GeoDataFrame({"area_px": []}, geometry=[])

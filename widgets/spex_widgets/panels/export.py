@@ -1,0 +1,106 @@
+"""What one takes home: mask, regions and report as files, and the whole session to go on with another day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as ipw
+
+from spex_nb.errors import OutputError
+from spex_nb.extraction import Extraction
+from spex_nb.extraction.corrections import correct_result
+from spex_nb.extraction.result_page import write_result_page
+from spex_widgets.messages import note, quiet
+from spex_widgets.panels.panel import WIDE, Panel, button
+from spex_widgets.session import open_session, save_session
+from spex_widgets.state import WorkbenchState
+from spex_widgets.warned import with_warnings
+
+Write = Callable[[Extraction, Path, bool], Any]
+FORMATS: dict[str, tuple[str, Write]] = {
+    "GeoPackage": (".gpkg", lambda result, path, over: result.to_geopackage(path, overwrite=over)),
+    "GeoParquet": (".parquet", lambda result, path, over: result.to_geoparquet(path, overwrite=over)),
+    "GeoJSON": (".geojson", lambda result, path, over: result.to_geojson(path, overwrite=over)),
+    "Mask (COG)": (".tif", lambda result, path, over: result.to_cog(path, overwrite=over)),
+    "Report": (".html", lambda result, path, over: write_result_page(result, path, overwrite=over)),
+}
+"""Suffix of each kind of file, and how it is written."""
+
+
+class ExportPanel(Panel):
+    """Writes the edited result in the formats of GIS, and saves and reopens sessions."""
+
+    title = "Take home"
+
+    def __init__(self, state: WorkbenchState) -> None:
+        super().__init__(state)
+        self.folder = ipw.Text(".", description="Folder", layout=WIDE)
+        self.name = ipw.Text("result", description="Name", layout=WIDE)
+        self.overwrite = ipw.Checkbox(False, description="Replace files that exist", indent=False)
+        self.buttons = {
+            name: button(name, f"Write {name} as {suffix}", self.trying(lambda n=name: self._export(n)))
+            for name, (suffix, _) in FORMATS.items()
+        }
+        self.session = ipw.Text("session.spex", description="Session", layout=WIDE)
+        self.save = button("Save session", "Scene, instruction, result and edits as one file", self.trying(self._save))
+        self.open = button("Open session", "Go on where it was saved", self.trying(self._open))
+        self.said = ipw.HTML()
+        every = [*self.buttons.values()]
+        self.lay_out(
+            self.folder, self.name, self.overwrite, ipw.HBox(every[:3]), ipw.HBox(every[3:]), self.session,
+            ipw.HBox([self.save, self.open]), self.said,
+        )  # fmt: skip
+        self.follow(self._show, "extraction", "scene")
+
+    def _show(self) -> None:
+        for one in self.buttons.values():
+            one.disabled = self.state.extraction is None
+        self.save.disabled = self.state.scene is None
+
+    def _export(self, name: str) -> None:
+        if self.state.extraction is None:
+            raise OutputError("There is nothing to write", found="no result", expected="one", fix="Extract first.")
+        suffix, write = FORMATS[name]
+        path, over = self._place(f"{self.name.value.strip() or 'result'}{suffix}"), self.overwrite.value
+        extraction, mask, scene = self.state.extraction, self.state.mask.values, self.state.result_scene
+        known = self.state.result
+
+        def work(_job: Any) -> tuple[Path, list[str]]:
+            result = correct_result(extraction, mask, scene) if known is None else known
+            _, said = with_warnings(lambda: write(result, path, over))
+            return path, said
+
+        self._start(work, f"Writing {name} …")
+
+    def _place(self, name: str) -> Path:
+        folder = Path(self.folder.value or ".").expanduser()
+        if Path(name).name != name:
+            raise OutputError(
+                "This is no name of a file", found=name, expected="a name without folders",
+                fix="Put the folder into the box above.",
+            )  # fmt: skip
+        return folder / name
+
+    def _start(self, work: Callable[[Any], tuple[Path, list[str]]], text: str) -> None:
+        self.said.value = quiet(text)
+        self.state.jobs.start(work, self._written, self._not_written)
+
+    def _written(self, made: tuple[Path, list[str]]) -> None:
+        path, said = made
+        self.said.value = quiet(f"Written to {path.absolute()}.") + "".join(map(note, said))
+
+    def _not_written(self, error: BaseException) -> None:
+        self.said.value = ""
+        self.fail(error)
+
+    def _save(self) -> None:
+        path = save_session(
+            self.state, Path(self.folder.value or ".") / self.session.value, overwrite=self.overwrite.value
+        )
+        self.said.value = quiet(f"Session saved to {path.absolute()}.")
+
+    def _open(self) -> None:
+        open_session(self.state, Path(self.folder.value or ".") / self.session.value)
+        self.said.value = quiet("The session is open again.")

@@ -1,0 +1,190 @@
+"""The instruction: typed in any of nine languages, said back before anything runs, carried out beside the kernel."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import ipywidgets as ipw
+
+from spex_nb.errors import EmptySceneError, ExtractionCancelledError, InstructionError, JobCancelledError
+from spex_nb.extraction import Extraction, Progress, extract
+from spex_nb.extraction.mask_models import INDEX, usual_model
+from spex_nb.language.instructions import parse_instruction
+from spex_nb.scene.tiling import Window
+from spex_nb.types import Instruction
+from spex_widgets.jobs import Job
+from spex_widgets.messages import block, error_html, quiet
+from spex_widgets.panels.panel import WIDE, Panel, button
+from spex_widgets.state import WorkbenchState
+
+EXAMPLES = (
+    "water",
+    "lakes larger than 2 ha in the eastern half",
+    "everything except vegetation",
+    "los 3 lagos más grandes",
+    "les forêts au nord",
+    "Wälder und Gewässer",
+    "água e vegetação",
+    "леса и озёра",
+    "水体",
+    "जल",
+    "المياه",
+)
+PAST = 20
+"""Instructions that are remembered."""
+WINDOW, WHOLE = "what the map shows", "whole scene"
+
+
+class InstructionPanel(Panel):
+    """Understands an instruction while it is typed, and extracts what it asks for."""
+
+    title = "Instruct"
+
+    def __init__(self, state: WorkbenchState) -> None:
+        super().__init__(state)
+        self.text = ipw.Textarea(description="Instruction", placeholder="such as: lakes larger than 2 ha in the north",
+                                 rows=2, layout=WIDE)  # fmt: skip
+        self.examples = ipw.Dropdown(description="Examples", layout=WIDE)
+        self.model = ipw.Combobox(
+            description="Model", options=[*dict.fromkeys((usual_model(), INDEX))], layout=WIDE, continuous_update=False,
+            placeholder="index, a checkpoint's name or folder",
+        )  # fmt: skip
+        self.scope = ipw.RadioButtons(description="Where", options=[WHOLE, WINDOW])
+        self.run = button("Extract", "Find what the instruction asks for", self.trying(self.start),
+                          button_style="primary", icon="play")  # fmt: skip
+        self.cancel = button(
+            "Cancel", "Stop after the current tile", self.trying(self._cancel), disabled=True, icon="stop"
+        )
+        self.bar = ipw.FloatProgress(min=0, max=1, layout={"width": "98%", "visibility": "hidden"})
+        self.meaning, self.progress, self.words = ipw.HTML(), ipw.HTML(), ipw.HTML()
+        self.text.observe(self.trying(self._type), "value")
+        self.examples.observe(self.trying(self._take_example), "value")
+        self.model.observe(self.trying(self._choose_model), "value")
+        self.lay_out(
+            self.text, self.meaning, self.examples, self.model, self.scope, ipw.HBox([self.run, self.cancel]), self.bar,
+            self.progress, self.words,
+        )  # fmt: skip
+        self._job: Job | None = None
+        self._said = ""
+        self.follow(self._show_text, "text", "scene")
+        self.follow(self._show_past, "past")
+        self.follow(self._show_model, "model")
+
+    def _type(self) -> None:
+        self.state.text = self.text.value
+
+    def _show_text(self) -> None:
+        """Say back what is understood, or what is not."""
+        self.text.value = self.state.text
+        self.state.instruction, self.meaning.value = _understood(self.state.text)
+        self.run.disabled = self._job is not None or self.state.instruction is None or self.state.scene is None
+
+    def _show_past(self) -> None:
+        past = [(f"↺ {text}", text) for text in self.state.past]
+        fresh = [(text, text) for text in EXAMPLES if text not in self.state.past]
+        self.examples.options = [("choose …", ""), *past, *fresh]
+        self.examples.value = ""
+
+    def _take_example(self) -> None:
+        if self.examples.value:
+            self.state.text = self.examples.value
+
+    def _show_model(self) -> None:
+        model = self.state.model
+        self.model.value = model if isinstance(model, str) else str(getattr(model, "id", model))
+
+    def _choose_model(self) -> None:
+        chosen, model = self.model.value.strip(), self.state.model
+        if chosen and chosen != str(getattr(model, "id", model)):
+            self.state.model = chosen
+
+    def start(self) -> None:
+        """Start to extract.
+
+        Raises:
+            EmptySceneError: If there is no scene.
+            InstructionError: If the instruction is not understood.
+        """
+        state = self.state
+        if state.scene is None:
+            raise EmptySceneError("There is no scene", found="none", expected="one", fix="Open one in the tab 'Scene'.")
+        asked = parse_instruction(state.text)
+        height, width = state.scene.spex.shape
+        window: Window = state.seen if self.scope.value == WINDOW else (0, 0, height, width)
+        self._said, self.words.value = "", ""
+        self._set_running(True)
+        self._job = state.jobs.start(
+            lambda job: (self._extract(asked, window, job), window), self._done, self._failed, self._tell
+        )
+        if self._job.is_over:
+            self._job = None
+
+    def _extract(self, asked: Instruction, window: Window, job: Job) -> Extraction:
+        """Extract, in a job that tells how far it is and passes on what the model says."""
+        state = self.state
+        job.tell(0, "loading the model")
+        model = state.loaded_model()
+        job.require_wanted()
+        scene = state.scene.spex.window(*window)
+        job.tell(0, "planning")
+        with state.model_lock:
+            return extract(
+                scene, asked, model, progress=lambda at: job.tell(at.done / at.total, _step(at)),
+                hear=lambda piece: job.pass_on(self._hear, piece), cancel=job.is_cancelled,
+            )  # fmt: skip
+
+    def _hear(self, piece: str) -> None:
+        """Show the explanation as it is written."""
+        self._said += piece
+        self.words.value = block(escape(self._said), "said")
+        self.progress.value = quiet("The model explains what it found …")
+
+    def _tell(self, share: float, text: str) -> None:
+        self.bar.value = share
+        self.progress.value = quiet(text)
+
+    def _done(self, made: tuple[Extraction, Window]) -> None:
+        result, window = made
+        self._job = None
+        self._set_running(False)
+        self.progress.value = quiet("Done: see the tab 'Result'.")
+        self.state.show_result(result, window)
+        past = [result.instruction.text, *(text for text in self.state.past if text != result.instruction.text)]
+        self.state.past = tuple(past[:PAST])
+
+    def _failed(self, error: BaseException) -> None:
+        self._job = None
+        self._set_running(False)
+        if isinstance(error, JobCancelledError | ExtractionCancelledError):
+            self.progress.value = quiet("Cancelled.")
+        else:
+            self.progress.value = ""
+            self.fail(error)
+
+    def _cancel(self) -> None:
+        if self._job is not None:
+            self._job.cancel()
+            self.cancel.disabled = True
+            self.progress.value = quiet("Stopping after this tile …")
+
+    def _set_running(self, is_running: bool) -> None:
+        self.run.disabled, self.cancel.disabled = is_running, not is_running
+        self.bar.layout.visibility = "visible" if is_running else "hidden"
+        self.state.busy = "extracting" if is_running else ""
+
+
+def _step(at: Progress) -> str:
+    """Return what is being done, in words."""
+    return f"tile {at.done + 1} of {at.total}" if at.done < at.total else at.part
+
+
+def _understood(text: str) -> tuple[Any, str]:
+    """Return the parsed instruction, if it is one, and the HTML that says it back."""
+    if not text.strip():
+        return None, quiet("Type what to extract, or choose an example. Nine languages are understood.")
+    try:
+        asked = parse_instruction(text)
+    except InstructionError as refusal:
+        return None, error_html(refusal)
+    return asked, block(f"<strong dir='auto'>{escape(asked.meaning)}</strong>", "said")

@@ -1,0 +1,119 @@
+"""The result: what was asked and found, its explanation held against the evidence, its regions to go to."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import Any
+
+import ipywidgets as ipw
+
+from spex_nb.extraction import Extraction
+from spex_nb.types import Claim
+from spex_widgets.explanations import area_text, claim_label, evidence_table, explanation_html, legend
+from spex_widgets.messages import block, note, quiet
+from spex_widgets.panels.panel import WIDE, Panel
+from spex_widgets.state import WorkbenchState
+
+LISTED = 500
+"""Regions in the list; of more, the first ones, which are the largest of each class."""
+
+
+class ResultPanel(Panel):
+    """Shows a result; a region that is chosen is gone to, a claim that is chosen is pointed at."""
+
+    title = "Result"
+
+    def __init__(self, state: WorkbenchState) -> None:
+        super().__init__(state)
+        self.head, self.explanation, self.evidence, self.notes = (ipw.HTML() for _ in range(4))
+        self.claims = ipw.Dropdown(description="Claim", layout=WIDE)
+        self.regions = ipw.Select(description="Regions", rows=8, layout=WIDE)
+        self.claims.observe(self.trying(self._point_at), "value")
+        self.regions.observe(self.trying(self._go_to), "value")
+        self.lay_out(self.head, self.explanation, self.claims, self.evidence, self.regions, self.notes)
+        self._is_showing = False
+        self.follow(self._show, "result", "extraction")
+        self.follow(self._show_region, "region")
+
+    def _show(self) -> None:
+        result: Extraction | None = self.state.result
+        waits = result is None and self.state.extraction is not None
+        if result is None:
+            text = "Measuring the edited mask …" if waits else "No result yet: give an instruction and extract."
+            self.head.value = quiet(text)
+        for part in () if waits else (self.claims, self.regions):
+            part.layout.display = "none" if result is None else ""
+        if result is None:
+            if not waits:
+                self.explanation.value = self.evidence.value = self.notes.value = ""
+            return
+        self._is_showing = True
+        self._show_lists(result)
+        self._is_showing = False
+        said = result.instruction
+        self.head.value = block(
+            f"<strong dir='auto'>{escape(said.text)}</strong><br><span dir='auto'>{escape(said.meaning)}</span>"
+            f"{legend(result.class_names)}"
+        )
+        self._show_explanation(result, None)
+        self.evidence.value = block(f"<h4>Evidence</h4>{evidence_table(result.evidence)}")
+        self.notes.value = "".join(map(note, result.notes)) + quiet(_made(result))
+
+    def _show_lists(self, result: Extraction) -> None:
+        claims = _claims(result)
+        labels = [(claim_label(claim), number) for number, claim in enumerate(claims)]
+        self.claims.options = [("choose a claim …", -1), *labels]
+        self.claims.value = -1
+        self.claims.layout.display = "" if claims else "none"
+        self.regions.options = [("none", -1), *_listed(result)]
+        self.regions.value = self.state.region if self.state.region < min(len(result.regions), LISTED) else -1
+
+    def _show_explanation(self, result: Extraction, chosen: Claim | None) -> None:
+        language = result.instruction.language
+        body = "".join(explanation_html(one, language, chosen) for one in result.explanations)
+        share = result.faithfulness
+        held = "" if share is None else f"<p class='quiet'>{share:.0%} of the claims that can be checked hold.</p>"
+        self.explanation.value = block(f"<h4>Explanation</h4>{body}{held}")
+
+    def _point_at(self) -> None:
+        """Point at a claim in the text; where it speaks of the largest region, at that one too."""
+        result = self.state.result
+        if self._is_showing or result is None or self.claims.value is None:
+            return
+        claim = None if self.claims.value < 0 else _claims(result)[self.claims.value]
+        self._show_explanation(result, claim)
+        if claim is not None and claim.kind in ("size", "place", "position") and len(result.regions):
+            target = next(one.target for one in result.explanations if claim in one.claims)
+            rows = (result.regions["target"] == target).to_numpy().nonzero()[0]
+            self.state.region = int(rows[0]) if len(rows) else -1
+
+    def _go_to(self) -> None:
+        if not self._is_showing and self.regions.value is not None:
+            self.state.region = self.regions.value
+
+    def _show_region(self) -> None:
+        known = {value for _, value in self.regions.options}
+        if self.state.region in known:
+            self.regions.value = self.state.region
+
+
+def _claims(result: Extraction) -> list[Claim]:
+    return [claim for one in result.explanations for claim in one.claims]
+
+
+def _listed(result: Extraction) -> list[tuple[str, int]]:
+    rows = result.regions.drop(columns="geometry").head(LISTED).to_dict("records")
+    return [(_line(row, result), number) for number, row in enumerate(rows)]
+
+
+def _line(row: dict[str, Any], result: Extraction) -> str:
+    area = f"{row['area_px']:,} px" if math.isnan(row["area_m2"]) else area_text(row["area_m2"])
+    sure = row["mean_probability"]
+    probability = "" if math.isnan(sure) else f" · p {sure:.2f}"
+    return f"{result.class_names[row['target']]} {row['region']} · {area} · {row['location']}{probability}"
+
+
+def _made(result: Extraction) -> str:
+    made = result.provenance
+    return f"{made['model']} on {made['scene']}, spex-nb {made['versions']['spex-nb']}, {made['made']}"

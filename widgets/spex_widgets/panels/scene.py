@@ -1,0 +1,186 @@
+"""The scene: opened from a sample or a file, said in words, shown in three bands or an index."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as ipw
+from ipyfilechooser import FileChooser
+
+from spex_nb.errors import SourceNotFoundError
+from spex_nb.output.plotting import COMPOSITES
+from spex_nb.scene.samples import SAMPLES
+from spex_nb.spectral.indices import list_indices
+from spex_widgets.messages import block, note, table
+from spex_widgets.origins import Origin, origin_of
+from spex_widgets.panels.panel import WIDE, Panel, button
+from spex_widgets.state import WorkbenchState, usual_bands
+from spex_widgets.warned import with_warnings
+
+OWN_BANDS, TRUE, FALSE = "bands of your own", "true colour", "false colour (near infrared)"
+
+
+class _PlainLabel:
+    """How the chooser says what is chosen: a file's name is text, in the colour of the theme."""
+
+    def format(self, text: str, _color: str) -> str:
+        return f"<span>{escape(text)}</span>"
+
+
+class _Chooser(FileChooser):  # type: ignore[misc]
+    _LBL_TEMPLATE = _PlainLabel()
+
+
+class ScenePanel(Panel):
+    """Opens scenes, and says what they are and why it was decided so.
+
+    Args:
+        state: Of the workbench.
+        root: Folder that files are chosen from, and never outside of it; the current one if not given.
+    """
+
+    title = "Scene"
+
+    def __init__(self, state: WorkbenchState, root: str | Path | None = None) -> None:
+        super().__init__(state)
+        self._root = Path(root or Path.cwd()).resolve()
+        self.sample = ipw.Dropdown(options=[(f"{s.title} ({name})", name) for name, s in SAMPLES.items()],
+                                   value="river_10m", description="Sample", layout=WIDE)  # fmt: skip
+        self.open_sample = button("Open sample", "Open the chosen sample scene", self.trying(self._open_sample))
+        self.file = _Chooser(str(self._root), sandbox_path=str(self._root), select_desc="Choose",
+                                layout=ipw.Layout(width="98%"))  # fmt: skip
+        self.open_file = button("Open file", "Open the chosen raster file", self.trying(self._open_file))
+        self.warnings, self.facts = ipw.HTML(), ipw.HTML()
+        self.view = ipw.Dropdown(options=[TRUE, FALSE, OWN_BANDS], description="Colours", layout=WIDE)
+        self.bands = [ipw.Dropdown(description=name, layout={"flex": "1 1 160px"}) for name in ("Red", "Green", "Blue")]
+        self.index = ipw.Combobox(description="Index", placeholder="name of an index, such as NDVI", layout=WIDE,
+                                  continuous_update=False)  # fmt: skip
+        self.view.observe(self.trying(self._choose_colours), "value")
+        for one in self.bands:
+            one.observe(self.trying(self._choose_bands), "value")
+        self.index.observe(self.trying(self._choose_index), "value")
+        self.lay_out(
+            ipw.HBox([self.sample]), self.open_sample, self.file, self.open_file, self.warnings,
+            self.view, ipw.Box(self.bands, layout={"flex_flow": "row wrap"}), self.index, self.facts,
+        )  # fmt: skip
+        self._is_showing = False
+        self.follow(self._show, "scene")
+
+    def _open_sample(self) -> None:
+        self._open(Origin("sample", self.sample.value))
+
+    def _open_file(self) -> None:
+        chosen = self.file.selected
+        if not chosen:
+            raise SourceNotFoundError(
+                "No file is chosen", found="an empty choice", expected=f"a raster file under {self._root}",
+                fix="Click 'Choose' first.",
+            )  # fmt: skip
+        self.open_path(chosen)
+
+    def open_path(self, path: str | Path) -> None:
+        """Open a file below the root.
+
+        Raises:
+            SourceNotFoundError: If it lies elsewhere.
+        """
+        if not Path(path).resolve().is_relative_to(self._root):
+            raise SourceNotFoundError(
+                "The file lies outside the folder that may be opened", found=str(path),
+                expected=f"a file under {self._root}", fix="Pass root=… to the workbench to allow another folder.",
+            )  # fmt: skip
+        self._open(origin_of(path))
+
+    def _open(self, origin: Origin) -> None:
+        self.open_sample.disabled = self.open_file.disabled = True
+        self.warnings.value = block(f"Opening {escape(str(origin))} …", "quiet")
+        self.state.jobs.start(lambda _job: (origin, *with_warnings(origin.open)), self._opened, self._not_opened)
+
+    def _opened(self, found: tuple[Origin, Any, list[str]]) -> None:
+        origin, scene, said = found
+        self._let_open()
+        self.warnings.value = "".join(map(note, said))
+        self.state.show_scene(scene, origin)
+
+    def _not_opened(self, error: BaseException) -> None:
+        self._let_open()
+        self.warnings.value = ""
+        self.fail(error)
+
+    def _let_open(self) -> None:
+        self.open_sample.disabled = self.open_file.disabled = False
+
+    def _choose_colours(self) -> None:
+        scene = self.state.scene
+        if scene is None or self._is_showing or self.view.value == OWN_BANDS:
+            return
+        wanted = COMPOSITES["true" if self.view.value == TRUE else "false"]
+        possible = set(wanted) <= set(scene.spex.bands)
+        if not possible:
+            self.warnings.value = note(f"This scene lacks {', '.join(set(wanted) - set(scene.spex.bands))}.")
+        self._show_bands(wanted if possible else usual_bands(scene))
+
+    def _choose_bands(self) -> None:
+        if self._is_showing or self.state.scene is None:
+            return
+        self.view.value = OWN_BANDS
+        self._show_bands(tuple(one.value for one in self.bands))
+
+    def _show_bands(self, names: tuple[str, ...]) -> None:
+        self._is_showing = True
+        for one, name in zip(self.bands, names, strict=True):
+            one.value = name
+        self.index.value = ""
+        self._is_showing = False
+        with self.state.hold_trait_notifications():
+            self.state.index, self.state.bands = "", names
+
+    def _choose_index(self) -> None:
+        if not self._is_showing:
+            self.state.index = self.index.value.strip()
+
+    def _show(self) -> None:
+        scene = self.state.scene
+        if scene is None:
+            self.facts.value = block("No scene yet: open a sample or a file.", "quiet")
+            return
+        self._is_showing = True
+        for one, name in zip(self.bands, self.state.bands, strict=True):
+            one.options = scene.spex.bands
+            one.value = name
+        table_of_indices = list_indices(scene)
+        self.index.options = [*table_of_indices[table_of_indices["available"]].index.map(str)]
+        self.index.value, self.view.value = "", TRUE
+        self._is_showing = False
+        self.facts.value = block(f"{_relative(scene)}{table(_facts(scene, self.state.origin))}")
+
+
+def _relative(scene: Any) -> str:
+    return note(scene.spex.number_note) if scene.spex.is_relative else ""
+
+
+def _facts(scene: Any, origin: Origin) -> list[tuple[str, ...]]:
+    """Return what a scene says of itself, and why; a Dataset from elsewhere may say less."""
+    height, width = scene.spex.shape
+    waves, said, gsd = scene.spex.wavelengths_um, scene.attrs, scene.spex.gsd_m
+    place = (
+        f"{scene.spex.crs.to_string()}, {gsd:.3g} m a pixel" if scene.spex.crs and gsd else "none: areas are in pixels"
+    )
+    rows = [
+        ("from", str(origin)),
+        ("size", f"{height:,} × {width:,} px"),
+        ("CRS", place),
+        ("sensor", _because(said, "sensor", "sensor_reason")),
+        ("bands", ", ".join(f"{band} {waves[band]:.3g} µm" if band in waves else band for band in scene.spex.bands)),
+        ("named by", str(said.get("bands_reason", ""))),
+        ("values", _because(said, "radiometry", "radiometry_reason")),
+        ("scale", f"raw × {said['scale']:g} {said['offset']:+g}" if {"scale", "offset"} <= set(said) else ""),
+        ("data", str(said.get("valid_reason", ""))),
+    ]
+    return [row for row in rows if row[1]]
+
+
+def _because(said: Any, what: str, why: str) -> str:
+    return " — ".join(str(said[name]) for name in (what, why) if said.get(name))
