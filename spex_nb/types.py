@@ -13,6 +13,10 @@ Point = tuple[float, float]
 """(x, y): x to the right, y down."""
 Rectangle = tuple[Point, Point, Point, Point]
 """Four corners, in order around the rectangle."""
+Window = tuple[int, int, int, int]
+"""(row, column, height, width) of a pixel rectangle."""
+MASK_NODATA = 255
+"""The value of a uint8 mask where the scene has no data."""
 RegionSource = Literal["index", "label", "drawn"]
 """What a region was found in: a spectral index, ground truth (never at test time), or what a user drew."""
 Verdict = Literal["holds", "contradicts", "cannot be checked"]

@@ -20,8 +20,7 @@ from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.run import run_tiles
 from spex_nb.extraction.storage import at_home, save_extraction
 from spex_nb.extraction.tile_store import Journal
-from spex_nb.scene.tiling import Window
-from spex_nb.types import Instruction, MaskModel
+from spex_nb.types import Instruction, MaskModel, Window
 
 
 def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)

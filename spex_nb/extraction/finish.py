@@ -25,15 +25,13 @@ from spex_nb.extraction.predict import Best
 from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.storage import PROBABILITY, open_probability
 from spex_nb.extraction.tile_store import Journal
-from spex_nb.output.export import MASK_NODATA
 from spex_nb.regions.filters import apply_filters
 from spex_nb.regions.find import survey_regions
 from spex_nb.regions.ground import Ground
 from spex_nb.regions.runs import painted_rows
 from spex_nb.regions.table import class_table
 from spex_nb.scene.rasters import Reading
-from spex_nb.scene.tiling import Window
-from spex_nb.types import Region
+from spex_nb.types import MASK_NODATA, Region, Window
 
 PACKAGES = ("numpy", "scipy", "xarray", "rasterio", "shapely", "torch", "transformers")
 """Whose versions are kept with a result."""

@@ -13,12 +13,11 @@ from affine import Affine
 from spex_nb.errors import MissingBandError
 from spex_nb.language.evidence import readable_index
 from spex_nb.language.targets import TARGETS
-from spex_nb.output.export import MASK_NODATA
 from spex_nb.regions.ground import Ground
 from spex_nb.regions.runs import BLOCK_PX, RegionSums
 from spex_nb.scene.reader import BandHash, SceneReader
 from spex_nb.spectral.indices import compute_index, compute_indices
-from spex_nb.types import Evidence, Region, Spread
+from spex_nb.types import MASK_NODATA, Evidence, Region, Spread
 
 OVERVIEW_PX = 1024
 """Longest side of the thinned scene that is kept with a result."""

@@ -14,8 +14,9 @@ from scipy.special import expit
 
 from spex_nb.errors import OutputError
 from spex_nb.extraction.assignment import Asked
-from spex_nb.output.export import BLOCK, CACHE_BYTES, MASK_NODATA
-from spex_nb.scene.tiling import Tiling, Window, blend, in_steps
+from spex_nb.output.export import BLOCK, CACHE_BYTES
+from spex_nb.scene.tiling import Tiling, blend, in_steps
+from spex_nb.types import MASK_NODATA, Window
 
 PROBABILITY_STEPS = 4096
 """Probabilities are kept in steps of 1/4096: a third of the disk, and more digits than anyone reads."""

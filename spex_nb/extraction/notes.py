@@ -11,9 +11,8 @@ from spex_nb.extraction.mosaic import Assembled
 from spex_nb.extraction.plan import Plan
 from spex_nb.extraction.predict import Best
 from spex_nb.language.targets import TARGETS
-from spex_nb.scene.tiling import Window
 from spex_nb.spectral.priors import prior_of
-from spex_nb.types import Region
+from spex_nb.types import Region, Window
 
 
 @dataclass(frozen=True)

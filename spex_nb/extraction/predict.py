@@ -19,9 +19,8 @@ from spex_nb.language.targets import TARGETS
 from spex_nb.regions.find import find_regions
 from spex_nb.scene.reader import SceneReader, SceneSource
 from spex_nb.scene.resample import resample, zoom_tile
-from spex_nb.scene.tiling import Window
 from spex_nb.spectral.priors import prior_of
-from spex_nb.types import MaskModel, Prior, Side
+from spex_nb.types import MaskModel, Prior, Side, Window
 
 PROMPT_MIN_AREA_PX = 4
 """Smaller regions of a prior are not told to the model, as in the data that it learned from."""

@@ -16,9 +16,8 @@ from spex_nb.extraction.predict import PROMPT_MIN_AREA_PX
 from spex_nb.language.prompts import build_prompt
 from spex_nb.regions.find import find_regions
 from spex_nb.scene.resample import resample, zoom_tile, zoom_to
-from spex_nb.scene.tiling import Window
 from spex_nb.spectral.priors import prior_mask
-from spex_nb.types import MaskModel
+from spex_nb.types import MaskModel, Window
 
 Click = tuple[float, float, bool]
 """x, y in pixels, and whether the target is there."""

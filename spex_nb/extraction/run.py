@@ -12,7 +12,7 @@ from spex_nb.errors import ExtractionCancelledError
 from spex_nb.extraction.predict import Predicted, TileJob, TilePredictor, predict_on_worker
 from spex_nb.extraction.progress import Telling
 from spex_nb.extraction.tile_store import Journal
-from spex_nb.scene.tiling import Window
+from spex_nb.types import Window
 
 AHEAD = 3
 """Tiles that wait for each thread of a cluster: enough to keep it busy, few enough to hold their results."""

@@ -14,7 +14,7 @@ import numpy as np
 from spex_nb.errors import OutputError
 from spex_nb.extraction.predict import Best, Predicted
 from spex_nb.output.export import written_whole
-from spex_nb.scene.tiling import Window
+from spex_nb.types import Window
 
 PLAN = "plan.json"
 

@@ -9,7 +9,6 @@ from spex_nb.model.inspection import look_inside
 from spex_nb.model.modeling import SpexModel
 from spex_nb.model.predictor import SpexPredictor
 from spex_nb.model.processing import SpexProcessor
-from spex_nb.training.tokenizer import train_tokenizer
 
 AutoConfig.register(SpexConfig.model_type, SpexConfig)
 AutoModel.register(SpexConfig, SpexModel)
@@ -23,5 +22,4 @@ __all__ = [
     "fit_batch",
     "look_inside",
     "shipped_checkpoints",
-    "train_tokenizer",
 ]

@@ -16,6 +16,7 @@ import xarray as xr
 
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import GridError, GridWarning, OutputError, SpexError
+from spex_nb.types import MASK_NODATA
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -24,7 +25,6 @@ BLOCK = 512
 """Side of a tile of the file."""
 WINDOW_PX = 2**22
 """Pixels that are computed and written at a time."""
-MASK_NODATA = 255
 CACHE_BYTES = 64 * 2**20
 """GDAL would keep a twentieth of the machine's memory."""
 

@@ -13,7 +13,7 @@ import xarray as xr
 from spex_nb.errors import GridError
 from spex_nb.extras import require_extra
 from spex_nb.language.colors import class_rgb
-from spex_nb.output.export import MASK_NODATA
+from spex_nb.types import MASK_NODATA
 
 LONGEST_PX = 1500
 """Of the picture; what is thinner than its pixels may not be seen."""

@@ -16,6 +16,7 @@ from rasterio.crs import CRS
 
 from spex_nb.errors import GridError
 from spex_nb.scene.rasters import Grid
+from spex_nb.types import Window
 
 WEB_MERCATOR = CRS.from_epsg(3857)
 LONLAT = CRS.from_epsg(4326)
@@ -25,7 +26,6 @@ RADIUS_M = 6_378_137.0
 LATITUDE_LIMIT = 85.0511
 EDGE_POINTS = 9
 """Each edge of a view is followed at so many points: it is curved in the scene's CRS."""
-Window = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from spex_nb.errors import RegionError
-from spex_nb.output.export import MASK_NODATA
 from spex_nb.regions.runs import label_runs, paint_runs
-from spex_nb.types import Point
+from spex_nb.types import MASK_NODATA, Point
 
 CUT_PX = 0.75
 """Half the width of a cut: no step to any of the eight neighbours leads across it."""

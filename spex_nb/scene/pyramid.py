@@ -23,9 +23,8 @@ from spex_nb.errors import BandError, nearest
 from spex_nb.scene.open import on_grid, open_scene
 from spex_nb.scene.pixels import reading_of, remember_reading
 from spex_nb.scene.rasters import Grid, Reading, chunk_shape, lazy_bands, probe
+from spex_nb.types import Window
 
-Window = tuple[int, int, int, int]
-"""(row, column, height, width), in pixels."""
 KEPT_PX = 2048
 """Longest side of what is kept of layers that are slow to see from far away."""
 FILE_CHUNKS_PX = 1024

@@ -19,7 +19,7 @@ from dask import threaded
 from spex_nb.errors import UnreadableSourceError
 from spex_nb.scene.open import open_scene
 from spex_nb.scene.pixels import spread_starts
-from spex_nb.scene.tiling import Window
+from spex_nb.types import Window
 
 CHUNKS_PX = (512, 2048)
 """Of scenes that are opened here: whole blocks of most files, and few rows, so that neighbouring tiles fit memory."""

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from spex_nb.errors import GridError
+from spex_nb.types import Window
 
-Window = tuple[int, int, int, int]
-"""(row, column, height, width), in pixels."""
 FEWEST_PX = 8
 """Nothing can be seen on a smaller tile."""
 

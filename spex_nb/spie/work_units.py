@@ -21,6 +21,7 @@ from spex_nb.spie.records import Record
 from spex_nb.spie.settings import Settings, split_of
 from spex_nb.spie.sources.labelled_scene import LabelledScene
 from spex_nb.spie.tiles import write_mask, write_rgb, write_tile
+from spex_nb.types import Window
 
 UNITS = 64
 """Few scenes are cut into about this many units of work, so that several workers have something to do."""
@@ -30,8 +31,6 @@ INDEX_COLUMNS = (
     "id", "tile", "dataset", "place", "split", "official_split", "sensor", "bands", "gsd_m", "target", "source",
     "language", "share_frac", "regions", "template", "tile_hash", "image", "mask",
 )  # fmt: skip
-Window = tuple[int, int, int, int]
-"""(row, column, height, width), in pixels."""
 
 
 @dataclass(frozen=True)

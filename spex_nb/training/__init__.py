@@ -4,6 +4,7 @@ from spex_nb.training.curves import LiveCurves, plot_curves, read_curves
 from spex_nb.training.run import StageResult, align, instruct, pretrain, run_stage
 from spex_nb.training.small_run import SmallRun, small_training_run
 from spex_nb.training.stage import Stage, make_stage, read_stage
+from spex_nb.training.tokenizer import train_tokenizer
 
 __all__ = [
     "LiveCurves",
@@ -19,4 +20,5 @@ __all__ = [
     "read_stage",
     "run_stage",
     "small_training_run",
+    "train_tokenizer",
 ]

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from spex_nb.model import train_tokenizer
 from spex_nb.spie.dataset import open_dataset
 from spex_nb.training.crops import list_tiles
 from spex_nb.training.samples import SampleStream
 from spex_nb.training.stage import Stage
+from spex_nb.training.tokenizer import train_tokenizer
 
 
 def tokenizer_for(stage: Stage, vocab_size: int) -> Any:

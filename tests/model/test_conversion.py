@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 from spex_nb.cli.main import main
 from spex_nb.errors import CheckpointError
 from spex_nb.language.prompts import build_prompt
-from spex_nb.model import SpexConfig, SpexModel, SpexPredictor, train_tokenizer
+from spex_nb.model import SpexConfig, SpexModel, SpexPredictor
 from spex_nb.model.conversion import LEFT_OUT, convert, our_name
 from spex_nb.scene.samples import sample_scene
+from spex_nb.training import train_tokenizer
 from tests.model.test_parity import SAM, Golden, expanded, whole_model
 
 

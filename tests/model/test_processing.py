@@ -15,11 +15,12 @@ from transformers import AutoProcessor, LogitsProcessorList, PreTrainedTokenizer
 
 from spex_nb.errors import CheckpointError, MissingBandError
 from spex_nb.language.prompts import build_prompt
-from spex_nb.model import SpexModel, SpexPredictor, SpexProcessor, fit_batch, look_inside, train_tokenizer
+from spex_nb.model import SpexModel, SpexPredictor, SpexProcessor, fit_batch, look_inside
 from spex_nb.model.layers.stem import INDICES, PRIOR_TARGETS
 from spex_nb.model.outputs import ImageFeatures
 from spex_nb.scene.samples import sample_scene
 from spex_nb.spectral.priors import prior_of
+from spex_nb.training import train_tokenizer
 from spex_nb.types import MaskModel
 from tests.model.test_modeling import TEXT, config
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spex_nb.errors import GridError
-from spex_nb.scene.tiling import Tiling, Window, blend, in_steps
+from spex_nb.scene.tiling import Tiling, blend, in_steps
+from spex_nb.types import Window
 
 
 @st.composite

@@ -19,8 +19,9 @@ from spex_nb.training.corrected_results import add_example, build_examples
 def checkpoint(tmp_path: Path) -> Path:
     """Write a tiny model that knows nothing yet."""
     pytest.importorskip("torch")
-    from spex_nb.model import SpexConfig, SpexModel, SpexProcessor, train_tokenizer
+    from spex_nb.model import SpexConfig, SpexModel, SpexProcessor
     from spex_nb.model.configuration import PRESETS
+    from spex_nb.training import train_tokenizer
 
     tokenizer = train_tokenizer([build_prompt("water", [])], 300)
     plain = SpexConfig.preset("tiny")

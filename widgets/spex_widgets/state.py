@@ -14,8 +14,7 @@ import xarray as xr
 from spex_nb.extraction.mask_models import load_mask_model, usual_model
 from spex_nb.extraction.refine import Hints
 from spex_nb.regions.editing import History
-from spex_nb.scene.tiling import Window
-from spex_nb.types import MaskModel
+from spex_nb.types import MaskModel, Window
 from spex_widgets.jobs import Jobs
 from spex_widgets.origins import Origin
 

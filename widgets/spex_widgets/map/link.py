@@ -10,10 +10,8 @@ import numpy as np
 import xarray as xr
 
 from spex_nb.extraction.refine import Hints
-from spex_nb.output.export import MASK_NODATA
-from spex_nb.scene.tiling import Window
 from spex_nb.spectral.priors import spectral_prior
-from spex_nb.types import Point
+from spex_nb.types import MASK_NODATA, Point, Window
 from spex_widgets import editor
 from spex_widgets.state import Preview, WorkbenchState
 

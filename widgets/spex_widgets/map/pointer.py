@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from spex_nb.output.web_mercator import WebGrid, Window
+from spex_nb.output.web_mercator import WebGrid
+from spex_nb.types import Window
 
 Path = list[tuple[float, float]]
 """Pixel positions (x, y)."""

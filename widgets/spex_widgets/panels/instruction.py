@@ -11,8 +11,7 @@ from spex_nb.errors import EmptySceneError, ExtractionCancelledError, Instructio
 from spex_nb.extraction import Extraction, Progress, extract
 from spex_nb.extraction.mask_models import INDEX, usual_model
 from spex_nb.language.instructions import parse_instruction
-from spex_nb.scene.tiling import Window
-from spex_nb.types import Instruction
+from spex_nb.types import Instruction, Window
 from spex_widgets.jobs import Job
 from spex_widgets.messages import block, error_html, quiet
 from spex_widgets.panels.panel import WIDE, Panel, button
