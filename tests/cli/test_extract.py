@@ -18,6 +18,11 @@ from spex_nb import load_extraction
 from spex_nb.cli.main import main
 from spex_nb.scene.samples import sample_path
 
+HEARING = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from spex_nb.cli.main import main; main()"
+)
+"""The command where Ctrl-C is heard, even if the tests run in the background, where shells have it ignored."""
+
 
 def process(*words: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "spex_nb.cli.main", *map(str, words)]
@@ -154,10 +159,7 @@ def test_a_cluster_does_it(scheduler: str, tmp_path: Path) -> None:
 def test_an_interrupted_command_goes_on(tmp_path: Path) -> None:
     words = ("extract", str(sample_path("river_10m")), "water", "--model", "index", "--tile-px", "32")
     running = subprocess.Popen(
-        [sys.executable, "-m", "spex_nb.cli.main", *words],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        [sys.executable, "-c", HEARING, *words], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
     )
     assert running.stderr is not None
     tiles = tmp_path / "extractions" / "river_10m.partial" / "tiles"
