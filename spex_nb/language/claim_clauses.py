@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from spex_nb.language.claim_tokens import Sentence, Token
 
@@ -31,6 +32,25 @@ class Clause:
         self.subject = subject
         """A rank, ``others``, or nothing in particular."""
         self.targets = {token.senses["target"] for token in tokens if "target" in token}
+
+    @cached_property
+    def units(self) -> set[str]:
+        """Return the units that are named in it."""
+        return {token.senses["unit"] for token in self.tokens if "unit" in token}
+
+    @cached_property
+    def descriptions(self) -> list[Token]:
+        """Return the words for sizes and places in it, each meaning once."""
+        words = (token for token in self.tokens if "size" in token or "place" in token)
+        return list({(token.senses.get("size"), token.senses.get("place")): token for token in words}.values())
+
+    @cached_property
+    def denials(self) -> tuple[int, int]:
+        """Return where the first word stands that denies what follows, and the last that denies what stands before."""
+        places = range(len(self.tokens))
+        first = next((i for i in places if self.tokens[i].senses.keys() & {"not", "no"}), len(self.tokens))
+        last = next((i for i in reversed(places) if self.tokens[i].senses.keys() & {"not", "no_after"}), -1)
+        return first, last
 
     def has(self, *kinds: str) -> bool:
         """Say whether a word of one of these kinds is in it."""
@@ -84,7 +104,7 @@ def _roles_in(clause: Clause, default: str) -> dict[int, Role]:
         if position and "pm" in clause.tokens[position - 1]:
             roles[token.start] = Role(latest, is_spread=True)
             continue
-        following = _next_side(clause.tokens[position + 1 :])
+        following = _next_side(clause.tokens, position + 1)
         is_before = bool(side) and not is_taken
         latest = side if is_before else following or side or default
         is_taken, owed = True, "" if is_before else following
@@ -96,12 +116,12 @@ def _side_of(token: Token) -> str:
     return next((side for side in SIDES if side in token), "")
 
 
-def _next_side(tokens: list[Token]) -> str:
-    """Return the side that is named before the next mean."""
-    for position, token in enumerate(tokens):
-        if token.figure is not None and not (position and "pm" in tokens[position - 1]):
+def _next_side(tokens: list[Token], start: int) -> str:
+    """Return the side that is named before the next mean, from a position after a number on."""
+    for position in range(start, len(tokens)):
+        if tokens[position].figure is not None and "pm" not in tokens[position - 1]:
             return ""
-        if side := _side_of(token):
+        if side := _side_of(tokens[position]):
             return side
     return ""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from spex_nb.language.claim_clauses import RANKS, SIDES, Clause, Role, denial
 from spex_nb.language.claim_tokens import Token
@@ -61,7 +63,7 @@ class Facts:
 
     def placed(self, clause: Clause, regions: tuple[Region, ...]) -> tuple[Region, ...]:
         """Return the regions that lie where a clause says, so that no figure of another one is taken for theirs."""
-        places = [t.senses["place"] for t in clause.tokens if "place" in t]
+        places = [t.senses["place"] for t in clause.descriptions if "place" in t]
         if not places or denial(clause) or clause.subject in RANKS:
             return regions
         return tuple(r for r in regions if any(lies_in(r, place) for place in places))
@@ -92,16 +94,25 @@ class Facts:
 
     def _neighbour_of(self, token: Token) -> str | None:
         """Return the other target that a percentage belongs to: before it where nouns come first, else after it."""
-        line = [t for c in self._clauses for t in c.tokens]
-        others = [t for t in line if "target" in t and t.senses["target"] != self._evidence.target]
+        others, starts = self._others
         if not others:
             return None
-        percents = [t for t in line if t.senses.get("unit") == "percent"]
-        nouns_first = others[0].start < percents[0].start
-        before = [t for t in others if t.start < token.start]
-        after = [t for t in others if t.start > token.start]
-        nearest = (before[-1:] or after[:1]) if nouns_first else (after[:1] or before[-1:])
-        return nearest[0].senses["target"]
+        before, after = bisect_left(starts, token.start), bisect_right(starts, token.start)
+        nouns_first = starts[0] < self._first_percent
+        is_before = before > 0 if nouns_first else after == len(others)
+        return others[before - 1 if is_before else after].senses["target"]
+
+    @cached_property
+    def _others(self) -> tuple[list[Token], list[int]]:
+        """Return the sentence's words for other targets, and where they start."""
+        words = (t for clause in self._clauses for t in clause.tokens if "target" in t)
+        others = [t for t in words if t.senses["target"] != self._evidence.target]
+        return others, [t.start for t in others]
+
+    @cached_property
+    def _first_percent(self) -> int:
+        """Return where the first sign of percent of a sentence that has one starts."""
+        return next(t.start for clause in self._clauses for t in clause.tokens if t.senses.get("unit") == "percent")
 
     def index_facts(self, clause: Clause, role: Role) -> list[Fact]:
         """Return the means or spreads of the index that a number in this clause may mean."""

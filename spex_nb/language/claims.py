@@ -104,6 +104,9 @@ class _SentenceCheck:
         self._is_spectral = bool(self._kinds & {"index", "inside", "outside"})
         self._facts = Facts(evidence, self._clauses)
         self._roles = index_roles(self._clauses)
+        self._earlier = dict(zip(self._clauses[1:], self._clauses, strict=False))
+        named = (t.senses["index"] for clause in self._clauses for t in clause.tokens if "index" in t)
+        self._index_name = next(named, evidence.index_name or "")
 
     def claims(self) -> Iterator[Claim]:
         """Return the claims, in no order."""
@@ -125,7 +128,7 @@ class _SentenceCheck:
             yield self._place(clause, token)
         elif "size" in token and not self._is_spectral and "ignore" not in token:
             yield from self._size(clause, position, token)
-        elif "target" in token and "border" in self._kinds and not self._has_percent(clause):
+        elif "target" in token and "border" in self._kinds and "percent" not in clause.units:
             yield from self._neighbour(clause, token)
 
     # --- numbers -----------------------------------------------------------------------------------------------------
@@ -173,20 +176,17 @@ class _SentenceCheck:
 
     def _count(self, clause: Clause, position: int, token: Token, figure: Figure) -> Claim:
         facts = [Fact("regions", float(self._evidence.number))]
-        subset = [t for t in clause.tokens if "size" in t or "place" in t]
-        if subset and not clause.has(*RANKS):
-            known = count_such(self._evidence, subset)
+        if clause.descriptions and not clause.has(*RANKS):
+            known = count_such(self._evidence, clause.descriptions)
             near = [t for t in clause.after(position, NEAR) if "size" in t]
             facts = [Fact("such regions", known)] + ([] if near else facts)
         return self._compared(clause, position, (token, token), "number", figure, f"{figure.value:g}", facts)
 
     def _index(self, clause: Clause, position: int, token: Token, figure: Figure) -> Claim:
         role = self._roles[token.start]
-        name = next((t.senses["index"] for c in self._clauses for t in c.tokens if "index" in t), None)
-        name = name or self._evidence.index_name or ""
-        stated = f"{name} {part_of(role)} {role.side} {figure.value:g}"
+        stated = f"{self._index_name} {part_of(role)} {role.side} {figure.value:g}"
         is_limit = clause.has("threshold") or comparison_at(clause, position) in ("more", "less", "at_least", "at_most")
-        is_ours = name == self._evidence.index_name and not is_limit
+        is_ours = self._index_name == self._evidence.index_name and not is_limit
         facts = self._facts.index_facts(clause, role) if is_ours else []
         return self._compared(clause, position, (token, token), "index", figure, stated, facts)
 
@@ -244,13 +244,13 @@ class _SentenceCheck:
 
     def _is_counted_before(self, clause: Clause, position: int) -> bool:
         """Look back, over a colon too, for what the number counts."""
-        place = self._clauses.index(clause)
-        if position or not place:
+        earlier = self._earlier.get(clause)
+        if position or earlier is None:
             return all("fillers" in t for t in clause.after(position, 2)) and bool(
                 position and "region" in clause.tokens[position - 1]
             )
-        earlier = self._clauses[place - 1]
-        return self._text[: clause.tokens[0].start].rstrip().endswith((":", "：")) and (
+        between = self._text[earlier.tokens[-1].end : clause.tokens[0].start]
+        return between.rstrip().endswith((":", "：")) and (
             earlier.has("number_of") or self._is_counted(earlier.tokens[-1])
         )
 
@@ -346,9 +346,6 @@ class _SentenceCheck:
         measured = "" if share is None else str(percent_fact(f"border with {name}", 100 * share))
         yield self._claim((token, token), "neighbour", f"{denied}beside {name}", measured, verdict)
 
-    def _has_percent(self, clause: Clause) -> bool:
-        return any(t.senses.get("unit") == "percent" for t in clause.tokens)
-
     def _claim(self, span: tuple[Token, Token], kind: str, stated: str, measured: str, verdict: Verdict) -> Claim:
         first, last = span
         return Claim(self._text[first.start : last.end], first.start, kind, stated, measured, verdict)  # type: ignore[arg-type]
@@ -380,10 +377,8 @@ def _follows_number_of(clause: Clause, position: int) -> bool:
 
 def _is_denied_around(clause: Clause, position: int) -> bool:
     """Say whether a clause denies the figure at a position: ``do not cover 45 ha``, ``45 ha nicht``."""
-    before, after = clause.tokens[:position], clause.tokens[position + 1 :]
-    return any(t.senses.keys() & {"not", "no"} for t in before) or any(
-        t.senses.keys() & {"not", "no_after"} for t in after
-    )
+    first, last = clause.denials
+    return first < position or position < last
 
 
 def _holds_for(clause: Clause, agreeing: Iterable[bool]) -> bool:

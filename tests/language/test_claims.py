@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import sys
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -617,6 +619,68 @@ def test_hostile_text_never_holds_a_wrong_figure(text: str, language: str) -> No
     claims = check_explanation(text, LAKES, language)
     figures = [claim for claim in claims if claim.kind in ("area", "share", "number")]
     assert all(claim.verdict != H for claim in figures if claim.text != "3")
+
+
+class CountedText(str):
+    """A text that counts the characters that are copied out of it."""
+
+    __slots__ = ("copied",)
+    copied: int
+
+    def __getitem__(self, part: Any) -> str:
+        piece = super().__getitem__(part)
+        self.copied += len(piece)
+        return piece
+
+
+def steps_to_check(text: str) -> int:
+    """Count the lines and calls that a check takes within the package, and the characters that it copies."""
+    counted, steps = CountedText(text), 0
+    counted.copied = 0
+
+    def count(frame: FrameType, _event: str, _argument: Any) -> Any:
+        nonlocal steps
+        if "spex_nb" not in frame.f_globals.get("__name__", ""):
+            return None
+        steps += 1
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        check_explanation(counted, LAKES)
+    finally:
+        sys.settrace(before)
+    return steps + counted.copied
+
+
+ANSWER = write_answer(LAKES, "en", 1).text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{ANSWER} ",
+        ANSWER.replace(".", ";"),  # one sentence of many clauses
+        ANSWER.replace(".", " "),  # one clause
+        "lakes: 3; ",
+        "3, ",
+        "water covers 45 ha ",
+        "3 large lakes in the center ",
+        "the largest lake of 30 ha in the top left ",
+        "5% of the border with vegetation ",
+        "5% of the border with vegetation, ",
+        "border of water with vegetation ",
+        "NDWI inside 0.43 ± 0.05 outside -0.21 ",
+        "0.4 ± 0.05 NDWI ± 0.05 ",
+        "no water ",
+        "lake at (0.1, 0.1) ",
+    ],
+)
+def test_twice_the_text_takes_twice_the_steps(text: str) -> None:
+    steps_to_check(text)  # what is kept for the next check is made
+    once, twice = (steps_to_check(text * times) for times in (60, 120))
+    assert twice < 2.2 * once
 
 
 @settings(max_examples=200)
