@@ -18,6 +18,9 @@ from spex_nb.types import Evidence, Spread
 FEWEST_SENTENCES = 3
 SIGNIFICANT = 3
 """Digits of an area; its first three say all that a reader compares."""
+FEWEST_DIGITS = 2
+"""A zero at the end is left out only beyond these: ``3 ha`` would be read as anything from 2.5 to 3.5 ha, but half a
+unit of the last of two digits is within what a claim may be off anyway (`claims.TOLERANCES`)."""
 GROUPED_FROM = 10_000
 SMALLEST_PERCENT = 0.01
 """Smaller shares are written as "less than" it."""
@@ -283,8 +286,8 @@ class _Writer:
         if 0 < percent < SMALLEST_PERCENT:
             smallest = self._phrases["percent"].format(self._decimal(SMALLEST_PERCENT, 2))
             return str(self._phrases["below"].format(smallest))
-        digits = self._decimal(percent, 1 if percent >= 1 else 2)
-        return str(self._phrases["percent"].format(digits.removesuffix(f"{self._language.decimal}0")))
+        digits = self._without_zeros(self._decimal(percent, 1 if percent >= 1 else 2))
+        return str(self._phrases["percent"].format(digits))
 
     def _spread(self, spread: Spread) -> str:
         return f"{self._index(spread.mean)} ± {self._index(spread.std)}"
@@ -296,8 +299,14 @@ class _Writer:
     def _rounded(self, value: float) -> str:
         """Return a positive number with three significant digits, or all of them before the decimal mark."""
         digits = SIGNIFICANT - 1 - math.floor(math.log10(value)) if value > 0 else 0
-        text = self._decimal(value, max(digits, 0))
-        return text.rstrip("0").rstrip(self._language.decimal) if digits > 0 else text
+        return self._without_zeros(self._decimal(value, max(digits, 0)))
+
+    def _without_zeros(self, text: str) -> str:
+        """Drop zeros behind the decimal mark, as far as the digits that are left say how exact the number is."""
+        mark = self._language.decimal
+        while mark in text and text[-1] == "0" and len(text.replace(mark, "").lstrip("0")) > FEWEST_DIGITS:
+            text = text[:-1]
+        return text.removesuffix(mark)
 
     def _decimal(self, value: float, digits: int) -> str:
         text = f"{abs(value):,.{digits}f}"

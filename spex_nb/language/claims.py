@@ -31,7 +31,8 @@ TOLERANCES = {
     "about": 0.1,
 }
 """How far a figure may be off, as a share of the measured one; ``about`` is for those that say so, of any kind. Half a
-unit of the last digit given is always allowed, for counts excepted, and `INDEX_SLACK` more for an index."""
+unit of the last digit given is always allowed, for counts excepted, and `INDEX_SLACK` more for an index: so ``3 ha``
+may be 2.5 ha, and who knows it better writes ``3.0 ha``, as `answers.write_answer` does."""
 INDEX_SLACK = 0.01
 POSITION_SLACK = 0.02
 """Of the tile's width and height."""

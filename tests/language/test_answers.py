@@ -93,7 +93,7 @@ def test_an_answer_says_every_figure_of_its_evidence() -> None:
 
 
 def test_the_neighbour_with_the_longest_border_comes_first() -> None:
-    assert "vegetation (34%) and roads (5%)" in write_answer(lake(), "en").text
+    assert "vegetation (34%) and roads (5.0%)" in write_answer(lake(), "en").text
 
 
 def test_figures_are_written_as_the_language_does() -> None:
@@ -112,6 +112,8 @@ def test_figures_are_written_as_the_language_does() -> None:
         (87.0, "87 m²"),
         (9_870.4, "9870 m²"),
         (12_345.0, "1.23 ha"),
+        (30_001.0, "3.0 ha"),
+        (31_002.0, "3.1 ha"),
         (100_000.0, "10 ha"),
         (9_999_000.0, "1000 ha"),
         (12_345_678.0, "12.3 km²"),
@@ -125,7 +127,15 @@ def test_areas_have_a_sensible_unit_and_three_digits(area_m2: float, says: str) 
 
 @pytest.mark.parametrize(
     ("share", "says"),
-    [(1.0, "100%"), (0.123, "12.3%"), (0.005, "0.50%"), (0.0001234, "0.01%"), (1e-6, "less than 0.01%")],
+    [
+        (1.0, "100%"),
+        (0.123, "12.3%"),
+        (0.12, "12%"),
+        (0.0504, "5.0%"),
+        (0.005, "0.50%"),
+        (0.0001234, "0.01%"),
+        (1e-6, "less than 0.01%"),
+    ],
 )
 def test_shares_have_sensible_digits(share: float, says: str) -> None:
     assert says in write_answer(lake(share_frac=share), "en").text.replace("Less", "less")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spex_nb.errors import LanguageError
@@ -475,6 +475,49 @@ def test_one_wrong_figure_in_an_answer_is_a_contradiction(
     wrong = write_answer(change(evidence), language, seed).text
     claims = check_explanation(wrong, evidence, language)
     assert any(claim.verdict == C for claim in claims), (wrong, claims)
+
+
+def verdicts_of(kind: str, written_of: Evidence, measured: Evidence, language: str, seed: int) -> set[str]:
+    text = write_answer(written_of, language, seed).text
+    return {claim.verdict for claim in check_explanation(text, measured, language) if claim.kind == kind}
+
+
+PLAIN = dataclasses.replace(LAKES, number=0, regions=(), neighbours={})
+"""Water with no areas but the whole of it."""
+MORE = 1.12
+"""By what a figure is changed: beyond what it may be off, and what rounding to two digits hides."""
+
+
+@given(st.floats(0.25, 1e11), languages, seeds)
+@example(25_000.0, "en", 0)
+@example(30_001 / MORE, "en", 0)
+@example(10_001.0, "de", 0)
+@example(1.0, "ru", 0)
+def test_an_area_is_written_exactly_enough_to_hold_only_where_it_is_right(
+    area_m2: float, language: str, seed: int
+) -> None:
+    less, more = (dataclasses.replace(PLAIN, area_m2=area) for area in (area_m2, MORE * area_m2))
+    assert verdicts_of("area", less, less, language, seed) == {H}
+    assert verdicts_of("area", more, less, language, seed) == {C}
+    assert verdicts_of("area", less, more, language, seed) == {C}
+
+
+@given(st.floats(0.01, 0.89), languages, seeds)
+@example(0.0096 * MORE, "en", 0)
+@example(0.0304 / MORE, "fr", 0)
+def test_a_share_is_written_exactly_enough_to_hold_only_where_it_is_right(
+    share: float, language: str, seed: int
+) -> None:
+    less, more = (dataclasses.replace(PLAIN, share_frac=frac) for frac in (share, MORE * share))
+    assert verdicts_of("share", less, less, language, seed) == {H}
+    assert verdicts_of("share", more, less, language, seed) == {C}
+    assert verdicts_of("share", less, more, language, seed) == {C}
+
+
+def test_an_area_of_30001_square_metres_is_not_one_of_25000() -> None:
+    smaller, larger = (dataclasses.replace(PLAIN, area_m2=area) for area in (25_000.0, 30_001.0))
+    assert verdicts_of("area", larger, smaller, "en", 0) == {C}
+    assert verdicts_of("area", larger, larger, "en", 0) == {H}
 
 
 @settings(max_examples=60)
