@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from spex_nb.regions import runs
 from spex_nb.regions.runs import RegionSums, label_runs, paint_runs
 
 MASKS = arrays(bool, st.tuples(st.integers(0, 12), st.integers(0, 12)))
@@ -20,7 +19,7 @@ MASKS = arrays(bool, st.tuples(st.integers(0, 12), st.integers(0, 12)))
 @given(MASKS, st.sampled_from([4, 8]), st.sampled_from([1, 20, 2**22]))
 def test_regions_are_those_of_a_label_array(mask: Any, connectivity: int, block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "BLOCK_PX", block)
+        patch.setattr("spex_nb.regions.runs.BLOCK_PX", block)
         found, numbers = label_runs(mask, connectivity)
     expected, _ = ndimage.label(mask, np.ones((3, 3)) if connectivity == 8 else None)
     assert (expected[found[:, 0], found[:, 1]] - 1).tolist() == numbers.tolist()
@@ -34,7 +33,7 @@ def test_regions_are_those_of_a_label_array(mask: Any, connectivity: int, block:
 def test_what_is_painted_is_the_mask(mask: Any, block: int) -> None:
     runs, numbers = label_runs(mask, 8)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "BLOCK_PX", block)
+        patch.setattr("spex_nb.regions.runs.BLOCK_PX", block)
         painted = paint_runs(runs[::-1], (numbers % 254 + 1)[::-1], mask.shape)
     expected, _ = ndimage.label(mask, np.ones((3, 3)))
     np.testing.assert_array_equal(painted, expected)

@@ -100,7 +100,7 @@ def test_a_cloud_shadow_darkens_vegetation(name: str) -> None:
 
 
 def test_an_installed_package_holds_the_samples_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(samples, "__file__", str(tmp_path / "spex_nb" / "samples.py"))
+    monkeypatch.setattr(samples, "__file__", str(tmp_path / "spex_nb" / "scene" / "samples.py"))
     assert sample_path("river_10m") == tmp_path / "data_samples" / "river_10m.tif"
     (tmp_path / "spex_nb" / "data_samples").mkdir(parents=True)
     assert sample_path("river_10m") == tmp_path / "spex_nb" / "data_samples" / "river_10m.tif"
