@@ -208,8 +208,8 @@ def _say_all(outcomes: Sequence[Outcome], report_file: Path | None) -> None:
     click.echo(f"{len(outcomes):,} scene{'' if len(outcomes) == 1 else 's'}: {counts}", err=True)
     if report_file is None:
         return
-    from spex_nb.output.export import written_whole
+    from spex_nb.output.files import write_whole
 
     rows = [vars(outcome) | {"result": str(outcome.result)} for outcome in outcomes]
-    with written_whole(report_file, overwrite=True) as part:
+    with write_whole(report_file, overwrite=True) as part:
         part.write_text(json.dumps(rows, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from spex_nb.errors import SourceNotFoundError, nearest
 from spex_nb.extras import require_extra
-from spex_nb.output.export import written_whole
+from spex_nb.output.files import write_whole
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -104,7 +104,7 @@ def copy_lessons(
     folder.mkdir(parents=True, exist_ok=True)
     lessons = find_lessons(names)
     for lesson in lessons:
-        with written_whole(folder / lesson.notebook.name, overwrite) as part:
+        with write_whole(folder / lesson.notebook.name, overwrite) as part:
             nbformat.write(lesson.solved() if solutions else lesson.read(), part)
     return [folder / lesson.notebook.name for lesson in lessons]
 

@@ -15,7 +15,7 @@ import numpy as np
 from spex_nb import __version__
 from spex_nb.evaluation.pictures import TilePicture, legend, picture_articles
 from spex_nb.evaluation.tiles import Asking
-from spex_nb.output.export import written_whole
+from spex_nb.output.files import write_whole
 from spex_nb.output.html import write_page
 from spex_nb.regions import metrics
 from spex_nb.types import Claim
@@ -123,7 +123,7 @@ class EvaluationReport:
 
     def to_json(self, path: str | Path) -> Path:
         """Write everything but the pictures; an existing file is replaced. What is not defined is null."""
-        with written_whole(path, overwrite=True) as part:
+        with write_whole(path, overwrite=True) as part:
             part.write_text(json.dumps(_plain(self._said()), ensure_ascii=False, indent=1), encoding="utf-8")
         return Path(path)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from spex_nb.extraction.explain import Explanation, mark_of
 from spex_nb.extraction.result import Extraction
-from spex_nb.output.export import written_whole
+from spex_nb.output.files import write_whole
 from spex_nb.output.plotting import picture_bytes
 
 SHOWN_ROWS = 10
@@ -62,7 +62,7 @@ def write_result_page(result: Extraction, path: str | Path, *, overwrite: bool =
     head = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}{OWN_STYLE}</style>'
     )
-    with written_whole(path, overwrite) as part:
+    with write_whole(path, overwrite) as part:
         part.write_text(f"{head}<body>{''.join(body)}</body></html>", encoding="utf-8")
     return Path(path)
 

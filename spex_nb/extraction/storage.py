@@ -15,7 +15,8 @@ import xarray as xr
 from spex_nb.errors import GridWarning, SourceNotFoundError, UnreadableSourceError
 from spex_nb.extraction.explain import Explanation
 from spex_nb.extraction.result import Extraction
-from spex_nb.output.export import copy_as_cog, folder_written_whole, writing_errors_said
+from spex_nb.output.export import copy_as_cog
+from spex_nb.output.files import explain_write_errors, write_folder_whole
 from spex_nb.scene.open import EAGER_BYTES, on_grid
 from spex_nb.scene.rasters import Reading, lazy_bands, probe, read_window
 from spex_nb.types import Claim, Evidence, Filter, Instruction, Region, Spread
@@ -35,8 +36,8 @@ def save_extraction(result: Extraction, folder: str | Path, *, overwrite: bool =
             disk is full.
     """
     with (
-        writing_errors_said(folder),
-        folder_written_whole(folder, overwrite, DESCRIPTION) as part,
+        explain_write_errors(folder),
+        write_folder_whole(folder, overwrite, DESCRIPTION) as part,
         warnings.catch_warnings(action="ignore", category=GridWarning),  # the result's notes say it
     ):
         result.to_cog(part / MASK)

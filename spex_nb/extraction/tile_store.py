@@ -13,7 +13,7 @@ import numpy as np
 
 from spex_nb.errors import OutputError
 from spex_nb.extraction.predict import Best, Predicted
-from spex_nb.output.export import written_whole
+from spex_nb.output.files import write_whole
 from spex_nb.types import Window
 
 PLAN = "plan.json"
@@ -52,7 +52,7 @@ class Journal:
             raise unwritable(self.folder, error) from error
         for leftover in (self.folder / "tiles").glob(".*"):  # of a run that was killed while writing
             shutil.rmtree(leftover)
-        with written_whole(self.folder / PLAN, overwrite=True) as part:
+        with write_whole(self.folder / PLAN, overwrite=True) as part:
             part.write_text(json.dumps(plan, indent=1), encoding="utf-8")
 
     def is_done(self, window: Window) -> bool:
@@ -68,7 +68,7 @@ class Journal:
         said = {"best": {target: asdict(best) for target, best in made.best.items()}, "notes": made.notes}
         logits = np.empty(0, np.float32) if made.logits is None else made.logits
         try:
-            with written_whole(self._path(window)) as part:
+            with write_whole(self._path(window)) as part:
                 np.savez(part, logits=logits, said=np.frombuffer(json.dumps(said).encode(), np.uint8))
         except OSError as error:
             raise unwritable(self.folder, error) from error

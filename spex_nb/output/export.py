@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +11,8 @@ import numpy as np
 import xarray as xr
 
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
-from spex_nb.errors import GridError, GridWarning, OutputError, SpexError
+from spex_nb.errors import GridError, GridWarning
+from spex_nb.output.files import explain_write_errors, write_whole
 from spex_nb.types import MASK_NODATA
 
 if TYPE_CHECKING:
@@ -27,96 +24,6 @@ WINDOW_PX = 2**22
 """Pixels that are computed and written at a time."""
 CACHE_BYTES = 64 * 2**20
 """GDAL would keep a twentieth of the machine's memory."""
-
-
-@contextmanager
-def written_whole(path: str | Path, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; rename it to ``path`` on success, remove it on failure.
-
-    Raises:
-        OutputError: If ``path`` exists and may not be overwritten, or its folder is missing or read-only.
-    """
-    target = Path(path)
-    _require_writable(target, overwrite)
-    folder = tempfile.mkdtemp(prefix=f".{target.stem}-", dir=target.parent)
-    part = Path(folder) / target.name
-    try:
-        yield part
-        part.replace(target)
-    finally:
-        for leftover in Path(folder).iterdir():
-            leftover.unlink()
-        Path(folder).rmdir()
-
-
-@contextmanager
-def folder_written_whole(path: str | Path, overwrite: bool, mark: str) -> Iterator[Path]:
-    """Give an empty folder beside ``path``; rename it to ``path`` on success, remove it on failure.
-
-    Args:
-        path: The folder that is wanted.
-        overwrite: Whether an existing one is replaced; only one that holds ``mark``, or nothing, ever is.
-        mark: A file that tells such folders from others.
-
-    Raises:
-        OutputError: If ``path`` exists and may not be replaced, or its parent is missing or read-only.
-    """
-    target = Path(path)
-    _require_writable(target, overwrite)
-    if target.exists() and not (target / mark).is_file() and (not target.is_dir() or any(target.iterdir())):
-        raise OutputError(
-            "Something else lies where the result should go", found=str(target), expected=f"a folder with {mark}",
-            fix="Choose another path; only results are ever overwritten.",
-        )  # fmt: skip
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    part = work / target.name
-    part.mkdir()
-    try:
-        yield part
-        if target.exists():
-            target.replace(work / "old")
-        part.replace(target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-@contextmanager
-def writing_errors_said(path: str | Path) -> Iterator[None]:
-    """Turn what the libraries for rasters and polygons raise on a full or broken disk into one error.
-
-    Raises:
-        OutputError: Instead of theirs.
-    """
-    try:
-        yield
-    except SpexError:
-        raise
-    except _writing_errors() as error:
-        raise OutputError(
-            "The result cannot be written", found=f"{path}: {error}", expected="a disk that works and has enough room",
-            fix="Make room, or choose another place.",
-        ) from error  # fmt: skip
-
-
-def _writing_errors() -> tuple[type[Exception], ...]:
-    from pyogrio.errors import DataLayerError, DataSourceError
-    from rasterio.errors import RasterioError
-
-    return OSError, RasterioError, DataLayerError, DataSourceError
-
-
-def _require_writable(target: Path, overwrite: bool) -> None:
-    if target.exists() and not overwrite:
-        raise OutputError(
-            "The output exists", found=str(target), expected="a new path", fix="Choose another, or allow overwriting."
-        )
-    if not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
-        raise OutputError(
-            "The output folder cannot be written",
-            found=f"{target.parent.absolute()}, {'read-only' if target.parent.is_dir() else 'missing'}",
-            expected="a folder that exists and is writable",
-            fix="Create it, or choose another.",
-        )
 
 
 def save_cog(
@@ -149,7 +56,7 @@ def save_cog(
     dataset = _as_dataset(layers)
     import rasterio
 
-    with writing_errors_said(path), written_whole(path, overwrite) as part, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+    with explain_write_errors(path), write_whole(path, overwrite) as part, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
         _write(dataset, part, colors, progress)
     _say_if_loose(dataset, path)
     return Path(path)
@@ -252,7 +159,7 @@ def save_geopackage(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: boo
     Warns:
         GridWarning: If the polygons have no CRS.
     """
-    with writing_errors_said(path), written_whole(path, overwrite) as part, warnings.catch_warnings():
+    with explain_write_errors(path), write_whole(path, overwrite) as part, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="'crs' was not provided")  # said below, with the reason
         frame.to_file(part, driver="GPKG", layer="regions")
     if frame.crs is None:
@@ -269,7 +176,7 @@ def save_geoparquet(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: boo
     Warns:
         GridWarning: If the polygons have no CRS.
     """
-    with writing_errors_said(path), written_whole(path, overwrite) as part:
+    with explain_write_errors(path), write_whole(path, overwrite) as part:
         frame.to_parquet(part, index=False)
     if frame.crs is None:
         _say_loose_polygons(path)
@@ -288,7 +195,7 @@ def save_geojson(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool =
             "GeoJSON needs longitude and latitude", found="polygons without a CRS", expected="polygons on the map",
             fix="Give the scene a CRS and transform, or write a GeoPackage, which takes pixels too.",
         )  # fmt: skip
-    with writing_errors_said(path), written_whole(path, overwrite) as part:
+    with explain_write_errors(path), write_whole(path, overwrite) as part:
         to_lonlat(frame).to_file(part, driver="GeoJSON", RFC7946="YES")
     return Path(path)
 

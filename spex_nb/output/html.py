@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from spex_nb.output.export import written_whole
+from spex_nb.output.files import write_whole
 
 SIDE_PX = 256
 """Larger pictures are thinned to this."""
@@ -41,7 +41,7 @@ def write_page(title: str, body: Iterable[str], path: str | Path) -> Path:
         OutputError: If the path cannot be written.
     """
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-    with written_whole(path, overwrite=True) as part:
+    with write_whole(path, overwrite=True) as part:
         part.write_text(f"{head}<body>{''.join(body)}</body></html>", encoding="utf-8")
     return Path(path)
 

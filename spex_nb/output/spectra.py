@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from spex_nb.output.export import written_whole
+from spex_nb.output.files import write_whole
 from spex_nb.scene.open import require_inside
 
 if TYPE_CHECKING:
@@ -53,6 +53,6 @@ def save_spectra(
         OutputError: If the path cannot be written.
     """
     table = spectra_frame(scene, points)
-    with written_whole(path, overwrite) as part:
+    with write_whole(path, overwrite) as part:
         table.to_csv(part, index=False)
     return Path(path)

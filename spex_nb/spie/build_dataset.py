@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spex_nb.errors import DatasetError, DatasetWarning
-from spex_nb.output.export import written_whole
+from spex_nb.output.files import write_whole
 from spex_nb.spie.make_records import Rewrite
 from spex_nb.spie.plan import claim_folder
 from spex_nb.spie.records import SPLITS
@@ -141,7 +141,7 @@ def _finish(folder: Path, units: Sequence[Unit]) -> BuildReport:
             rows += done["rows"]
             failures |= done["failures"]
             tiles, left_out = tiles + done["tiles"], left_out + done["left_out"]
-    with written_whole(folder / "index.parquet", overwrite=True) as part:
+    with write_whole(folder / "index.parquet", overwrite=True) as part:
         pd.DataFrame(rows, columns=list(INDEX_COLUMNS)).to_parquet(part, index=False)
     if failures:
         warnings.warn(
@@ -155,7 +155,7 @@ def _finish(folder: Path, units: Sequence[Unit]) -> BuildReport:
 @contextmanager
 def _json_list(path: Path) -> Iterator[Callable[[Any], None]]:
     """Give a function that adds one item to a JSON list on disk, so that a million records need no memory."""
-    with written_whole(path, overwrite=True) as part, part.open("w", encoding="utf-8") as file:
+    with write_whole(path, overwrite=True) as part, part.open("w", encoding="utf-8") as file:
         lead = "["
 
         def add(item: Any) -> None:

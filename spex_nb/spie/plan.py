@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spex_nb.errors import DatasetError
-from spex_nb.output.export import written_whole
+from spex_nb.output.files import write_whole
 from spex_nb.spie.make_records import Rewrite
 from spex_nb.spie.settings import Settings
 from spex_nb.spie.sources.labelled_scene import LabelledScene
@@ -49,7 +49,7 @@ def claim_folder(folder: Path, scenes: Sequence[LabelledScene], settings: Settin
     for leftover in (*folder.glob(".*"), *(folder / "parts").glob(".*")):  # of a build that was killed while writing
         shutil.rmtree(leftover)
     if not noted.exists():
-        with written_whole(noted) as part:
+        with write_whole(noted) as part:
             part.write_text(json.dumps(plan, indent=1), encoding="utf-8")
 
 

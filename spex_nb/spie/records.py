@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spex_nb.errors import DatasetError
-from spex_nb.output.export import written_whole
+from spex_nb.output.files import write_whole
 
 SPLITS = ("train", "val", "test")
 
@@ -69,7 +69,7 @@ def _said(turns: Iterable[Mapping[str, str]], who: str) -> str:
 
 def write_records(records: Iterable[Record], path: Path) -> None:
     """Write records as one JSON list, whole or not at all."""
-    with written_whole(path, overwrite=True) as part:
+    with write_whole(path, overwrite=True) as part:
         part.write_text(json.dumps([r.to_json() for r in records], ensure_ascii=False, indent=1), encoding="utf-8")
 
 

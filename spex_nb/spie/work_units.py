@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from spex_nb.errors import DatasetError, EmptySceneError, SpexError, SpexWarning
-from spex_nb.output.export import written_whole
+from spex_nb.output.files import write_whole
 from spex_nb.spie.label_conflicts import doubtful
 from spex_nb.spie.make_records import Rewrite, instruct
 from spex_nb.spie.records import Record
@@ -110,7 +110,7 @@ def build_unit(unit: Unit) -> None:
             if made is not None:
                 done.add(made)
         done.left_out += strips.empty
-    with written_whole(unit.journal, overwrite=True) as part:
+    with write_whole(unit.journal, overwrite=True) as part:
         part.write_text(json.dumps(asdict(done), ensure_ascii=False), encoding="utf-8")
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from spex_nb.errors import SpexError, TrainingError
 from spex_nb.extras import CHECKPOINTS, require_extra
-from spex_nb.output.export import written_whole
+from spex_nb.output.files import write_whole
 
 STAGE, CURVES, SCORES, DONE, FAILED, LOG = (
     "stage.json", "curves.jsonl", "scores.jsonl", "done.json", "failed.json", "training.log",
@@ -70,7 +70,7 @@ class Training:
         self.folder = Path(stage["out"])
         self.steps = int(stage["steps"])
         self.folder.mkdir(parents=True, exist_ok=True)
-        with written_whole(self.folder / STAGE, overwrite=True) as part:
+        with write_whole(self.folder / STAGE, overwrite=True) as part:
             part.write_text(json.dumps(dict(stage), indent=1), encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -248,12 +248,12 @@ def _draw(path: Path, tile: Any, label: Any, mask: Any, target: str) -> None:
     picture = picture_of(tile)
     pictures = [picture, *(np.where(one[..., None], class_color(target), 0.4 * picture) for one in (label, mask))]
     path.parent.mkdir(exist_ok=True)
-    with written_whole(path, overwrite=True) as part:
+    with write_whole(path, overwrite=True) as part:
         Image.fromarray((255 * np.concatenate(pictures, axis=1)).astype(np.uint8)).save(part)
 
 
 def _write(path: Path, value: Any) -> None:
-    with written_whole(path, overwrite=True) as part:
+    with write_whole(path, overwrite=True) as part:
         part.write_text(json.dumps(value), encoding="utf-8")
 
 

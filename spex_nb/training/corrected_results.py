@@ -16,7 +16,8 @@ import xarray as xr
 
 from spex_nb.errors import DatasetError, GridWarning
 from spex_nb.language.targets import TARGETS
-from spex_nb.output.export import save_cog, written_whole
+from spex_nb.output.export import save_cog
+from spex_nb.output.files import write_whole
 from spex_nb.spie.build_dataset import BuildReport, build
 from spex_nb.spie.settings import Settings
 from spex_nb.spie.sources.labelled_scene import LabelledScene
@@ -138,6 +139,6 @@ def _describe(place: Path, image: Path, labels: Path, classes: Mapping[int, Any]
         "classes": {str(c): m for c, m in classes.items()},
         "sensor": sensor,
     }
-    with written_whole(place / CLASSES) as part:
+    with write_whole(place / CLASSES) as part:
         part.write_text(json.dumps(said, indent=1), encoding="utf-8")
     return place

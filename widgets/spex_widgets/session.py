@@ -18,7 +18,7 @@ import numpy as np
 from spex_nb.errors import SourceNotFoundError, UnreadableSourceError
 from spex_nb.extraction import load_extraction
 from spex_nb.extraction.corrections import correct_result
-from spex_nb.output.export import written_whole
+from spex_nb.output.files import write_whole
 from spex_nb.regions.editing import History, Patch
 from spex_nb.scene.reader import SceneSource
 from spex_widgets.origins import Origin
@@ -45,7 +45,7 @@ def save_session(state: WorkbenchState, path: str | Path, *, overwrite: bool = F
             "There is no session", found="no scene", expected="a scene", fix="Open a scene first."
         )
     with (
-        written_whole(path, overwrite) as part,
+        write_whole(path, overwrite) as part,
         tempfile.TemporaryDirectory(prefix="spex-nb-") as scratch,
         zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file,
     ):
