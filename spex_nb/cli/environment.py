@@ -18,7 +18,7 @@ DRIVERS = ("GTiff", "COG", "VRT", "JP2OpenJPEG", "GPKG", "netCDF", "Zarr")
 
 
 @dataclass(frozen=True)
-class Report:
+class Versions:
     """Facts about an installation, by name; prints as text and shows as a table in a notebook."""
 
     facts: dict[str, str]
@@ -32,7 +32,7 @@ class Report:
         return f"<table>{''.join(rows)}</table>"
 
 
-def report() -> Report:
+def show_versions() -> Versions:
     """Return versions, GDAL drivers, accelerators, cores and memory of this installation."""
     import psutil
 
@@ -44,7 +44,7 @@ def report() -> Report:
         "memory": f"{memory.total / 2**30:.1f} GB, {memory.available / 2**30:.1f} GB available",
         "accelerator": _accelerator(),
     }
-    return Report({name: _version(name) for name in PACKAGES} | _gdal() | machine)
+    return Versions({name: _version(name) for name in PACKAGES} | _gdal() | machine)
 
 
 def _version(package: str) -> str:

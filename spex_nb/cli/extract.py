@@ -93,9 +93,9 @@ def report(result: Path | None, output: Path | None) -> None:
     Without it, print versions, drivers, accelerators and memory, for bug reports.
     """
     if result is None:
-        from spex_nb.cli.environment import report as make_report
+        from spex_nb.cli.environment import show_versions
 
-        click.echo(str(make_report()))
+        click.echo(str(show_versions()))
         return
     from spex_nb.extraction import load_extraction
 

@@ -1,1 +1,5 @@
-"""A model beside baselines, on a labelled dataset."""
+"""A model beside baselines, on the tiles of a dataset."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-"""Any source of pixels becomes a Scene; windows of it are read at any scale."""
+"""Any raster, product folder, array or STAC item becomes a Scene."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,24 +1,5 @@
-"""Training SPEX in three stages, on transformers' Trainer. Importing this loads torch."""
+"""Training SPEX in three stages, on transformers' Trainer. What is loaded from here loads torch."""
 
-from spex_nb.training.curves import LiveCurves, plot_curves, read_curves
-from spex_nb.training.run import StageResult, align, instruct, pretrain, run_stage
-from spex_nb.training.small_run import SmallRun, small_training_run
-from spex_nb.training.stage import Stage, make_stage, read_stage
-from spex_nb.training.tokenizer import train_tokenizer
+import lazy_loader
 
-__all__ = [
-    "LiveCurves",
-    "SmallRun",
-    "Stage",
-    "StageResult",
-    "align",
-    "instruct",
-    "make_stage",
-    "plot_curves",
-    "pretrain",
-    "read_curves",
-    "read_stage",
-    "run_stage",
-    "small_training_run",
-    "train_tokenizer",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

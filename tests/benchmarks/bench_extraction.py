@@ -41,7 +41,8 @@ if __name__ == "__main__":
 PLAIN = """
 import sys, numpy as np, rasterio
 from scipy import ndimage
-from spex_nb import build_prompt, load_mask_model, open_scene, spectral_prior
+from spex_nb import load_mask_model, open_scene, spectral_prior
+from spex_nb.language import build_prompt
 path, name, out = sys.argv[1:]
 scene, model = open_scene(path, chunks=None), load_mask_model(name)
 height, width = scene.spex.shape

@@ -12,8 +12,9 @@ import xarray as xr
 from affine import Affine
 from pyproj import Geod
 
-from spex_nb import compute_indices, find_regions, regions_frame, sample_scene, save_cog, save_geopackage
+from spex_nb import compute_indices, find_regions, regions_frame, sample_scene
 from spex_nb.errors import GridWarning, OutputError
+from spex_nb.output import save_cog, save_geopackage
 
 
 def mask_of(crs: str | None, transform: Affine, shape: tuple[int, int] = (20, 30)) -> xr.DataArray:

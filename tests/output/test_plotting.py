@@ -10,17 +10,9 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from spex_nb import (
-    compute_index,
-    plot_histogram,
-    plot_index,
-    plot_mask,
-    plot_scene,
-    plot_spectra,
-    sample_scene,
-    spectral_prior,
-)
+from spex_nb import compute_index, sample_scene, spectral_prior
 from spex_nb.errors import BandError, GridError
+from spex_nb.output import plot_histogram, plot_index, plot_mask, plot_scene, plot_spectra
 
 
 def rendered(figure: Figure) -> Any:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from spex_nb import compute_index, sample_labels, sample_scene, sample_scenes
+from spex_nb import compute_index, sample_labels, sample_scene
 from spex_nb.errors import SourceNotFoundError
-from spex_nb.scene import samples
+from spex_nb.scene import sample_scenes, samples
 from spex_nb.scene.samples import sample_path
 
 GENERATED = ["river_10m", "town_1m", "lake_30m"]

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from spex_nb import get_sensor, list_sensors, register_sensor
+from spex_nb import list_sensors, register_sensor
 from spex_nb.errors import BandError, SensorError
+from spex_nb.scene import get_sensor
 from spex_nb.scene.sensors import COMMON_BANDS, band_name
 
 IDS = [

@@ -13,8 +13,9 @@ from PIL import Image
 from spex_widgets import InstructionPanel, TrainingPanel, WorkbenchState
 from spex_widgets.jobs import Here
 
-from spex_nb import sample_path, sample_scene
+from spex_nb import sample_scene
 from spex_nb.errors import DatasetError, TrainingError
+from spex_nb.scene import sample_path
 from spex_nb.spie import open_dataset
 from spex_nb.training.background import Training, Watched, checkpoint_targets
 from spex_nb.training.corrected_results import add_example, add_labelled_file, build_examples, list_examples

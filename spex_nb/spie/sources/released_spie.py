@@ -32,7 +32,7 @@ class ReleasedRecord:
 
     @property
     def prompt(self) -> str:
-        """The first text of the human; `spex_nb.parse_prompt` understands it."""
+        """The first text of the human; `spex_nb.language.parse_prompt` understands it."""
         return self._first("human")
 
     @property

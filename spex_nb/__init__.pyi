@@ -1,0 +1,34 @@
+"""The public names of this package; the loader of `__init__.py` reads them from here."""
+
+from .cli.environment import show_versions as show_versions
+from .errors import SpexError as SpexError
+from .errors import SpexWarning as SpexWarning
+from .evaluation.evaluate_model import evaluate as evaluate
+from .extraction.extract_scene import extract as extract
+from .extraction.mask_models import load_mask_model as load_mask_model
+from .extraction.plan import plan_extraction as plan_extraction
+from .extraction.result import Extraction as Extraction
+from .extraction.storage import load_extraction as load_extraction
+from .language.claims import check_explanation as check_explanation
+from .language.evidence import measure_evidence as measure_evidence
+from .language.instructions import parse_instruction as parse_instruction
+from .regions.find import find_regions as find_regions
+from .regions.find import regions_frame as regions_frame
+from .scene.open import Scene as Scene
+from .scene.open import open_scene as open_scene
+from .scene.samples import sample_labels as sample_labels
+from .scene.samples import sample_scene as sample_scene
+from .scene.sensors import list_sensors as list_sensors
+from .scene.sensors import register_sensor as register_sensor
+from .spectral.catalogue import index_info as index_info
+from .spectral.indices import compute_index as compute_index
+from .spectral.indices import compute_indices as compute_indices
+from .spectral.indices import list_indices as list_indices
+from .spectral.priors import spectral_prior as spectral_prior
+from .types import Evidence as Evidence
+from .types import MaskModel as MaskModel
+from .types import Region as Region
+
+__version__: str
+
+def load_ipython_extension(shell: object) -> None: ...
