@@ -13,6 +13,7 @@ import xarray as xr
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import GridError, GridWarning
 from spex_nb.output.files import explain_write_errors, write_whole
+from spex_nb.output.geojson import prepare_geojson
 from spex_nb.types import MASK_NODATA
 
 if TYPE_CHECKING:
@@ -186,58 +187,31 @@ def save_geoparquet(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: boo
 def save_geojson(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write polygons as GeoJSON in longitude and latitude, cut where they cross the antimeridian (RFC 7946).
 
+    Coordinates get as many digits as the shortest edge needs, seven at least.
+
+    Args:
+        frame: Polygons in any CRS of the Earth.
+        path: The file to write.
+        overwrite: Whether an existing file is replaced (default: no).
+
     Raises:
-        OutputError: If the path cannot be written.
-        GridError: If the polygons have no CRS.
+        OutputError: If the path cannot be written, or a polygon has more corners than GeoJSON readers take.
+        GridError: If the polygons have no CRS of the Earth, or lie outside of it.
     """
-    if frame.crs is None:
-        raise GridError(
-            "GeoJSON needs longitude and latitude", found="polygons without a CRS", expected="polygons on the map",
-            fix="Give the scene a CRS and transform, or write a GeoPackage, which takes pixels too.",
-        )  # fmt: skip
+    from pyogrio.errors import FeatureError
+
+    polygons, digits = prepare_geojson(frame)
     with explain_write_errors(path), write_whole(path, overwrite) as part:
-        to_lonlat(frame).to_file(part, driver="GeoJSON", RFC7946="YES")
+        try:
+            polygons.to_file(part, driver="GeoJSON", RFC7946="YES", COORDINATE_PRECISION=digits)
+        except FeatureError as error:
+            raise GridError(
+                "A polygon has no longitude and latitude",
+                found=str(error),
+                expected="polygons within the area of their projection",
+                fix="Check the CRS and transform of the scene, or write a GeoPackage, which takes any coordinates.",
+            ) from error
     return Path(path)
-
-
-def to_lonlat(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Return polygons in longitude and latitude (WGS 84), cut where they cross the antimeridian."""
-    import shapely
-
-    turned = frame.to_crs(4326)
-    if not len(turned):
-        return turned
-    centre = shapely.get_coordinates(turned.geometry.iloc[0])[0, 0]
-    # Longitudes that jump by 360 within a polygon are laid beside each other, then what lies beyond 180 is cut off.
-    unwrapped = shapely.transform(turned.geometry.values, lambda xy: _near(xy, centre))
-    return turned.set_geometry(_cut_at_antimeridian(unwrapped), crs=4326)
-
-
-def _near(lonlat: Any, centre: float) -> Any:
-    lon, lat = lonlat.T
-    return np.stack([centre + (lon - centre + 180) % 360 - 180, lat], 1)
-
-
-def _cut_at_antimeridian(polygons: Any) -> Any:
-    import shapely
-
-    bounds = shapely.bounds(polygons)
-    outside = (bounds[:, 0] < -180) | (bounds[:, 2] > 180)  # noqa: PLR2004 (degrees)
-    cut = np.array(polygons, dtype=object)
-    for i in np.flatnonzero(outside):
-        parts = [
-            shapely.transform(
-                shapely.intersection(cut[i], shapely.box(west, -90, west + 360, 90)), _shifted(-180 - west)
-            )
-            for west in (-540, -180, 180)
-        ]
-        kept = [p for part in parts for p in shapely.get_parts(part) if p.geom_type == "Polygon" and p.area]
-        cut[i] = kept[0] if len(kept) == 1 else shapely.multipolygons(kept)
-    return cut
-
-
-def _shifted(degrees: float) -> Any:
-    return lambda lonlat: lonlat + np.array([degrees, 0])
 
 
 def _say_loose_polygons(path: str | Path) -> None:
