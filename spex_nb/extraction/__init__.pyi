@@ -2,9 +2,13 @@
 
 from .explain import Explanation as Explanation
 from .extract_scene import extract as extract
+from .finish import correct_result as correct_result
 from .mask_models import load_mask_model as load_mask_model
 from .plan import Plan as Plan
 from .plan import plan_extraction as plan_extraction
-from .progress import Progress as Progress
 from .result import Extraction as Extraction
+from .result_page import show_extraction as show_extraction
+from .result_page import write_result_page as write_result_page
+from .run import Progress as Progress
 from .storage import load_extraction as load_extraction
+from .storage import save_extraction as save_extraction

@@ -67,7 +67,7 @@ class Listener:
 
     Attributes:
         hear: Told each piece.
-        is_cancelled: Asked before each piece; if so, the text ends there.
+        is_cancelled: TargetAssignment before each piece; if so, the text ends there.
     """
 
     hear: Callable[[str], None] = lambda _: None
@@ -86,7 +86,7 @@ def explain_targets(
     """Let a model speak of what was found, and hold it against the evidence.
 
     Args:
-        model: Asked about the targets in ``by_model``; the index has nothing to say beyond the evidence.
+        model: TargetAssignment about the targets in ``by_model``; the index has nothing to say beyond the evidence.
         overview: The scene, thinned.
         evidence: Of each target.
         by_model: Targets that the model answers.

@@ -15,9 +15,8 @@ from spex_nb.errors import ExtractionError, OutputError
 from spex_nb.extraction.explain import Listener
 from spex_nb.extraction.finish import Clock, finish
 from spex_nb.extraction.plan import Plan, plan_extraction
-from spex_nb.extraction.progress import Progress, Telling
 from spex_nb.extraction.result import Extraction
-from spex_nb.extraction.run import run_tiles
+from spex_nb.extraction.run import Progress, ProgressReporter, run_tiles
 from spex_nb.extraction.storage import at_home, save_extraction
 from spex_nb.extraction.tile_store import Journal
 from spex_nb.types import Instruction, MaskModel, Window
@@ -92,19 +91,19 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
     with scratch or nullcontext():
         journal = Journal(scratch.folder if scratch else partial_folder(Path(str(out))))
         journal.claim(plan.identity, overwrite)
-        telling = Telling(progress, len(windows), sum(map(journal.is_done, windows)))
-        telling.say(str(plan))
-        clock = Clock(telling.begin)
+        reporter = ProgressReporter(progress, len(windows), sum(map(journal.is_done, windows)))
+        reporter.say(str(plan))
+        clock = Clock(reporter.begin)
         with clock.timing("tiles"):
             failures = run_tiles(
-                plan.job, plan.predictor, windows, journal, telling=telling, client=client, is_cancelled=is_cancelled
+                plan.job, plan.predictor, windows, journal, reporter=reporter, client=client, is_cancelled=is_cancelled
             )
         _require_some(failures, plan)
         result = finish(plan, journal, failures, clock, Listener(hear or Listener.hear, is_cancelled))
     if out is None:
         journal.forget_tiles()
         return replace(result, scratch=scratch)
-    telling.begin("saving")
+    reporter.begin("saving")
     _save(result, out, overwrite)
     journal.remove()
     return at_home(result, Path(out))

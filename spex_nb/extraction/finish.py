@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +16,31 @@ import numpy as np
 import xarray as xr
 from rasterio.windows import Window as FileWindow
 
-from spex_nb.extraction.assignment import class_names
-from spex_nb.extraction.explain import Listener, explain_targets, faithfulness
+from spex_nb.errors import RegionError
+from spex_nb.extraction.explain import Explanation, Listener, explain_targets, faithfulness
 from spex_nb.extraction.measure import Shown, Survey, survey
-from spex_nb.extraction.mosaic import Assembled, assemble
+from spex_nb.extraction.mosaic import Mosaic, assemble_mosaic
 from spex_nb.extraction.notes import Findings, notes_of
-from spex_nb.extraction.plan import Plan
+from spex_nb.extraction.plan import Plan, class_names
 from spex_nb.extraction.predict import Best
 from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.storage import PROBABILITY, open_probability
 from spex_nb.extraction.tile_store import Journal
+from spex_nb.language.answers import write_answer
+from spex_nb.language.claims import check_explanation
 from spex_nb.regions.filters import apply_filters
 from spex_nb.regions.find import survey_regions
 from spex_nb.regions.ground import Ground
 from spex_nb.regions.runs import painted_rows
 from spex_nb.regions.table import class_table
 from spex_nb.scene.rasters import Reading
-from spex_nb.types import MASK_NODATA, Region, Window
+from spex_nb.scene.reader import SceneReader, SceneSource
+from spex_nb.types import MASK_NODATA, Evidence, Region, Window
 
 PACKAGES = ("numpy", "scipy", "xarray", "rasterio", "shapely", "torch", "transformers")
 """Whose versions are kept with a result."""
+CORRECTION_TILE_PX = (512, 512)
+"""Rows and columns that are read at a time."""
 Regions = Mapping[str, Sequence[Region]]
 
 
@@ -75,23 +81,25 @@ def finish(
     scene, choices = plan.scene, plan.choices
     path = journal.folder / PROBABILITY
     with clock.timing("assembling"):
-        made = assemble(plan.tiling, journal.logits, plan.asked, choices.threshold, path, _georeference(scene))
+        made = assemble_mosaic(
+            plan.tiling, journal.logits, plan.assignment, choices.threshold, path, _georeference(scene)
+        )
     with clock.timing("regions"):
-        found = {name: _regions_of(made.mask == i, plan) for i, name in enumerate(plan.asked.classes, start=1)}
+        found = {name: _regions_of(made.mask == i, plan) for i, name in enumerate(plan.assignment.classes, start=1)}
         kept = _filtered(found, made, plan)
         mask = made.mask
         _repaint(mask, kept)
     with clock.timing("survey"):
         measured = survey(plan.predictor.reader, mask, _shown(kept, mask, made, plan), _rows_of(path, plan))
     with clock.timing("explanation"):
-        by_model = [target for target in plan.asked.spoken_of if target not in plan.asked.by_index]
+        by_model = [target for target in plan.assignment.spoken_of if target not in plan.assignment.by_index]
         language, seed = plan.instruction.language, choices.seed
         said, strange = explain_targets(
             plan.model, measured.overview, measured.evidence, by_model, language, seed, listener
         )
     best, tile_notes = _said_of_tiles(plan, journal)
     notes = notes_of(plan, Findings(found, kept, made, best, failures), [*tile_notes, *strange])
-    names = dict(zip(plan.asked.classes, class_names(plan.asked.classes, plan.instruction), strict=True))
+    names = dict(zip(plan.assignment.classes, class_names(plan.assignment.classes, plan.instruction), strict=True))
     layer = xr.DataArray(mask, scene["valid"].coords, ("y", "x"), "mask", attrs=_attributes(names, plan))
     return Extraction(
         mask=layer,
@@ -120,7 +128,7 @@ def _regions_of(mask: Any, plan: Plan) -> list[Region]:
     return survey_regions(mask, ground=ground, min_area_px=smallest, top=None).regions
 
 
-def _filtered(found: Regions, made: Assembled, plan: Plan) -> dict[str, list[Region]]:
+def _filtered(found: Regions, made: Mosaic, plan: Plan) -> dict[str, list[Region]]:
     """Keep the regions that meet the instruction; its filters hold for all classes together."""
     every = [region for own in found.values() for region in own]
     passed = apply_filters(every, plan.instruction, plan.scene, drawn=plan.choices.drawn, masks=made.others)
@@ -138,15 +146,15 @@ def _repaint(mask: Any, regions: Regions) -> None:
         shown[...] = np.where(shown == MASK_NODATA, shown, rows)
 
 
-def _shown(kept: Regions, mask: Any, made: Assembled, plan: Plan) -> list[Shown]:
+def _shown(kept: Regions, mask: Any, made: Mosaic, plan: Plan) -> list[Shown]:
     """Return what is measured: the classes, and what was left out of everything."""
     classes = [
         Shown(name, own, lambda rows, number=i: mask[rows] == number, i - 1)  # type: ignore[misc]
         for i, (name, own) in enumerate(kept.items(), start=1)
     ]
-    if plan.asked.targets:
+    if plan.assignment.targets:
         return classes
-    left_out = {target: _regions_of(made.others[target], plan) for target in plan.asked.excluded}
+    left_out = {target: _regions_of(made.others[target], plan) for target in plan.assignment.excluded}
     for name, own in left_out.items():
         _repaint(made.others[name].view(np.uint8), {name: own})
     return classes + [
@@ -156,7 +164,7 @@ def _shown(kept: Regions, mask: Any, made: Assembled, plan: Plan) -> list[Shown]
 
 
 def _rows_of(path: Path, plan: Plan) -> Any:
-    reading = Reading(str(path), tuple(range(1, len(plan.asked.classes) + 1)))
+    reading = Reading(str(path), tuple(range(1, len(plan.assignment.classes) + 1)))
     return lambda top, rows: reading(FileWindow(0, top, plan.tiling.shape[1], rows))
 
 
@@ -177,7 +185,7 @@ def _attributes(names: Mapping[str, str], plan: Plan) -> dict[str, Any]:
     return classes | {"instruction": plan.instruction.text, "model": plan.model.id, "scene": plan.job.source.name}
 
 
-def _provenance(plan: Plan, made: Assembled, measured: Survey, clock: Clock) -> dict[str, Any]:
+def _provenance(plan: Plan, made: Mosaic, measured: Survey, clock: Clock) -> dict[str, Any]:
     choices = plan.choices
     return {
         "scene": plan.job.source.name,
@@ -188,7 +196,8 @@ def _provenance(plan: Plan, made: Assembled, measured: Survey, clock: Clock) -> 
         "model": plan.model.id,
         "model_hash": plan.model_hash,
         "answered_by": {
-            target: "index" if target in plan.asked.by_index else plan.model.id for target in plan.asked.layers
+            target: "index" if target in plan.assignment.by_index else plan.model.id
+            for target in plan.assignment.layers
         },
         "versions": {"spex-nb": _own_version(), "python": platform.python_version()}
         | {name: version for name in PACKAGES if (version := _version(name))},
@@ -220,3 +229,76 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return ""
+
+
+def correct_result(result: Extraction, mask: Any, scene: xr.Dataset) -> Extraction:
+    """Return a result with another mask, and everything that follows from a mask.
+
+    The model's text and probabilities stay; its claims are held against the new mask.
+
+    Args:
+        result: As it was extracted.
+        mask: uint8 [H, W]: 0 none, 1 ... n the classes of the result, 255 no data.
+        scene: The bands [H, W] that it was extracted from.
+
+    Raises:
+        RegionError: If the mask is of another shape, or holds a number that is no class.
+    """
+    pixels = np.asarray(mask)
+    _require_classes(pixels, result)
+    edited_px = int((pixels != result.mask.values).sum())
+    if not edited_px:
+        return result
+    found = _corrected_regions(pixels, result, scene)
+    measured = _measured(found, pixels, result, scene)
+    evidence = {**result.evidence, **measured.evidence}
+    said = tuple(_held_against(one, evidence, result) for one in result.explanations)
+    return replace(
+        result,
+        mask=result.mask.copy(data=pixels),
+        regions=class_table(found, measured.figures, scene),
+        evidence=evidence,
+        explanations=said,
+        notes=(*result.notes, f"{edited_px:,} pixels were edited by hand; all figures are of the edited mask."),
+        provenance={
+            **result.provenance,
+            "edited_px": edited_px,
+            "faithfulness": faithfulness([claim for one in said for claim in one.claims]),
+        },
+    )
+
+
+def _require_classes(mask: Any, result: Extraction) -> None:
+    known = {0, *range(1, len(result.class_names) + 1), 255}
+    strange = set(np.unique(mask).tolist()) - known
+    if mask.shape != result.mask.shape or strange:
+        raise RegionError(
+            "This is no mask of the result",
+            found=f"{mask.shape} pixels" + (f", with {sorted(strange)}" if strange else ""),
+            expected=f"{result.mask.shape} pixels of {sorted(known)}",
+            fix="Edit a copy of the result's own mask.",
+        )
+
+
+def _corrected_regions(mask: Any, result: Extraction, scene: xr.Dataset) -> dict[str, list[Region]]:
+    ground = Ground.of(scene)
+    return {
+        name: survey_regions(mask == number, ground=ground, top=None).regions
+        for number, name in enumerate(result.class_names, start=1)
+    }
+
+
+def _measured(found: Mapping[str, list[Region]], mask: Any, result: Extraction, scene: xr.Dataset) -> Survey:
+    shown = [
+        Shown(name, own, lambda rows, number=number: mask[rows] == number, number - 1)  # type: ignore[misc]
+        for number, (name, own) in enumerate(found.items(), start=1)
+    ]
+    reader = SceneReader(SceneSource(scene), CORRECTION_TILE_PX)
+    return survey(reader, mask, shown, lambda top, rows: result.probability.isel(y=slice(top, top + rows)).values)
+
+
+def _held_against(said: Explanation, evidence: Mapping[str, Evidence], result: Extraction) -> Explanation:
+    figures, language = evidence[said.target], result.instruction.language
+    claims = tuple(check_explanation(said.text, figures, language)) if said.text else ()
+    seed = int(result.provenance["parameters"]["seed"])
+    return replace(said, claims=claims, answer=write_answer(figures, language, seed).text)

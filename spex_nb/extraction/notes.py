@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from spex_nb.extraction.mask_models import IndexModel
-from spex_nb.extraction.mosaic import Assembled
+from spex_nb.extraction.mosaic import Mosaic
 from spex_nb.extraction.plan import Plan
 from spex_nb.extraction.predict import Best
 from spex_nb.language.targets import TARGETS
@@ -23,7 +23,7 @@ class Findings:
     """Regions of each class, before the filters of the instruction."""
     kept: Mapping[str, Sequence[Region]]
     """Regions of each class, after them."""
-    made: Assembled
+    made: Mosaic
     best: Mapping[str, Best]
     """The best value of each target's index anywhere."""
     failures: Mapping[Window, str]
@@ -36,7 +36,7 @@ def notes_of(plan: Plan, findings: Findings, more: Sequence[str]) -> list[str]:
         *_weaker(plan),
         *_resampled(plan),
         *_the_rest(plan, findings),
-        *(sentence for name in plan.asked.classes for sentence in _why_nothing(name, plan, findings)),
+        *(sentence for name in plan.assignment.classes for sentence in _why_nothing(name, plan, findings)),
         *_overlaps(findings),
         *more,
         *_failed(plan, findings),
@@ -47,8 +47,8 @@ def notes_of(plan: Plan, findings: Findings, more: Sequence[str]) -> list[str]:
 
 def _who_answered(plan: Plan) -> Iterator[str]:
     pixel = plan.scene.isel(y=slice(0, 1), x=slice(0, 1))
-    for target in plan.asked.layers:
-        if target not in plan.asked.by_index:
+    for target in plan.assignment.layers:
+        if target not in plan.assignment.by_index:
             continue
         prior = prior_of(pixel, target)
         if target in getattr(plan.model, "left_to_index", {}):
@@ -61,9 +61,9 @@ def _who_answered(plan: Plan) -> Iterator[str]:
 def _weaker(plan: Plan) -> Iterator[str]:
     """Say which targets the model finds less well in these bands."""
     without: Mapping[str, str] = getattr(plan.model, "weak_without", {})
-    for target in plan.asked.layers:
+    for target in plan.assignment.layers:
         band = without.get(target)
-        if target not in plan.asked.by_index and band is not None and band not in plan.scene.spex.bands:
+        if target not in plan.assignment.by_index and band is not None and band not in plan.scene.spex.bands:
             yield (
                 f"The scene has no band {band}: the model {plan.model.id} finds {TARGETS[target].word} far less well "
                 "without it. Look at the mask before you use it."
@@ -80,14 +80,14 @@ def _resampled(plan: Plan) -> Iterator[str]:
 
 def _the_rest(plan: Plan, findings: Findings) -> Iterator[str]:
     """Say what the mask of "everything but" shows, since the explanation speaks of what was left out."""
-    if plan.asked.targets:
+    if plan.assignment.targets:
         return
     (rest,) = findings.kept.values()
     pixels, metres = sum(one.area_px for one in rest), [one.area_m2 for one in rest if one.area_m2 is not None]
     ground = f" ({sum(metres) / 1e4:,.3g} ha)" if metres else ""
     yield (
         f"The mask shows the rest, {pixels:,} px{ground} in {_regions(len(rest))}; what is said of "
-        f"{', '.join(TARGETS[target].word for target in plan.asked.excluded)} is said of what was left out."
+        f"{', '.join(TARGETS[target].word for target in plan.assignment.excluded)} is said of what was left out."
     )
 
 
@@ -123,7 +123,7 @@ def _nearest_miss(name: str, plan: Plan, findings: Findings) -> str:
     extreme, side = ("highest", "above") if best.side == "above" else ("lowest", "below")
     bound = f"{side} {best.threshold:g}" + (f", with {best.guard}" if best.guard else "")
     by_index = f"the {extreme} {best.index_name} seen is {best.value:.3f}, and the target lies {bound}"
-    return by_index if name in plan.asked.by_index else f"{by_model}; {by_index}"
+    return by_index if name in plan.assignment.by_index else f"{by_model}; {by_index}"
 
 
 def _overlaps(findings: Findings) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,17 @@ import numpy as np
 import xarray as xr
 
 from spex_nb import __version__
-from spex_nb.errors import ExtractionError
-from spex_nb.extraction.assignment import Asked, ask
-from spex_nb.extraction.mask_models import load_mask_model
+from spex_nb.errors import ExtractionError, MissingBandError, TargetError
+from spex_nb.extraction.mask_models import IndexModel, load_mask_model
 from spex_nb.extraction.predict import TileJob, TilePredictor
 from spex_nb.language.instructions import parse_instruction
+from spex_nb.language.languages import get_language
 from spex_nb.output.export import BLOCK
 from spex_nb.scene.reader import SceneSource
 from spex_nb.scene.resample import zoom_to
 from spex_nb.scene.tiling import FEWEST_PX, Tiling
-from spex_nb.types import Instruction, MaskModel
+from spex_nb.spectral.priors import prior_of, spectral_prior
+from spex_nb.types import Instruction, MaskModel, NearFilter
 
 MOST_TILE_PX = 2048
 """Tiles of fine scenes that are shrunk for a model of coarse ones grow no larger than this."""
@@ -33,6 +34,9 @@ MASK_BYTES = 3
 """Of each pixel: the mask, where one class is or one region, and outlines."""
 WORK_BYTES = 64
 """Of each pixel that is worked on: indices, probabilities, positions."""
+UNCALIBRATED = "uncalibrated"
+EVERYTHING_ELSE = "everything_else"
+"""The one class of an instruction that only says what to leave out."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,111 @@ class Choices:
 
 
 @dataclass(frozen=True)
+class TargetAssignment:
+    """The targets of an instruction, by what they are for.
+
+    Attributes:
+        targets: Classes of the mask, in the order that they were asked for; none if all but ``excluded`` is asked for.
+        excluded: What is taken out of the mask.
+        near: What regions must be near to, or far from.
+        by_index: Those that the spectral prior answers, because the model does not know them or finds them less well.
+    """
+
+    targets: tuple[str, ...]
+    excluded: tuple[str, ...]
+    near: tuple[str, ...]
+    by_index: frozenset[str] = frozenset()
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Everything that is predicted, each target once."""
+        return tuple(dict.fromkeys((*self.targets, *self.excluded, *self.near)))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the mask shows, for 1, 2, 3 …."""
+        return self.targets or (EVERYTHING_ELSE,)
+
+    @property
+    def beside_classes(self) -> tuple[str, ...]:
+        """Targets whose masks are needed beside those of the classes, for filters and for "everything but"."""
+        return (*self.near, *(() if self.targets else self.excluded))
+
+    @property
+    def spoken_of(self) -> tuple[str, ...]:
+        """What the explanation is about: the targets, or what was left out of everything."""
+        return self.targets or self.excluded
+
+
+def assign_targets(instruction: Instruction, model: MaskModel, scene: xr.Dataset) -> TargetAssignment:
+    """Decide who answers what.
+
+    Args:
+        instruction: What was asked.
+        model: What is asked first; targets that it was not trained on, or leaves to an index, go to the spectral prior.
+        scene: Whose bands are at hand; no pixel is computed.
+
+    Raises:
+        MissingBandError: If the scene lacks a band that the model needs, or that the index of a target needs.
+        TargetError: If neither the model nor an index knows a target.
+    """
+    near = tuple(dict.fromkeys(one.target for one in instruction.filters if isinstance(one, NearFilter)))
+    assignment = TargetAssignment(instruction.targets, instruction.excluded, near)
+    unknown = frozenset(
+        target for target in assignment.layers if isinstance(model, IndexModel) or target not in model.targets
+    )
+    pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))  # which indices there are, one pixel tells
+    for target in unknown:
+        _require_index(target, model, pixel)
+    by_index = unknown | {target for target in assignment.layers if _is_left(target, model, pixel)}
+    if len(by_index) < len(assignment.layers):
+        _require_bands(model, scene)
+    return TargetAssignment(assignment.targets, assignment.excluded, near, by_index)
+
+
+def class_names(classes: Sequence[str], instruction: Instruction) -> tuple[str, ...]:
+    """Return what classes are called in the language of the instruction."""
+    words = get_language(instruction.language).targets
+    return tuple(instruction.meaning if name == EVERYTHING_ELSE else words[name][0] for name in classes)
+
+
+def _is_left(target: str, model: MaskModel, scene: xr.Dataset) -> bool:
+    """Whether a model leaves a target of such a scene to the index, and there is one."""
+    when = getattr(model, "left_to_index", {}).get(target)
+    if when is None or (when == UNCALIBRATED and not scene.spex.is_relative):
+        return False
+    return prior_of(scene, target) is not None
+
+
+def _require_index(target: str, model: MaskModel, scene: xr.Dataset) -> None:
+    try:
+        spectral_prior(scene, target)
+    except TargetError as error:
+        raise TargetError(
+            f"Neither the model {model.id!r} nor a spectral index knows {target!r}",
+            found=f"a model for {', '.join(model.targets)}; {error.found}",
+            expected="a target of the model, or one that an index shows in this scene",
+            fix="Ask for another target, or use a model that was trained on it.",
+        ) from error
+
+
+def _require_bands(model: MaskModel, scene: xr.Dataset) -> None:
+    missing = [band for band in model.required_bands if band not in scene.spex.bands]
+    if missing:
+        raise MissingBandError(
+            f"The model {model.id!r} needs bands that the scene lacks",
+            found=", ".join(scene.spex.bands),
+            expected=", ".join(model.required_bands),
+            fix=f"Open a scene that also has {', '.join(missing)}, or use model='index'.",
+        )
+
+
+@dataclass(frozen=True)
 class Plan:
     """An extraction, decided and opened, before its first tile."""
 
     instruction: Instruction
-    asked: Asked
+    assignment: TargetAssignment
     model: MaskModel
     job: TileJob
     predictor: TilePredictor
@@ -89,7 +193,7 @@ class Plan:
         return {
             "scene": self.job.source.fingerprint(self.scene),
             "model": [self.model.id, self.model_hash],
-            "targets": [*self.asked.layers],
+            "targets": [*self.assignment.layers],
             "tiles": [*self.tiling.shape, self.tiling.tile_px, self.tiling.overlap_px, self.job.zoom],
         }
 
@@ -101,8 +205,8 @@ class Plan:
         counted.
         """
         height, width = self.tiling.shape
-        reader, layers = self.predictor.reader, len(self.asked.layers)
-        others = len(self.asked.near) + (0 if self.asked.targets else len(self.asked.excluded))
+        reader, layers = self.predictor.reader, len(self.assignment.layers)
+        others = len(self.assignment.beside_classes)
         tile = int(np.prod(self.tiling.size)) * WORK_BYTES * layers
         blending = 4 * width * (2 * layers + 1) * (self.tiling.size[0] + BLOCK)
         surveying = reader.rows_bytes + reader.row_step * width * WORK_BYTES
@@ -112,8 +216,8 @@ class Plan:
     @property
     def disk_bytes(self) -> int:
         """What finished tiles and probabilities take on disk until the result is written, at most."""
-        tile = 4 * len(self.asked.layers) * int(np.prod(self.tiling.size))
-        return len(self.tiling.windows) * tile + 4 * len(self.asked.classes) * int(np.prod(self.tiling.shape))
+        tile = 4 * len(self.assignment.layers) * int(np.prod(self.tiling.size))
+        return len(self.tiling.windows) * tile + 4 * len(self.assignment.classes) * int(np.prod(self.tiling.shape))
 
     def __str__(self) -> str:
         height, width = self.tiling.shape
@@ -147,15 +251,17 @@ def plan_extraction(
     loaded = load_mask_model(model)
     source = SceneSource(scene, dict(open_options or {}))
     opened = source.open()
-    asked = ask(understood, loaded, opened)
-    zoom = 1.0 if len(asked.by_index) == len(asked.layers) else zoom_to(opened.spex.gsd_m, loaded.gsd_m)
-    tiling = _tiling(opened.spex.shape, loaded, zoom, chosen, asked)
-    job = TileJob(uuid.uuid4().hex, source, model, asked.layers, asked.by_index, tiling.size, zoom)
-    return Plan(understood, asked, loaded, job, TilePredictor(job, loaded, opened), tiling, chosen)
+    assignment = assign_targets(understood, loaded, opened)
+    zoom = 1.0 if len(assignment.by_index) == len(assignment.layers) else zoom_to(opened.spex.gsd_m, loaded.gsd_m)
+    tiling = _tiling(opened.spex.shape, loaded, zoom, chosen, assignment)
+    job = TileJob(uuid.uuid4().hex, source, model, assignment.layers, assignment.by_index, tiling.size, zoom)
+    return Plan(understood, assignment, loaded, job, TilePredictor(job, loaded, opened), tiling, chosen)
 
 
-def _tiling(shape: tuple[int, int], model: MaskModel, zoom: float, choices: Choices, asked: Asked) -> Tiling:
+def _tiling(
+    shape: tuple[int, int], model: MaskModel, zoom: float, choices: Choices, assignment: TargetAssignment
+) -> Tiling:
     side = choices.tile_px or min(MOST_TILE_PX, max(FEWEST_PX, round(model.tile_px / zoom)))
-    sees_pixels_only = len(asked.by_index) == len(asked.layers)
+    sees_pixels_only = len(assignment.by_index) == len(assignment.layers)
     usual = 0 if sees_pixels_only else side // OVERLAP_PARTS
     return Tiling(shape, side, usual if choices.overlap_px is None else choices.overlap_px)

@@ -1,4 +1,7 @@
-"""What an extraction gives: mask, probability, regions, explanation, evidence, and how they were made."""
+"""What an extraction gives: mask, probability, regions, explanation, evidence, and how they were made.
+
+A result is data. What writes and shows it is reached through the face of this room, so that no module imports back.
+"""
 
 from __future__ import annotations
 
@@ -82,9 +85,9 @@ class Extraction:
         Raises:
             OutputError: If the folder exists and may not be overwritten, or cannot be written.
         """
-        from spex_nb.extraction.storage import save_extraction
+        from spex_nb import extraction
 
-        return save_extraction(self, folder, overwrite=overwrite)
+        return extraction.save_extraction(self, folder, overwrite=overwrite)
 
     def to_cog(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the mask as a cloud-optimised GeoTIFF with colours and class names; errors as `save_cog`."""
@@ -109,9 +112,9 @@ class Extraction:
         Raises:
             OutputError: If the path exists and may not be overwritten, or cannot be written.
         """
-        from spex_nb.extraction.result_page import write_result_page
+        from spex_nb import extraction
 
-        return write_result_page(self, path, overwrite=overwrite)
+        return extraction.write_result_page(self, path, overwrite=overwrite)
 
     def add_to(self, leafmap_map: Any, name: str | None = None) -> Any:
         """Lay the mask on a map, and give the map back.
@@ -129,6 +132,6 @@ class Extraction:
         return leafmap_map
 
     def _repr_html_(self) -> str:
-        from spex_nb.extraction.result_page import show_extraction
+        from spex_nb import extraction
 
-        return show_extraction(self)
+        return extraction.show_extraction(self)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any
 
 from spex_nb.errors import ExtractionCancelledError
 from spex_nb.extraction.predict import Predicted, TileJob, TilePredictor, predict_on_worker
-from spex_nb.extraction.progress import Telling
 from spex_nb.extraction.tile_store import Journal
 from spex_nb.types import Window
 
@@ -20,13 +22,78 @@ RETRIES = 2
 """Of a tile whose worker was lost."""
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        part: What is being done: ``tiles``, ``assembling``, ``regions``, ``survey``, ``explanation`` or ``saving``.
+        done: Tiles that need no more work, those of an earlier run included.
+        total: All tiles.
+        seconds_left: What the other tiles take at the pace so far; None where there is nothing to go by yet, and once
+            all are done.
+    """
+
+    part: str
+    done: int
+    total: int
+    seconds_left: float | None = None
+
+
+class ProgressReporter:
+    """Tells how far a run is.
+
+    Args:
+        progress: True shows a bar, False nothing; a function is called with what it is to show.
+        total: Number of tiles.
+        done: How many of them an earlier run did.
+    """
+
+    def __init__(self, progress: bool | Callable[[Progress], None], total: int, done: int = 0) -> None:
+        self._shows_bar = progress is True
+        self._tell = progress if callable(progress) else _keep_quiet
+        self._total, self._done = total, done
+
+    def say(self, text: str) -> None:
+        """Write a line above the bar."""
+        from tqdm.auto import tqdm
+
+        if self._shows_bar:
+            tqdm.write(text, file=sys.stderr)
+
+    def begin(self, part: str) -> None:
+        """Say what is being done next."""
+        self._tell(Progress(part, self._done, self._total))
+
+    @contextmanager
+    def tiles(self) -> Iterator[Callable[[], None]]:
+        """Give what is to be called after each tile."""
+        from tqdm.auto import tqdm
+
+        start, before = time.monotonic(), self._done
+
+        def one_more() -> None:
+            self._done += 1
+            bar.update()
+            waiting = self._total - self._done
+            pace = (time.monotonic() - start) / (self._done - before)
+            self._tell(Progress("tiles", self._done, self._total, pace * waiting if waiting else None))
+
+        with tqdm(total=self._total, initial=before, unit="tile", disable=not self._shows_bar) as bar:
+            yield one_more
+
+
+def _keep_quiet(_: Progress) -> None:
+    """Tell nobody."""
+
+
 def run_tiles(
     job: TileJob,
     predictor: TilePredictor,
     windows: Sequence[Window],
     journal: Journal,
     *,
-    telling: Telling,
+    reporter: ProgressReporter,
     client: Any = None,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> dict[Window, str]:
@@ -37,9 +104,9 @@ def run_tiles(
         predictor: Open for this job.
         windows: Of all tiles.
         journal: Where finished tiles are kept.
-        telling: Told of each tile.
+        reporter: Told of each tile.
         client: A ``distributed.Client``, whose workers do it instead.
-        is_cancelled: Asked before each tile.
+        is_cancelled: TargetAssignment before each tile.
 
     Returns:
         Tiles that failed, and why. They are not kept: the next run tries them again.
@@ -52,7 +119,7 @@ def run_tiles(
     failures: dict[Window, str] = {}
     with (
         closing(_here(predictor, waiting) if client is None else _on_cluster(job, waiting, client)) as tiles,
-        telling.tiles() as one_more,
+        reporter.tiles() as one_more,
     ):
         for window, predict in tiles:
             if is_cancelled():

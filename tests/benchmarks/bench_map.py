@@ -20,7 +20,7 @@ from spex_widgets import MapView, Workbench
 from spex_widgets.jobs import Here
 
 from spex_nb import load_mask_model, spectral_prior
-from spex_nb.extraction.refine import Hints, refine_window
+from spex_nb.extraction.refine import UserPrompts, refine_window
 from spex_nb.output.map_images import encode_webp
 from spex_nb.output.web_mercator import WEB_MERCATOR, View, WebGrid
 from spex_nb.scene.pyramid import Pyramid
@@ -167,7 +167,7 @@ def click_row() -> dict[str, str]:
     scene, model = scene_of(CLICKED_PX), load_mask_model("tiny")
     for name, wave in WAVES_UM.items():
         scene[name].attrs = {"wavelength_um": wave, "width_um": 0.06}
-    window, click = (0, 0, CLICKED_PX, CLICKED_PX), Hints(((200.5, 200.5, True),))
+    window, click = (0, 0, CLICKED_PX, CLICKED_PX), UserPrompts(((200.5, 200.5, True),))
 
     def anew() -> None:
         model._kept = None

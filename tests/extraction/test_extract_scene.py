@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from spex_nb import Extraction, extract, parse_instruction, plan_extraction, sample_scene
 from spex_nb.errors import ExtractionError, InstructionError, MissingBandError, RegionError, TargetError
-from spex_nb.extraction.assignment import EVERYTHING_ELSE
+from spex_nb.extraction.plan import EVERYTHING_ELSE
 from spex_nb.language.evidence import measure_evidence
 from spex_nb.language.prompts import build_prompt, parse_prompt
 from spex_nb.types import Evidence, MaskModel

@@ -11,7 +11,7 @@ import pytest
 PAGES = """
 import resource
 import numpy as np
-from spex_nb.extraction.allocating import keep_large_arrays
+from spex_nb.extraction.predict import keep_large_arrays
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

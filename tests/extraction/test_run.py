@@ -24,8 +24,7 @@ from spex_nb.errors import DeviceMemoryError, ExtractionCancelledError, Extracti
 from spex_nb.extraction import Progress
 from spex_nb.extraction import tile_store as journals
 from spex_nb.extraction.extract_scene import partial_folder
-from spex_nb.extraction.progress import Telling
-from spex_nb.extraction.run import run_tiles
+from spex_nb.extraction.run import ProgressReporter, run_tiles
 from spex_nb.scene.samples import sample_path
 from tests.extraction.test_extract_scene import Brightness, quietly, scene_of, squares
 
@@ -236,7 +235,9 @@ def test_a_disk_that_is_really_full_says_so(scene: xr.Dataset, tmp_path: Path) -
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, usual[1]))  # no file may grow larger than this
     try:
         with pytest.raises(OutputError, match=r"File too large.*finished tiles are kept"):
-            run_tiles(plan.job, plan.predictor, plan.tiling.windows, kept, telling=Telling(progress=False, total=9))
+            run_tiles(
+                plan.job, plan.predictor, plan.tiling.windows, kept, telling=ProgressReporter(progress=False, total=9)
+            )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
     assert list((kept.folder / "tiles").iterdir()) == []
@@ -387,8 +388,8 @@ def test_a_function_is_told_how_far_a_run_is_and_what_it_goes_on_from(scene: xr.
 def test_time_left_goes_by_the_pace_of_this_run(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Progress] = []
     clock = iter([100.0, 102.0, 106.0])
-    monkeypatch.setattr("spex_nb.extraction.progress.time.monotonic", lambda: next(clock))
-    with Telling(told.append, total=8, done=4).tiles() as one_more:
+    monkeypatch.setattr("spex_nb.extraction.run.time.monotonic", lambda: next(clock))
+    with ProgressReporter(told.append, total=8, done=4).tiles() as one_more:
         one_more()
         one_more()
     assert [one.seconds_left for one in told] == [6.0, 6.0]  # 2 s for one, 3 others; 6 s for two, 2 others
@@ -432,7 +433,10 @@ def test_tiles_are_asked_for_one_after_another(scene: xr.Dataset, tmp_path: Path
     kept = journals.Journal(tmp_path / "journal")
     kept.claim(plan.identity)
     assert (
-        run_tiles(plan.job, plan.predictor, plan.tiling.windows, kept, telling=Telling(progress=False, total=9)) == {}
+        run_tiles(
+            plan.job, plan.predictor, plan.tiling.windows, kept, telling=ProgressReporter(progress=False, total=9)
+        )
+        == {}
     )
     assert all(map(kept.is_done, plan.tiling.windows))
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from spex_nb.errors import RegionError
-from spex_nb.extraction.corrections import correct_result
-from spex_nb.extraction.refine import Hints, hints_within, refine_window, replace_window, window_about
+from spex_nb.extraction.finish import correct_result
+from spex_nb.extraction.refine import UserPrompts, prompts_within, refine_window, replace_window, window_about
 from spex_nb.regions.editing import History, brush, delete, merge, split
 from spex_nb.types import Point
 from spex_widgets.jobs import Job
@@ -58,7 +58,7 @@ def click(state: WorkbenchState, point: Point) -> None:
     if state.tool == "spectrum":
         state.add_point(*point)
     elif state.tool in ("add", "remove"):
-        hint(state, Hints((*state.hints.clicks, (*point, state.tool == "add")), state.hints.boxes))
+        hint(state, UserPrompts((*state.hints.clicks, (*point, state.tool == "add")), state.hints.boxes))
     elif state.tool in ("paint", "erase"):
         draw(state, [point])
     elif state.tool in ("split", "merge"):
@@ -103,7 +103,7 @@ def delete_chosen(state: WorkbenchState) -> None:
     change(state, lambda mask: delete(mask, (x, y)))
 
 
-def hint(state: WorkbenchState, hints: Hints) -> None:
+def hint(state: WorkbenchState, hints: UserPrompts) -> None:
     """Ask the model again about the window of the last hint; its answer replaces the mask there.
 
     Args:
@@ -125,7 +125,7 @@ def hint(state: WorkbenchState, hints: Hints) -> None:
         model = state.loaded_model()
         window = window_about(scene.spex.shape, seen, model.tile_px, own)
         with state.model_lock:
-            return window, refine_window(scene, model, target, window, hints_within(own, window))
+            return window, refine_window(scene, model, target, window, prompts_within(own, window))
 
     def done(made: Any) -> None:
         if state.hints is hints:  # else there are newer ones, whose answer comes
@@ -134,7 +134,7 @@ def hint(state: WorkbenchState, hints: Hints) -> None:
 
     def failed(error: BaseException) -> None:
         with state.hold_trait_notifications():
-            state.busy, state.error, state.hints = "", error, Hints()
+            state.busy, state.error, state.hints = "", error, UserPrompts()
 
     state.jobs.start(work, done, failed)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from spex_nb.errors import SourceNotFoundError, UnreadableSourceError
 from spex_nb.extraction import load_extraction
-from spex_nb.extraction.corrections import correct_result
+from spex_nb.extraction.finish import correct_result
 from spex_nb.output.files import write_whole
 from spex_nb.regions.editing import History, Patch
 from spex_nb.scene.reader import SceneSource

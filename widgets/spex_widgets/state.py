@@ -12,7 +12,7 @@ import traitlets
 import xarray as xr
 
 from spex_nb.extraction.mask_models import load_mask_model, usual_model
-from spex_nb.extraction.refine import Hints
+from spex_nb.extraction.refine import UserPrompts
 from spex_nb.regions.editing import History
 from spex_nb.types import MaskModel, Window
 from spex_widgets.jobs import Jobs
@@ -98,7 +98,7 @@ class WorkbenchState(traitlets.HasTraits):
     brush_px = traitlets.Int(4, min=1)
     number = traitlets.Int(1, min=1)
     """Of the class that is painted and clicked at."""
-    hints = traitlets.Instance(Hints, args=())
+    hints = traitlets.Instance(UserPrompts, args=())
     """Clicks and boxes, in pixels of the scene."""
     anchor = Held(None, allow_none=True)
     """The first of two clicks: (x, y) in pixels of the scene."""
@@ -137,7 +137,7 @@ class WorkbenchState(traitlets.HasTraits):
         """Let go of mask, regions and edits."""
         with self.hold_trait_notifications():
             self.extraction = self.result = self.mask = self.preview = self.anchor = self.error = None
-            self.history, self.hints, self.region, self.number = History(), Hints(), -1, 1
+            self.history, self.hints, self.region, self.number = History(), UserPrompts(), -1, 1
 
     def show_result(self, extraction: Any, window: Window) -> None:
         """Take over a new result.

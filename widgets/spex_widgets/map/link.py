@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spex_nb.extraction.refine import Hints
+from spex_nb.extraction.refine import UserPrompts
 from spex_nb.spectral.priors import spectral_prior
 from spex_nb.types import MASK_NODATA, Point, Window
 from spex_widgets import editor
@@ -123,7 +123,7 @@ class MapLink:
     def _boxed(self, window: Window) -> None:
         row, column, height, width = window
         box, hints = (column, row, column + width, row + height), self.state.hints
-        self._trying(lambda: editor.hint(self.state, Hints(hints.clicks, (*hints.boxes, box))))
+        self._trying(lambda: editor.hint(self.state, UserPrompts(hints.clicks, (*hints.boxes, box))))
 
     def _brushed(self, stroke: Sequence[Point]) -> None:
         self._trying(lambda: editor.draw(self.state, list(stroke)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipywidgets as ipw
 
-from spex_nb.extraction.refine import Hints
+from spex_nb.extraction.refine import UserPrompts
 from spex_widgets import editor
 from spex_widgets.messages import block, error_html, quiet
 from spex_widgets.panels.panel import WIDE, Panel, button
@@ -63,13 +63,13 @@ class EditingPanel(Panel):
     def _choose_target(self) -> None:
         if self.target.value:
             with self.state.hold_trait_notifications():
-                self.state.number, self.state.hints = self.target.value, Hints()
+                self.state.number, self.state.hints = self.target.value, UserPrompts()
 
     def _choose_radius(self) -> None:
         self.state.brush_px = self.radius.value
 
     def _forget(self) -> None:
-        self.state.hints = Hints()
+        self.state.hints = UserPrompts()
 
     def _show_tool(self) -> None:
         self.tool.value, self.radius.value = self.state.tool, self.state.brush_px

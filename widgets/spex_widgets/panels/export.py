@@ -10,7 +10,7 @@ import ipywidgets as ipw
 
 from spex_nb.errors import OutputError
 from spex_nb.extraction import Extraction
-from spex_nb.extraction.corrections import correct_result
+from spex_nb.extraction.finish import correct_result
 from spex_nb.extraction.result_page import write_result_page
 from spex_widgets.messages import note, quiet
 from spex_widgets.panels.panel import WIDE, Panel, button

@@ -9,7 +9,7 @@ import pytest
 
 from spex_nb import extract, find_regions, measure_evidence, sample_scene
 from spex_nb.errors import RegionError
-from spex_nb.extraction.corrections import correct_result
+from spex_nb.extraction.finish import correct_result
 
 
 def test_an_edited_mask_is_measured_as_any_other(fake_model: Any) -> None:
