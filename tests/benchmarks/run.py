@@ -17,9 +17,10 @@ FOLDER = Path(__file__).parent
 DOCS = FOLDER.parent.parent / "docs" / "benchmarks.md"
 HEADER = """# Benchmarks
 
-Each row compares spex_nb with what a user would pick instead. One run of `make bench` measures both. Machines differ and are
-shared, so read the ratios, not the seconds or megabytes. "ours / other" below 1 means that spex_nb is faster or smaller.
-The last column is the limit that we set for the row. It limits the ratio, or the value of spex_nb where it has a unit.
+Each row compares spex_nb with what a user would pick instead. One run of `make bench` measures both. Machines differ
+and are shared, so read the ratios, not the seconds or megabytes. "ours / other" below 1 means that spex_nb is faster or
+smaller. The last column is the limit that we set for the row. It limits the ratio, or the value of spex_nb where it has
+a unit.
 
 """
 
