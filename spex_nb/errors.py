@@ -1,10 +1,27 @@
-"""Every error and warning of spex_nb: what is wrong, what was found, what was expected and what to do."""
+"""Every error and warning of spex_nb, and the check that the packages of an optional part are installed.
+
+An error says what is wrong, what was found, what was expected and what to do.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import importlib.util
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
+
+EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "cluster": ("distributed",),
+        "evaluation": ("sklearn",),
+        "map": ("ipywidgets", "ipyleaflet", "ipyfilechooser", "leafmap"),
+        "model": ("torch", "transformers", "safetensors", "tokenizers"),
+        "notebook": ("jupytext", "nbformat"),
+        "stac": ("pystac_client",),
+    }
+)
+"""The modules that each optional part imports."""
 
 
 class SpexError(Exception):
@@ -163,3 +180,35 @@ def nearest(name: str, names: Iterable[str], n: int = 3) -> str:
     by_lower = {candidate.lower(): candidate for candidate in names}
     close = difflib.get_close_matches(name.lower(), by_lower, n=n, cutoff=0.5)
     return f"Did you mean {' or '.join(by_lower[c] for c in close)}?" if close else ""
+
+
+def require_extra(extra: str, purpose: str) -> None:
+    """Raise unless the packages of an optional part are installed; nothing is imported.
+
+    Args:
+        extra: Name of the part, as in ``pip install 'spex-nb[map]'``.
+        purpose: What needs it, for the message.
+
+    Raises:
+        MissingExtraError: If a package is missing, with the command that installs it.
+        KeyError: If there is no such part.
+    """
+    if extra not in EXTRAS:
+        raise KeyError(f"There is no extra {extra!r}. {nearest(extra, EXTRAS)}")
+    missing = _missing(extra)
+    if missing:
+        raise MissingExtraError(
+            f"{purpose} needs packages that are not installed",
+            found=f"no {', no '.join(missing)}",
+            expected=f"the extra [{extra}]",
+            fix=f"Run: pip install 'spex-nb[{extra}]'",
+        )
+
+
+def is_installed(extra: str) -> bool:
+    """Say whether the packages of an optional part are installed; nothing is imported."""
+    return not _missing(extra)
+
+
+def _missing(extra: str) -> list[str]:
+    return [name for name in EXTRAS[extra] if importlib.util.find_spec(name) is None]

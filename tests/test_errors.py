@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spex_nb.errors import MissingExtraError
-from spex_nb.extras import EXTRAS, require_extra
+from spex_nb.errors import EXTRAS, MissingExtraError, require_extra
 
 
 @pytest.fixture

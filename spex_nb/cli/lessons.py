@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spex_nb.errors import SourceNotFoundError, nearest
-from spex_nb.extras import require_extra
+from spex_nb.errors import SourceNotFoundError, nearest, require_extra
 from spex_nb.output.files import write_whole
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from spex_nb.cli.lessons_command import lessons
 from spex_nb.cli.options import open_options, scene_options
 from spex_nb.cli.spie import spie
 from spex_nb.cli.train import train
-from spex_nb.errors import SpexError, SpexWarning
-from spex_nb.extras import require_extra
+from spex_nb.errors import SpexError, SpexWarning, require_extra
 
 BAD_INPUT = 2
 WINDOWS = (512, 8192)

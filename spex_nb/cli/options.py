@@ -33,7 +33,7 @@ def client_of(address: str) -> Any:
     Raises:
         MissingExtraError: If dask's distributed is not installed.
     """
-    from spex_nb.extras import require_extra
+    from spex_nb.errors import require_extra
 
     require_extra("cluster", "A dask cluster")
     from distributed import Client

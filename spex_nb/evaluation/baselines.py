@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from spex_nb.errors import DatasetError, nearest
+from spex_nb.errors import DatasetError, nearest, require_extra
 from spex_nb.evaluation.baselines_by_bands import ByBands
 from spex_nb.evaluation.pixel_features import TrainTiles
 from spex_nb.evaluation.threshold_models import fit_otsu, fit_tuned, fixed_models
 from spex_nb.extraction.mask_models import IndexModel
-from spex_nb.extras import require_extra
 from spex_nb.spie.dataset import SpieDataset
 from spex_nb.types import MaskModel
 

@@ -28,11 +28,11 @@ from spex_nb.language.claims import check_explanation
 from spex_nb.language.evidence import measure_evidence
 from spex_nb.language.languages import get_language
 from spex_nb.language.prompts import build_prompt
-from spex_nb.language.targets import get_target, overlap
 from spex_nb.regions import metrics
 from spex_nb.spie.dataset import SpieDataset, open_dataset
 from spex_nb.spie.records import Record
 from spex_nb.spie.settings import draw
+from spex_nb.targets import get_target, overlap
 from spex_nb.types import MaskModel
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ import xarray as xr
 from spex_nb.errors import ThresholdError
 from spex_nb.evaluation.pixel_features import CLASSIC, UNKNOWN, TrainTiles, possible, require_askable, sample_pixels
 from spex_nb.extraction.mask_models import TILE_PX, EvidenceExplainer
-from spex_nb.language.targets import get_target
 from spex_nb.regions import metrics
 from spex_nb.spectral.catalogue import index_info
 from spex_nb.spectral.indices import compute_index, compute_indices
 from spex_nb.spectral.priors import RULES
 from spex_nb.spectral.thresholds import find_threshold
+from spex_nb.targets import get_target
 from spex_nb.types import Side
 
 SIGNS: Mapping[Side, int] = {"above": 1, "below": -1}

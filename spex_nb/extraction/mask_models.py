@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spex_nb.errors import CheckpointError
-from spex_nb.extras import CHECKPOINTS, is_installed, require_extra
+from spex_nb.errors import CheckpointError, is_installed, require_extra
 from spex_nb.language.answers import write_answer
 from spex_nb.language.evidence import measure_evidence
 from spex_nb.language.prompts import parse_prompt
@@ -22,6 +21,8 @@ INDEX = "index"
 """Name of the index baseline."""
 SHIPPED = "tiny"
 """Name of the checkpoint that comes along."""
+CHECKPOINTS = Path(__file__).parents[1] / "model" / "checkpoints"
+"""As in `model.checkpoint_files`, which loads torch when it is imported."""
 LOGIT_PER_UNIT = 20.0
 """Of the index: a tenth beyond the threshold is a logit of 2, a probability of 0.88."""
 SUREST = 6.0

@@ -12,11 +12,11 @@ from affine import Affine
 
 from spex_nb.errors import MissingBandError
 from spex_nb.language.evidence import readable_index
-from spex_nb.language.targets import TARGETS
 from spex_nb.regions.ground import Ground
 from spex_nb.regions.runs import BLOCK_PX, RegionSums
 from spex_nb.scene.reader import BandHash, SceneReader
 from spex_nb.spectral.indices import compute_index, compute_indices
+from spex_nb.targets import TARGETS
 from spex_nb.types import MASK_NODATA, Evidence, Region, Spread
 
 OVERVIEW_PX = 1024

@@ -10,8 +10,8 @@ from spex_nb.extraction.mask_models import IndexModel
 from spex_nb.extraction.mosaic import Mosaic
 from spex_nb.extraction.plan import Plan
 from spex_nb.extraction.predict import Best
-from spex_nb.language.targets import TARGETS
 from spex_nb.spectral.priors import prior_of
+from spex_nb.targets import TARGETS
 from spex_nb.types import Region, Window
 
 

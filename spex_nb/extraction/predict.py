@@ -16,11 +16,11 @@ import xarray as xr
 from spex_nb.errors import DeviceMemoryError, SpexError
 from spex_nb.extraction.mask_models import IndexModel, load_mask_model
 from spex_nb.language.prompts import build_prompt
-from spex_nb.language.targets import TARGETS
 from spex_nb.regions.find import find_regions
 from spex_nb.scene.reader import SceneReader, SceneSource
 from spex_nb.scene.resample import resample, zoom_tile
 from spex_nb.spectral.priors import prior_of
+from spex_nb.targets import TARGETS
 from spex_nb.types import MaskModel, Prior, Side, Window
 
 PROMPT_MIN_AREA_PX = 4

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from spex_nb.extraction.explain import Explanation, faithfulness
-from spex_nb.language.colors import class_rgb
 from spex_nb.output import export
+from spex_nb.targets import class_rgb
 from spex_nb.types import Claim, Evidence, Instruction
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from spex_nb.language.languages import ARABIC_DECIMAL, Language, fold, get_language
-from spex_nb.language.targets import TARGETS
+from spex_nb.targets import TARGETS
 
 LONGEST_NUMBER = 40
 """Characters of a number that is still read; longer ones are noise."""

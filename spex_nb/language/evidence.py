@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from spex_nb.errors import MissingBandError, RegionError
-from spex_nb.language.targets import get_target
 from spex_nb.regions.find import survey_regions
 from spex_nb.regions.ground import Ground
 from spex_nb.spectral.indices import compute_index
+from spex_nb.targets import get_target
 from spex_nb.types import Evidence, RegionSource, Spread
 
 

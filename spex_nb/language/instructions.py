@@ -11,7 +11,7 @@ from spex_nb.language.grammar import Everything, Fault, Mention, Statement, pars
 from spex_nb.language.languages import LANGUAGES, get_language
 from spex_nb.language.lexicon import Reading, Token, join_words, read_text
 from spex_nb.language.paraphrase import describe, describe_filter, refuse
-from spex_nb.language.targets import TARGETS
+from spex_nb.targets import TARGETS
 from spex_nb.types import (
     SQUARE_METRES,
     AreaFilter,

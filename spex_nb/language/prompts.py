@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from spex_nb.errors import PromptError, PromptWarning
-from spex_nb.language.targets import get_target
 from spex_nb.regions.find import LOCATIONS, SIZE_WORDS, region_attributes
+from spex_nb.targets import get_target
 from spex_nb.types import Attributes, Point, Region
 
 IMAGE_TOKEN = "<image>"

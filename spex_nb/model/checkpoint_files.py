@@ -10,8 +10,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from spex_nb.errors import CheckpointError
-from spex_nb.extras import CHECKPOINTS
 
+CHECKPOINTS = Path(__file__).parent / "checkpoints"
+"""One folder for each checkpoint that comes with the package."""
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 

@@ -20,11 +20,11 @@ from spex_nb.errors import CheckpointError, DeviceMemoryError
 from spex_nb.language.answers import fill_answer
 from spex_nb.language.evidence import measure_evidence
 from spex_nb.language.prompts import in_language, parse_prompt
-from spex_nb.language.targets import TARGETS
 from spex_nb.model.checkpoint_files import resolve_checkpoint
 from spex_nb.model.modeling import SpexModel
 from spex_nb.model.outputs import ImageFeatures
 from spex_nb.model.processing import SpexProcessor
+from spex_nb.targets import TARGETS
 from spex_nb.types import Evidence
 
 TILE_PX = 512

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spex_nb.errors import GridError
-from spex_nb.extras import require_extra
-from spex_nb.language.colors import class_rgb
+from spex_nb.errors import GridError, require_extra
+from spex_nb.targets import class_rgb
 from spex_nb.types import MASK_NODATA
 
 LONGEST_PX = 1500

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import BandError, nearest
-from spex_nb.language.colors import class_color
 from spex_nb.regions.find import region_mask
 from spex_nb.scene.open import require_inside
+from spex_nb.targets import class_color
 from spex_nb.types import Region
 
 if TYPE_CHECKING:

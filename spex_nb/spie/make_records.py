@@ -12,11 +12,11 @@ from spex_nb.language.answers import write_answer
 from spex_nb.language.claims import same_figures
 from spex_nb.language.evidence import measure_arrays, readable_index
 from spex_nb.language.prompts import build_prompt
-from spex_nb.language.targets import get_target, overlap
 from spex_nb.regions.find import find_regions
 from spex_nb.regions.ground import Ground
 from spex_nb.spectral.priors import prior_of
 from spex_nb.spie.settings import Settings, draw
+from spex_nb.targets import get_target, overlap
 from spex_nb.types import Evidence, Region
 
 Rewrite = Callable[[str], str]

@@ -7,8 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from spex_nb.errors import DatasetError
-from spex_nb.extras import require_extra
+from spex_nb.errors import DatasetError, require_extra
 
 REQUEST = (
     "Say the following description of a satellite image in other words, in the same language. Keep every number, unit, "

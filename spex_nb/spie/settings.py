@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from spex_nb.errors import DatasetError
-from spex_nb.language.targets import TARGETS, get_target
+from spex_nb.targets import TARGETS, get_target
 
 FEWEST_TOKENS = 256
 """A prompt with one region always fits."""

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from spex_nb.errors import SpexError, TrainingError
-from spex_nb.extras import CHECKPOINTS, require_extra
+from spex_nb.errors import SpexError, TrainingError, require_extra
+from spex_nb.extraction.mask_models import CHECKPOINTS
 from spex_nb.output.files import write_whole
 
 STAGE, CURVES, SCORES, DONE, FAILED, LOG = (
@@ -242,8 +242,8 @@ def _draw(path: Path, tile: Any, label: Any, mask: Any, target: str) -> None:
     """Draw scene, label and prediction of a tile side by side."""
     from PIL import Image
 
-    from spex_nb.language.colors import class_color
     from spex_nb.output.plotting import picture_of
+    from spex_nb.targets import class_color
 
     picture = picture_of(tile)
     pictures = [picture, *(np.where(one[..., None], class_color(target), 0.4 * picture) for one in (label, mask))]

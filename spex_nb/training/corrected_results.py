@@ -15,13 +15,13 @@ import numpy as np
 import xarray as xr
 
 from spex_nb.errors import DatasetError, GridWarning
-from spex_nb.language.targets import TARGETS
 from spex_nb.output.export import save_cog
 from spex_nb.output.files import write_whole
 from spex_nb.spie.build_dataset import BuildReport, build
 from spex_nb.spie.settings import Settings
 from spex_nb.spie.sources.labelled_scene import LabelledScene
 from spex_nb.spie.sources.own import labelled_scenes
+from spex_nb.targets import TARGETS
 
 CODES = {target: number for number, target in enumerate(TARGETS, start=1)}
 """Of the class rasters that are written here."""

@@ -15,8 +15,8 @@ import pytest
 from spex_nb.errors import LanguageError
 from spex_nb.language.answers import write_answer
 from spex_nb.language.languages import LANGUAGES, get_language
-from spex_nb.language.targets import TARGETS
 from spex_nb.regions.find import LOCATIONS, SIZE_WORDS
+from spex_nb.targets import TARGETS
 from spex_nb.types import Evidence, Region, Spread
 
 

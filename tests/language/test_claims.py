@@ -18,8 +18,8 @@ from spex_nb.errors import LanguageError
 from spex_nb.language.answers import write_answer
 from spex_nb.language.claims import check_explanation, same_figures
 from spex_nb.language.languages import LANGUAGES
-from spex_nb.language.targets import TARGETS
 from spex_nb.regions.find import LOCATIONS, SIZE_WORDS, size_word
+from spex_nb.targets import TARGETS
 from spex_nb.types import Claim, Evidence, Region, Spread
 
 H, C, U = "holds", "contradicts", "cannot be checked"

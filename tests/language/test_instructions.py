@@ -16,7 +16,7 @@ from spex_nb.language.instructions import LONGEST, parse_instruction
 from spex_nb.language.languages import LANGUAGES, get_language
 from spex_nb.language.lexicon import get_lexicon, read_text
 from spex_nb.language.paraphrase import describe
-from spex_nb.language.targets import TARGETS
+from spex_nb.targets import TARGETS
 from spex_nb.types import AreaFilter, DrawnFilter, EdgeFilter, Filter, NearFilter, PlaceFilter, RankFilter
 
 with (Path(__file__).parent / "instructions.csv").open(encoding="utf-8", newline="") as file:

@@ -12,9 +12,9 @@ import xarray as xr
 pytest.importorskip("torch", reason="the model needs the extra [model]")
 
 from spex_nb import check_explanation, extract, measure_evidence, sample_labels, sample_scene, spectral_prior
-from spex_nb.extras import CHECKPOINTS
 from spex_nb.language import build_prompt
 from spex_nb.model import SpexPredictor, SpexProcessor
+from spex_nb.model.checkpoint_files import CHECKPOINTS
 from spex_nb.regions.metrics import confusion_counts, faithfulness, iou
 
 MOST_BYTES, MOST_PARAMETERS = 25_000_000, 11_000_000

@@ -15,7 +15,6 @@ import rasterio
 from affine import Affine
 
 from spex_nb.errors import DatasetError, GridError, SpexError, TargetError, UnreadableSourceError
-from spex_nb.language.targets import TARGETS
 from spex_nb.scene.rasters import open_raster
 from spex_nb.scene.sensors import COMMON_BANDS, get_sensor
 from spex_nb.spie.sources.catalogue import Imagery, list_facts
@@ -35,6 +34,7 @@ from spex_nb.spie.sources.readers import (
     read_spacenet2,
     read_spie,
 )
+from spex_nb.targets import TARGETS
 
 SIDE = 64
 VEGAS = Affine(2.7e-6, 0, -115.3, 0, -2.7e-6, 36.2)

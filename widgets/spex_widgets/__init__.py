@@ -2,7 +2,7 @@
 
 import lazy_loader
 
-from spex_nb.extras import require_extra
+from spex_nb.errors import require_extra
 
 require_extra("map", "spex_widgets")
 

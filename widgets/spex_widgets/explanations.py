@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from html import escape
 
 from spex_nb.extraction.explain import Explanation, mark_of
-from spex_nb.language.colors import COLORS
-from spex_nb.language.targets import TARGETS
+from spex_nb.targets import OTHER_COLOR, TARGETS
 from spex_nb.types import Claim, Evidence, Spread
 from spex_widgets.messages import table
 
@@ -50,8 +49,9 @@ def claim_label(claim: Claim) -> str:
 
 def legend(classes: Mapping[str, str]) -> str:
     """Return the classes of a mask with their colours."""
+    colors = {name: TARGETS[name].color if name in TARGETS else OTHER_COLOR for name in classes}
     keys = "".join(
-        f"<span style='margin-right: 1.2em'><span class='key' style='background: {COLORS.get(name, '#f0e442')}'></span>"
+        f"<span style='margin-right: 1.2em'><span class='key' style='background: {colors[name]}'></span>"
         f"{escape(label)}</span>"
         for name, label in classes.items()
     )

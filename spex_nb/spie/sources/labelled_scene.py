@@ -9,11 +9,11 @@ from typing import Any
 from rasterio.windows import Window
 
 from spex_nb.errors import DatasetError, GridError, TargetError
-from spex_nb.language.targets import TARGETS, get_target
 from spex_nb.scene.open import Chunks, Scene, open_scene
 from spex_nb.scene.rasters import Grid, RasterFile, probe
 from spex_nb.spie.sources.catalogue import Imagery
 from spex_nb.spie.sources.label_layers import Flags, LabelLayer, Reading
+from spex_nb.targets import TARGETS, get_target
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from spex_nb.errors import DatasetError
-from spex_nb.language.targets import PARENT, get_target
 from spex_nb.scene.arrays import is_dataset_path
 from spex_nb.scene.band_names import recognise
 from spex_nb.scene.products import locate
 from spex_nb.spie.sources.catalogue import Coding, Imagery, LandClass
 from spex_nb.spie.sources.label_layers import ClassLayer
 from spex_nb.spie.sources.labelled_scene import LabelledScene
+from spex_nb.targets import TARGETS, get_target
 
 Classes = Mapping[int, str | Sequence[str] | None]
 
@@ -111,8 +111,8 @@ def _coding(classes: Classes) -> Coding:
 
 def _land_class(code: int, known: tuple[str, ...], targets: Sequence[str]) -> LandClass:
     """Return a class: a building is built up too, and what is built up may be a building."""
-    parents = {PARENT[target] for target in known if target in PARENT} & set(targets)
-    children = {child for child, parent in PARENT.items() if parent in known} & set(targets)
+    parents = {target for target in targets if target in {TARGETS[child].parent for child in known}}
+    children = {target.id for target in TARGETS.values() if target.parent in known} & set(targets)
     is_plain = not children & set(known)
     return LandClass(
         str(code),

@@ -11,9 +11,9 @@ import xarray as xr
 
 from spex_nb.errors import MissingBandError, TargetError
 from spex_nb.language.prompts import build_prompt
-from spex_nb.language.targets import TARGETS
 from spex_nb.regions.find import find_regions
 from spex_nb.spectral.priors import RULES, spectral_prior
+from spex_nb.targets import TARGETS
 from spex_nb.types import Prior, Region
 from spex_widgets.charts import histogram
 from spex_widgets.messages import block, quiet, table

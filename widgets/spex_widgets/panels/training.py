@@ -10,9 +10,15 @@ from typing import Any
 
 import ipywidgets as ipw
 
-from spex_nb.errors import DatasetError, MissingExtraError, RegionError, SourceNotFoundError, TrainingError
+from spex_nb.errors import (
+    DatasetError,
+    MissingExtraError,
+    RegionError,
+    SourceNotFoundError,
+    TrainingError,
+    require_extra,
+)
 from spex_nb.extraction.mask_models import INDEX, usual_model
-from spex_nb.extras import require_extra
 from spex_nb.scene.samples import sample_path
 from spex_nb.spie.sources.own import read_classes
 from spex_nb.training.background import Training, Watched, checkpoint_targets
