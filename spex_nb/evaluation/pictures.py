@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +11,7 @@ import xarray as xr
 
 from spex_nb.errors import BandError
 from spex_nb.evaluation.tiles import AskedTile
-from spex_nb.output.html import data_uri
+from spex_nb.output.html import render
 from spex_nb.output.plotting import composite, picture_of
 
 TARGET, NOT_TARGET, UNKNOWN = (240, 240, 240), (40, 40, 40), (140, 140, 140)
@@ -62,25 +61,9 @@ def draw_tile(tile: AskedTile, target: str, mask: Any, kind: Literal["worst", "b
     return TilePicture(kind, target, tile.name, tile.place, iou, pictures)
 
 
-def picture_articles(pictures: Iterable[TilePicture]) -> list[str]:
-    """Return tiles as pieces of HTML, a row of pictures each; text is escaped."""
-    return [_article(picture) for picture in pictures]
-
-
-def legend() -> str:
-    """Return what the colours of the differences mean, as HTML."""
-    items = (f'<span class="key" style="background: rgb{color}"></span>{name}' for name, color in DIFFERENCES.items())
-    return f"<p>Differences: {' &nbsp; '.join(items)}. A prior that no index gives, or that is withheld, is grey.</p>"
-
-
-def _article(drawn: TilePicture) -> str:
-    head = f"{drawn.target} · {drawn.kind} · {drawn.tile} · place {drawn.place} · IoU {drawn.iou:.3f}"
-    figures = (
-        f'<figure><img alt="{escape(name)} of {escape(drawn.tile)}" src="{data_uri(picture)}">'
-        f"<figcaption>{escape(name)}</figcaption></figure>"
-        for name, picture in drawn.pictures.items()
-    )
-    return f'<section class="tile"><h3>{escape(head)}</h3>{"".join(figures)}</section>'
+def show_tiles(pictures: Sequence[TilePicture]) -> str:
+    """Return tiles as HTML, a row of pictures each, below what the colours of the differences mean."""
+    return render("tile_pictures.html", pictures=pictures, differences=DIFFERENCES)
 
 
 def _false_colour(scene: xr.Dataset) -> Any:

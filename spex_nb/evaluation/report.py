@@ -6,17 +6,16 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spex_nb import __version__
-from spex_nb.evaluation.pictures import TilePicture, legend, picture_articles
+from spex_nb.evaluation.pictures import DIFFERENCES, TilePicture
 from spex_nb.evaluation.tiles import Asking
 from spex_nb.output.files import write_whole
-from spex_nb.output.html import write_page
+from spex_nb.output.html import MISSING, write_page
 from spex_nb.regions import metrics
 from spex_nb.types import Claim
 
@@ -42,7 +41,6 @@ OVER_TILES = ("iou", "f1", "precision", "recall")
 WITH_INTERVALS = (*POOLED, "false_alarms", "faithfulness")
 ALL = "all"
 DECIMALS = 3
-MISSING = "–"
 CHECKED = ("holds", "contradicts")
 SHORT = [
     "target", "dataset", "sensor", "subset", "model", "iou", "f1_1px", "boundary_f1", "precision", "recall", "tile_iou",
@@ -129,19 +127,22 @@ class EvaluationReport:
 
     def to_html(self, path: str | Path) -> Path:
         """Write tables and pictures as one page that needs no other file; an existing file is replaced."""
-        body = [
-            f"<h1>{escape(next(iter(self.models)))} on {escape(self.folder.name)}</h1>",
-            f"<p>{escape(self.headline)}</p>",
-            "<h2>Figures</h2>",
-            _html(_narrow(self.table())),
-            *(f"<p>{escape(line)}</p>" for note in self.notes for line in note.splitlines()),
-            *(["<h2>Left out</h2>", _html(self.left_out)] if len(self.left_out) else []),
-            *(["<h2>Tiles</h2>", legend(), *picture_articles(self.pictures)] if self.pictures else []),
-            *(["<h2>Explanations</h2>", *map(_explanation, self.explanations)] if self.explanations else []),
-            "<h2>Places</h2>",
-            _html(self.places()),
-        ]
-        return write_page("Evaluation", body, path)
+        return write_page(
+            "evaluation.html",
+            path,
+            overwrite=True,
+            title="Evaluation",
+            model=next(iter(self.models)),
+            dataset=self.folder.name,
+            headline=self.headline,
+            figures=_narrow(self.table()),
+            notes=[line for note in self.notes for line in note.splitlines()],
+            left_out=self.left_out if len(self.left_out) else None,
+            pictures=self.pictures,
+            differences=DIFFERENCES,
+            explanations=list(map(_shown, self.explanations)),
+            places=self.places(),
+        )
 
     @property
     def headline(self) -> str:
@@ -244,17 +245,16 @@ def _between(figure: float, low: float, high: float) -> str:
     return said if math.isnan(low) else f"{said} ({low:.{DECIMALS}f}–{high:.{DECIMALS}f})"
 
 
-def _html(table: pd.DataFrame) -> str:
-    return table.round(DECIMALS).to_html(border=0, index=False, na_rep=MISSING)
-
-
-def _explanation(one: Explained) -> str:
-    wrong = "; ".join(f"“{c.text}”: measured {c.measured}" for c in one.claims if c.verdict == "contradicts")
-    head = f"{one.target} · {one.tile} · {one.language} · faithfulness {metrics.faithfulness(one.claims):.2f}"
-    return (
-        f'<section><h3>{escape(head)}</h3><p lang="{escape(one.language)}" dir="auto">{escape(one.text)}</p>'
-        f'<p class="error">{escape(wrong)}</p></section>'
-    )
+def _shown(explanation: Explained) -> dict[str, str]:
+    """Return an explanation as the page shows it."""
+    faithfulness = f"{metrics.faithfulness(explanation.claims):.2f}"
+    wrong = [claim for claim in explanation.claims if claim.verdict == "contradicts"]
+    return {
+        "title": f"{explanation.target} · {explanation.tile} · {explanation.language} · faithfulness {faithfulness}",
+        "language": explanation.language,
+        "text": explanation.text,
+        "contradicted": "; ".join(f"“{claim.text}”: measured {claim.measured}" for claim in wrong),
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -1,57 +1,102 @@
-"""HTML pages that need no other file: their style and their pictures are in them."""
+"""HTML pages that need no other file: their style and their pictures are in them.
+
+Pages are Jinja templates in the folder ``templates``. Autoescaping is on for all of them: no text of a file, a model or
+a user is ever read as markup. Only a value that is `Markup`, such as another rendered piece, is taken as it is.
+"""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable
-from html import escape
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
 
 from spex_nb.output.files import write_whole
 
-SIDE_PX = 256
+if TYPE_CHECKING:
+    import pandas as pd
+
+LONGEST_PX = 256
 """Larger pictures are thinned to this."""
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a }
-table { border-collapse: collapse; margin: 1rem 0 }
-td, th { padding: .3rem .8rem; border-bottom: 1px solid #ccc; text-align: right }
-td:first-child, th:first-child, td.text { text-align: left }
-.error { color: #a40000 } .warning { color: #8a5a00 } .fit { color: #006b3c }
-article { display: grid; grid-template-columns: auto auto 1fr; gap: 1rem; margin: 2rem 0; align-items: start }
-img { width: 16rem; image-rendering: pixelated }
-section.tile { display: flex; flex-wrap: wrap; gap: .6rem; margin: 1.5rem 0 }
-section.tile h3 { flex-basis: 100%; margin: 0; font-size: 1rem }
-figure { margin: 0 } figure img { width: 12.5rem } figcaption { font-size: .8rem; color: #555 }
-.key { display: inline-block; width: 1em; height: 1em; margin-right: .3em; border: 1px solid #555 }
-pre { white-space: pre-wrap; max-height: 9rem; overflow: auto; font-size: .8rem }
-"""
+MISSING = "–"
 
 
-def write_page(title: str, body: Iterable[str], path: str | Path) -> Path:
-    """Write a page, whole or not at all; an existing file is replaced.
+def render(template: str, **values: object) -> Markup:
+    """Return a piece of HTML made from a template; all text in the values is escaped.
 
     Args:
-        title: Plain text.
-        body: Pieces of HTML, whose text is escaped already.
-        path: Where to.
+        template: Name of a file in the folder ``templates``.
+        values: What the template asks for, by name.
+
+    Raises:
+        jinja2.UndefinedError: If the template asks for a value that is not given.
+    """
+    return Markup(_environment().get_template(template).render(**values))  # the template escapes
+
+
+def write_page(template: str, path: str | Path, *, overwrite: bool = False, **values: object) -> Path:
+    """Write a page made from a template, whole or not at all.
+
+    Args:
+        template: Name of a file in the folder ``templates``; it extends ``page.html``, which asks for a ``title``.
+        path: The file to write.
+        overwrite: Whether an existing file is replaced (default: no).
+        values: What the template asks for, by name.
 
     Raises:
         OutputError: If the path cannot be written.
     """
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-    with write_whole(path, overwrite=True) as part:
-        part.write_text(f"{head}<body>{''.join(body)}</body></html>", encoding="utf-8")
+    page = render(template, **values)
+    with write_whole(path, overwrite) as part:
+        part.write_text(page, encoding="utf-8")
     return Path(path)
 
 
-def data_uri(picture: Any) -> str:
-    """Return a picture, uint8 [H, W, 3], as the address of an image that holds it."""
+def data_uri(picture: NDArray[np.uint8]) -> str:
+    """Return a picture as the address of an image that holds it.
+
+    Args:
+        picture: uint8 [H, W, 3]; thinned where a side is longer than 256 px.
+    """
     from PIL import Image
 
-    buffer = io.BytesIO()
     image = Image.fromarray(picture)
-    image.thumbnail((SIDE_PX, SIDE_PX))
+    image.thumbnail((LONGEST_PX, LONGEST_PX))
+    buffer = io.BytesIO()
     image.save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return png_uri(buffer.getvalue())
+
+
+def png_uri(encoded: bytes) -> str:
+    """Return an encoded PNG as the address of an image that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(encoded).decode()}"
+
+
+def table_html(table: pd.DataFrame, decimals: int = 3, *, index: bool = False) -> Markup:
+    """Return a table as HTML; pandas escapes its text.
+
+    Args:
+        table: Any table.
+        decimals: Digits after the point (default: 3).
+        index: Whether its index is shown (default: no).
+    """
+    return Markup(table.round(decimals).to_html(border=0, index=index, na_rep=MISSING))  # pandas escapes
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("spex_nb.output"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"data_uri": data_uri, "png_uri": png_uri, "table": table_html}
+    return environment

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spex_nb.errors import SpexError
-from spex_nb.output.html import data_uri, write_page
+from spex_nb.output.html import write_page
 from spex_nb.output.plotting import Picture, picture_of
 from spex_nb.spie.dataset import SpieDataset, open_dataset
 from spex_nb.spie.records import Record
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PICTURES = 24
+MOST_PROBLEMS = 1_000
+"""More are counted, not shown."""
 
 
 def show_record(dataset: SpieDataset, record: Record) -> Figure:
@@ -48,32 +49,22 @@ def write_report(report: CheckReport, path: str | Path, *, pictures: int = PICTU
         pictures: How many records to show, drawn evenly over splits and targets.
     """
     dataset = open_dataset(report.folder)
-    shown = _drawn(dataset, pictures)
-    verdict = '<p class="fit">Fit for use.</p>' if report.is_fit else '<p class="error">Not fit for use.</p>'
-    counts = dataset.index.groupby(["dataset", "sensor", "language", "source"]).size().rename("records")
-    body = [
-        f"<h1>SPIE dataset {escape(report.folder.name)}</h1>",
-        f"<p>{len(dataset.index):,} records of {dataset.index['tile'].nunique():,} tiles.</p>",
-        verdict,
-        _problems(report),
-        "<h2>Balance</h2>",
-        report.balance.round(4).to_html(border=0),
-        "<h2>Sources</h2>",
-        counts.to_frame().to_html(border=0),
-        "<h2>Records</h2>",
-        *(_article(dataset, record) for record in shown),
-    ]
-    return write_page("SPIE", body, path)
-
-
-def _problems(report: CheckReport) -> str:
-    rows = [
-        f'<tr><td class="{p.severity}">{p.severity}</td><td class="text">{escape(p.kind)}</td>'
-        f'<td class="text">{escape(p.where)}</td><td class="text">{escape(p.text)}</td></tr>'
-        for p in report.problems[:1000]
-    ]
-    more = f"<p>… and {len(report.problems) - len(rows):,} more.</p>" if len(report.problems) > len(rows) else ""
-    return f"<h2>Problems: {len(report.problems):,}</h2><table>{''.join(rows)}</table>{more}"
+    sources = dataset.index.groupby(["dataset", "sensor", "language", "source"]).size()
+    return write_page(
+        "spie_check.html",
+        path,
+        overwrite=True,
+        title="SPIE",
+        dataset=report.folder.name,
+        records=len(dataset.index),
+        tiles=dataset.index["tile"].nunique(),
+        is_fit=report.is_fit,
+        problems=report.problems,
+        most_problems=MOST_PROBLEMS,
+        balance=report.balance,
+        sources=sources.rename("records").to_frame(),
+        shown=[(record, *_pictures_or_error(dataset, record)) for record in _drawn(dataset, pictures)],
+    )
 
 
 def _drawn(dataset: SpieDataset, count: int) -> list[Record]:
@@ -84,17 +75,12 @@ def _drawn(dataset: SpieDataset, count: int) -> list[Record]:
     return [record for record in dataset.records() if record.id in chosen]
 
 
-def _article(dataset: SpieDataset, record: Record) -> str:
+def _pictures_or_error(dataset: SpieDataset, record: Record) -> tuple[Sequence[Any], str]:
+    """Return the pictures of a record; if it is damaged, why, since the page must show the other records."""
     try:
-        pictures = "".join(f'<img alt="" src="{data_uri(picture)}">' for picture in _pictures(dataset, record))
-    except (SpexError, IndexError) as error:  # damaged, or a mask of another size: the report must say so all the same
-        pictures = f'<p class="error">cannot be shown</p><p class="error">{escape(str(error))}</p>'
-    head = f"{record.id} · {record.split} · {record.language} · attributes from: {record.source}"
-    lang = f'lang="{escape(record.language)}" dir="auto"'
-    return (
-        f"<article>{pictures}<div><strong>{escape(head)}</strong><p {lang}>{escape(record.answer)}</p>"
-        f"<pre>{escape(record.prompt)}</pre></div></article>"
-    )
+        return _pictures(dataset, record), ""
+    except (SpexError, IndexError) as error:
+        return (), str(error)
 
 
 def _pictures(dataset: SpieDataset, record: Record) -> Sequence[Any]:

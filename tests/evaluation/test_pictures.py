@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from spex_nb.evaluation.pictures import DIFFERENCES, NOT_TARGET, TARGET, UNKNOWN, draw_tile, legend, picture_articles
+from spex_nb.evaluation.pictures import DIFFERENCES, NOT_TARGET, TARGET, UNKNOWN, draw_tile, show_tiles
 from spex_nb.evaluation.tiles import AskedTile
 
 
@@ -45,7 +45,7 @@ def test_a_picture_without_infrared_is_in_true_colour(bands: tuple[str, ...]) ->
 
 
 def test_articles_carry_their_pictures_and_figures() -> None:
-    (article,) = picture_articles([draw_tile(tile(None), "water", PREDICTED, "worst", 1 / 3)])
+    article = show_tiles([draw_tile(tile(None), "water", PREDICTED, "worst", 1 / 3)])
     assert article.count("data:image/png;base64,") == 5
     assert "water · worst · t0 · place valley · IoU 0.333" in article
-    assert "false alarm" in legend()
+    assert "</span>false alarm" in article
