@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from spex_nb.language.languages import get_language
+from spex_nb.language.languages import get_language, read_section
 from spex_nb.types import Evidence, Spread
 
 FEWEST_SENTENCES = 3
@@ -125,11 +122,8 @@ def _filled(sentence: str, figures: Mapping[str, str]) -> str:
     return _SLOT.sub(lambda slot: figures[slot[1]], sentence) if asked <= figures.keys() else ""
 
 
-@cache
 def _phrases(language: str) -> Mapping[str, Any]:
-    text = files("spex_nb.language").joinpath("answer_data", f"{language}.json").read_text(encoding="utf-8")
-    phrases: Mapping[str, Any] = json.loads(text)
-    return phrases
+    return read_section(language, "answers")
 
 
 def _slots(evidence: Evidence) -> list[tuple[str, ...]]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any
 
-from spex_nb.language.languages import ARABIC_DECIMAL, Language, fold, get_language
+from spex_nb.language.languages import ARABIC_DECIMAL, Language, fold, get_language, read_section
 from spex_nb.targets import TARGETS
 
 LONGEST_NUMBER = 40
@@ -265,8 +263,5 @@ def _stem(form: str, language: str) -> str:
     return " ".join(word[2:] if word.startswith("ال") and len(word) > 4 else word for word in form.split())  # noqa: PLR2004
 
 
-@cache
 def _words(language: str) -> Mapping[str, Any]:
-    text = files("spex_nb.language").joinpath("claim_data", f"{language}.json").read_text(encoding="utf-8")
-    words: Mapping[str, Any] = json.loads(text)
-    return words
+    return read_section(language, "claims")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 from spex_nb.errors import LanguageError, nearest
 
@@ -60,11 +60,23 @@ def get_language(code: str) -> Language:
             expected=f"one of {', '.join(LANGUAGES)}",
             fix=nearest(str(code), LANGUAGES) or "Use one of these codes.",
         )
-    text = files("spex_nb.language").joinpath("language_data", f"{code}.json").read_text(encoding="utf-8")
-    data: dict[str, Any] = json.loads(text)
+    data = read_section(code, "words")
     sections = ("numbers", "units", "sizes", "places", "targets")
     words = {name: {key: tuple(forms) for key, forms in data[name].items()} for name in sections}
     return Language(code, data["endonym"], data["decimal"], instructions=data.get("instructions", {}), **words)
+
+
+def read_section(code: str, section: Literal["words", "answers", "claims"]) -> dict[str, Any]:
+    """Return what a language's file holds for one purpose: its words, its answers or the claims of its texts."""
+    sections: dict[str, Any] = _read_file(code)[section]
+    return sections
+
+
+@cache
+def _read_file(code: str) -> dict[str, Any]:
+    text = files("spex_nb.language").joinpath("data", f"{code}.json").read_text(encoding="utf-8")
+    data: dict[str, Any] = json.loads(text)
+    return data
 
 
 def fold(text: str) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections import Counter
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ import pytest
 
 from spex_nb.errors import LanguageError
 from spex_nb.language.answers import write_answer
-from spex_nb.language.languages import LANGUAGES, get_language
+from spex_nb.language.languages import LANGUAGES, get_language, read_section
 from spex_nb.regions.find import LOCATIONS, SIZE_WORDS
 from spex_nb.targets import TARGETS
 from spex_nb.types import Evidence, Region, Spread
@@ -80,9 +78,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def phrases(language: str) -> dict[str, Any]:
-    text = files("spex_nb.language").joinpath("answer_data", f"{language}.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
+    return read_section(language, "answers")
 
 
 def test_an_answer_says_every_figure_of_its_evidence() -> None:
