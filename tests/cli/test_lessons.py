@@ -140,7 +140,7 @@ def lesson(tmp_path: Path) -> Lesson:
     """Return a lesson of three cells, the second of which shows nothing."""
     cells = [
         nbformat.v4.new_markdown_cell("## Is there a picture?"),
-        nbformat.v4.new_code_cell("from spex_nb import plot_maps\nplot_maps({'one': [[0, 1]]})"),
+        nbformat.v4.new_code_cell("from spex_nb.output import plot_maps\nplot_maps({'one': [[0, 1]]})"),
         nbformat.v4.new_markdown_cell("## And here?"),
         nbformat.v4.new_code_cell("1 + 1"),
         nbformat.v4.new_markdown_cell("## Exercises\n\n### 1 · Divide"),
