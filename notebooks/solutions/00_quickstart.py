@@ -8,7 +8,7 @@ bench.state.text = "las zonas de agua al norte"
 bench.panels["Instruct"].start()
 
 # %% [markdown]
-# The meaning is said in the language of the question. What you see on the map is what was understood, no more.
+# The parser reports the meaning in the language of the instruction. The map shows exactly that meaning.
 
 # %% Exercise 2
 from spex_nb import SpexError
@@ -19,5 +19,5 @@ except SpexError as refusal:
     print(refusal)
 
 # %% [markdown]
-# *Big* has no exact meaning: everybody would draw the line elsewhere. A guess would give a mask that looks right and
-# answers another question; the refusal says what to write instead.
+# *Big* has no exact meaning, because everybody would draw the line elsewhere. After a guess the mask would look right,
+# but it would answer another question. The refusal shows what to write instead.

@@ -8,15 +8,15 @@ plot_regions(scene, too_many)
 print(build_prompt("water", too_many))
 
 # %% [markdown]
-# Eight instead of two: the small ones are dark or wet ground and edges. The model would be told of six water bodies
-# that are none, and has to see for itself.
+# Eight regions instead of two: the small ones are dark or wet ground and edges. The prompt would describe six water
+# bodies that do not exist. The model would have to notice that in the picture.
 
 # %% Exercise 2
 pair = "El agua cubre el 8 % de la escena. Se encontraron 5 zonas separadas."
 pd.DataFrame(check_explanation(pair, evidence, "es"))[["text", "kind", "measured", "verdict"]]
 
 # %% [markdown]
-# The share holds, the number is contradicted: two regions were measured.
+# The share holds. The number is contradicted: the evidence has two regions.
 
 # %% Exercise 3
 lakes = sample_scene("lake_30m")

@@ -13,7 +13,8 @@ shore = (masks[0.1].mask == 1) != (masks[0.9].mask == 1)
 plot_mask(scene, shore, color="#d55e00")
 
 # %% [markdown]
-# From about 86 to 80 ha: the difference lies along the shores, where pixels are mixed. Elsewhere the model is sure.
+# The area falls from about 86 to 80 ha. The difference lies along the shores, where pixels are mixed. Elsewhere the
+# model is sure.
 
 # %% Exercise 3
 roofs = extract(scene, "buildings", tiny, progress=False)
@@ -22,5 +23,5 @@ print(f"IoU {iou(confusion_counts(roofs.mask == 1, sample_labels('river_10m') ==
 roofs.plot()
 
 # %% [markdown]
-# Every figure holds, though the sentence stumbles, and the mask is wrong: at 10 m houses are a pixel or two wide, and
-# the model calls other bright spots buildings. ✓ says that the text agrees with the mask, nothing more.
+# Every figure holds, although the sentence is clumsy. The mask is wrong: at 10 m houses are a pixel or two wide, and
+# the model marks other bright spots as buildings. ✓ means only that the text agrees with the mask.

@@ -6,8 +6,8 @@ state.add_point(70, 255)
 SpectraPanel(state)
 
 # %% [markdown]
-# The shadow is nearly as dark as water in the visible bands, but keeps the shape of what lies below it: it rises in the
-# near infrared. Sand is bright in every band and shares nothing with water but its place.
+# The shadow is nearly as dark as water in the visible bands. But it keeps the shape of what lies below it, and rises in
+# the near infrared. Sand is bright in every band. It shares nothing with water but its place.
 
 # %% Exercise 2
 state.text = "water"
@@ -26,4 +26,4 @@ editor.undo(state)
 print(f"undone: {(state.result.evidence['water'].area_m2 - extracted) / 1e4:+.2f} ha")
 
 # %% [markdown]
-# Yes, to the pixel: edits are kept as differences, and taking them back restores what was there.
+# Yes, to the pixel. Edits are kept as differences, and undo restores the earlier mask.

@@ -5,8 +5,8 @@ print(f"IoU {metrics.iou(everything):.2f}")
 plot_mask(sample_scene("river_10m"), river == 2, color="#009e73")
 
 # %% [markdown]
-# 0.76, without looking at a pixel. Where a target covers most of the scene, IoU starts high: 0.84 is a small gain over
-# that. Say what the trivial answer reaches.
+# 0.76, without a look at a single pixel. If a target covers most of the scene, IoU starts high, and 0.84 is a small
+# gain. So report the score of the trivial answer too.
 
 # %% Exercise 2
 swapped = evaluate(
@@ -17,8 +17,8 @@ both = {"its own index": own["iou"], "another target's": swapped.table().set_ind
 axes = pd.DataFrame(both).plot.bar(ylim=(0, 1), rot=0, ylabel="IoU of tiny")
 
 # %% [markdown]
-# Bars of equal height say that picture and words decide. A bar that falls says how far the model leaned on the prior;
-# one that had followed it alone would fall to nothing.
+# Bars of equal height mean that picture and words decide. A lower bar shows how far the model relied on the prior. A
+# model that followed the prior alone would fall to nothing.
 
 # %% Exercise 3
 without_lake = [replace(one, split="val" if one.place == "lake_30m" else "train") for one in by_place]
@@ -28,6 +28,6 @@ lake = evaluate("index", data, baselines=["boosting"], bands=bands, pictures=0, 
 lake.table().pivot(index="target", columns="model", values="iou").round(2)
 
 # %% [markdown]
-# Buildings, of which the lake has few and small ones. Water and vegetation hardly suffer, for the river, which the
-# trees learned from, looks like the lake. How deep the fall is depends on whether the new place resembles a known one:
-# hold out the kind of place that you mean to map.
+# Buildings suffer most, because the lake has few and small ones. Water and vegetation hardly suffer, because the trees
+# learned from the river, which looks like the lake. The depth of the drop depends on whether the new place resembles a
+# known one. So hold out the kind of place that you want to map.

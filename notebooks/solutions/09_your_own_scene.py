@@ -9,9 +9,9 @@ plot_spectra(lies, {"dark": (100, 110), "forest": (30, 120), "bare ground": (6, 
 print(f"{float(spectral_prior(lies, 'water').mask.mean()):.1%} of the scene is water")
 
 # %% [markdown]
-# Check 2: nothing lies near 0, most beyond 1, and the dark lake sends back 76 %. Check 1 says that scale and offset
-# were given as arguments, which is true and no help. The picture of check 1 looks perfect, since it is stretched; an
-# index of two bands looks plausible too, only flatter; and water, whose rule asks for dark pixels, is nowhere.
+# Check 2 reveals it: nothing lies near 0, most lies beyond 1, and the dark lake reflects 76 %. Check 1 reports that
+# scale and offset were given as arguments, which is true and no help. Its picture looks perfect, because it is
+# stretched. An index of two bands looks plausible too, only flatter. The water rule needs dark pixels and finds none.
 
 # %% Exercise 2
 town = open_scene(sample_path("town_1m"))
@@ -24,8 +24,8 @@ green = extract(town, "vegetation", "tiny", progress=False)
 green.plot()
 
 # %% [markdown]
-# At check 2: the numbers are relative, so thresholds of the literature do not hold, and figures may be compared within
-# this scene only. The prior has rules for such scenes; look at its mask and at the model's, and count by eye.
+# You stop at check 2. The numbers are relative, so thresholds of the literature do not hold. You may compare figures
+# within this scene only. The prior has rules for such scenes. Look at its mask and at the model's, and count by eye.
 
 # %% Exercise 3
 for name, one in {"as extracted": result, "corrected": corrected}.items():
@@ -34,4 +34,4 @@ print(corrected.provenance["model"], corrected.provenance["scene"].rsplit("/")[-
 
 # %% [markdown]
 # "On lake_30m.tif, water bodies larger than 5 ha cover … ha (spex_nb 0.1.0, model tiny, threshold 0.5, 341 pixels
-# corrected by hand)": figure, scene, model, settings and edits, all of which stand in `extraction.json`.
+# corrected by hand)." The sentence has figure, scene, model, settings and edits. `extraction.json` holds all of them.

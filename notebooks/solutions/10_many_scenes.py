@@ -15,13 +15,13 @@ for scene in scenes:
 sorted(path.name for path in (folder / "loop").iterdir())
 
 # %% [markdown]
-# That an existing result is of the same question and scene (the command checks it), that one failure does not end the
-# loop, and that somebody learns of it: a report, an exit code.
+# The command checks that an existing result belongs to the same instruction and scene. It goes on after a failure. It
+# informs somebody, with a report and an exit code.
 
 # %% Exercise 3
 for tile_px in (64, 256):
     print(plan_extraction(scenes[0].path, "water", "index", tile_px=tile_px))
 
 # %% [markdown]
-# Nearly the same: rows of tiles are written as soon as no later tile touches them. What a scene of 10,980 pixels adds
-# are three or four bytes a pixel while evidence is measured, about half a gigabyte, and disk.
+# Nearly the same, because the run writes rows of tiles as soon as no later tile touches them. A scene of 10,980 pixels
+# adds three or four bytes a pixel while evidence is measured. That is about half a gigabyte, and disk space.
