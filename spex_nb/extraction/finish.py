@@ -34,6 +34,7 @@ from spex_nb.regions.ground import Ground
 from spex_nb.regions.runs import painted_rows
 from spex_nb.regions.table import class_table
 from spex_nb.scene.rasters import Reading
+from spex_nb.scene.open import open_source
 from spex_nb.scene.reader import SceneReader, SceneSource
 from spex_nb.types import MASK_NODATA, Evidence, Region, Window
 
@@ -293,7 +294,7 @@ def _measured(found: Mapping[str, list[Region]], mask: Any, result: Extraction, 
         Shown(name, own, lambda rows, number=number: mask[rows] == number, number - 1)  # type: ignore[misc]
         for number, (name, own) in enumerate(found.items(), start=1)
     ]
-    reader = SceneReader(SceneSource(scene), CORRECTION_TILE_PX)
+    reader = SceneReader(open_source(SceneSource(scene)), CORRECTION_TILE_PX)
     return survey(reader, mask, shown, lambda top, rows: result.probability.isel(y=slice(top, top + rows)).values)
 
 

@@ -18,6 +18,7 @@ from spex_nb.extraction.predict import TileJob, TilePredictor
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import get_language
 from spex_nb.output.export import BLOCK
+from spex_nb.scene.open import open_source
 from spex_nb.scene.reader import SceneSource
 from spex_nb.scene.resample import zoom_to
 from spex_nb.scene.tiling import FEWEST_PX, Tiling
@@ -250,7 +251,7 @@ def plan_extraction(
     understood = parse_instruction(instruction) if isinstance(instruction, str) else instruction
     loaded = load_mask_model(model)
     source = SceneSource(scene, dict(open_options or {}))
-    opened = source.open()
+    opened = open_source(source)
     assignment = assign_targets(understood, loaded, opened)
     zoom = 1.0 if len(assignment.by_index) == len(assignment.layers) else zoom_to(opened.spex.gsd_m, loaded.gsd_m)
     tiling = _tiling(opened.spex.shape, loaded, zoom, chosen, assignment)

@@ -17,6 +17,7 @@ from spex_nb.errors import DeviceMemoryError, SpexError
 from spex_nb.extraction.mask_models import IndexModel, load_mask_model
 from spex_nb.language.prompts import build_prompt
 from spex_nb.regions.find import find_regions
+from spex_nb.scene.open import open_source
 from spex_nb.scene.reader import SceneReader, SceneSource
 from spex_nb.scene.resample import resample, zoom_tile
 from spex_nb.spectral.priors import prior_of
@@ -95,7 +96,7 @@ class TilePredictor:
     """A scene and a model, open, that tiles are asked of."""
 
     def __init__(self, job: TileJob, model: MaskModel | None = None, scene: xr.Dataset | None = None) -> None:
-        self.reader = SceneReader(job.source, job.tile_px, scene)
+        self.reader = SceneReader(open_source(job.source) if scene is None else scene, job.tile_px)
         self._job = job
         self._model = _Patient(load_mask_model(job.model) if model is None else model)
         self._index = _Patient(IndexModel())

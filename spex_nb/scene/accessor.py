@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from affine import Affine
     from rasterio.crs import CRS
 
+    from spex_nb.scene.reader import SceneSource
+
 RELATIVE_NOTE = (
     "Values are relative reflectance (digital numbers, not calibrated): compare them within this scene only."
 )
@@ -55,9 +57,18 @@ class SpexAccessor:
     def valid(self) -> xr.DataArray:
         """Where there is data: bool [H, W]; without the variable ``valid``, where every band is finite."""
         if "valid" in self._scene:
-            return self._scene["valid"].astype(bool)
+            valid = self._scene["valid"]
+            return valid if valid.dtype == bool else valid.astype(bool)
         finite: list[Any] = [np.isfinite(self._scene[name]) for name in self.bands]
         return reduce(and_, finite)  # type: ignore[no-any-return]
+
+    @property
+    def source(self) -> SceneSource | None:
+        """Where `open_scene` opened the scene from; None of a Dataset that it did not open.
+
+        Selections and windows keep it: it says where the pixels came from, not which of them are left.
+        """
+        return self._scene.encoding.get("spex_source")
 
     @property
     def is_lazy(self) -> bool:

@@ -16,12 +16,23 @@ from dask import threaded
 
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import EmptySceneError, GridError, RadiometryError, UnknownLayoutError
-from spex_nb.scene import arrays, products, validity
+from spex_nb.scene import arrays, products
 from spex_nb.scene.band_names import Bands, Recognised, recognise
 from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
-from spex_nb.scene.pixels import BandGroup, PixelMask, remember_reading, sample_of, stack_of
+from spex_nb.scene.pixels import (
+    READING,
+    BandGroup,
+    ClearSky,
+    LayerReading,
+    PixelMask,
+    ValidReading,
+    coding_of,
+    sample_of,
+    stack_of,
+)
 from spex_nb.scene.radiometry import Radiometry, guess_scale, judge, settle
 from spex_nb.scene.rasters import Grid, Reading, chunk_shape, lazy_bands, read_window
+from spex_nb.scene.reader import SOURCE, SceneSource
 from spex_nb.scene.sensors import COMMON_BANDS, Sensor
 
 Scene = xr.Dataset
@@ -29,6 +40,9 @@ Scene = xr.Dataset
 
 EAGER_BYTES = 64 * 2**20
 """Scenes up to this size, as float32, are read at once when chunks are "auto"."""
+
+CHUNKS_PX = (512, 2048)
+"""Chunks of scenes that are read in windows: whole blocks of most files, and few rows, to keep those under a tile."""
 
 Chunks = Literal["auto"] | int | tuple[int, int] | None
 Numbers = float | Mapping[str, float] | None
@@ -89,7 +103,36 @@ def open_scene(
     if doubt and scale is None:
         settings = {name: replace(s, relative=True, reason=f"{s.reason}; {doubt}") for name, s in settings.items()}
     _require_valid(scene, found)
-    return _describe(scene, found, known, settings, _masking(clouds, masks))
+    described = _describe(scene, found, known, settings, _masking(clouds, masks))
+    options = {
+        "sensor": sensor,
+        "bands": bands,
+        "scale": scale,
+        "offset": offset,
+        "nodata": nodata,
+        "chunks": None if chunks == "auto" else chunks,
+        "clouds": clouds or None,
+    }
+    described.encoding[SOURCE] = SceneSource.of(source, options)
+    return described
+
+
+def open_source(source: SceneSource, chunks: tuple[int, int] = CHUNKS_PX) -> Scene:
+    """Open a scene to read it in windows: its bands and ``valid``, nothing else, in chunks of one size.
+
+    Args:
+        source: Of the scene.
+        chunks: (height, width) of lazy chunks of what comes from files, unless the source's options say another.
+
+    Raises:
+        SpexError: As `open_scene`.
+    """
+    if isinstance(source.scene, xr.Dataset):
+        scene = source.scene.assign(valid=source.scene.spex.valid)
+    else:
+        scene = open_scene(source.scene, **({"chunks": chunks} | dict(source.options)))
+    layers = scene[[*scene.spex.bands, "valid"]]
+    return layers.unify_chunks() if layers.spex.is_lazy else layers
 
 
 def _groups(
@@ -182,12 +225,12 @@ def _masks(known: Recognised, quality: Quality | None, clouds: bool | str | Path
     masked = [file for file in files.values() if file.has_mask and known.alpha is None]
     masks += [PixelMask(Reading(f.path, (1,), None if f.grid.matches(grid) else grid), "mask") for f in masked]
     if clouds is not False:
-        layer = quality if clouds is True else Quality(str(clouds), validity.coding_of(str(clouds)))
+        layer = quality if clouds is True else Quality(str(clouds), coding_of(str(clouds)))
         masks.append(_clear_sky(layer, grid))
     return masks
 
 
-def _clear_sky(layer: Quality | None, grid: Grid) -> validity.ClearSky:
+def _clear_sky(layer: Quality | None, grid: Grid) -> ClearSky:
     if layer is None:
         raise RadiometryError(
             "The scene has no quality layer",
@@ -196,9 +239,7 @@ def _clear_sky(layer: Quality | None, grid: Grid) -> validity.ClearSky:
             fix="Pass clouds='path/to/…_QA_PIXEL.TIF'.",
         )
     own = bands_of_file(layer.path)[0].grid
-    return validity.ClearSky(
-        Reading(layer.path, (1,), None if own.matches(grid) else grid, categories=True), layer.coding
-    )
+    return ClearSky(Reading(layer.path, (1,), None if own.matches(grid) else grid, categories=True), layer.coding)
 
 
 def _chunks_for(chunks: Chunks, bands: Mapping[str, BandSource], grid: Grid) -> tuple[int, int] | None:
@@ -221,16 +262,24 @@ def _assemble(groups: Sequence[BandGroup], masks: Sequence[Any], grid: Grid, chu
     for group in groups:
         stack = stack_of(group, size, chunks)
         planes |= {name: stack[i] for i, name in enumerate(group.names)}
-        if isinstance(group.reading, Reading):
-            for i, name in enumerate(group.names):
-                remember_reading(planes[name], (group, i))
     valid = reduce(and_, [np.isfinite(plane) for plane in planes.values()])
     for mask in masks:
         clear = read_window(mask, *size) if chunks is None else lazy_bands(mask, 1, bool, size, chunks)
         valid = valid & clear[0]
-    remember_reading(valid, tuple(masks))
     variables = {name: (("y", "x"), plane) for name, plane in planes.items()}
-    return on_grid(xr.Dataset(variables | {"valid": (("y", "x"), valid)}), grid)
+    scene = on_grid(xr.Dataset(variables | {"valid": (("y", "x"), valid)}), grid)
+    if all(isinstance(group.reading, Reading) for group in groups) and chunks is not None:
+        _carry_readings(scene, groups, masks)
+    return scene
+
+
+def _carry_readings(scene: Scene, groups: Sequence[BandGroup], masks: Sequence[Any]) -> None:
+    """Let each lazy layer carry how it is read from its file."""
+    for group in groups:
+        for number, name in enumerate(group.names):
+            scene[name].encoding[READING] = LayerReading(scene[name].data.name, group, number)
+    bands = frozenset(name for group in groups for name in group.names)
+    scene["valid"].encoding[READING] = ValidReading(scene["valid"].data.name, bands, tuple(masks))
 
 
 Layers = TypeVar("Layers", xr.Dataset, xr.DataArray)

@@ -1,24 +1,35 @@
-"""Raw pixels to reflectance, a window at a time, whether they lie in a file or in an array."""
+"""Raw pixels to reflectance, and which of them count, a window at a time; from a file or from an array."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from spex_nb.errors import SensorError
 from spex_nb.scene.band_source import BandSource
 from spex_nb.scene.radiometry import Radiometry, to_reflectance
 from spex_nb.scene.rasters import Grid, Reading, lazy_bands, read_window
 
 SAMPLE_SIDE = 64
 """Side of the nine windows whose values are judged."""
-REMEMBERED = 4096
-"""Lazy arrays whose reading is remembered: the last ones that were opened."""
-_readings: OrderedDict[str, Any] = OrderedDict()
+READING = "spex_reading"
+"""Key of the encoding of a lazy layer under which `LayerReading` or `ValidReading` stands."""
+QA_PIXEL_CLOUDY = 0b11111
+"""Fill, dilated cloud, cirrus, cloud and cloud shadow: bits 0-4 of Landsat Collection 2 QA_PIXEL (LSDS-1619)."""
+SCL_CLOUDY = (0, 1, 3, 8, 9, 10)
+"""No data, saturated, cloud shadow, cloud of medium and high probability, cirrus: Sentinel-2 L2A SCL."""
+FMASK_CLOUDY = 0b1110
+"""Cloud, adjacent to cloud or shadow, cloud shadow: bits 1-3 of HLS Fmask (HLS user guide 2.0)."""
+FMASK_FILL = 255
 
 
 @dataclass(frozen=True)
@@ -134,17 +145,86 @@ def spread_starts(size: int, side: int) -> list[int]:
     return sorted({0, room // 2, room})
 
 
-def remember_reading(array: Any, reading: Any) -> None:
-    """Remember what a lazy array is read by, so that it can be read on fewer pixels without being computed first."""
-    if hasattr(array, "dask"):
-        _readings[array.name] = reading
-        while len(_readings) > REMEMBERED:
-            _readings.popitem(last=False)
+@dataclass(frozen=True)
+class LayerReading:
+    """How one lazy layer [H, W] is read from its file.
 
-
-def reading_of(array: Any) -> Any:
-    """Return what was remembered of a lazy array as it was opened; None of any other, or one that was changed since.
-
-    The name of a dask array stands for what is computed, so that no other array bears it.
+    It rides in the encoding of the layer, so that copies, selections of bands and pickles carry it. It holds only while
+    the layer is the array that was opened. The name of the dask array tells that, since it stands for what is computed.
     """
-    return _readings.get(array.name) if hasattr(array, "dask") else None
+
+    array_name: str
+    group: Any
+    """A `BandGroup`, or a `Reading` of numbers that stay as they are."""
+    number: int
+
+
+@dataclass(frozen=True)
+class ValidReading:
+    """How a lazy ``valid`` [H, W] is read: where all bands have data, and every mask says so too."""
+
+    array_name: str
+    bands: frozenset[str]
+    masks: tuple[Any, ...]
+
+    def masks_of(self, window: Window, step: int = 1) -> list[NDArray[np.bool_]]:
+        """Return what each mask says of every step-th pixel of a window, bool [h, w]."""
+        return [replace(mask, reading=replace(mask.reading, step=step))(window)[0] for mask in self.masks]
+
+
+def reading_of(layer: xr.DataArray) -> Any:
+    """Return how a lazy layer is read from its file; None of other layers, and of one that was changed since."""
+    reading = layer.encoding.get(READING)
+    if reading is None or layer.chunks is None or layer.data.name != reading.array_name:
+        return None
+    return reading
+
+
+def qa_pixel_clear(quality: Any) -> Any:
+    """Return True where Landsat Collection 2 QA_PIXEL (uint16, any shape) flags neither fill, cloud nor shadow."""
+    return (quality.astype(np.uint16) & QA_PIXEL_CLOUDY) == 0
+
+
+def scl_clear(quality: Any) -> Any:
+    """Return True where the Sentinel-2 scene classification (uint8, any shape) is neither cloud nor shadow."""
+    return ~np.isin(quality, SCL_CLOUDY)
+
+
+def fmask_clear(quality: Any) -> Any:
+    """Return True where HLS Fmask (uint8, any shape) flags neither fill, cloud, its surroundings nor shadow."""
+    return ((quality.astype(np.uint8) & FMASK_CLOUDY) == 0) & (quality != FMASK_FILL)
+
+
+CODINGS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
+    {"qa_pixel": qa_pixel_clear, "scl": scl_clear, "fmask": fmask_clear}
+)
+
+
+@dataclass(frozen=True)
+class ClearSky:
+    """Reads a quality layer and says where the sky is clear."""
+
+    reading: Reading
+    coding: str
+
+    def __call__(self, window: Any) -> Any:
+        """Return bool [1, H, W] of a window."""
+        return CODINGS[self.coding](self.reading(window))
+
+
+def coding_of(path: str) -> str:
+    """Return the coding that the name of a quality layer tells.
+
+    Raises:
+        SensorError: If the name tells none.
+    """
+    name = Path(path).name.lower()
+    for coding in CODINGS:
+        if re.search(rf"(^|[._-]){coding}([._-]|$)", name):
+            return coding
+    raise SensorError(
+        "The quality layer is of no coding that is known here",
+        found=name,
+        expected="a file name that holds QA_PIXEL, SCL or Fmask",
+        fix="Rename the file, or set scene['valid'] from a mask of your own.",
+    )

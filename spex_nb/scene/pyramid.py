@@ -7,22 +7,21 @@ overviews, an array that dask computes) is thinned once as a whole, and kept.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from affine import Affine
-from rasterio.windows import Window as FileWindow
+from numpy.typing import NDArray
 
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import BandError, nearest
 from spex_nb.scene.open import on_grid, open_scene
-from spex_nb.scene.pixels import reading_of, remember_reading
+from spex_nb.scene.pixels import READING, LayerReading, ValidReading, reading_of
 from spex_nb.scene.rasters import Grid, Reading, chunk_shape, lazy_bands, probe
+from spex_nb.scene.reader import file_window, read_layers
 from spex_nb.types import Window
 
 KEPT_PX = 2048
@@ -103,37 +102,24 @@ class Pyramid:
         """Return each layer; what is slow to see from far away comes from what is kept."""
         far = [name for name in names if step >= self._kept_step and self._is_slow(name)]
         near = [name for name in names if name not in far]
-        return self._read(near, window, step) | self._from_kept(far, window, step)
+        return read_layers(self.layers, near, window, step) | self._from_kept(far, window, step)
 
-    def _read(self, names: Sequence[str], window: Window, step: int) -> dict[str, Any]:
-        """Return each layer from where it lies, those of one file by one read."""
-        planes: dict[str, Any] = {}
-        together: dict[int, list[tuple[str, Any, int]]] = defaultdict(list)
-        for name in names:
-            reading = self._reading(name)
-            if reading is None:
-                planes[name] = _computed(self.layers[name].data, window, step)
-            else:
-                together[id(reading[0])].append((name, *reading))
-        for members in together.values():
-            own, (group, *_), numbers = zip(*members, strict=True)
-            planes |= dict(zip(own, group.thinned(numbers, step)(_file_window(window)), strict=True))
-        return planes
-
-    def _valid(self, planes: dict[str, Any], window: Window, step: int) -> Any:
+    def _valid(self, planes: dict[str, Any], window: Window, step: int) -> NDArray[np.bool_]:
         """Return where the planes have data, and the masks of the file or the scene's own ``valid`` say so too."""
         shape = (-(-window[2] // step), -(-window[3] // step))
         finite = [np.isfinite(plane) for plane in planes.values() if plane.dtype.kind == "f"]
-        masks = reading_of(self.layers["valid"].data)
-        if masks is None:
-            said = [self._planes(["valid"], window, step)["valid"].astype(bool)]
+        reading = reading_of(self.layers["valid"])
+        if isinstance(reading, ValidReading):
+            masks = reading.masks_of(file_window(window), step)
         else:
-            said = [replace(mask, reading=replace(mask.reading, step=step))(_file_window(window))[0] for mask in masks]
-        return np.logical_and.reduce([np.ones(shape, bool), *finite, *said])
+            masks = [self._planes(["valid"], window, step)["valid"].astype(bool)]
+        has_data: NDArray[np.bool_] = np.logical_and.reduce([np.ones(shape, bool), *finite, *masks])
+        return has_data
 
-    def _reading(self, name: str) -> Any:
-        """Return what reads a layer from its file, and the layer's number in it; None for other layers."""
-        return None if name == "valid" else reading_of(self.layers[name].data)
+    def _reading(self, name: str) -> LayerReading | None:
+        """Return how a layer is read from its file; None of other layers."""
+        reading = reading_of(self.layers[name])
+        return reading if isinstance(reading, LayerReading) else None
 
     @property
     def _kept_step(self) -> int:
@@ -143,15 +129,16 @@ class Pyramid:
         if name in self._kept:
             return True
         reading = self._reading(name)
-        return hasattr(self.layers[name].data, "dask") if reading is None else not reading[0].has_overviews
+        return self.layers[name].chunks is not None if reading is None else not reading.group.has_overviews
 
     def _from_kept(self, names: Sequence[str], window: Window, step: int) -> dict[str, Any]:
         with self._keeping:
             missing = [name for name in names if name not in self._kept]
-            self._kept |= self._read(missing, self.whole, self._kept_step)
+            self._kept |= read_layers(self.layers, missing, self.whole, self._kept_step)
         row, col, height, width = (-(-value // self._kept_step) for value in window)
         thinner = step // self._kept_step
-        return {name: _computed(self._kept[name], (row, col, height, width), thinner) for name in names}
+        part = slice(row, row + height, thinner), slice(col, col + width, thinner)
+        return {name: self._kept[name][part] for name in names}
 
 
 def raster_layer(path: str | Path, name: str = "layer") -> xr.DataArray:
@@ -165,16 +152,6 @@ def raster_layer(path: str | Path, name: str = "layer") -> xr.DataArray:
     size = (file.grid.height, file.grid.width)
     chunks = chunk_shape(file.grid, file.block_shape, FILE_CHUNKS_PX)
     pixels = lazy_bands(reading, 1, file.dtypes[0], size, chunks)[0]
-    remember_reading(pixels, (reading, 0))
-    return on_grid(xr.DataArray(pixels, dims=("y", "x"), name=name), file.grid)
-
-
-def _computed(array: Any, window: Window, step: int) -> Any:
-    row, col, height, width = window
-    part = array[row : row + height : step, col : col + width : step]
-    return part.compute(scheduler="threads") if hasattr(part, "dask") else np.asarray(part)
-
-
-def _file_window(window: Window) -> FileWindow:
-    row, col, height, width = window
-    return FileWindow(col, row, width, height)
+    layer = on_grid(xr.DataArray(pixels, dims=("y", "x"), name=name), file.grid)
+    layer.encoding[READING] = LayerReading(pixels.name, reading, 0)
+    return layer

@@ -1,87 +1,239 @@
-"""A scene read window by window: chunks of a lazy one are computed once and kept while neighbouring tiles need them."""
+"""A scene read window by window: from its file where it carries how, else by dask; neighbouring tiles share chunks.
+
+`read_layers` is the one way in which windows are read: by extraction, by the map at any scale, by the workbench.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-from dask import threaded
+from dask import base, threaded
+from dask.delayed import delayed
+from numpy.typing import NDArray
+from rasterio.windows import Window as FileWindow
 
+import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import UnreadableSourceError
-from spex_nb.scene.open import open_scene
-from spex_nb.scene.pixels import spread_starts
+from spex_nb.scene.pixels import LayerReading, ValidReading, reading_of, spread_starts
 from spex_nb.types import Window
 
-CHUNKS_PX = (512, 2048)
-"""Of scenes that are opened here: whole blocks of most files, and few rows, so that neighbouring tiles fit memory."""
 CELL_PX = 256
-"""What is lost around a block of a file that cannot be read."""
+"""Side of the piece that is lost around a block of a file that cannot be read."""
 ROWS_BYTES = 16 * 2**20
-"""Rows of the whole width that are looked at together take no more, and no fewer than one row."""
+"""Most that rows of the whole width take that are looked at together; at least one row."""
 SAMPLE_PX = 64
+SOURCE = "spex_source"
+"""Key of the encoding of a scene under which its `SceneSource` stands."""
 
 
 @dataclass(frozen=True)
 class SceneSource:
-    """Where a scene comes from: a Dataset, or what `open_scene` is to be called with. Travels to workers."""
+    """Where a scene comes from. It rides on the scene as ``scene.spex.source``, into sessions, and to workers.
 
-    scene: Any
-    options: dict[str, Any] = field(default_factory=dict)
+    Attributes:
+        scene: What `open_scene` takes: a path, several, a STAC item. Or the name of a sample, or a Dataset.
+        options: Of `open_scene`.
+        is_sample: Whether ``scene`` is the name of a sample.
+    """
+
+    scene: Any = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    is_sample: bool = False
+
+    @property
+    def kind(self) -> Literal["sample", "file", "memory"]:
+        """Whether a session can open it again: a sample, a file, or only what the notebook holds."""
+        if self.is_sample:
+            return "sample"
+        is_file = isinstance(self.scene, str | Path) and _is_plain(self.options)
+        return "file" if is_file else "memory"
+
+    @classmethod
+    def of(cls, scene: Any, options: Mapping[str, Any] | None = None) -> SceneSource:
+        """Return the source of what `open_scene` takes: a local path as an absolute one; of arrays that they were some.
+
+        Args:
+            scene: As `open_scene` takes it.
+            options: Of `open_scene`; those that are None are left out.
+        """
+        given = {name: value for name, value in (options or {}).items() if value is not None}
+        if isinstance(scene, str | Path):
+            is_local = Path(scene).exists()
+            return cls(str(Path(scene).absolute() if is_local else scene), given)
+        is_light = isinstance(scene, Mapping | list | tuple) and not isinstance(scene, xr.Dataset)
+        return cls(scene, given) if is_light else cls()
 
     @property
     def name(self) -> str:
-        """Path of the scene, or what it says of its source."""
+        """Path of the scene, name of the sample, or what a Dataset states as its source."""
         if isinstance(self.scene, xr.Dataset):
             return str(self.scene.attrs.get("source", "a Dataset"))
         return ", ".join(map(str, self._paths))
 
     @property
     def _paths(self) -> Sequence[Any]:
-        return [self.scene] if isinstance(self.scene, str | Path) else list(self.scene)
+        if self.scene is None:
+            return []
+        return list(self.scene) if isinstance(self.scene, list | tuple) else [self.scene]
 
-    def open(self, chunks: tuple[int, int] = CHUNKS_PX) -> xr.Dataset:
-        """Return the bands and ``valid``, and nothing else; lazily where they come from files."""
-        if isinstance(self.scene, xr.Dataset):
-            scene = self.scene.assign(valid=self.scene.spex.valid)
-        else:
-            scene = open_scene(self.scene, **({"chunks": chunks} | self.options))
-        kept = scene[[*scene.spex.bands, "valid"]]
-        return kept.unify_chunks() if kept.spex.is_lazy else kept
+    def __str__(self) -> str:
+        return {"sample": f"sample {self.name}", "file": self.name, "memory": "a scene in memory"}[self.kind]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what a session keeps; of a scene in memory only that it was one."""
+        if self.kind == "memory":
+            return {"kind": "memory", "name": "", "options": {}}
+        return {"kind": self.kind, "name": self.name, "options": dict(self.options)}
+
+    @classmethod
+    def from_json(cls, payload: Mapping[str, Any]) -> SceneSource:
+        """Return the source that `to_json` described.
+
+        Raises:
+            KeyError: If the payload is no such description.
+        """
+        if payload["kind"] == "memory":
+            return cls()
+        return cls(payload["name"], dict(payload["options"]), payload["kind"] == "sample")
 
     def fingerprint(self, scene: xr.Dataset) -> str:
-        """Return what tells this scene from another one: grid, bands, and the files' size and time or some pixels."""
-        known: list[object] = [scene.spex.bands, scene.spex.shape, str(scene.spex.crs), tuple(scene.spex.transform)]
+        """Return a hash that tells this scene from another one.
+
+        Args:
+            scene: The source, opened.
+
+        Returns:
+            32 hexadecimal digits, of the grid, the bands, and the files' size and time; of a Dataset, of the pixels of
+            nine small windows.
+        """
+        facts: list[object] = [scene.spex.bands, scene.spex.shape, str(scene.spex.crs), tuple(scene.spex.transform)]
         if isinstance(self.scene, xr.Dataset):
-            windows = [window.compute() for window in _spread_windows(scene)]
-            known += [hash_bands(window) for window in windows]
+            facts += [hash_bands(read_scene(scene, window)) for window in _spread_windows(scene)]
         else:
-            known += [(str(path), _stamp(path)) for path in self._paths] + [sorted(map(str, self.options.items()))]
-        return hashlib.blake2b(repr(known).encode(), digest_size=16).hexdigest()
+            facts += [(str(path), _stamp(path)) for path in self._paths] + [sorted(map(str, self.options.items()))]
+        return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
+
+
+def _is_plain(options: Mapping[str, Any]) -> bool:
+    """Say whether a session can keep these options."""
+    try:
+        json.dumps(dict(options))
+    except TypeError:
+        return False
+    return True
 
 
 def _stamp(path: Any) -> tuple[int, int] | None:
     """Return size and time of a file or folder; None for what is no local path."""
     try:
-        found = os.stat(path)  # noqa: PTH116 (a URL is no Path)
-    except (OSError, TypeError):
+        status = os.stat(path)  # noqa: PTH116 (a URL is no Path)
+    except (OSError, TypeError, ValueError):
         return None
-    return found.st_size, found.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
-def _spread_windows(scene: xr.Dataset) -> Iterator[xr.Dataset]:
-    height, width = (min(SAMPLE_PX, side) for side in scene.spex.shape)
-    for top in spread_starts(scene.spex.shape[0], SAMPLE_PX):
-        for left in spread_starts(scene.spex.shape[1], SAMPLE_PX):
-            yield scene.spex.window(top, left, height, width)
+def _spread_windows(scene: xr.Dataset) -> Iterator[Window]:
+    rows, columns = scene.spex.shape
+    for top in spread_starts(rows, SAMPLE_PX):
+        for left in spread_starts(columns, SAMPLE_PX):
+            yield top, left, min(SAMPLE_PX, rows), min(SAMPLE_PX, columns)
+
+
+def read_layers(scene: xr.Dataset, names: Sequence[str], window: Window, step: int = 1) -> dict[str, NDArray[Any]]:
+    """Return layers of a scene, each from where it lies: bands of one file by one read, lazy arrays by one computation.
+
+    Args:
+        scene: Bands or other layers [H, W].
+        names: Of the layers.
+        window: (row, column, height, width) inside the scene.
+        step: Every step-th row and column is read, from overviews where a file has them.
+
+    Returns:
+        Each layer [ceil(height / step), ceil(width / step)], in memory, in its own type: what computing the layer
+        gives.
+
+    Raises:
+        UnreadableSourceError: If a file is damaged.
+    """
+    readings = {name: reading_of(scene[name]) for name in names}
+    in_files = {name: reading for name, reading in readings.items() if isinstance(reading, LayerReading)}
+    planes = _read_files(in_files, window, step)
+    valid = readings.get("valid")
+    if isinstance(valid, ValidReading) and valid.bands <= set(in_files):
+        finite = [np.isfinite(planes[band]) for band in valid.bands]
+        planes["valid"] = np.logical_and.reduce([*finite, *valid.masks_of(file_window(window), step)])
+    planes |= _computed(scene, [name for name in names if name not in planes], window, step)
+    return {name: planes[name] for name in names}
+
+
+def is_as_opened(scene: xr.Dataset) -> bool:
+    """Say whether every band and ``valid`` is still the lazy layer that `open_scene` made of a file."""
+    if scene.spex.source is None or "valid" not in scene:
+        return False
+    valid = reading_of(scene["valid"])
+    are_read = all(reading_of(scene[band]) is not None for band in scene.spex.bands)
+    return are_read and isinstance(valid, ValidReading) and valid.bands == set(scene.spex.bands)
+
+
+def read_scene(scene: xr.Dataset, window: Window) -> xr.Dataset:
+    """Return a window of a scene [height, width], in memory.
+
+    Raises:
+        GridError: If the window leaves the scene.
+        UnreadableSourceError: If a file is damaged.
+    """
+    part: xr.Dataset = scene.spex.window(*window)
+    return part.copy(data=read_layers(scene, [str(name) for name in part.data_vars], window))
+
+
+def _read_files(readings: Mapping[str, LayerReading], window: Window, step: int) -> dict[str, NDArray[Any]]:
+    groups: dict[int, list[str]] = defaultdict(list)
+    for name, reading in readings.items():
+        groups[id(reading.group)].append(name)
+
+    def read(names: Sequence[str]) -> Any:
+        numbers = [readings[name].number for name in names]
+        return readings[names[0]].group.thinned(numbers, step)(file_window(window))
+
+    stacks = _compute([delayed(read, pure=False)(names) for names in groups.values()])
+    planes: dict[str, NDArray[Any]] = {}
+    for names, stack in zip(groups.values(), stacks, strict=True):
+        planes |= dict(zip(names, stack, strict=True))
+    return planes
+
+
+def _computed(scene: xr.Dataset, names: Sequence[str], window: Window, step: int) -> dict[str, NDArray[Any]]:
+    """Return layers that are arrays already or that dask computes."""
+    row, column, height, width = window
+    parts = [scene[name].data[row : row + height : step, column : column + width : step] for name in names]
+    return dict(zip(names, _compute(parts), strict=True))
+
+
+def _compute(parts: Sequence[Any]) -> Sequence[Any]:
+    """Let dask compute several things at once, by threads of this process.
+
+    The scheduler is given as a function. The default one would, in a worker of a cluster, be the cluster, which waits
+    for this task. And for its name dask would load all of distributed.
+    """
+    results: Sequence[Any] = base.compute(*parts, scheduler=threaded.get)
+    return results
+
+
+def file_window(window: Window) -> FileWindow:
+    """Return a window (row, column, height, width) as rasterio writes it."""
+    row, column, height, width = window
+    return FileWindow(column, row, width, height)
 
 
 class BandHash:
@@ -93,36 +245,37 @@ class BandHash:
     def add(self, rows: xr.Dataset) -> None:
         """Add the next rows of all bands [h, W]; what is not valid counts as NaN."""
         valid = rows.spex.valid.values
-        for band, one in self._hashes.items():
+        for band, digest in self._hashes.items():
             pixels = np.where(valid, rows[band].values.astype(np.float32), np.float32(np.nan))
-            one.update(np.ascontiguousarray(pixels).data)
+            digest.update(np.ascontiguousarray(pixels).data)
 
     def hexdigest(self) -> str:
         """Return the hash of what was added so far."""
-        return hashlib.blake2b(b"".join(one.digest() for one in self._hashes.values()), digest_size=16).hexdigest()
+        return hashlib.blake2b(
+            b"".join(digest.digest() for digest in self._hashes.values()), digest_size=16
+        ).hexdigest()
 
 
 def hash_bands(scene: xr.Dataset) -> str:
     """Return a hash of the pixels of a scene that is in memory."""
-    made = BandHash(scene.spex.bands)
-    made.add(scene)
-    return made.hexdigest()
+    digest = BandHash(scene.spex.bands)
+    digest.add(scene)
+    return digest.hexdigest()
 
 
 class SceneReader:
     """Reads windows of one scene into memory.
 
     Args:
-        source: The scene.
-        tile_px: (height, width) of the tiles that will be asked for: chunks under one of them are kept.
-        scene: The same, where it is open already.
+        scene: Bands and ``valid`` [H, W], in chunks of one size where it is lazy; see `open_source`.
+        tile_px: (height, width) of the tiles that will be read: chunks under one of them are kept.
     """
 
-    def __init__(self, source: SceneSource, tile_px: tuple[int, int], scene: xr.Dataset | None = None) -> None:
-        self._source = source
-        self.scene = source.open() if scene is None else scene
+    def __init__(self, scene: xr.Dataset, tile_px: tuple[int, int]) -> None:
+        self.scene = scene
+        self._names = [str(name) for name in scene.data_vars]
         self._tile_px = tile_px
-        self._kept: OrderedDict[tuple[int, int], xr.Dataset] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], Canvas] = OrderedDict()
         self._most = self._chunks_under_a_tile() if self.scene.spex.is_lazy else 0
 
     @property
@@ -156,17 +309,16 @@ class SceneReader:
         return _filled(part, window, ((self._at(key), self._chunk(key)) for key in self._under(window)), canvas)
 
     def read_again(self, window: Window) -> xr.Dataset:
-        """Return a window that could not be read, from the scene opened anew in small pieces."""
+        """Return a window that could not be read, by itself: no chunk around it is read."""
         self.forget()
-        part: xr.Dataset = self._in_cells.spex.window(*window)
-        return part.compute(scheduler=threaded.get)
+        return read_scene(self.scene, window)
 
     def read_what_is_there(self, window: Window, canvas: Canvas | None = None) -> xr.Dataset:
         """Return a window, with no data where its file is damaged."""
         try:
             return self.read(window, canvas)
         except UnreadableSourceError:
-            return _filled(self._in_cells.spex.window(*window), window, self._readable_cells(window), canvas)
+            return _filled(self.scene.spex.window(*window), window, self._readable_cells(window), canvas)
 
     def rows(self) -> Iterator[tuple[int, xr.Dataset]]:
         """Yield the scene in rows of its whole width, each with its first row; no data where a file is damaged.
@@ -228,10 +380,6 @@ class SceneReader:
         steps = (-(-tile // max(ends)) + 1 for tile, ends in zip(self._tile_px, self._chunks, strict=True))
         return int(np.prod([*steps]))
 
-    @cached_property
-    def _in_cells(self) -> xr.Dataset:
-        return self._source.open((CELL_PX, CELL_PX))
-
     def _under(self, window: Window) -> Iterator[tuple[int, int]]:
         row, col, height, width = window
         first, last = (np.searchsorted(self._starts[0], at, "right") - 1 for at in (row, row + height - 1))
@@ -241,30 +389,28 @@ class SceneReader:
     def _at(self, key: tuple[int, int]) -> tuple[int, int]:
         return int(self._starts[0][key[0]]), int(self._starts[1][key[1]])
 
-    def _chunk(self, key: tuple[int, int]) -> xr.Dataset:
+    def _chunk(self, key: tuple[int, int]) -> Canvas:
         if key not in self._kept:
-            top, left = self._at(key)
-            rows, columns = slice(top, top + self._chunks[0][key[0]]), slice(left, left + self._chunks[1][key[1]])
-            # Not by the default scheduler: in a cluster's worker that would be the cluster, which waits for this task.
-            # And not by the name of this one, for which dask would load all of distributed.
-            self._kept[key] = self.scene.isel(y=rows, x=columns).compute(scheduler=threaded.get)
+            window = (*self._at(key), self._chunks[0][key[0]], self._chunks[1][key[1]])
+            self._kept[key] = read_layers(self.scene, self._names, window)
         self._kept.move_to_end(key)
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
         return self._kept[key]
 
-    def _readable_cells(self, window: Window) -> Iterator[tuple[tuple[int, int], xr.Dataset]]:
+    def _readable_cells(self, window: Window) -> Iterator[tuple[tuple[int, int], Canvas]]:
         row, col, height, width = window
+        rows, columns = self.scene.spex.shape
         for top in range(row // CELL_PX * CELL_PX, row + height, CELL_PX):
             for left in range(col // CELL_PX * CELL_PX, col + width, CELL_PX):
-                cell = self._in_cells.isel(y=slice(top, top + CELL_PX), x=slice(left, left + CELL_PX))
+                cell = (top, left, min(CELL_PX, rows - top), min(CELL_PX, columns - left))
                 try:
-                    yield (top, left), cell.compute(scheduler=threaded.get)
+                    yield (top, left), read_layers(self.scene, self._names, cell)
                 except UnreadableSourceError:  # it was reported when its tile failed
                     continue
 
 
-Canvas = Mapping[str, Any]
+Canvas = Mapping[str, NDArray[Any]]
 """An array [H, W] for each variable of a scene."""
 
 
@@ -273,7 +419,7 @@ def _canvas(scene: xr.Dataset, shape: tuple[int, int]) -> Canvas:
 
 
 def _filled(
-    part: xr.Dataset, window: Window, pieces: Iterable[tuple[tuple[int, int], xr.Dataset]], canvas: Canvas | None
+    part: xr.Dataset, window: Window, pieces: Iterable[tuple[tuple[int, int], Canvas]], canvas: Canvas | None
 ) -> xr.Dataset:
     """Return a part of a scene with its pixels from pieces that may reach beyond it; no data where there is none."""
     row, col, height, width = window
@@ -281,10 +427,11 @@ def _filled(
     for array in pixels.values():
         array[...] = np.nan if array.dtype.kind == "f" else 0
     for (top, left), piece in pieces:
-        bottom, right = min(row + height, top + piece.sizes["y"]), min(col + width, left + piece.sizes["x"])
+        rows, columns = next(iter(piece.values())).shape
+        bottom, right = min(row + height, top + rows), min(col + width, left + columns)
         first, start = max(row, top), max(col, left)
         here = slice(first - row, bottom - row), slice(start - col, right - col)
         there = slice(first - top, bottom - top), slice(start - left, right - left)
         for name, array in pixels.items():
-            array[here] = piece[name].values[there]
+            array[here] = piece[name][there]
     return part.copy(data=pixels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import xarray as xr
 
 from spex_nb.errors import SourceNotFoundError, nearest
 from spex_nb.scene.open import Scene, open_scene
+from spex_nb.scene.reader import SOURCE, SceneSource, is_as_opened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,12 +89,48 @@ def sample_scene(name: str, **options: Any) -> Scene:
         SourceNotFoundError: If there is no such sample.
     """
     sample = _sample(name)
+    facts: dict[str, Any] = {"sensor": sample.sensor}
     if sample.file is not None:
-        chosen: dict[str, Any] = {"sensor": sample.sensor} | options
-        return open_scene(sample_path(name), **chosen)
-    known: dict[str, Any] = {"sensor": sample.sensor, "bands": sample.bands.split(), "scale": 1e-4}
-    scene = open_scene(_sentinel2_crop(), **(known | options))
-    return scene.assign_attrs(source="Sentinel-2 crop shipped by spyndex")
+        scene = open_scene(sample_path(name), **(facts | options))
+    else:
+        facts |= {"bands": sample.bands.split(), "scale": 1e-4}
+        scene = open_scene(_sentinel2_crop(), **(facts | options))
+        scene.attrs["source"] = "Sentinel-2 crop shipped by spyndex"
+    scene.encoding[SOURCE] = SceneSource(name, options, is_sample=True)
+    return scene
+
+
+def source_of(scene: Any, options: Mapping[str, Any] | None = None) -> SceneSource:
+    """Return where a scene comes from.
+
+    Args:
+        scene: A path, the name of a sample (unless a file has that name), or what else `open_scene` takes. A Dataset
+            comes from a file only while it is lazy and as `open_scene` gave it; else it is in memory.
+        options: Of `open_scene`.
+    """
+    if isinstance(scene, xr.Dataset):
+        return scene.spex.source if is_as_opened(scene) else SceneSource()
+    if str(scene) in SAMPLES and not Path(str(scene)).exists():
+        return SceneSource(str(scene), dict(options or {}), is_sample=True)
+    return SceneSource.of(scene, options)
+
+
+def reopen(source: SceneSource) -> Scene:
+    """Open the scene of a source again.
+
+    Raises:
+        SourceNotFoundError: If it was in memory only, or its file is gone.
+        SpexError: As `open_scene`.
+    """
+    if source.kind == "memory" and source.scene is None:
+        raise SourceNotFoundError(
+            "The scene was in the notebook's memory only",
+            found="no file to open it from",
+            expected="the scene itself",
+            fix="Make a workbench with the same scene, then open the session in it.",
+        )
+    opener = sample_scene if source.is_sample else open_scene
+    return opener(source.scene, **source.options)
 
 
 def sample_path(name: str) -> Path:

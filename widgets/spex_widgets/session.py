@@ -20,8 +20,9 @@ from spex_nb.extraction import load_extraction
 from spex_nb.extraction.finish import correct_result
 from spex_nb.output.files import write_whole
 from spex_nb.regions.editing import History, Patch
+from spex_nb.scene.open import open_source
 from spex_nb.scene.reader import SceneSource
-from spex_widgets.origins import Origin
+from spex_nb.scene.samples import reopen
 from spex_widgets.state import WorkbenchState
 
 FORMAT = 1
@@ -106,7 +107,7 @@ def _described(state: WorkbenchState) -> dict[str, Any]:
 
 def _fingerprint(scene: Any) -> str:
     source = SceneSource(scene)
-    return source.fingerprint(source.open())
+    return source.fingerprint(open_source(source))
 
 
 def _patches(history: History) -> tuple[Patch, ...]:
@@ -139,7 +140,7 @@ def _history(file: Path, said: Mapping[str, Any]) -> History:
 
 def _restore(state: WorkbenchState, said: Mapping[str, Any], extraction: Any, history: History) -> None:
     has_it = _is_same(state.scene, said)
-    origin = state.origin if has_it and state.origin.kind != "memory" else Origin(**said["scene"])
+    origin = state.origin if has_it and state.origin.kind != "memory" else SceneSource.from_json(said["scene"])
     scene = state.scene if has_it else _opened(origin)
     if not _is_same(scene, said):
         raise UnreadableSourceError(
@@ -162,7 +163,7 @@ def _restore(state: WorkbenchState, said: Mapping[str, Any], extraction: Any, hi
             state.result = correct_result(extraction, mask, state.result_scene)
 
 
-def _opened(origin: Origin) -> Any:
+def _opened(origin: SceneSource) -> Any:
     """Open the scene of a session; never an address, for a session may come from anywhere."""
     if origin.kind == "file" and not Path(origin.name).exists():
         raise SourceNotFoundError(
@@ -170,7 +171,7 @@ def _opened(origin: Origin) -> Any:
             expected="the scene that the session was made with",
             fix="Put it back, or open it in the workbench first, then the session.",
         )  # fmt: skip
-    return origin.open()
+    return reopen(origin)
 
 
 def _is_same(scene: Any, said: Mapping[str, Any]) -> bool:

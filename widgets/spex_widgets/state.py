@@ -14,9 +14,10 @@ import xarray as xr
 from spex_nb.extraction.mask_models import load_mask_model, usual_model
 from spex_nb.extraction.refine import UserPrompts
 from spex_nb.regions.editing import History
+from spex_nb.scene.reader import SceneSource
+from spex_nb.scene.samples import source_of
 from spex_nb.types import MaskModel, Window
 from spex_widgets.jobs import Jobs
-from spex_widgets.origins import Origin
 
 TOOLS = {
     "look": "look",
@@ -62,7 +63,7 @@ class WorkbenchState(traitlets.HasTraits):
     """
 
     scene = Held(None, allow_none=True)
-    origin = traitlets.Instance(Origin, args=())
+    origin = traitlets.Instance(SceneSource, args=())
     """Where the scene comes from, for sessions."""
     bands = traitlets.Tuple()
     """The three that are shown as red, green and blue."""
@@ -113,7 +114,7 @@ class WorkbenchState(traitlets.HasTraits):
 
     def __init__(
         self, scene: xr.Dataset | None = None, model: str | Path | MaskModel | None = None, *,
-        origin: Origin | None = None, executor: Executor | None = None,
+        origin: SceneSource | None = None, executor: Executor | None = None,
     ) -> None:  # fmt: skip
         super().__init__(model=usual_model() if model is None else model)
         self.jobs = Jobs(executor)
@@ -123,9 +124,9 @@ class WorkbenchState(traitlets.HasTraits):
         """Held by who asks the model: it keeps the features of one tile at a time."""
         self._loaded: tuple[Any, MaskModel] | None = None
         if scene is not None:
-            self.show_scene(scene, origin or Origin())
+            self.show_scene(scene, origin or source_of(scene))
 
-    def show_scene(self, scene: xr.Dataset, origin: Origin) -> None:
+    def show_scene(self, scene: xr.Dataset, origin: SceneSource) -> None:
         """Go over to another scene; what was found in the last one is let go."""
         with self.hold_trait_notifications():
             self.forget_result()

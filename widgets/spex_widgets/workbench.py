@@ -10,10 +10,11 @@ from typing import Any
 import ipywidgets as ipw
 
 from spex_nb.scene.open import open_scene
+from spex_nb.scene.reader import SceneSource
+from spex_nb.scene.samples import reopen, source_of
 from spex_nb.types import MaskModel
 from spex_widgets.map.link import MapLink
 from spex_widgets.messages import STYLE, block
-from spex_widgets.origins import Origin, origin_of
 from spex_widgets.panels.editing import EditingPanel
 from spex_widgets.panels.export import ExportPanel
 from spex_widgets.panels.index import IndexPanel
@@ -145,14 +146,14 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         super().close()
 
 
-def _opened(scene: Any) -> tuple[Any, Origin]:
+def _opened(scene: Any) -> tuple[Any, SceneSource]:
     if scene is None:
-        return None, Origin()
+        return None, SceneSource()
+    source = source_of(scene)
     if isinstance(scene, str | Path):
-        origin = origin_of(scene)
-        return origin.open(), origin
+        return reopen(source), source
     is_scene = hasattr(scene, "spex")
-    return (scene if is_scene else open_scene(scene)), Origin()
+    return (scene if is_scene else open_scene(scene)), source
 
 
 def _nobody_listens(*_: str) -> None:

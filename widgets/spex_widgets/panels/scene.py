@@ -11,10 +11,10 @@ from ipyfilechooser import FileChooser
 
 from spex_nb.errors import SourceNotFoundError
 from spex_nb.output.plotting import COMPOSITES
-from spex_nb.scene.samples import SAMPLES
+from spex_nb.scene.reader import SceneSource
+from spex_nb.scene.samples import SAMPLES, reopen, source_of
 from spex_nb.spectral.indices import list_indices
 from spex_widgets.messages import block, note, table
-from spex_widgets.origins import Origin, origin_of
 from spex_widgets.panels.panel import WIDE, Panel, button
 from spex_widgets.state import WorkbenchState, usual_bands
 from spex_widgets.warned import with_warnings
@@ -69,7 +69,7 @@ class ScenePanel(Panel):
         self.follow(self._show, "scene")
 
     def _open_sample(self) -> None:
-        self._open(Origin("sample", self.sample.value))
+        self._open(source_of(self.sample.value))
 
     def _open_file(self) -> None:
         chosen = self.file.selected
@@ -91,14 +91,16 @@ class ScenePanel(Panel):
                 "The file lies outside the folder that may be opened", found=str(path),
                 expected=f"a file under {self._root}", fix="Pass root=… to the workbench to allow another folder.",
             )  # fmt: skip
-        self._open(origin_of(path))
+        self._open(source_of(path))
 
-    def _open(self, origin: Origin) -> None:
+    def _open(self, origin: SceneSource) -> None:
         self.open_sample.disabled = self.open_file.disabled = True
         self.warnings.value = block(f"Opening {escape(str(origin))} …", "quiet")
-        self.state.jobs.start(lambda _job: (origin, *with_warnings(origin.open)), self._opened, self._not_opened)
+        self.state.jobs.start(
+            lambda _job: (origin, *with_warnings(lambda: reopen(origin))), self._opened, self._not_opened
+        )
 
-    def _opened(self, found: tuple[Origin, Any, list[str]]) -> None:
+    def _opened(self, found: tuple[SceneSource, Any, list[str]]) -> None:
         origin, scene, said = found
         self._let_open()
         self.warnings.value = "".join(map(note, said))
@@ -161,7 +163,7 @@ def _relative(scene: Any) -> str:
     return note(scene.spex.number_note) if scene.spex.is_relative else ""
 
 
-def _facts(scene: Any, origin: Origin) -> list[tuple[str, ...]]:
+def _facts(scene: Any, origin: SceneSource) -> list[tuple[str, ...]]:
     """Return what a scene says of itself, and why; a Dataset from elsewhere may say less."""
     height, width = scene.spex.shape
     waves, said, gsd = scene.spex.wavelengths_um, scene.attrs, scene.spex.gsd_m
