@@ -295,7 +295,13 @@ def _measured(found: Mapping[str, list[Region]], mask: Any, result: Extraction, 
         for number, (name, own) in enumerate(found.items(), start=1)
     ]
     reader = SceneReader(open_source(SceneSource(scene)), CORRECTION_TILE_PX)
-    return survey(reader, mask, shown, lambda top, rows: result.probability.isel(y=slice(top, top + rows)).values)
+    return survey(
+        reader,
+        mask,
+        shown,
+        lambda top, rows: result.probability.isel(y=slice(top, top + rows)).values,
+        hashes_scene=False,
+    )
 
 
 def _held_against(said: Explanation, evidence: Mapping[str, Evidence], result: Extraction) -> Explanation:

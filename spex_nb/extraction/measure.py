@@ -55,10 +55,17 @@ class Survey:
     overview: xr.Dataset
     """Every n-th pixel of the scene."""
     scene_hash: str
-    """Of all its pixels."""
+    """Of all its pixels; empty where they were not hashed."""
 
 
-def survey(reader: SceneReader, mask: Any, shown: Sequence[Shown], probability_of: Callable[[int, int], Any]) -> Survey:
+def survey(
+    reader: SceneReader,
+    mask: Any,
+    shown: Sequence[Shown],
+    probability_of: Callable[[int, int], Any],
+    *,
+    hashes_scene: bool = True,
+) -> Survey:
     """Read a scene once, and measure what is shown of it.
 
     Args:
@@ -66,6 +73,7 @@ def survey(reader: SceneReader, mask: Any, shown: Sequence[Shown], probability_o
         mask: uint8 [H, W]: 0 none, 1 ... n classes, 255 no data.
         shown: What to measure.
         probability_of: Gives probabilities float32 [n, h, W] from a first row and a number of rows.
+        hashes_scene: Whether to hash all pixels; a mask that changes on the same scene needs no second hash.
     """
     scene = reader.scene
     pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))  # which indices there are, one pixel tells
@@ -82,7 +90,8 @@ def survey(reader: SceneReader, mask: Any, shown: Sequence[Shown], probability_o
         for one in gathered:
             one.add(rows, valid, values, probability)
         overview.add(top, part)
-        pixels.add(part)
+        if hashes_scene:
+            pixels.add(part)
     borders = class_borders(mask, [one.name for one in shown if one.layer is not None])
     ground = Ground.of(scene)
     return Survey(
@@ -95,7 +104,7 @@ def survey(reader: SceneReader, mask: Any, shown: Sequence[Shown], probability_o
         },
         figures={one.shown.name: one.figures for one in gathered},
         overview=overview.scene,
-        scene_hash=pixels.hexdigest(),
+        scene_hash=pixels.hexdigest() if hashes_scene else "",
     )  # fmt: skip
 
 

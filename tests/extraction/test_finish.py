@@ -39,3 +39,15 @@ def test_other_masks_are_refused() -> None:
         correct_result(result, np.zeros((3, 3), np.uint8), scene)
     with pytest.raises(RegionError, match="of \\[0, 1, 255\\]"):
         correct_result(result, np.full(result.mask.shape, 7, np.uint8), scene)
+
+
+def test_an_edit_hashes_no_scene(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = sample_scene("lake_30m")
+    result = extract(scene, "water", "index", progress=False)
+    mask = result.mask.values.copy()
+    mask[:4, :4] = 1
+    hashed: list[Any] = []
+    monkeypatch.setattr("spex_nb.scene.reader.BandHash.add", lambda _self, rows: hashed.append(rows))
+    corrected = correct_result(result, mask, scene)
+    assert hashed == []
+    assert corrected.provenance["scene_hash"] == result.provenance["scene_hash"] != ""
