@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
 import click
 
-from spex_nb.cli.doctor_packages import BESIDE, COURSE
+from spex_nb.cli import doctor_machine, doctor_packages, doctor_smoke
+from spex_nb.cli.doctor_packages import BESIDE, COURSE, Finding
+from spex_nb.errors import SpexError
+
+PARTS = click.Choice(sorted((*COURSE, *BESIDE)))
 
 
 @click.command()
-@click.option("--without", multiple=True, type=click.Choice(sorted((*COURSE, *BESIDE))), help="A part that you do "
-              "without; may be given again.")  # fmt: skip
+@click.option("--without", multiple=True, type=PARTS, help="A part that you do without; may be given again.")
 def doctor(without: tuple[str, ...]) -> None:
     """Check this installation for the lessons: packages, memory, disk, files, model, widgets. Fixes nothing itself.
 
-    Each failure comes with its fix. The exit status is 1 if there is one; notes are none.
+    Each failure comes with its fix. The exit status is 1 if there is a failure; notes do not count.
     """
-    from spex_nb.cli.doctor_examine import examine
-
     failures = 0
     for finding in examine(without):
-        click.echo(f"{finding.verdict:<5} {finding.name:<18} {finding.said}")
+        click.echo(f"{finding.verdict:<5} {finding.name:<18} {finding.text}")
         if finding.fix:
             click.echo(f"{'':<24} -> {finding.fix}")
         failures += finding.verdict == "FAIL"
@@ -27,3 +31,59 @@ def doctor(without: tuple[str, ...]) -> None:
         click.echo(f"{failures} failure{'' if failures == 1 else 's'}: see what stands after -> above.", err=True)
         raise SystemExit(1)
     click.echo("All that the lessons need is there." if not without else "All that was looked at works.", err=True)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check.
+
+    Attributes:
+        name: The thing that it checks.
+        run: Yields its findings.
+        fix: Returns what to do if the check itself fails.
+        parts: Optional parts without which there is nothing to check.
+    """
+
+    name: str
+    run: Callable[[], Iterator[Finding]]
+    fix: Callable[[], str]
+    parts: tuple[str, ...] = ()
+
+
+def examine(without: Collection[str] = ()) -> Iterator[Finding]:
+    """Check an installation.
+
+    Args:
+        without: Optional parts that the user does without, such as ``model``; checks that need them are left out.
+
+    Yields:
+        Each finding as soon as there is one. The checks of files and of the model take some seconds.
+    """
+    for check in _checks(without):
+        if not set(check.parts) & set(without):
+            yield from _findings(check)
+
+
+def _checks(without: Collection[str]) -> tuple[Check, ...]:
+    def install(*parts: str) -> Callable[[], str]:
+        return lambda: doctor_packages.install_command(",".join(parts))
+
+    return (
+        Check("Python", doctor_packages.check_python, install()),
+        Check("packages", lambda: doctor_packages.check_packages(without), install()),
+        Check("memory", doctor_machine.check_memory, install()),
+        Check("disk", doctor_machine.check_disk, lambda: "Go to a folder of your own."),
+        Check("terminal", doctor_machine.check_terminal, lambda: "Set the environment variable PYTHONUTF8=1."),
+        Check("files", doctor_smoke.check_files, doctor_smoke.gdal_fix),
+        Check("model", doctor_smoke.check_model, install("model"), ("model",)),
+        Check("widgets", doctor_machine.check_widgets, install("map", "notebook"), ("map", "notebook")),
+        Check("kernel", doctor_machine.check_kernel, lambda: doctor_machine.KERNEL_FIX, ("notebook",)),
+    )
+
+
+def _findings(check: Check) -> Iterator[Finding]:
+    try:
+        yield from check.run()
+    except Exception as error:  # noqa: BLE001 (the doctor looks for whatever breaks an installation)
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        yield Finding(check.name, "FAIL", text, error.fix if isinstance(error, SpexError) else check.fix())

@@ -1,32 +1,43 @@
-"""Memory, disk and the terminal: what no package can bring."""
+"""The machine and its notebook: memory, disk, terminal, the widgets of JupyterLab and the kernel that it starts."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.metadata
+import json
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
-from spex_nb.cli.doctor_findings import Finding, judged
+from spex_nb.cli.doctor_packages import Finding, judge
 
 GB = 2**30
 MEMORY_GB = 1.6
-"""Free memory that every lesson gets by with: what the largest of them, 10 with its workers, was seen to hold."""
+"""Free memory that is enough for every lesson: lesson 10 with its workers takes most, and was measured."""
 DISK_GB = 1.0
-"""Free disk that every lesson gets by with."""
+"""Free disk that is enough for every lesson."""
 CONTROL_GROUP = Path("/sys/fs/cgroup")
-"""Where Linux says what a container, such as a learner's place on a hub, may use."""
-SPOKEN = "µ ✓ é я 水 न ع"
-"""One letter of each script that is written."""
+"""Where Linux keeps the limits of a container, such as the place of a learner on a hub."""
+LETTERS = "µ ✓ é я 水 न ع"
+"""One letter of each script that explanations use."""
+FRONT_ENDS: Mapping[str, str] = MappingProxyType(
+    {"@jupyter-widgets/jupyterlab-manager": "jupyterlab_widgets", "jupyter-leaflet": "jupyter-leaflet"}
+)
+"""Extensions of JupyterLab that draw the widgets, and the package that brings each."""
+KERNEL_FIX = "python -m ipykernel install --sys-prefix"
+WIDGETS = ("ipywidgets", "ipyleaflet", "ipyfilechooser", "leafmap")
 
 
 def check_memory() -> Iterator[Finding]:
-    """Hold free memory, that of the container if there is one, against what the lessons take."""
+    """Compare free memory, that of the container if there is one, with what the lessons take."""
     free = _free_memory() / GB
     fix = "Close other programs and kernels (in JupyterLab: Kernel, Shut Down All Kernels), or ask the hub for 2 GB."
-    yield judged("memory", f"{free:.1f} GB free, lessons take up to {MEMORY_GB} GB", "" if free >= MEMORY_GB else fix)
+    yield judge("memory", f"{free:.1f} GB free, lessons take up to {MEMORY_GB} GB", "" if free >= MEMORY_GB else fix)
 
 
 def _free_memory() -> int:
@@ -36,11 +47,11 @@ def _free_memory() -> int:
     limit = CONTROL_GROUP / "memory.max"
     if not limit.is_file() or limit.read_text().strip() == "max":
         return free
-    return min(free, int(limit.read_text()) - _held())
+    return min(free, int(limit.read_text()) - _memory_in_use())
 
 
-def _held() -> int:
-    """Return the bytes that the container holds and cannot let go of: files that were read can be read again."""
+def _memory_in_use() -> int:
+    """Return the bytes that the container cannot free; the cache of files that were read is free memory."""
     stat = dict(line.split() for line in (CONTROL_GROUP / "memory.stat").read_text().splitlines())
     return int((CONTROL_GROUP / "memory.current").read_text()) - int(stat["inactive_file"])
 
@@ -49,7 +60,7 @@ def check_disk() -> Iterator[Finding]:
     """See whether results can be written here, and temporary files where this system puts them."""
     for name, folder in (("folder", Path.cwd()), ("temporary files", Path(tempfile.gettempdir()))):
         free = shutil.disk_usage(folder).free / GB
-        yield judged(name, f"{free:.1f} GB free in {folder}", _disk_fix(folder, free))
+        yield judge(name, f"{free:.1f} GB free in {folder}", _disk_fix(folder, free))
 
 
 def _disk_fix(folder: Path, free: float) -> str:
@@ -62,8 +73,57 @@ def check_terminal() -> Iterator[Finding]:
     """See whether explanations in nine languages can be printed."""
     encoding = sys.stdout.encoding or "ascii"
     fix = "Set the environment variable PYTHONUTF8=1 and start again."
-    yield judged("terminal", f"writes {encoding}", "" if _can_write(encoding) else fix)
+    yield judge("terminal", f"writes {encoding}", "" if _can_write(encoding) else fix)
 
 
 def _can_write(encoding: str) -> bool:
-    return bool(SPOKEN.encode(encoding, "ignore").decode(encoding) == SPOKEN)
+    return bool(LETTERS.encode(encoding, "ignore").decode(encoding) == LETTERS)
+
+
+def check_widgets() -> Iterator[Finding]:
+    """See whether the kernel's half of the widgets can be imported, and whether JupyterLab has its own."""
+    for name in WIDGETS:
+        importlib.import_module(name)
+    yield Finding("widgets", "ok", f"{', '.join(WIDGETS)} can be imported")
+    present, disabled = _lab_extensions()
+    for name, package in FRONT_ENDS.items():
+        yield _front_end(name, package, present, disabled)
+
+
+def _lab_extensions() -> tuple[dict[str, Any], list[str]]:
+    """Return the extensions that JupyterLab would find, by name, and the names of those that are switched off."""
+    from jupyter_core.paths import jupyter_path
+    from jupyterlab_server.config import get_federated_extensions, get_page_config
+
+    folders = jupyter_path("labextensions")
+    return get_federated_extensions(folders), get_page_config(folders)["disabledExtensions"]
+
+
+def _front_end(name: str, package: str, present: Mapping[str, Any], disabled: list[str]) -> Finding:
+    subject = f"JupyterLab: {name}"
+    reinstall = f"python -m pip install --force-reinstall --no-deps {package}=={importlib.metadata.version(package)}"
+    if name not in present:
+        return judge("front end", f"{subject} is missing", f"{reinstall}, then reload the page.")
+    if name in disabled:
+        return judge("front end", f"{subject} is switched off", f"jupyter labextension enable {name}")
+    extension, shipped = present[name], _shipped(name, package)
+    if extension["version"] != shipped:
+        where = f"is {extension['version']} in {extension['ext_path']}, where {package} brought {shipped}"
+        return judge("front end", f"{subject} {where}", f"Remove {extension['ext_path']} and reload the page.")
+    return judge("front end", f"{subject} {shipped}", "")
+
+
+def _shipped(name: str, package: str) -> str:
+    """Return the version of an extension as its package brought it; another copy may lie before it."""
+    files = importlib.metadata.files(package) or []
+    (listed,) = (file for file in files if file.as_posix().endswith(f"labextensions/{name}/package.json"))
+    return str(json.loads(listed.read_text())["version"])
+
+
+def check_kernel() -> Iterator[Finding]:
+    """See whether the kernel "Python 3" of JupyterLab is this Python, and not one where spex_nb is missing."""
+    from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
+
+    started = KernelSpecManager().get_kernel_spec(NATIVE_KERNEL_NAME).argv[0]
+    is_this = not Path(started).is_absolute() or Path(started).parent == Path(sys.executable).parent
+    yield judge("kernel", f"JupyterLab starts {started}", "" if is_this else KERNEL_FIX)

@@ -1,17 +1,17 @@
-"""Which Python and which packages are there, held against what is needed and against what was tested together."""
+"""Python and the packages: what is installed, against what is needed and what was tested together."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
-
-from spex_nb.cli.doctor_findings import Finding, judged
 
 PROJECT = "spex-nb"
 COURSE = ("cluster", "evaluation", "map", "model", "notebook")
@@ -20,16 +20,38 @@ BESIDE = ("stac",)
 """Optional parts that no lesson needs."""
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        name: The thing that was checked.
+        verdict: ``ok``; ``note`` where something may be missed one day; ``FAIL`` where a lesson would stop.
+        text: What the check saw.
+        fix: What to do, in one line; empty where all is well.
+    """
+
+    name: str
+    verdict: Literal["ok", "note", "FAIL"]
+    text: str
+    fix: str = ""
+
+
+def judge(name: str, text: str, fix: str) -> Finding:
+    """Return a failure with its fix or, where there is nothing to fix, that all is well."""
+    return Finding(name, "FAIL" if fix else "ok", text, fix)
+
+
 def check_python() -> Iterator[Finding]:
-    """Hold this Python against the oldest that will do."""
+    """Compare this Python with the oldest one that will do."""
     needed = importlib.metadata.metadata(PROJECT)["Requires-Python"]
-    found = platform.python_version()
-    is_enough = SpecifierSet(needed).contains(found, prereleases=True)
-    yield judged("Python", found, "" if is_enough else f"Install Python {needed}, and spex_nb into it.")
+    version = platform.python_version()
+    is_enough = SpecifierSet(needed).contains(version, prereleases=True)
+    yield judge("Python", version, "" if is_enough else f"Install Python {needed}, and spex_nb into it.")
 
 
 def check_packages(without: Collection[str] = ()) -> Iterator[Finding]:
-    """Hold the packages of the core and of each optional part against their minima, then all of them against the pins.
+    """Compare the packages of each part with their minima, then all of them with the tested versions.
 
     Args:
         without: Optional parts that are not looked at.
@@ -42,7 +64,7 @@ def check_packages(without: Collection[str] = ()) -> Iterator[Finding]:
 
 def _part(part: str) -> Finding:
     needs = _requirements(part)
-    wrong = [said for need in needs if (said := _lack(need))]
+    wrong = [problem for need in needs if (problem := _problem(need))]
     name = f"extra [{part}]" if part else "packages"
     if not wrong:
         return Finding(name, "ok", ", ".join(f"{need.name} {_installed(need.name)}" for need in needs))
@@ -52,8 +74,8 @@ def _part(part: str) -> Finding:
 
 def _requirements(part: str) -> list[Requirement]:
     """Return what the core ("") or one optional part asks for on this system."""
-    said = importlib.metadata.requires(PROJECT) or []
-    return [need for need in map(Requirement, said) if need.name != PROJECT and _belongs(need, part)]
+    lines = importlib.metadata.requires(PROJECT) or []
+    return [need for need in map(Requirement, lines) if need.name != PROJECT and _belongs(need, part)]
 
 
 def _belongs(need: Requirement, part: str) -> bool:
@@ -62,8 +84,8 @@ def _belongs(need: Requirement, part: str) -> bool:
     return need.marker.evaluate({"extra": part}) and (not part or not need.marker.evaluate({"extra": ""}))
 
 
-def _lack(need: Requirement) -> str:
-    """Say what is wrong with a package, or nothing."""
+def _problem(need: Requirement) -> str:
+    """Return what is wrong with a package; "" if nothing is."""
     version = _installed(need.name)
     if version is None:
         return f"{need.name} is not installed"
@@ -82,10 +104,10 @@ def _installed(package: str) -> str | None:
 def _untested(needs: list[Requirement]) -> Iterator[Finding]:
     """Name packages of another version than was tested."""
     pins = tested_versions()
-    found = {need.name: _installed(need.name) for need in needs}
+    versions = {need.name: _installed(need.name) for need in needs}
     other = [
         f"{name} {version} (tested: {pins[_key(name)]})"
-        for name, version in found.items()
+        for name, version in versions.items()
         if version and _key(name) in pins and Version(version).public != pins[_key(name)]
     ]
     fix = "Only if something misbehaves: " + install_command(",".join(COURSE))
@@ -93,13 +115,13 @@ def _untested(needs: list[Requirement]) -> Iterator[Finding]:
 
 
 def tested_versions() -> dict[str, str]:
-    """Return the versions that are tested together, by package, from the pins that came along."""
+    """Return the versions that are tested together, by package, from the pins that ship."""
     lines = _pins().read_text(encoding="utf-8").splitlines()
     return {_key(name): version for name, _, version in (line.partition("==") for line in lines) if version}
 
 
 def install_command(part: str) -> str:
-    """Return the command that installs the core ("") or optional parts, apart by commas, with the tested versions."""
+    """Return the command that installs the core ("") or parts, separated by commas, at the tested versions."""
     pins, chosen = _pins(), f"[{part}]" if part else ""
     what = f'"{PROJECT}{chosen}"' if pins.parent == _package() else f'-e "{pins.parent}{chosen}"'
     return f'python -m pip install -c "{pins}" {what}'

@@ -1,4 +1,4 @@
-"""The work itself, in small: a raster and polygons there and back, and a mask by the model that ships."""
+"""The work itself on a small scene: a raster and polygons written and read, and a mask by the model that ships."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from spex_nb.cli.doctor_findings import Finding, judged
+from spex_nb.cli.doctor_packages import Finding, judge
 
 SAMPLE, WATER = "river_10m", 1
 TILE = {"y": slice(20, 148), "x": slice(180, 308)}
 """A window of the sample that holds half a lake and its shore."""
 LEAST_IOU = 0.8
-REINSTALL = "Install spex_nb anew: its checkpoint does not give the mask that it should."
+REINSTALL = "Install spex_nb again: its checkpoint does not give the mask that it should."
 STRAY = ("GDAL_DATA", "GDAL_DRIVER_PATH", "PROJ_DATA", "PROJ_LIB")
-"""What other installations set, and what then breaks GDAL here."""
+"""Environment variables that other installations set, and that then break GDAL here."""
 
 
 def gdal_fix() -> str:
@@ -46,13 +46,13 @@ def check_files() -> Iterator[Finding]:
         with rasterio.open(raster) as file:
             is_same = file.crs == scene.spex.crs and np.array_equal(file.read(1), index.values, equal_nan=True)
         polygons = gpd.read_file(save_geopackage(water, Path(folder) / "water.gpkg"))
-    yield judged("rasters", f"GDAL {rasterio.__gdal_version__}: a COG there and back", "" if is_same else gdal_fix())
+    yield judge("rasters", f"GDAL {rasterio.__gdal_version__}: a COG there and back", "" if is_same else gdal_fix())
     is_same = polygons.crs == water.crs and len(polygons) == len(water)
-    yield judged("polygons", f"{len(polygons)} in a GeoPackage there and back", "" if is_same else gdal_fix())
+    yield judge("polygons", f"{len(polygons)} in a GeoPackage there and back", "" if is_same else gdal_fix())
 
 
 def check_model() -> Iterator[Finding]:
-    """Load the checkpoint that ships, and hold its mask of the sample's lake against the label."""
+    """Load the checkpoint that ships, and compare its mask of the sample's lake with the label."""
     from spex_nb.extraction.mask_models import SHIPPED, load_mask_model
     from spex_nb.language.prompts import build_prompt
     from spex_nb.regions.metrics import confusion_counts, iou
@@ -61,4 +61,4 @@ def check_model() -> Iterator[Finding]:
     tile, labels = sample_scene(SAMPLE).isel(TILE), sample_labels(SAMPLE).isel(TILE)
     (logits,) = load_mask_model(SHIPPED).predict(tile, ["water"], [build_prompt("water", [])])
     agreement = float(iou(confusion_counts(logits > 0, labels == WATER, tile["valid"])))
-    yield judged("model", f"{SHIPPED} finds a lake, IoU {agreement:.2f}", "" if agreement >= LEAST_IOU else REINSTALL)
+    yield judge("model", f"{SHIPPED} finds a lake, IoU {agreement:.2f}", "" if agreement >= LEAST_IOU else REINSTALL)

@@ -1,8 +1,8 @@
-"""The lessons that come along: notebooks for a class, and their solutions, which lie apart until they are asked for.
+"""The lessons as notebooks for a class, solved ones for its teacher, and the command ``spex lessons`` that writes them.
 
-A lesson ends with exercises; each has an empty cell with the tag ``answer``. The lesson's solutions are a script in
-`jupytext's percent format <https://jupytext.readthedocs.io/en/latest/formats-scripts.html>`_ of the same name, in which
-a cell called ``Exercise n``, with all that follows it, belongs into the n-th of these cells.
+A lesson ends with exercises. Each has an empty cell with the tag ``answer``. A script of the same name holds the
+solutions, in `jupytext's percent format <https://jupytext.readthedocs.io/en/latest/formats-scripts.html>`_. Its cell
+``Exercise n``, with all cells that follow, belongs into the n-th empty cell.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from spex_nb.errors import SourceNotFoundError, nearest, require_extra
 from spex_nb.output.files import write_whole
@@ -53,6 +55,17 @@ class Lesson:
         return _solved(self.read(), jupytext.read(self.solutions).cells)
 
 
+@click.command("lessons")
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("names", nargs=-1, metavar="[LESSON]...")
+@click.option("--solutions", is_flag=True, help="With the exercises solved.")
+@click.option("--overwrite", is_flag=True, help="Replace notebooks of the same name, and what was written into them.")
+def lessons(out: Path, names: tuple[str, ...], solutions: bool, overwrite: bool) -> None:
+    """Write the lessons into the folder OUT; all of them, or those that are named by number or name."""
+    paths = copy_lessons(out, names, solutions=solutions, overwrite=overwrite)
+    click.echo(f"{len(paths)} lesson{'' if len(paths) == 1 else 's'} written to {out}", err=True)
+
+
 def list_lessons() -> list[Lesson]:
     """Return all lessons, in the order in which they are taught."""
     folder = _folder()
@@ -67,26 +80,29 @@ def find_lessons(names: Sequence[str]) -> list[Lesson]:
     Raises:
         SourceNotFoundError: If a name fits none.
     """
-    lessons = list_lessons()
+    every_lesson = list_lessons()
     for name in names:
-        if not any(lesson.name.startswith(name) for lesson in lessons):
+        if not any(lesson.name.startswith(name) for lesson in every_lesson):
+            known_names = [lesson.name for lesson in every_lesson]
             raise SourceNotFoundError(
-                "There is no such lesson", found=repr(name), expected=", ".join(lesson.name for lesson in lessons),
-                fix=nearest(name, [lesson.name for lesson in lessons]) or "Name one by its number, such as 02.",
-            )  # fmt: skip
-    return [lesson for lesson in lessons if lesson.name.startswith(tuple(names) or "")]
+                "There is no such lesson",
+                found=repr(name),
+                expected=", ".join(known_names),
+                fix=nearest(name, known_names) or "Name one by its number, such as 02.",
+            )
+    return [lesson for lesson in every_lesson if lesson.name.startswith(tuple(names) or "")]
 
 
 def copy_lessons(
     out: str | Path, names: Sequence[str] = (), *, solutions: bool = False, overwrite: bool = False
 ) -> list[Path]:
-    """Copy lessons into a folder, which is made if need be.
+    """Copy lessons into a folder.
 
     Args:
-        out: The folder.
-        names: How the names of the wanted lessons begin; all of them if not given.
-        solutions: Whether the exercises are solved.
-        overwrite: Whether notebooks of the same name are replaced, with whatever somebody wrote into them.
+        out: The folder; made if it does not exist.
+        names: How the names of the wanted lessons begin; all of them for none.
+        solutions: Whether the exercises are solved (default: no).
+        overwrite: Whether notebooks of the same name are replaced, with what somebody wrote into them (default: no).
 
     Returns:
         The notebooks that were written.
@@ -101,18 +117,18 @@ def copy_lessons(
 
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    lessons = find_lessons(names)
-    for lesson in lessons:
+    chosen = find_lessons(names)
+    for lesson in chosen:
         with write_whole(folder / lesson.notebook.name, overwrite) as part:
             nbformat.write(lesson.solved() if solutions else lesson.read(), part)
-    return [folder / lesson.notebook.name for lesson in lessons]
+    return [folder / lesson.notebook.name for lesson in chosen]
 
 
 def _solved(lesson: NotebookNode, solutions: Sequence[NotebookNode]) -> NotebookNode:
     answers = _by_exercise(solutions)
     waiting = [cell for cell in lesson.cells if ANSWER in cell.metadata.get("tags", ())]
-    given = {cell.id: answer for cell, answer in zip(waiting, answers, strict=True)}
-    lesson.cells = [one for cell in lesson.cells for one in given.get(cell.id, [cell])]
+    answer_of = {cell.id: answer for cell, answer in zip(waiting, answers, strict=True)}
+    lesson.cells = [new for cell in lesson.cells for new in answer_of.get(cell.id, [cell])]
     return lesson
 
 

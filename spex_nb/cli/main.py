@@ -13,7 +13,7 @@ from spex_nb import __version__
 from spex_nb.cli.doctor import doctor
 from spex_nb.cli.evaluate import eval_
 from spex_nb.cli.extract import extract, report
-from spex_nb.cli.lessons_command import lessons
+from spex_nb.cli.lessons import lessons
 from spex_nb.cli.options import open_options, scene_options
 from spex_nb.cli.spie import spie
 from spex_nb.cli.train import train
@@ -140,7 +140,3 @@ def convert(source: Path, target: Path, sam_heads: int) -> None:
     processor = "with a processor" if done.has_processor else "without a processor, as there is no tokenizer.json"
     unused = ", ".join(done.unused) or "none"
     click.echo(f"{done.tensors:,} tensors written to {done.folder}, {processor}; not used: {unused}", err=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -58,7 +58,7 @@ def run(side: int = SIDE) -> list[dict[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "scene.tif"
         write_cog(source, side)
-        spex = [sys.executable, "-m", "spex_nb.cli.main", "index", str(source), "NDVI", "--quiet", "--scale", "0.0001"]
+        spex = [sys.executable, "-m", "spex_nb.cli", "index", str(source), "NDVI", "--quiet", "--scale", "0.0001"]
         seconds, peak = measure([*spex, "-o", f"{folder}/ours.tif"])
         other_seconds, other_peak = measure([sys.executable, "-c", NUMPY_WAY, str(source), f"{folder}/other.tif"])
     what = f"`spex index` NDVI, {side:,}² uint16 COG to COG"

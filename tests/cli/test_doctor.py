@@ -20,9 +20,9 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from spex_nb.cli import doctor_examine, doctor_machine, doctor_notebook, doctor_packages, doctor_smoke
-from spex_nb.cli.doctor_examine import examine
-from spex_nb.cli.doctor_findings import Finding
+from spex_nb.cli import doctor_machine, doctor_packages, doctor_smoke
+from spex_nb.cli.doctor import examine
+from spex_nb.cli.doctor_packages import Finding
 from spex_nb.cli.main import main
 from spex_nb.errors import CheckpointError
 
@@ -54,9 +54,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
 
 
 def test_this_installation_is_well() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "spex_nb.cli.main", "doctor"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "spex_nb.cli", "doctor"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "FAIL" not in done.stdout
     assert {line.split("  ")[0] for line in done.stdout.splitlines()} <= {"ok", "note", ""}
@@ -87,21 +85,21 @@ def test_the_course_is_the_extra_of_that_name() -> None:
 def test_an_old_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_packages.platform, "python_version", lambda: "3.10.4")
     found = only(doctor_packages.check_python(), "Python")
-    assert (found.verdict, found.said) == ("FAIL", "3.10.4")
+    assert (found.verdict, found.text) == ("FAIL", "3.10.4")
     assert found.fix.startswith("Install Python >=3.11")
 
 
 def test_a_missing_package_names_the_command(installed: dict[str, str | None]) -> None:
     installed["torch"] = None
     found = only(doctor_packages.check_packages(), "extra [model]")
-    assert (found.verdict, found.said) == ("FAIL", "torch is not installed")
+    assert (found.verdict, found.text) == ("FAIL", "torch is not installed")
     assert found.fix == f'python -m pip install -c "{ROOT}/constraints.txt" -e "{ROOT}[model]"'
 
 
 def test_a_package_that_is_too_old_is_told(installed: dict[str, str | None]) -> None:
     installed["rasterio"] = "1.3.9"
     found = only(doctor_packages.check_packages(), "packages")
-    assert (found.verdict, found.said) == ("FAIL", "rasterio is 1.3.9, needed is >=1.4")
+    assert (found.verdict, found.text) == ("FAIL", "rasterio is 1.3.9, needed is >=1.4")
     assert found.fix.endswith(f'-e "{ROOT}"')
 
 
@@ -117,7 +115,7 @@ def test_versions_that_were_not_tested_are_noted(installed: dict[str, str | None
     installed["numpy"] = "2.99.0"
     found = only(doctor_packages.check_packages(), "versions")
     pin = doctor_packages.tested_versions()["numpy"]
-    assert (found.verdict, found.said) == ("note", f"numpy 2.99.0 (tested: {pin})")
+    assert (found.verdict, found.text) == ("note", f"numpy 2.99.0 (tested: {pin})")
     assert "Only if something misbehaves" in found.fix
 
 
@@ -140,7 +138,7 @@ def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=GB))
     found = only(doctor_machine.check_memory(), "memory")
     assert found.verdict == "FAIL"
-    assert found.said.startswith("1.0 GB free")
+    assert found.text.startswith("1.0 GB free")
     assert "Shut Down All Kernels" in found.fix
 
 
@@ -209,8 +207,8 @@ def test_a_model_that_finds_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     blind = SimpleNamespace(predict=lambda tile, *_: np.full((1, *tile.spex.shape), -4.0))
     monkeypatch.setattr("spex_nb.extraction.mask_models.load_mask_model", lambda _: blind)
     found = only(doctor_smoke.check_model(), "model")
-    assert (found.verdict, found.said) == ("FAIL", "tiny finds a lake, IoU 0.00")
-    assert "Install spex_nb anew" in found.fix
+    assert (found.verdict, found.text) == ("FAIL", "tiny finds a lake, IoU 0.00")
+    assert "Install spex_nb again" in found.fix
 
 
 def test_whatever_breaks_off_is_a_finding_with_its_own_fix(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +225,7 @@ def test_whatever_breaks_off_is_a_finding_with_its_own_fix(monkeypatch: pytest.M
     findings = list(examine(without=["map", "notebook"]))
     assert only(iter(findings), "model").fix == "Fetch them."
     broken = only(iter(findings), "files")
-    assert broken.said == "OSError: libgdal.so: cannot open shared object file"
+    assert broken.text == "OSError: libgdal.so: cannot open shared object file"
     assert broken.fix == doctor_smoke.gdal_fix()
 
 
@@ -238,16 +236,16 @@ def test_whatever_breaks_off_is_a_finding_with_its_own_fix(monkeypatch: pytest.M
 def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Return the only folder in which JupyterLab finds extensions; both of ours are in it."""
     folder = tmp_path / "labextensions"
-    for name, package in doctor_notebook.FRONT_ENDS.items():
+    for name, package in doctor_machine.FRONT_ENDS.items():
         (folder / name).mkdir(parents=True)
-        version = doctor_notebook._shipped(name, package)
+        version = doctor_machine._shipped(name, package)
         (folder / name / "package.json").write_text(json.dumps({"name": name, "version": version}))
     monkeypatch.setattr("jupyter_core.paths.jupyter_path", lambda *_: [str(folder)])
     return folder
 
 
 def front_ends() -> list[Finding]:
-    return [finding for finding in doctor_notebook.check_widgets() if finding.name == "front end"]
+    return [finding for finding in doctor_machine.check_widgets() if finding.name == "front end"]
 
 
 def test_front_ends_that_are_there_are_well(lab: Path) -> None:
@@ -259,14 +257,14 @@ def test_a_missing_front_end_is_told(lab: Path) -> None:
     shutil.rmtree(lab / "jupyter-leaflet")
     manager, leaflet = front_ends()
     assert manager.verdict == "ok"
-    assert leaflet.said == "JupyterLab: jupyter-leaflet is missing"
+    assert leaflet.text == "JupyterLab: jupyter-leaflet is missing"
     assert "--force-reinstall --no-deps jupyter-leaflet==" in leaflet.fix
 
 
 def test_a_front_end_of_another_version_is_told(lab: Path) -> None:
     (lab / "jupyter-leaflet" / "package.json").write_text(json.dumps({"name": "jupyter-leaflet", "version": "0.1"}))
     _, leaflet = front_ends()
-    assert "is 0.1 in" in leaflet.said
+    assert "is 0.1 in" in leaflet.text
     assert leaflet.fix == f"Remove {lab / 'jupyter-leaflet'} and reload the page."
 
 
@@ -285,16 +283,16 @@ def test_widgets_that_cannot_be_imported_are_told(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(importlib, "import_module", broken)
     found = only(examine(without=["model"]), "widgets")
-    assert found.said == "ImportError: cannot import ipywidgets"
+    assert found.text == "ImportError: cannot import ipywidgets"
     assert found.fix.endswith('[map,notebook]"')
 
 
 def test_a_kernel_of_another_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert only(doctor_notebook.check_kernel(), "kernel").verdict == "ok"
+    assert only(doctor_machine.check_kernel(), "kernel").verdict == "ok"
     elsewhere = SimpleNamespace(get_kernel_spec=lambda _: SimpleNamespace(argv=["/elsewhere/bin/python"]))
     monkeypatch.setattr("jupyter_client.kernelspec.KernelSpecManager", lambda: elsewhere)
-    found = only(doctor_notebook.check_kernel(), "kernel")
-    assert (found.verdict, found.said) == ("FAIL", "JupyterLab starts /elsewhere/bin/python")
+    found = only(doctor_machine.check_kernel(), "kernel")
+    assert (found.verdict, found.text) == ("FAIL", "JupyterLab starts /elsewhere/bin/python")
     assert found.fix == "python -m ipykernel install --sys-prefix"
 
 
@@ -303,7 +301,7 @@ def test_a_kernel_of_another_python_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_failures_end_with_status_1_and_notes_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     findings = [Finding("a", "ok", "fine"), Finding("b", "note", "old", "Renew it.")]
-    monkeypatch.setattr("spex_nb.cli.doctor_examine.examine", lambda without: iter(findings))  # noqa: ARG005 (the name is given)
+    monkeypatch.setattr("spex_nb.cli.doctor.examine", lambda without: iter(findings))  # noqa: ARG005 (the name is given)
     result = CliRunner().invoke(main, ["doctor"])
     assert (result.exit_code, "All that the lessons need is there." in result.output) == (0, True)
     findings.append(Finding("c", "FAIL", "gone", "Bring it back."))
@@ -319,7 +317,7 @@ def test_an_unknown_part_is_refused() -> None:
 
 
 def test_every_check_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_examine, "_findings", lambda check: iter([Finding(check.name, "ok", "")]))
+    monkeypatch.setattr("spex_nb.cli.doctor._findings", lambda check: iter([Finding(check.name, "ok", "")]))
     everything = [finding.name for finding in examine()]
     assert everything == ["Python", "packages", "memory", "disk", "terminal", "files", "model", "widgets", "kernel"]
     assert "model" not in [finding.name for finding in examine(without=["model"])]

@@ -22,9 +22,7 @@ def test_a_process_writes_table_json_and_html(squares: Path, tmp_path: Path) -> 
         "--subset", f"good={tmp_path / 'names.txt'}", "--explain", "1", "--languages", "en,hi",
         "--json", str(tmp_path / "out.json"), "--report", str(tmp_path / "out.html"), "--quiet",
     ]  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "spex_nb.cli.main", *words], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-m", "spex_nb.cli", *words], capture_output=True, text=True, check=True)
     assert "4 tiles of 2 places, split val; priors: index" in done.stdout
     assert "MNDWI > 0" in done.stdout
     assert done.stderr.splitlines() == [

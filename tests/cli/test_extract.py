@@ -25,7 +25,7 @@ HEARING = (
 
 
 def process(*words: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "spex_nb.cli.main", *map(str, words)]
+    command = [sys.executable, "-m", "spex_nb.cli", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
 
 

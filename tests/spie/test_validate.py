@@ -235,7 +235,7 @@ def test_the_page_shows_problems_and_pictures_and_nothing_is_injected(copy: Path
 
 
 def spex(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "spex_nb.cli.main", "spie", *arguments]
+    command = [sys.executable, "-m", "spex_nb.cli", "spie", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
