@@ -11,9 +11,25 @@ import sys
 from dataclasses import dataclass
 
 PACKAGES = (
-    "spex-nb", "numpy", "xarray", "dask", "rasterio", "rioxarray", "geopandas", "pyogrio", "matplotlib",
-    "spyndex", "scikit-image", "zarr", "h5netcdf", "jupyterlab", "ipywidgets", "leafmap", "torch", "transformers",
-)  # fmt: skip
+    "spex-nb",
+    "numpy",
+    "xarray",
+    "dask",
+    "rasterio",
+    "rioxarray",
+    "geopandas",
+    "pyogrio",
+    "matplotlib",
+    "spyndex",
+    "scikit-image",
+    "zarr",
+    "h5netcdf",
+    "jupyterlab",
+    "ipywidgets",
+    "leafmap",
+    "torch",
+    "transformers",
+)
 DRIVERS = ("GTiff", "COG", "VRT", "JP2OpenJPEG", "GPKG", "netCDF", "Zarr")
 
 

@@ -20,10 +20,20 @@ TOLD = click.Choice(["index", "withheld", "swapped"])
 @click.option("--targets", help="Ids of targets, separated by commas; all by default.")
 @click.option("--baselines", help="Any of index, fixed, tuned, otsu, boosting, unet, separated by commas.")
 @click.option("--datasets", help="Ids of the datasets that tiles must come from, separated by commas.")
-@click.option("--unet-steps", type=click.IntRange(min=1), default=700, show_default=True, help="For how long "
-              "the baseline unet is trained.")  # fmt: skip
-@click.option("--subset", "subsets", multiple=True, metavar="NAME=FILE", help="Rows of their own for the tiles that a "
-              "text file names.")  # fmt: skip
+@click.option(
+    "--unet-steps",
+    type=click.IntRange(min=1),
+    default=700,
+    show_default=True,
+    help="For how long the baseline unet is trained.",
+)
+@click.option(
+    "--subset",
+    "subsets",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="Rows of their own for the tiles that a text file names.",
+)
 @click.option("--priors", type=TOLD, default="index", show_default=True, help="What dense priors are made of.")
 @click.option("--attributes", type=TOLD, default="index", show_default=True, help="Likewise for the prompts' regions.")
 @click.option("--bands", help="All bands that models may see, separated by commas.")

@@ -40,8 +40,14 @@ class Outcome:
 @click.argument("scenes", nargs=-1, required=True, metavar="SCENE...")
 @click.argument("instruction")
 @click.option("--model", default="tiny", show_default=True, help="Name or folder of a checkpoint; index for none.")
-@click.option("-o", "--out", type=FOLDER, default=Path("extractions"), show_default=True,
-              help="Folder that gets a result for each scene, named like it.")  # fmt: skip
+@click.option(
+    "-o",
+    "--out",
+    type=FOLDER,
+    default=Path("extractions"),
+    show_default=True,
+    help="Folder that gets a result for each scene, named like it.",
+)
 @click.option("--threshold", type=float, default=0.5, show_default=True, help="Probability of what is extracted.")
 @click.option("--min-area-px", type=int, default=4, show_default=True, help="Smaller regions are left out.")
 @click.option("--tile-px", type=int, help="Side of a tile; what suits model and resolution by default.")
@@ -74,8 +80,12 @@ def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
     """
     places = _places(scenes, out)
     choices = {
-        "threshold": threshold, "min_area_px": min_area_px, "tile_px": tile_px, "overlap_px": overlap_px, "seed": seed,
-    }  # fmt: skip
+        "threshold": threshold,
+        "min_area_px": min_area_px,
+        "tile_px": tile_px,
+        "overlap_px": overlap_px,
+        "seed": seed,
+    }
     extractor = Extractor.of(instruction, model, choices, open_options(**options), scheduler, overwrite, not quiet)
     out.mkdir(parents=True, exist_ok=True)
     outcomes = [_told(outcome) for outcome in extractor.run(places)]
@@ -119,9 +129,15 @@ class Extractor:
 
     @classmethod
     def of(
-        cls, instruction: str, model: str, choices: dict[str, Any], opening: dict[str, Any], scheduler: str | None,
-        overwrite: bool, progress: bool,
-    ) -> Extractor:  # fmt: skip
+        cls,
+        instruction: str,
+        model: str,
+        choices: dict[str, Any],
+        opening: dict[str, Any],
+        scheduler: str | None,
+        overwrite: bool,
+        progress: bool,
+    ) -> Extractor:
         """Understand the instruction and load the model, before any scene is opened."""
         from spex_nb.extraction.mask_models import load_mask_model
         from spex_nb.extraction.plan import Choices, hash_of
@@ -132,8 +148,11 @@ class Extractor:
         client = client_of(scheduler) if scheduler else None
         given = {name: value for name, value in choices.items() if value is not None}
         asked = {
-            "instruction": instruction, "model": loaded.id, "model_hash": hash_of(loaded), "parameters": given,
-        }  # fmt: skip
+            "instruction": instruction,
+            "model": loaded.id,
+            "model_hash": hash_of(loaded),
+            "parameters": given,
+        }
         # Workers load a model by its name; here it is loaded already.
         return cls(understood, loaded if client is None else model, given, opening, client, overwrite, progress, asked)
 
@@ -152,9 +171,16 @@ class Extractor:
         if found == "all":
             return Outcome(scene, result, "done before")
         made = extract_scene(
-            scene, self.instruction, self.model, out=result, overwrite=self.overwrite or found == "in part",
-            progress=self.progress, client=self.client, open_options=self.opening, **self.choices,
-        )  # fmt: skip
+            scene,
+            self.instruction,
+            self.model,
+            out=result,
+            overwrite=self.overwrite or found == "in part",
+            progress=self.progress,
+            client=self.client,
+            open_options=self.opening,
+            **self.choices,
+        )
         _say_result(scene, made)
         why = f"{len(made.failures)} tiles failed" if made.failures else ""
         return Outcome(scene, result, "extracted in part" if made.failures else "extracted", len(made.regions), why)

@@ -17,8 +17,13 @@ INTERRUPTED = 130
 @click.command()
 @click.argument("stage", type=click.Choice(["pretrain", "align", "instruct"]))
 @click.option("--config", required=True, type=click.Path(path_type=Path), help="TOML file with the stage's settings.")
-@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="A setting that is otherwise, such as "
-              "steps=100 or asking.prior=0.")  # fmt: skip
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting that is otherwise, such as steps=100 or asking.prior=0.",
+)
 @click.option("--quiet", is_flag=True, help="No curves.")
 def train(stage: Any, config: Path, changes: tuple[str, ...], quiet: bool) -> None:
     """Run a STAGE of training. Ctrl-C ends it with a checkpoint; the same command goes on from there."""

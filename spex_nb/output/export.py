@@ -77,11 +77,21 @@ def _write(dataset: xr.Dataset, part: Path, colors: Any, progress: bool) -> None
     first = next(iter(dataset.data_vars))
     height, width = dataset[first].shape
     profile = {
-        "driver": "GTiff", "count": len(dataset.data_vars), "height": height, "width": width,
-        "dtype": "uint8" if discrete else "float32", "nodata": MASK_NODATA if discrete else np.nan,
-        "crs": dataset.rio.crs, "transform": dataset.rio.transform(), "tiled": True, "blockxsize": BLOCK,
-        "blockysize": BLOCK, "compress": "zstd", "zstd_level": 1, "bigtiff": "if_safer",
-    }  # fmt: skip
+        "driver": "GTiff",
+        "count": len(dataset.data_vars),
+        "height": height,
+        "width": width,
+        "dtype": "uint8" if discrete else "float32",
+        "nodata": MASK_NODATA if discrete else np.nan,
+        "crs": dataset.rio.crs,
+        "transform": dataset.rio.transform(),
+        "tiled": True,
+        "blockxsize": BLOCK,
+        "blockysize": BLOCK,
+        "compress": "zstd",
+        "zstd_level": 1,
+        "bigtiff": "if_safer",
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)  # said once, by the caller
         with rasterio.open(plain, "w", **profile) as file:

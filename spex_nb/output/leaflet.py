@@ -33,9 +33,11 @@ def mask_layer(mask: xr.DataArray, classes: Sequence[str], name: str) -> Any:
     """
     if mask.rio.crs is None:
         raise GridError(
-            "The mask cannot be laid on a map", found="a scene without a CRS", expected="a scene that lies on the map",
+            "The mask cannot be laid on a map",
+            found="a scene without a CRS",
+            expected="a scene that lies on the map",
             fix="Give the scene a CRS and transform first, or look at plot().",
-        )  # fmt: skip
+        )
     require_extra("map", "A map layer")
     from ipyleaflet import ImageOverlay
 
@@ -58,9 +60,15 @@ def _in_web_mercator(mask: xr.DataArray) -> tuple[Any, Any]:
     )
     turned = np.full((new_height, new_width), MASK_NODATA, np.uint8)
     rasterio.warp.reproject(
-        thin, turned, src_transform=transform, src_crs=crs, dst_transform=new_transform, dst_crs="EPSG:3857",
-        src_nodata=MASK_NODATA, dst_nodata=MASK_NODATA,
-    )  # fmt: skip
+        thin,
+        turned,
+        src_transform=transform,
+        src_crs=crs,
+        dst_transform=new_transform,
+        dst_crs="EPSG:3857",
+        src_nodata=MASK_NODATA,
+        dst_nodata=MASK_NODATA,
+    )
     bounds = array_bounds(new_height, new_width, new_transform)
     west, south, east, north = rasterio.warp.transform_bounds("EPSG:3857", "EPSG:4326", *bounds)
     return turned, ((south, west), (north, east))

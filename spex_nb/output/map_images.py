@@ -45,9 +45,11 @@ def composite_bands(scene: Any, bands: str | Sequence[str] = "true") -> tuple[st
     available = _pyramid(scene).layers.spex.bands
     if len(names) != 3 or any(name not in available for name in names):  # noqa: PLR2004 (a colour picture)
         raise BandError(
-            "The picture needs three bands of the scene", found=", ".join(names),
-            expected=f"'true', 'false', or three of {', '.join(available)}", fix="Name three bands.",
-        )  # fmt: skip
+            "The picture needs three bands of the scene",
+            found=", ".join(names),
+            expected=f"'true', 'false', or three of {', '.join(available)}",
+            fix="Name three bands.",
+        )
     return names
 
 
@@ -253,10 +255,14 @@ def _warped(picture: Any, place: WebGrid, window: tuple[int, int, int, int], ste
     row, col, *_ = window
     out = np.zeros((4, *view.size_px), np.uint8)
     reproject(
-        np.ascontiguousarray(picture), out,
+        np.ascontiguousarray(picture),
+        out,
         src_transform=place.grid.transform @ Affine.translation(col, row) @ Affine.scale(step),
-        src_crs=place.grid.crs, dst_transform=view.transform, dst_crs=WEB_MERCATOR, resampling=Resampling.nearest,
-    )  # fmt: skip
+        src_crs=place.grid.crs,
+        dst_transform=view.transform,
+        dst_crs=WEB_MERCATOR,
+        resampling=Resampling.nearest,
+    )
     return np.ascontiguousarray(out.transpose(1, 2, 0))
 
 

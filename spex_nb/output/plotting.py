@@ -83,9 +83,13 @@ def plot_index(index: xr.DataArray, limits: tuple[float, float] | None = None) -
     figure, axes = _figure()
     axes.set_facecolor(str(NODATA_GREY))
     drawn = axes.imshow(
-        thin.values, extent=_extent(index), cmap=colormap_name(low, high), vmin=low, vmax=high,
+        thin.values,
+        extent=_extent(index),
+        cmap=colormap_name(low, high),
+        vmin=low,
+        vmax=high,
         interpolation="nearest",
-    )  # fmt: skip
+    )
     figure.colorbar(drawn, ax=axes, label=str(index.name or "index"), shrink=0.8)
     axes.set_title(_title(index))
     _label_axes(axes, index)
@@ -190,9 +194,11 @@ def plot_spectra(scene: xr.Dataset, points: Mapping[str, tuple[int, int]]) -> Fi
     wavelengths = dict(sorted(scene.spex.wavelengths_um.items(), key=lambda item: item[1]))
     if not wavelengths:
         raise BandError(
-            "No band states its wavelength", found=", ".join(scene.spex.bands), expected="the attribute wavelength_um",
+            "No band states its wavelength",
+            found=", ".join(scene.spex.bands),
+            expected="the attribute wavelength_um",
             fix="Open the scene with sensor=…",
-        )  # fmt: skip
+        )
     figure, axes = _figure(height=3.6)
     for label, (x, y) in points.items():
         require_inside(scene, label, x, y)

@@ -90,10 +90,16 @@ def _lab(root: Path) -> list[str]:
     settings.mkdir()
     (settings / "overrides.json").write_text(json.dumps(OVERRIDES))
     return [
-        "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--IdentityProvider.token=",
-        "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        "--ip=127.0.0.1",
+        "--IdentityProvider.token=",
+        "--LabApp.expose_app_in_browser=True",
+        "--LabApp.extension_manager=readonly",
         f"--LabApp.app_settings_dir={settings}",
-    ]  # fmt: skip
+    ]
 
 
 @contextmanager
@@ -104,9 +110,13 @@ def _serving(root: Path, command: list[str], base: str = "/") -> Iterator[str]:
         port = free.getsockname()[1]
     with (root / "server.log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, *command, f"--port={port}"], stdout=log, stderr=log, start_new_session=True, cwd=root,
+            [sys.executable, *command, f"--port={port}"],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=root,
             env=os.environ | {"JUPYTER_PATH": str(TEMPLATES)},
-        )  # fmt: skip
+        )
     address = f"http://127.0.0.1:{port}{base}".rstrip("/")
     try:
         _wait(f"{address}/api" if "jupyterlab" in command else address, root / "server.log")

@@ -181,8 +181,12 @@ def test_from_an_instruction_to_a_corrected_map_and_a_file(  # noqa: PLR0915 (on
     keep(page, "export")
     assert asked() == {"127.0.0.1"}
 
-    notebook(notebooks, "again", f"from spex_widgets import Workbench\nbench = Workbench('river_10m', 'index')\n"
-             f"bench.reopen({str(tmp_path / 'session.spex')!r})\nbench")  # fmt: skip
+    notebook(
+        notebooks,
+        "again",
+        f"from spex_widgets import Workbench\nbench = Workbench('river_10m', 'index')\n"
+        f"bench.reopen({str(tmp_path / 'session.spex')!r})\nbench",
+    )
     open_all(page, lab_under_base_url, "again")
     assert wait_for_blue(page, found) > found
     turn_to(page, "Edit")

@@ -18,16 +18,32 @@ def test_a_process_writes_table_json_and_html(squares: Path, tmp_path: Path) -> 
     pytest.importorskip("sklearn", reason="boosting needs the extra [evaluation]")
     (tmp_path / "names.txt").write_text("v0\nv2\n")
     words = [
-        "eval", "index", str(squares), "--targets", "water,vegetation", "--baselines", "fixed,tuned,otsu,boosting",
-        "--subset", f"good={tmp_path / 'names.txt'}", "--explain", "1", "--languages", "en,hi",
-        "--json", str(tmp_path / "out.json"), "--report", str(tmp_path / "out.html"), "--quiet",
-    ]  # fmt: skip
+        "eval",
+        "index",
+        str(squares),
+        "--targets",
+        "water,vegetation",
+        "--baselines",
+        "fixed,tuned,otsu,boosting",
+        "--subset",
+        f"good={tmp_path / 'names.txt'}",
+        "--explain",
+        "1",
+        "--languages",
+        "en,hi",
+        "--json",
+        str(tmp_path / "out.json"),
+        "--report",
+        str(tmp_path / "out.html"),
+        "--quiet",
+    ]
     done = subprocess.run([sys.executable, "-m", "spex_nb.cli", *words], capture_output=True, text=True, check=True)
     assert "4 tiles of 2 places, split val; priors: index" in done.stdout
     assert "MNDWI > 0" in done.stdout
     assert done.stderr.splitlines() == [
-        f"report written to {tmp_path / 'out.html'}", f"figures written to {tmp_path / 'out.json'}",
-    ]  # fmt: skip
+        f"report written to {tmp_path / 'out.html'}",
+        f"figures written to {tmp_path / 'out.json'}",
+    ]
     said = json.loads((tmp_path / "out.json").read_text())
     assert set(said["models"]) == {"index", "NDWI > 0", "MNDWI > 0", "NDVI > 0.2", "tuned", "otsu", "boosting"}
     assert {row["subset"] for row in said["table"]} == {"all", "good"}
@@ -38,8 +54,25 @@ def test_a_process_writes_table_json_and_html(squares: Path, tmp_path: Path) -> 
 
 def test_options_reach_the_evaluation(squares: Path, tmp_path: Path) -> None:
     path = tmp_path / "out.json"
-    words = ["eval", "index", str(squares), "--priors", "swapped", "--attributes", "withheld", "--bands", "green,nir",
-             "--datasets", "own", "--targets", "water", "--split", "train", "--seed", "3"]  # fmt: skip
+    words = [
+        "eval",
+        "index",
+        str(squares),
+        "--priors",
+        "swapped",
+        "--attributes",
+        "withheld",
+        "--bands",
+        "green,nir",
+        "--datasets",
+        "own",
+        "--targets",
+        "water",
+        "--split",
+        "train",
+        "--seed",
+        "3",
+    ]
     done = CliRunner().invoke(main, [*words, "--quiet", "--json", str(path)])
     assert done.exit_code == 0, done.output
     said = json.loads(path.read_text())

@@ -107,10 +107,25 @@ def test_a_result_in_which_tiles_failed_is_made_again(scenes: Path, tmp_path: Pa
 
 def test_choices_reach_the_extraction(scenes: Path, tmp_path: Path) -> None:
     done = spex(
-        scenes / "river_10m.tif", "water", "--out", tmp_path / "out", "--threshold", "0.8", "--min-area-px", "50",
-        "--tile-px", "100", "--overlap-px", "10", "--seed", "3", "--bands", "green,nir,swir16",
-        "--sensor", "sentinel2_l2a",
-    )  # fmt: skip
+        scenes / "river_10m.tif",
+        "water",
+        "--out",
+        tmp_path / "out",
+        "--threshold",
+        "0.8",
+        "--min-area-px",
+        "50",
+        "--tile-px",
+        "100",
+        "--overlap-px",
+        "10",
+        "--seed",
+        "3",
+        "--bands",
+        "green,nir,swir16",
+        "--sensor",
+        "sentinel2_l2a",
+    )
     assert done.exit_code == 0, done.output
     result = load_extraction(tmp_path / "out" / "river_10m")
     expected = {"threshold": 0.8, "min_area_px": 50, "tile_px": 100, "overlap_px": 10, "seed": 3}
@@ -142,16 +157,24 @@ def scheduler() -> Iterator[str]:
     """Return the address of a cluster of one worker in processes of its own."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, host="127.0.0.1",
-                      protocol="tcp") as cluster:  # fmt: skip
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, host="127.0.0.1", protocol="tcp"
+    ) as cluster:
         yield cluster.scheduler_address
 
 
 def test_a_cluster_does_it(scheduler: str, tmp_path: Path) -> None:
     done = process(
-        "extract", sample_path("river_10m"), "water", "--model", "index", "--quiet", "--scheduler", scheduler,
+        "extract",
+        sample_path("river_10m"),
+        "water",
+        "--model",
+        "index",
+        "--quiet",
+        "--scheduler",
+        scheduler,
         folder=tmp_path,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert len(load_extraction(tmp_path / "extractions" / "river_10m").regions) > 1
 

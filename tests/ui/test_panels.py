@@ -309,8 +309,12 @@ def test_what_the_user_typed_is_text(fake_model: Any) -> None:
 
     state = extracted(fake_model)
     panel = ResultPanel(state)
-    evil = replace(state.result, instruction=replace(state.result.instruction, text=HOSTILE, meaning=HOSTILE),
-                   notes=(HOSTILE,), class_names={"water": HOSTILE})  # fmt: skip
+    evil = replace(
+        state.result,
+        instruction=replace(state.result.instruction, text=HOSTILE, meaning=HOSTILE),
+        notes=(HOSTILE,),
+        class_names={"water": HOSTILE},
+    )
     state.result = evil
     assert "<img" not in panel.head.value + panel.notes.value + panel.explanation.value
     assert "&lt;img" in panel.head.value

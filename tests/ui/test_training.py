@@ -137,8 +137,7 @@ def test_labelled_files_are_examples_where_they_lie(tmp_path: Path) -> None:
     assert panel.error.value == ""
     assert list_examples(tmp_path / "t") == ["lake_30m"]
     river = sample_path("river_10m")
-    add_labelled_file(tmp_path / "t", river, river.with_name("river_10m_labels.tif"),
-                      {1: "water", 0: None, 2: None})  # fmt: skip
+    add_labelled_file(tmp_path / "t", river, river.with_name("river_10m_labels.tif"), {1: "water", 0: None, 2: None})
     build_examples(tmp_path / "t")
     index = open_dataset(tmp_path / "t" / "spie").index
     assert set(index[index["split"] == "val"]["place"]) == {"corrected/river_10m"}

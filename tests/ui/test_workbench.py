@@ -226,8 +226,10 @@ def test_when_a_page_shows_the_map_all_is_said_once_more(monkeypatch: pytest.Mon
     for shown in (bench.head, bench.panels["Result"].head, bench.panels["Result"].regions, bench.layers.layer):
         assert again.count(shown) == 1
     assert [name for name in ("scene", "mask", "regions") for one in again if getattr(one, "name", "") == name] == [
-        "scene", "mask", "regions",
-    ]  # fmt: skip
+        "scene",
+        "mask",
+        "regions",
+    ]
     assert (bench.map, ["layers", "controls"]) in said
     bench.close()
 

@@ -94,9 +94,11 @@ def delete_chosen(state: WorkbenchState) -> None:
     """Remove the chosen region."""
     if state.result is None or state.region < 0:
         state.error = RegionError(
-            "No region is chosen", found="none", expected="one of the list, or one that was clicked",
+            "No region is chosen",
+            found="none",
+            expected="one of the list, or one that was clicked",
             fix="Choose a region first.",
-        )  # fmt: skip
+        )
         return
     inside = state.result.regions.geometry.iloc[state.region].representative_point()
     x, y = ~state.result_scene.spex.transform @ (inside.x, inside.y)

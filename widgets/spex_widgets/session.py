@@ -80,9 +80,11 @@ def open_session(state: WorkbenchState, path: str | Path) -> None:
         history = _history(Path(scratch.name) / EDITS, said) if extraction is not None else History()
     except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
         raise UnreadableSourceError(
-            "The session cannot be read", found=f"{path}: {error}", expected=f"a whole file of format {FORMAT}",
+            "The session cannot be read",
+            found=f"{path}: {error}",
+            expected=f"a whole file of format {FORMAT}",
             fix="Update spex-nb if a later version wrote it; else there is no way to read it.",
-        ) from error  # fmt: skip
+        ) from error
     _restore(state, said, extraction, history)
 
 
@@ -144,9 +146,11 @@ def _restore(state: WorkbenchState, said: Mapping[str, Any], extraction: Any, hi
     scene = state.scene if has_it else _opened(origin)
     if not _is_same(scene, said):
         raise UnreadableSourceError(
-            "The scene of the session has changed", found=f"other pixels in {origin}",
-            expected="the scene that the session was made with", fix="Put the file back as it was.",
-        )  # fmt: skip
+            "The scene of the session has changed",
+            found=f"other pixels in {origin}",
+            expected="the scene that the session was made with",
+            fix="Put the file back as it was.",
+        )
     with state.hold_trait_notifications():
         state.show_scene(scene, origin)
         state.bands, state.index = tuple(said["bands"]), said["index"]
@@ -167,10 +171,11 @@ def _opened(origin: SceneSource) -> Any:
     """Open the scene of a session; never an address, for a session may come from anywhere."""
     if origin.kind == "file" and not Path(origin.name).exists():
         raise SourceNotFoundError(
-            "The scene of the session is not where it was", found=f"nothing at {origin.name}",
+            "The scene of the session is not where it was",
+            found=f"nothing at {origin.name}",
             expected="the scene that the session was made with",
             fix="Put it back, or open it in the workbench first, then the session.",
-        )  # fmt: skip
+        )
     return reopen(origin)
 
 

@@ -113,9 +113,13 @@ class WorkbenchState(traitlets.HasTraits):
     """What went wrong with an edit."""
 
     def __init__(
-        self, scene: xr.Dataset | None = None, model: str | Path | MaskModel | None = None, *,
-        origin: SceneSource | None = None, executor: Executor | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        scene: xr.Dataset | None = None,
+        model: str | Path | MaskModel | None = None,
+        *,
+        origin: SceneSource | None = None,
+        executor: Executor | None = None,
+    ) -> None:
         super().__init__(model=usual_model() if model is None else model)
         self.jobs = Jobs(executor)
         self.visible_window: Callable[[], Window | None] | None = None

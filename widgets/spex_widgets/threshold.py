@@ -39,9 +39,15 @@ class ThresholdExplorer(ipw.VBox):  # type: ignore[misc]
         low, high = (float(v) for v in np.nanpercentile(measured.index.values, [1, 99]))
         low, high = min(low, measured.threshold), max(high, measured.threshold)
         self.slider = ipw.FloatSlider(
-            value=measured.threshold, min=low, max=high, step=(high - low) / STEPS, readout_format=".3f",
-            description=measured.index_name, continuous_update=False, layout={"width": "60%"},
-        )  # fmt: skip
+            value=measured.threshold,
+            min=low,
+            max=high,
+            step=(high - low) / STEPS,
+            readout_format=".3f",
+            description=measured.index_name,
+            continuous_update=False,
+            layout={"width": "60%"},
+        )
         self.reason = ipw.HTML()
         self.picture, self.histogram = (
             ipw.Image(format="png", layout={"max_width": "48%", "height": "auto", "align_self": "flex-start"})

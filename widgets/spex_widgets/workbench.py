@@ -28,9 +28,7 @@ from spex_widgets.panels.training import TrainingPanel
 from spex_widgets.session import open_session, save_session
 from spex_widgets.state import WorkbenchState
 
-PANELS = (
-    ScenePanel, SpectraPanel, IndexPanel, InstructionPanel, ResultPanel, EditingPanel, ExportPanel, TrainingPanel
-)  # fmt: skip
+PANELS = (ScenePanel, SpectraPanel, IndexPanel, InstructionPanel, ResultPanel, EditingPanel, ExportPanel, TrainingPanel)
 FIRST = "Instruct"
 
 
@@ -51,9 +49,15 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
     """
 
     def __init__(
-        self, scene: Any = None, model: str | Path | MaskModel | None = None, map: Any = None,  # noqa: A002 (its name)
-        executor: Executor | None = None, *, root: str | Path | None = None, view: Any = None,
-    ) -> None:  # fmt: skip
+        self,
+        scene: Any = None,
+        model: str | Path | MaskModel | None = None,
+        map: Any = None,  # noqa: A002 (its name)
+        executor: Executor | None = None,
+        *,
+        root: str | Path | None = None,
+        view: Any = None,
+    ) -> None:
         super().__init__()
         opened, origin = _opened(scene)
         self.state = WorkbenchState(opened, model, origin=origin, executor=executor)
@@ -68,9 +72,11 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         self._is_own_map = map is None
         self.view.on_notice, self.view.on_shown = self._show_head, self._say_again
         self.tabs = ipw.ToggleButtons(
-            options=[*self.panels], value=FIRST if scene is not None else ScenePanel.title,
-            tooltips=[f"Show the panel {title}" for title in self.panels], style={"button_width": "auto"},
-        )  # fmt: skip
+            options=[*self.panels],
+            value=FIRST if scene is not None else ScenePanel.title,
+            tooltips=[f"Show the panel {title}" for title in self.panels],
+            style={"button_width": "auto"},
+        )
         self.shown = ipw.Stack([*self.panels.values()])
         self.head = ipw.HTML()
         self.tabs.observe(self._turn, "value")

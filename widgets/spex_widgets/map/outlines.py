@@ -76,9 +76,11 @@ class Outlines:
         if self._regions is None or region_id not in self._regions.index:
             known = [] if self._regions is None else list(self._regions.index[:5])
             raise RegionError(
-                "There is no such region", found=repr(region_id), expected=f"one of {known} …",
+                "There is no such region",
+                found=repr(region_id),
+                expected=f"one of {known} …",
                 fix="Ids are those of the table's index.",
-            )  # fmt: skip
+            )
         return self._regions.loc[[region_id]]
 
 

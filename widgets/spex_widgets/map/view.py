@@ -298,9 +298,11 @@ class MapView:
             layer = raster_layer(layer)
         if layer.shape != (scene.grid.height, scene.grid.width):
             raise RegionError(
-                "The layer does not lie on the pixels of the scene", found=f"{layer.shape}",
-                expected=f"[H, W] = {(scene.grid.height, scene.grid.width)}", fix="Cut both by the same window.",
-            )  # fmt: skip
+                "The layer does not lie on the pixels of the scene",
+                found=f"{layer.shape}",
+                expected=f"[H, W] = {(scene.grid.height, scene.grid.width)}",
+                fix="Cut both by the same window.",
+            )
         pixels = layer.data if isinstance(layer, xr.DataArray) else layer
         return Pyramid(on_grid(xr.DataArray(pixels, dims=("y", "x")), scene.grid))
 

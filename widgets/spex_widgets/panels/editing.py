@@ -32,9 +32,11 @@ class EditingPanel(Panel):
     def __init__(self, state: WorkbenchState) -> None:
         super().__init__(state)
         self.tool = ipw.ToggleButtons(
-            options=[(name, tool) for tool, name in TOOLS.items()], description="Tool", tooltips=[*HELP.values()],
+            options=[(name, tool) for tool, name in TOOLS.items()],
+            description="Tool",
+            tooltips=[*HELP.values()],
             style={"button_width": "76px"},
-        )  # fmt: skip
+        )
         self.help, self.problem, self.said = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.target = ipw.Dropdown(description="Class", layout=WIDE)
         self.radius = ipw.IntSlider(state.brush_px, min=1, max=50, description="Brush (px)", layout=WIDE)
@@ -48,9 +50,15 @@ class EditingPanel(Panel):
         self.target.observe(self.trying(self._choose_target), "value")
         self.radius.observe(self.trying(self._choose_radius), "value")
         self.lay_out(
-            self.tool, self.help, self.target, self.radius, ipw.HBox([self.undo, self.redo]),
-            ipw.HBox([self.forget, self.delete]), self.problem, self.said,
-        )  # fmt: skip
+            self.tool,
+            self.help,
+            self.target,
+            self.radius,
+            ipw.HBox([self.undo, self.redo]),
+            ipw.HBox([self.forget, self.delete]),
+            self.problem,
+            self.said,
+        )
         self.follow(self._show_tool, "tool", "anchor", "brush_px")
         self.follow(self._show_classes, "extraction", "number")
         self.follow(self._show_history, "history", "mask", "hints", "busy")

@@ -49,9 +49,15 @@ class ExportPanel(Panel):
         self.said = ipw.HTML()
         every = [*self.buttons.values()]
         self.lay_out(
-            self.folder, self.name, self.overwrite, ipw.HBox(every[:3]), ipw.HBox(every[3:]), self.session,
-            ipw.HBox([self.save, self.open]), self.said,
-        )  # fmt: skip
+            self.folder,
+            self.name,
+            self.overwrite,
+            ipw.HBox(every[:3]),
+            ipw.HBox(every[3:]),
+            self.session,
+            ipw.HBox([self.save, self.open]),
+            self.said,
+        )
         self.follow(self._show, "extraction", "scene")
 
     def _show(self) -> None:
@@ -78,9 +84,11 @@ class ExportPanel(Panel):
         folder = Path(self.folder.value or ".").expanduser()
         if Path(name).name != name:
             raise OutputError(
-                "This is no name of a file", found=name, expected="a name without folders",
+                "This is no name of a file",
+                found=name,
+                expected="a name without folders",
                 fix="Put the folder into the box above.",
-            )  # fmt: skip
+            )
         return folder / name
 
     def _start(self, work: Callable[[Any], tuple[Path, list[str]]], text: str) -> None:

@@ -47,9 +47,13 @@ class IndexPanel(Panel):
         self.target.observe(self.trying(self._restart), "value")
         self.slider.observe(self.trying(self._refresh), "value")
         self.lay_out(
-            self.target, self.slider, ipw.HBox([self.again, self.reset, self.stop]), self.reason, self.histogram,
+            self.target,
+            self.slider,
+            ipw.HBox([self.again, self.reset, self.stop]),
+            self.reason,
+            self.histogram,
             self.words,
-        )  # fmt: skip
+        )
         self._window: Any = None
         self._measured = 0.0
         self._is_moving = False
@@ -105,10 +109,15 @@ class IndexPanel(Panel):
 
     def _words(self, share: float) -> str:
         rows = [
-            (str(i), f"{one.area_px:,} px" if one.area_m2 is None else f"{one.area_m2 / 1e4:,.2f} ha", one.size,
-             one.location, f"{one.mean_index:.3f}")
+            (
+                str(i),
+                f"{one.area_px:,} px" if one.area_m2 is None else f"{one.area_m2 / 1e4:,.2f} ha",
+                one.size,
+                one.location,
+                f"{one.mean_index:.3f}",
+            )
             for i, one in enumerate(self.regions[:SHOWN_REGIONS], start=1)
-        ]  # fmt: skip
+        ]
         listed = table(rows, ("", "area", "size", "place", "mean")) if rows else ""
         prompt = escape(build_prompt(self.target.value, self.regions[:SHOWN_REGIONS]))
         found = f"<p>{share:.1%} of the window, {len(self.regions)} regions.</p>"

@@ -42,16 +42,25 @@ class InstructionPanel(Panel):
 
     def __init__(self, state: WorkbenchState) -> None:
         super().__init__(state)
-        self.text = ipw.Textarea(description="Instruction", placeholder="such as: lakes larger than 2 ha in the north",
-                                 rows=2, layout=WIDE)  # fmt: skip
+        self.text = ipw.Textarea(
+            description="Instruction", placeholder="such as: lakes larger than 2 ha in the north", rows=2, layout=WIDE
+        )
         self.examples = ipw.Dropdown(description="Examples", layout=WIDE)
         self.model = ipw.Combobox(
-            description="Model", options=[*dict.fromkeys((usual_model(), INDEX))], layout=WIDE, continuous_update=False,
+            description="Model",
+            options=[*dict.fromkeys((usual_model(), INDEX))],
+            layout=WIDE,
+            continuous_update=False,
             placeholder="index, a checkpoint's name or folder",
-        )  # fmt: skip
+        )
         self.scope = ipw.RadioButtons(description="Where", options=[WHOLE, WINDOW])
-        self.run = button("Extract", "Find what the instruction asks for", self.trying(self.start),
-                          button_style="primary", icon="play")  # fmt: skip
+        self.run = button(
+            "Extract",
+            "Find what the instruction asks for",
+            self.trying(self.start),
+            button_style="primary",
+            icon="play",
+        )
         self.cancel = button(
             "Cancel", "Stop after the current tile", self.trying(self._cancel), disabled=True, icon="stop"
         )
@@ -61,9 +70,16 @@ class InstructionPanel(Panel):
         self.examples.observe(self.trying(self._take_example), "value")
         self.model.observe(self.trying(self._choose_model), "value")
         self.lay_out(
-            self.text, self.meaning, self.examples, self.model, self.scope, ipw.HBox([self.run, self.cancel]), self.bar,
-            self.progress, self.words,
-        )  # fmt: skip
+            self.text,
+            self.meaning,
+            self.examples,
+            self.model,
+            self.scope,
+            ipw.HBox([self.run, self.cancel]),
+            self.bar,
+            self.progress,
+            self.words,
+        )
         self._job: Job | None = None
         self._said = ""
         self.follow(self._show_text, "text", "scene")
@@ -129,9 +145,13 @@ class InstructionPanel(Panel):
         job.tell(0, "planning")
         with state.model_lock:
             return extract(
-                scene, asked, model, progress=lambda at: job.tell(at.done / at.total, _step(at)),
-                hear=lambda piece: job.pass_on(self._hear, piece), cancel=job.is_cancelled,
-            )  # fmt: skip
+                scene,
+                asked,
+                model,
+                progress=lambda at: job.tell(at.done / at.total, _step(at)),
+                hear=lambda piece: job.pass_on(self._hear, piece),
+                cancel=job.is_cancelled,
+            )
 
     def _hear(self, piece: str) -> None:
         """Show the explanation as it is written."""

@@ -46,25 +46,38 @@ class ScenePanel(Panel):
     def __init__(self, state: WorkbenchState, root: str | Path | None = None) -> None:
         super().__init__(state)
         self._root = Path(root or Path.cwd()).resolve()
-        self.sample = ipw.Dropdown(options=[(f"{s.title} ({name})", name) for name, s in SAMPLES.items()],
-                                   value="river_10m", description="Sample", layout=WIDE)  # fmt: skip
+        self.sample = ipw.Dropdown(
+            options=[(f"{s.title} ({name})", name) for name, s in SAMPLES.items()],
+            value="river_10m",
+            description="Sample",
+            layout=WIDE,
+        )
         self.open_sample = button("Open sample", "Open the chosen sample scene", self.trying(self._open_sample))
-        self.file = _Chooser(str(self._root), sandbox_path=str(self._root), select_desc="Choose",
-                                layout=ipw.Layout(width="98%"))  # fmt: skip
+        self.file = _Chooser(
+            str(self._root), sandbox_path=str(self._root), select_desc="Choose", layout=ipw.Layout(width="98%")
+        )
         self.open_file = button("Open file", "Open the chosen raster file", self.trying(self._open_file))
         self.warnings, self.facts = ipw.HTML(), ipw.HTML()
         self.view = ipw.Dropdown(options=[TRUE, FALSE, OWN_BANDS], description="Colours", layout=WIDE)
         self.bands = [ipw.Dropdown(description=name, layout={"flex": "1 1 160px"}) for name in ("Red", "Green", "Blue")]
-        self.index = ipw.Combobox(description="Index", placeholder="name of an index, such as NDVI", layout=WIDE,
-                                  continuous_update=False)  # fmt: skip
+        self.index = ipw.Combobox(
+            description="Index", placeholder="name of an index, such as NDVI", layout=WIDE, continuous_update=False
+        )
         self.view.observe(self.trying(self._choose_colours), "value")
         for one in self.bands:
             one.observe(self.trying(self._choose_bands), "value")
         self.index.observe(self.trying(self._choose_index), "value")
         self.lay_out(
-            ipw.HBox([self.sample]), self.open_sample, self.file, self.open_file, self.warnings,
-            self.view, ipw.Box(self.bands, layout={"flex_flow": "row wrap"}), self.index, self.facts,
-        )  # fmt: skip
+            ipw.HBox([self.sample]),
+            self.open_sample,
+            self.file,
+            self.open_file,
+            self.warnings,
+            self.view,
+            ipw.Box(self.bands, layout={"flex_flow": "row wrap"}),
+            self.index,
+            self.facts,
+        )
         self._is_showing = False
         self.follow(self._show, "scene")
 
@@ -75,9 +88,11 @@ class ScenePanel(Panel):
         chosen = self.file.selected
         if not chosen:
             raise SourceNotFoundError(
-                "No file is chosen", found="an empty choice", expected=f"a raster file under {self._root}",
+                "No file is chosen",
+                found="an empty choice",
+                expected=f"a raster file under {self._root}",
                 fix="Click 'Choose' first.",
-            )  # fmt: skip
+            )
         self.open_path(chosen)
 
     def open_path(self, path: str | Path) -> None:
@@ -88,9 +103,11 @@ class ScenePanel(Panel):
         """
         if not Path(path).resolve().is_relative_to(self._root):
             raise SourceNotFoundError(
-                "The file lies outside the folder that may be opened", found=str(path),
-                expected=f"a file under {self._root}", fix="Pass root=… to the workbench to allow another folder.",
-            )  # fmt: skip
+                "The file lies outside the folder that may be opened",
+                found=str(path),
+                expected=f"a file under {self._root}",
+                fix="Pass root=… to the workbench to allow another folder.",
+            )
         self._open(source_of(path))
 
     def _open(self, origin: SceneSource) -> None:

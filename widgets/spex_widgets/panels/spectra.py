@@ -28,8 +28,9 @@ class SpectraPanel(Panel):
         self.pick = ipw.ToggleButton(
             description="Pick points", tooltip="Clicks on the map add points", icon="crosshairs"
         )
-        self.label = ipw.Combobox(description="Call it", options=SURFACES, placeholder="water, forest, asphalt …",
-                                  layout=WIDE)  # fmt: skip
+        self.label = ipw.Combobox(
+            description="Call it", options=SURFACES, placeholder="water, forest, asphalt …", layout=WIDE
+        )
         self.clear = button("Clear", "Remove all points", self.trying(self._clear))
         self.path = ipw.Text("spectra.csv", description="Save as", layout=WIDE)
         self.save = button("Save CSV", "Write the spectra as a table", self.trying(self._save))

@@ -70,10 +70,16 @@ class TrainingPanel(Panel):
             "" if ships == INDEX else ships, description="Start from", placeholder="nothing: start anew", layout=WIDE
         )
         self.steps = ipw.BoundedIntText(200, min=1, max=1_000_000, description="Steps", layout=WIDE)
-        self.rate = ipw.FloatLogSlider(2e-4, base=10, min=-6, max=-2, step=0.1, description="Rate",
-                                       readout_format=".1e", layout=WIDE)  # fmt: skip
-        self.train = button("Train", "Build the records and start, or go on after a pause", self.trying(self.start),
-                            button_style="primary", icon="play")  # fmt: skip
+        self.rate = ipw.FloatLogSlider(
+            2e-4, base=10, min=-6, max=-2, step=0.1, description="Rate", readout_format=".1e", layout=WIDE
+        )
+        self.train = button(
+            "Train",
+            "Build the records and start, or go on after a pause",
+            self.trying(self.start),
+            button_style="primary",
+            icon="play",
+        )
         self.pause = button("Pause", "Write a checkpoint and stop", self.trying(self._pause), icon="pause")
         self.use = button("Use it", "Extract with the trained model from now on", self.trying(self._use), icon="check")
         self.bar = ipw.FloatProgress(min=0, max=1, layout={"width": "98%"})
@@ -93,9 +99,21 @@ class TrainingPanel(Panel):
             [ipw.VBox([self.image, self.labels, self.classes, self.add_files])], titles=["Labelled files"]
         )
         return [
-            self.folder, ipw.HBox([self.name]), self.add, own_files, self.examples, self.stage, self.begin, self.steps,
-            self.rate, ipw.HBox([self.train, self.pause, self.use]), self.bar, self.said, self.curves, self.samples,
-        ]  # fmt: skip
+            self.folder,
+            ipw.HBox([self.name]),
+            self.add,
+            own_files,
+            self.examples,
+            self.stage,
+            self.begin,
+            self.steps,
+            self.rate,
+            ipw.HBox([self.train, self.pause, self.use]),
+            self.bar,
+            self.said,
+            self.curves,
+            self.samples,
+        ]
 
     def _show(self) -> None:
         self.add.disabled = self.state.extraction is None
@@ -118,9 +136,13 @@ class TrainingPanel(Panel):
         if state.extraction is None:
             raise RegionError("There is nothing to add", found="no result", expected="one", fix="Extract first.")
         add_example(
-            self.folder.value, self.name.value, state.result_scene, state.mask.values, [*state.extraction.class_names],
+            self.folder.value,
+            self.name.value,
+            state.result_scene,
+            state.mask.values,
+            [*state.extraction.class_names],
             _file_of(state),
-        )  # fmt: skip
+        )
         self._show_examples()
 
     def _add_files(self) -> None:
@@ -155,10 +177,19 @@ class TrainingPanel(Panel):
         number = 1 + len([*folder.glob("run-*")])
         steps = self.steps.value
         return {
-            "kind": self.stage.value, "data": str(folder / SPIE), "out": str(folder / f"run-{number}"), "start": start,
-            "targets": list(targets), "steps": steps, "rate": self.rate.value, "batch": 4, "workers": 0,
-            "warmup": min(20, steps // 10), "save_every": max(1, steps // CHECKPOINTS), "asking": {"texts": 0.3},
-        }  # fmt: skip
+            "kind": self.stage.value,
+            "data": str(folder / SPIE),
+            "out": str(folder / f"run-{number}"),
+            "start": start,
+            "targets": list(targets),
+            "steps": steps,
+            "rate": self.rate.value,
+            "batch": 4,
+            "workers": 0,
+            "warmup": min(20, steps // 10),
+            "save_every": max(1, steps // CHECKPOINTS),
+            "asking": {"texts": 0.3},
+        }
 
     def _built(self, stage: Mapping[str, Any]) -> None:
         self._run(self._new_training(stage))
