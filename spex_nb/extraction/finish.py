@@ -33,8 +33,8 @@ from spex_nb.regions.find import survey_regions
 from spex_nb.regions.ground import Ground
 from spex_nb.regions.runs import painted_rows
 from spex_nb.regions.table import class_table
-from spex_nb.scene.rasters import Reading
 from spex_nb.scene.open import open_source
+from spex_nb.scene.rasters import Reading
 from spex_nb.scene.reader import SceneReader, SceneSource
 from spex_nb.types import MASK_NODATA, Evidence, Region, Window
 
