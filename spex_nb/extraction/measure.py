@@ -12,7 +12,7 @@ from affine import Affine
 
 from spex_nb.errors import MissingBandError
 from spex_nb.language.evidence import readable_index
-from spex_nb.regions.ground import Ground
+from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.regions.runs import BLOCK_PX, RegionSums
 from spex_nb.scene.reader import BandHash, SceneReader
 from spex_nb.spectral.indices import compute_index, compute_indices
@@ -93,7 +93,7 @@ def survey(
         if hashes_scene:
             pixels.add(part)
     borders = class_borders(mask, [one.name for one in shown if one.layer is not None])
-    ground = Ground.of(scene)
+    ground = EqualAreaGrid.of(scene)
     return Survey(
         evidence={
             one.shown.name: replace(

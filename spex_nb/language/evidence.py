@@ -10,7 +10,7 @@ import xarray as xr
 
 from spex_nb.errors import MissingBandError, RegionError
 from spex_nb.regions.find import survey_regions
-from spex_nb.regions.ground import Ground
+from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.spectral.indices import compute_index
 from spex_nb.targets import get_target
 from spex_nb.types import Evidence, RegionSource, Spread
@@ -53,7 +53,7 @@ def measure_evidence(
         scene.spex.valid.values,
         target,
         index=measured,
-        ground=Ground.of(scene),
+        ground=EqualAreaGrid.of(scene),
         others=others,
         min_area_px=min_area_px,
         top=top,
@@ -68,7 +68,7 @@ def measure_arrays(  # noqa: PLR0913 (what measure_evidence takes from the scene
     target: str,
     *,
     index: xr.DataArray | None = None,
-    ground: Ground | None = None,
+    ground: EqualAreaGrid | None = None,
     others: Mapping[str, Any] | None = None,
     min_area_px: int = 1,
     top: int | None = 10,

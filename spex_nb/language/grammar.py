@@ -1,7 +1,7 @@
-"""From tokens to what they say together: land covers, exclusions and filters; one grammar for all languages.
+"""From tokens to their meaning together: land covers, exclusions and filters. One grammar serves all languages.
 
-Languages differ in which words they have and in whether a word such as "within" stands before or after its number;
-a pattern for each order is all that takes. It knows no word and no language.
+Languages differ in their words, and in whether a word such as "within" stands before or after its number. One pattern
+for each order covers that. The grammar knows no word and no language.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ KM = 1000.0
 DIAGONAL = "-"
 """In the name of a quarter, such as ``north-west``."""
 _OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
-_LINKS = frozenset({"all", "and", "article", "but", "comma", "from", "in", "of", "or", "particle", "scene", "to"})
+_LINKS = frozenset(
+    {"all", "and", "article", "but", "comma", "contrast", "from", "in", "of", "or", "particle", "scene", "to"}
+)
 """Kinds of words that may be left over: they only link others."""
 
 
@@ -39,30 +41,30 @@ class Everything:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Words that are known, but say together what no filter can do."""
+    """Known words whose meaning together is nothing that a filter can do."""
 
     problem: str
 
 
-Said = Mention | Everything | Filter | Fault | Token
-"""One thing that an instruction says; a Token where a word only links others."""
+Meaning = Mention | Everything | Filter | Fault | Token
+"""One part of what an instruction means. A Token is a word that only links others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One thing said, and in which words."""
+    """One part of the meaning, and the words that express it."""
 
-    said: Said
+    meaning: Meaning
     tokens: tuple[Token, ...]
 
 
 def parse_tokens(tokens: Sequence[Token], relations: Sequence[str] = ()) -> list[Statement]:
-    """Find what tokens say, from left to right; at each place the first pattern that fits holds.
+    """Find the meaning of tokens, from left to right. At each place the first pattern that fits holds.
 
     Args:
         tokens: As `lexicon.read_text` gives them.
-        relations: Patterns of the language for places of another land cover ("north of the river"), which no filter
-            can do.
+        relations: Patterns of the language for places beside another land cover ("north of the river"). No filter
+            can do these.
 
     Returns:
         Statements that hold all tokens, in order. Words that fit nowhere are Faults.
@@ -73,39 +75,42 @@ def parse_tokens(tokens: Sequence[Token], relations: Sequence[str] = ()) -> list
     statements = []
     start = 0
     while start < len(merged):
-        said, end = next(_matches(rules, kinds, merged, start))
-        statements += [Statement(one, tuple(merged[start:end])) for one in said]
+        meanings, end = next(_matches(rules, kinds, merged, start))
+        statements += [Statement(meaning, tuple(merged[start:end])) for meaning in meanings]
         start = end
     return statements
 
 
-def _matches(rules: Sequence[_Rule], kinds: str, tokens: list[Token], start: int) -> Iterator[tuple[list[Said], int]]:
+def _matches(
+    rules: Sequence[_Rule], kinds: str, tokens: list[Token], start: int
+) -> Iterator[tuple[list[Meaning], int]]:
     for pattern, build in rules:
         match = pattern.match(kinds, start)
         if match and match.end() > start:
-            yield build(_Found(match, tokens)), match.end()
+            yield build(_PatternMatch(match, tokens)), match.end()
     yield [_single(tokens[start])], start + 1
 
 
-def _single(token: Token) -> Said:
-    """Return what a word says that fits no pattern."""
+def _single(token: Token) -> Meaning:
+    """Return the meaning of a word that fits no pattern."""
     return token if token.sense.kind in _LINKS else Fault(token.sense.kind)
 
 
 def _without_heads(tokens: Sequence[Token]) -> list[Token]:
-    """Drop words such as area and body; the land cover beside one takes over whether it is plural."""
-    kept: list[Token] = []
+    """Drop words such as area and body. The land cover beside such a word takes over whether it is plural."""
+    merged: list[Token] = []
     for i, token in enumerate(tokens):
         if token.sense.kind == "head":
             continue
-        beside = [other.sense for other in (*tokens[i + 1 : i + 2], *tokens[max(0, i - 1) : i])]
-        plurals = [sense.plural for sense in beside if sense.kind == "head" and sense.plural is not None]
+        neighbours = [*tokens[i + 1 : i + 2], *tokens[max(0, i - 1) : i]]
+        heads = [neighbour.sense for neighbour in neighbours if neighbour.sense.kind == "head"]
+        plurals = [head.plural for head in heads if head.plural is not None]
         is_headed = token.sense.kind == "target" and plurals
-        kept.append(replace(token, sense=replace(token.sense, plural=plurals[0])) if is_headed else token)
-    return kept
+        merged.append(replace(token, sense=replace(token.sense, plural=plurals[0])) if is_headed else token)
+    return merged
 
 
-class _Found:
+class _PatternMatch:
     """A match of a pattern, read by the names in it."""
 
     def __init__(self, match: re.Match[str], tokens: list[Token]) -> None:
@@ -124,17 +129,17 @@ class _Found:
         return [t for t in self._tokens[self._match.start() : self._match.end()] if t.sense.kind == "target"]
 
 
-def _area(found: _Found) -> list[Said]:
-    comparison = found.value("how")
-    return [_area_filter(_turned(comparison, found), found.value("amount"), found.value("unit"))]
+def _area(match: _PatternMatch) -> list[Meaning]:
+    comparison = match.value("how")
+    return [_area_filter(_turned(comparison, match), match.value("amount"), match.value("unit"))]
 
 
-def _range(found: _Found) -> list[Said]:
-    unit = found.value("unit")
-    low_unit = found.value("low_unit") if found.has("low_unit") else unit
-    low = _area_filter(">=", found.value("low"), low_unit)
-    high = _area_filter("<=", found.value("high"), unit)
-    return [Fault("inverted range")] if found.has("invert") else [low, high]
+def _range(match: _PatternMatch) -> list[Meaning]:
+    unit = match.value("unit")
+    low_unit = match.value("low_unit") if match.has("low_unit") else unit
+    low = _area_filter(">=", match.value("low"), low_unit)
+    high = _area_filter("<=", match.value("high"), unit)
+    return [Fault("inverted range")] if match.has("invert") else [low, high]
 
 
 def _area_filter(comparison: Any, amount: float, unit: Any) -> AreaFilter | Fault:
@@ -145,90 +150,90 @@ def _area_filter(comparison: Any, amount: float, unit: Any) -> AreaFilter | Faul
     return AreaFilter(comparison, amount * ACRE_M2, "m2") if unit == "acre" else AreaFilter(comparison, amount, unit)
 
 
-def _up_to(found: _Found) -> list[Said]:
+def _up_to(match: _PatternMatch) -> list[Meaning]:
     """Read a bound without comparison: ``bis 2 ha``, ``от 2 га``."""
-    comparison = "<=" if found.token("bound").sense.kind == "to" else ">="
-    return [_area_filter(comparison, found.value("amount"), found.value("unit"))]
+    comparison = "<=" if match.token("bound").sense.kind == "to" else ">="
+    return [_area_filter(comparison, match.value("amount"), match.value("unit"))]
 
 
-def _top(_: _Found) -> list[Said]:
+def _top(_: _PatternMatch) -> list[Meaning]:
     """Refuse ``top 5 lakes``: the largest, or those at the top?"""
     return [Fault("top")]
 
 
-def _turned(comparison: str, found: _Found) -> str:
-    return _OPPOSITE[comparison] if found.has("invert") != found.has("invert_after") else comparison
+def _turned(comparison: str, match: _PatternMatch) -> str:
+    return _OPPOSITE[comparison] if match.has("invert") != match.has("invert_after") else comparison
 
 
-def _near(found: _Found) -> list[Said]:
-    amount = found.value("amount")
+def _near(match: _PatternMatch) -> list[Meaning]:
+    amount = match.value("amount")
     if amount <= 0:
         return [Fault("no amount")]
-    metres = amount * (KM if found.value("unit") == "km" else 1)
-    return [NearFilter(found.value("goal"), metres, within=_turned(found.value("how"), found) in ("<", "<="))]
+    metres = amount * (KM if match.value("unit") == "km" else 1)
+    return [NearFilter(match.value("goal"), metres, within=_turned(match.value("how"), match) in ("<", "<="))]
 
 
-def _rank(found: _Found) -> list[Said]:
-    order, several = found.value("how").split()[0], found.value("how").endswith("several")
-    name = next((name for name in ("count", "count_after") if found.has(name)), None)
-    mention: list[Said] = [Mention(found.token("goal"))] if found.has("goal") else []
+def _rank(match: _PatternMatch) -> list[Meaning]:
+    order, several = match.value("how").split()[0], match.value("how").endswith("several")
+    name = next((name for name in ("count", "count_after") if match.has(name)), None)
+    mention: list[Meaning] = [Mention(match.token("goal"))] if match.has("goal") else []
     if name is None:
         return [*mention, Fault("no count") if several else RankFilter(order)]
-    count = found.value(name)
+    count = match.value(name)
     return [*mention, RankFilter(order, int(count)) if count >= 1 and count == int(count) else Fault("no amount")]
 
 
-def _place(found: _Found) -> list[Said]:
-    place = found.value("where")
+def _place(match: _PatternMatch) -> list[Meaning]:
+    place = match.value("where")
     wrong = "half" if DIAGONAL in place or place == "centre" else "quarter"
-    if any(found.has(name) and found.token(name).sense.kind == wrong for name in ("part", "part_after")):
+    if any(match.has(name) and match.token(name).sense.kind == wrong for name in ("part", "part_after")):
         return [Fault("place")]
-    return [PlaceFilter(place, inside=found.has("invert") == found.has("invert_after"))]
+    return [PlaceFilter(place, inside=match.has("invert") == match.has("invert_after"))]
 
 
-def _drawn(found: _Found) -> list[Said]:
-    side = found.token("side").sense
+def _drawn(match: _PatternMatch) -> list[Meaning]:
+    side = match.token("side").sense
     is_inside = side.kind not in ("outside", "outside_after") and side.value != ">"
-    return [DrawnFilter(is_inside == (found.has("invert") == found.has("invert_after")))]
+    return [DrawnFilter(is_inside == (match.has("invert") == match.has("invert_after")))]
 
 
-def _edge(found: _Found) -> list[Said]:
-    touching = found.value("how") == "touching"
-    return [EdgeFilter(touching != (found.has("invert") or found.has("invert_after")))]
+def _edge(match: _PatternMatch) -> list[Meaning]:
+    touching = match.value("how") == "touching"
+    return [EdgeFilter(touching != (match.has("invert") or match.has("invert_after")))]
 
 
-def _exclusion(found: _Found) -> list[Said]:
-    return [Mention(token, excluded=True) for token in found.targets()]
+def _exclusion(match: _PatternMatch) -> list[Meaning]:
+    return [Mention(token, excluded=True) for token in match.targets()]
 
 
-def _mention(found: _Found) -> list[Said]:
-    return [Mention(found.token("goal"))]
+def _mention(match: _PatternMatch) -> list[Meaning]:
+    return [Mention(match.token("goal"))]
 
 
-def _everything(_: _Found) -> list[Said]:
+def _everything(_: _PatternMatch) -> list[Meaning]:
     return [Everything()]
 
 
-def _link(found: _Found) -> list[Said]:
-    return [found.token("scene")]
+def _link(match: _PatternMatch) -> list[Meaning]:
+    return [match.token("scene")]
 
 
-def _relation(_: _Found) -> list[Said]:
+def _relation(_: _PatternMatch) -> list[Meaning]:
     return [Fault("relation")]
 
 
-def _bad_amount(found: _Found) -> list[Said]:
+def _bad_amount(match: _PatternMatch) -> list[Meaning]:
     problems = {"minus": "minus", "length": "length"}
-    return [Fault(next((problem for name, problem in problems.items() if found.has(name)), "number"))]
+    return [Fault(next((problem for name, problem in problems.items() if match.has(name)), "number"))]
 
 
-_Rule = tuple[re.Pattern[str], Callable[[_Found], list[Said]]]
+_Rule = tuple[re.Pattern[str], Callable[[_PatternMatch], list[Meaning]]]
 _KINDS = (
     "all", "and", "article", "bare_place", "between", "between_after", "but", "comma", "compare", "compare_after",
-    "drawn", "edge", "everything", "except", "except_after", "from", "half", "in", "inside", "inside_after", "length",
-    "minus", "not", "not_after", "number", "of", "or", "outside", "outside_after", "particle", "place",
-    "place_adjective", "quarter", "rank", "scene", "target", "to", "touch", "unit", "vague", "within",
-    "within_after",
+    "contrast", "drawn", "edge", "everything", "except", "except_after", "from", "half", "in", "inside",
+    "inside_after", "length", "minus", "not", "not_after", "number", "of", "or", "outside", "outside_after",
+    "particle", "place", "place_adjective", "quarter", "rank", "scene", "target", "to", "touch", "unit", "vague",
+    "within", "within_after",
 )  # fmt: skip
 """Kinds of tokens that patterns speak of. All others fit nowhere."""
 
@@ -279,10 +284,10 @@ _RULES: list[_Rule] = [
         _top: ("bare_place number|rank|target",),
         _rank: ("count:number? how:rank of? count_after:number?", "count:number goal:target how:rank"),
         _exclusion: (
-            f"everything|all but {_LIST}",
+            f"everything|all but|contrast {_LIST}",
             f"(except|not) of* all? {_LIST} (except_after|outside_after)?",
             f"{_LIST} except_after|outside_after",
-            f"but {_LIST} not_after",
+            f"but|contrast {_LIST} not_after",
             "target not_after",
         ),
         _drawn: (

@@ -1,10 +1,11 @@
-"""What a user types, understood: targets, exclusions and filters, in nine languages. Nothing is guessed silently."""
+"""Instructions in nine languages become targets, exclusions and filters. The parser refuses what it does not know."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
+from operator import attrgetter
 
 from spex_nb.errors import InstructionError
 from spex_nb.language.grammar import Everything, Fault, Mention, Statement, parse_tokens
@@ -28,7 +29,9 @@ LONGEST = 2_000
 """Characters: far above any instruction, and below what takes long to read."""
 _SCRIPTS = {"ar": "ARABIC", "hi": "DEVANAGARI", "ru": "CYRILLIC", "zh": "CJK"}
 _SEPARATORS = frozenset({"and", "or", "comma"})
-_BETWEEN_TARGETS = _SEPARATORS | {"of", "all", "but"}
+_BETWEEN_TARGETS = _SEPARATORS | {"of", "all", "but", "contrast"}
+_LINKING = _SEPARATORS | {"of", "all", "article", "particle"}
+_EXCLUDING = frozenset({"except", "except_after", "not", "not_after"})
 _ASK = "Ask for {targets}, as in 'lakes larger than 2 ha in the north-west' or 'everything except water'.".format(
     targets=", ".join(target.word for target in TARGETS.values())
 )
@@ -40,38 +43,43 @@ _FAULTS = {
     "length": ("A length says nothing of an area", "an area, or a distance to another target: 'within 500 m of roads'"),
     "minus": ("An amount is negative", "an amount above zero"),
     "no amount": ("An amount makes no sense", "an amount above zero, and whole where regions are counted"),
-    "no count": ("It is not said how many", "a number: 'the 3 largest lakes', or 'the largest lake'"),
+    "no count": ("It is not clear how many are meant", "a number: 'the 3 largest lakes', or 'the largest lake'"),
     "share": ("A share of the scene is no filter", "an area in m2, ha, km2 or px"),
-    "top": ("Is it the place or the size that is meant?", "'the 5 largest lakes', or 'lakes at the top'"),
+    "top": ("'top' may mean the place or the size", "'the 5 largest lakes', or 'lakes at the top'"),
     "place": ("Only sides have halves, only corners have quarters", "'northern half', 'north-west quarter', 'centre'"),
     "relative": ("A place beside another land cover is no filter", "a place in the scene, or 'within 500 m of roads'"),
+    "except": ("Only land covers can be left out", "'everything except water', or a filter with 'not'"),
+    "except_after": ("Only land covers can be left out", "'everything except water', or a filter with 'not'"),
     "relation": ("A place beside another land cover is no filter", "a place in the scene, or 'within 500 m of roads'"),
 }
 _NO_FIT = ("These words fit nowhere in the sentence", "one land cover or several, then what they must meet")
 
 
 def parse_instruction(text: str) -> Instruction:
-    """Understand what a user typed.
+    """Parse what a user typed.
 
-    The language is the one whose words fit best. Words of a closed list say nothing ("please", "show me"); every
-    other word must have its place in the meaning, or the instruction is refused. Filters hold for all targets
+    The language is the one whose words fit best. The parser skips a closed list of words ("please", "show me"). Every
+    other word must have its place in the meaning, or the parser refuses the instruction. Filters hold for all targets
     together. Distances include their bound: "closer than 500 m" is "within 500 m".
 
     Args:
-        text: An instruction in Arabic, Chinese, English, French, German, Hindi, Portuguese, Russian or Spanish.
+        text: An instruction of 1 to 2,000 characters in Arabic, Chinese, English, French, German, Hindi, Portuguese,
+            Russian or Spanish.
 
     Returns:
-        Its meaning; `Instruction.meaning` says it back, with narrower words and mended typing errors.
+        Targets, exclusions and filters. `Instruction.meaning` is a sentence of them in the user's language; it names
+        narrower words and mended typing errors.
 
     Raises:
-        InstructionError: If any of it is not understood, contradicts itself, or asks for what cannot be extracted.
+        InstructionError: If the parser does not know a word, the meaning contradicts itself or is ambiguous, or no
+            extraction can do it.
     """
     _require_text(text)
-    reading = min(_readings(text), key=lambda reading: reading.cost)
+    reading = min(_readings(text), key=attrgetter("cost"))
     _require_known(reading)
     statements = parse_tokens(reading.tokens, reading.language.instructions["relations"])
-    for check in (_require_sense, _require_one_scope, _require_links, _require_targets, _require_counts):
-        check(statements, reading)
+    for require in _REQUIREMENTS:
+        require(statements, reading)
     return _instruction(text, statements, reading)
 
 
@@ -90,10 +98,10 @@ def _readings(text: str) -> list[Reading]:
 
 
 def _instruction(text: str, statements: Sequence[Statement], reading: Reading) -> Instruction:
-    mentions = [s.said for s in statements if isinstance(s.said, Mention)]
+    mentions = [s.meaning for s in statements if isinstance(s.meaning, Mention)]
     targets = tuple(dict.fromkeys(m.token.sense.value for m in mentions if not m.excluded))
     excluded = tuple(dict.fromkeys(m.token.sense.value for m in mentions if m.excluded))
-    filters = tuple(dict.fromkeys(one for _, one in _filters(statements)))
+    filters = tuple(dict.fromkeys(wanted for _, wanted in _filters(statements)))
     _require_possible(targets, filters, reading)
     senses = [token.sense for token in reading.tokens]
     narrower = {sense.lemma: sense.value for sense in senses if sense.lemma}
@@ -104,13 +112,13 @@ def _instruction(text: str, statements: Sequence[Statement], reading: Reading) -
 def _filters(statements: Sequence[Statement]) -> Iterator[tuple[int, Filter]]:
     """Yield each filter and the place of its statement."""
     for i, statement in enumerate(statements):
-        if not isinstance(statement.said, Mention | Everything | Fault | Token):
-            yield i, statement.said
+        if not isinstance(statement.meaning, Mention | Everything | Fault | Token):
+            yield i, statement.meaning
 
 
-def _asked(statements: Sequence[Statement]) -> list[int]:
-    """Return the places of the targets asked for."""
-    return [i for i, s in enumerate(statements) if isinstance(s.said, Mention) and not s.said.excluded]
+def _wanted_places(statements: Sequence[Statement]) -> list[int]:
+    """Return the places of the statements that ask for a target."""
+    return [i for i, s in enumerate(statements) if isinstance(s.meaning, Mention) and not s.meaning.excluded]
 
 
 def _require_text(text: object) -> None:
@@ -126,45 +134,54 @@ def _require_text(text: object) -> None:
 def _require_known(reading: Reading) -> None:
     if reading.unknown:
         words = ", ".join(f"'{word}'" for word in reading.unknown)
-        raise _refusal(reading, f"Not understood: {words}", words, "only words that are known here")
+        raise _refusal(reading, f"Not understood: {words}", words, "only words that the parser knows")
 
 
 def _require_sense(statements: Sequence[Statement], reading: Reading) -> None:
     for statement in statements:
-        if isinstance(statement.said, Fault):
-            problem, expected = _FAULTS.get(statement.said.problem, _NO_FIT)
+        if isinstance(statement.meaning, Fault):
+            problem, expected = _FAULTS.get(statement.meaning.problem, _NO_FIT)
             raise _refusal(reading, problem, _words(statement), expected)
 
 
 def _require_one_scope(statements: Sequence[Statement], reading: Reading) -> None:
     """Refuse filters that may hold for some of the targets only."""
-    asked = _asked(statements)
-    for i, said in _filters(statements):
-        before = [s.said for s in statements[:i] if isinstance(s.said, Mention | Everything)]
-        after = [s.said for s in statements[i:] if isinstance(s.said, Everything)]
-        follows_exclusion = bool(before) and isinstance(before[-1], Mention) and before[-1].excluded
-        is_parted = any("comma" in _kinds(s) for s in statements[max(0, i - 2) : i])
-        is_last = not after and all(place < i for place in asked)
-        follows_goal = i > 0 and isinstance(statements[i - 1].said, NearFilter) and not isinstance(said, NearFilter)
-        is_between = bool(asked) and asked[0] < i < asked[-1]
-        if is_between or (follows_exclusion and is_last and not is_parted) or follows_goal:
+    for place, _ in _filters(statements):
+        if _has_unclear_scope(statements, place):
             raise _refusal(
                 reading,
                 "It is not clear which land covers this holds for",
-                _words(statements[i]),
+                _words(statements[place]),
                 "filters that hold for all land covers, before the first or after the last of them",
                 "Put it first ('in the north, everything except water'), or ask in two instructions.",
             )
 
 
+def _has_unclear_scope(statements: Sequence[Statement], place: int) -> bool:
+    """Say whether a filter stands between targets, right after an exclusion, or after the goal of a distance."""
+    wanted = _wanted_places(statements)
+    if wanted and wanted[0] < place < wanted[-1]:
+        return True
+    follows_goal = place > 0 and isinstance(statements[place - 1].meaning, NearFilter)
+    if follows_goal and not isinstance(statements[place].meaning, NearFilter):
+        return True
+    before = [s.meaning for s in statements[:place] if isinstance(s.meaning, Mention | Everything)]
+    follows_exclusion = bool(before) and isinstance(before[-1], Mention) and before[-1].excluded
+    is_parted = any("comma" in _kinds(s) for s in statements[max(0, place - 2) : place])
+    everything_follows = any(isinstance(s.meaning, Everything) for s in statements[place:])
+    is_last = not everything_follows and all(other < place for other in wanted)
+    return follows_exclusion and is_last and not is_parted
+
+
 def _require_links(statements: Sequence[Statement], reading: Reading) -> None:
     """Refuse land covers that are not simply listed, such as trees in the city, and filters to choose among."""
-    asked = _asked(statements)
-    for first, second in pairwise(asked):
-        between = [kind for s in statements[first + 1 : second] if isinstance(s.said, Token) for kind in _kinds(s)]
+    wanted = _wanted_places(statements)
+    for first, second in pairwise(wanted):
+        links = [s for s in statements[first + 1 : second] if isinstance(s.meaning, Token)]
+        between = [kind for link in links for kind in _kinds(link)]
         kinds = set(between) if "scene" not in between else _SEPARATORS & set(between)
-        same = _target(statements[first]) == _target(statements[second])
-        if not kinds <= _BETWEEN_TARGETS or not (same or kinds & _SEPARATORS):
+        is_repeated = _target(statements[first]) == _target(statements[second])
+        if not kinds <= _BETWEEN_TARGETS or not (is_repeated or kinds & _SEPARATORS):
             raise _refusal(
                 reading,
                 "It is not clear how these land covers belong together",
@@ -173,73 +190,148 @@ def _require_links(statements: Sequence[Statement], reading: Reading) -> None:
                 "Ask for one of them, or join them by 'and'.",
             )
     for i, statement in enumerate(statements):
-        if _kinds(statement) == ["or"] and not (any(place < i for place in asked) and i + 1 in asked):
+        if _kinds(statement) == ["or"] and not (any(place < i for place in wanted) and i + 1 in wanted):
             raise _refusal(
                 reading, "Only land covers can be joined by 'or'", _words(statement), "filters that all hold"
             )
 
 
 def _require_targets(statements: Sequence[Statement], reading: Reading) -> None:
-    said = [s.said for s in statements]
-    asked = {m.token.sense.value for m in said if isinstance(m, Mention) and not m.excluded}
-    excluded = {m.token.sense.value for m in said if isinstance(m, Mention) and m.excluded}
+    mentions = [s.meaning for s in statements if isinstance(s.meaning, Mention)]
+    wanted = {mention.token.sense.value for mention in mentions if not mention.excluded}
+    excluded = {mention.token.sense.value for mention in mentions if mention.excluded}
     names_all = any("everything" in _kinds(s) for s in statements)
-    weak = names_all or any("all" in _kinds(s) for s in statements)
-    if asked & excluded:
+    if wanted & excluded:
         problem = "The same land cover is asked for and left out (narrower words are answered by their land cover)"
-        raise _refusal(reading, problem, ", ".join(sorted(asked & excluded)), "different land covers")
-    if asked and names_all:
-        raise _refusal(reading, "Everything is asked for, and something in particular", ", ".join(asked), "one of both")
-    if not asked and not (excluded and weak):
+        raise _refusal(reading, problem, ", ".join(sorted(wanted & excluded)), "different land covers")
+    if wanted and names_all:
+        words = ", ".join(wanted)
+        raise _refusal(reading, "Everything is asked for, and something in particular", words, "one of both")
+    if not wanted and not (excluded and _is_universal(statements, reading)):
         raise _refusal(reading, "No land cover is asked for", repr(join_words([_words(s) for s in statements])), "one")
+
+
+def _is_universal(statements: Sequence[Statement], reading: Reading) -> bool:
+    """Say whether a word such as everything, all or each is there."""
+    return "every" in reading.dropped or any({"all", "everything"} & set(_kinds(s)) for s in statements)
+
+
+def _require_kept_ranks(statements: Sequence[Statement], reading: Reading) -> None:
+    """Refuse "all but the largest": no filter leaves out a rank."""
+    linked = [s for s in statements if not isinstance(s.meaning, Token) or _kinds(s)[0] not in _LINKING]
+    for first, second in pairwise(linked):
+        rank, other = (first, second) if isinstance(first.meaning, RankFilter) else (second, first)
+        is_left_out = isinstance(other.meaning, Fault) and set(_kinds(other)) <= _EXCLUDING
+        is_after_but = other is first and _kinds(other) in (["but"], ["contrast"])
+        if isinstance(rank.meaning, RankFilter) and (is_left_out or is_after_but):
+            fix = "Ask for the ranks that you want, as in 'the 3 largest lakes' or 'only the largest lake'."
+            raise _refusal(reading, "A rank cannot be left out", _words(rank), "'the 3 largest lakes'", fix)
+
+
+def _require_clear_contrast(statements: Sequence[Statement], reading: Reading) -> None:
+    """Refuse "but" where it may mean "except": the rest of the sentence must leave one meaning."""
+    for i, statement in enumerate(statements):
+        if _kinds(statement) in (["but"], ["contrast"]) and not _is_clear_contrast(statements, i, reading):
+            following = next((s for s in statements[i + 1 :] if not _is_link(s)), statement)
+            raise _refusal(
+                reading,
+                f"'{_words(statement)}' may mean 'except' or 'only'",
+                join_words(
+                    [_words(statement), _words(following)] if following is not statement else [_words(statement)]
+                ),
+                "'everything except water', 'lakes, but not in the north', or 'lakes, but only in the north'",
+            )
+
+
+def _is_clear_contrast(statements: Sequence[Statement], place: int, reading: Reading) -> bool:
+    """Say whether a but that no pattern has taken can only mean a contrast.
+
+    It is one before an exclusion, between an exclusion and a target, and before a filter, unless the words before it
+    name everything or those after it name some of it ("every lake but those in the north").
+    """
+    before = [s for s in statements[:place] if not _is_link(s)]
+    following = next((s.meaning for s in statements[place + 1 :] if not _is_link(s)), None)
+    is_ambiguous = _kinds(statements[place]) == ["but"]
+    is_universal = _is_universal(statements, reading)
+    if isinstance(following, Mention):
+        mentions = [s.meaning for s in before if isinstance(s.meaning, Mention)]
+        is_answer = bool(mentions) and mentions[-1].excluded
+        return following.excluded or is_answer or not (is_ambiguous or is_universal or not mentions)
+    if following is None or isinstance(following, Everything):
+        return False
+    return not is_ambiguous or not (is_universal or "those" in reading.dropped)
+
+
+def _is_link(statement: Statement) -> bool:
+    return isinstance(statement.meaning, Token) and set(_kinds(statement)) <= _LINKING
 
 
 def _require_counts(statements: Sequence[Statement], reading: Reading) -> None:
     """Refuse "the largest lakes": how many?"""
-    kept = [s for s in statements if _kinds(s) != ["of"]]
-    names_all = any({"all", "everything"} & set(_kinds(s)) for s in statements)
-    for but, rank in pairwise(kept):
-        if names_all and _kinds(but) == ["but"] and isinstance(rank.said, RankFilter):
-            raise _refusal(reading, "A rank cannot be left out", _words(rank), "'the 3 largest lakes'")
-    for rank, other in [*pairwise(kept), *pairwise(reversed(kept))]:
-        several = isinstance(other.said, Mention) and other.said.token.sense.plural
-        if isinstance(rank.said, RankFilter) and several and "number" not in _kinds(rank):
+    spoken = [s for s in statements if _kinds(s) != ["of"]]
+    for rank, other in [*pairwise(spoken), *pairwise(reversed(spoken))]:
+        several = isinstance(other.meaning, Mention) and other.meaning.token.sense.plural
+        if isinstance(rank.meaning, RankFilter) and several and "number" not in _kinds(rank):
             problem, expected = _FAULTS["no count"]
             raise _refusal(reading, problem, _words(rank), expected)
 
 
+_REQUIREMENTS = (
+    _require_kept_ranks,
+    _require_sense,
+    _require_clear_contrast,
+    _require_one_scope,
+    _require_links,
+    _require_targets,
+    _require_counts,
+)
+"""Checks of the statements, in the order in which an instruction is refused."""
+
+
 def _require_possible(targets: Sequence[str], filters: Sequence[Filter], reading: Reading) -> None:
-    """Refuse filters that contradict each other, or that one alone can decide."""
+    """Refuse filters that contradict each other, or that decide nothing."""
     for kind in (RankFilter, PlaceFilter, DrawnFilter, EdgeFilter):
-        if sum(isinstance(one, kind) for one in filters) > 1:
-            meant = "; ".join(_said_back([one for one in filters if isinstance(one, kind)], reading))
-            raise _refusal(reading, "Two filters of one kind", meant, "one, such as 'in the north-west'")
-    areas = [one for one in filters if isinstance(one, AreaFilter)]
-    near = [one for one in filters if isinstance(one, NearFilter)]
-    if any(_exclude(low, high) for low in areas for high in areas) or any(
-        a.target == b.target and a.within and not b.within and a.distance_m <= b.distance_m for a in near for b in near
-    ):
-        meant = ", ".join(_said_back([*areas, *near], reading))
-        raise _refusal(reading, "No region can meet these filters together", meant, "a lower bound below the upper one")
-    if any(one.target in targets for one in near):
+        same_kind = [wanted for wanted in filters if isinstance(wanted, kind)]
+        if len(same_kind) > 1:
+            meanings = "; ".join(_descriptions(same_kind, reading))
+            raise _refusal(reading, "Two filters of one kind", meanings, "one, such as 'in the north-west'")
+    areas = [wanted for wanted in filters if isinstance(wanted, AreaFilter)]
+    distances = [wanted for wanted in filters if isinstance(wanted, NearFilter)]
+    if _areas_exclude(areas) or _distances_exclude(distances):
+        meanings = ", ".join(_descriptions([*areas, *distances], reading))
+        problem = "No region can meet these filters together"
+        raise _refusal(reading, problem, meanings, "a lower bound below the upper one")
+    if any(distance.target in targets for distance in distances):
         raise _refusal(reading, "A land cover is always near itself", ", ".join(targets), "a distance to another one")
 
 
+def _areas_exclude(areas: Sequence[AreaFilter]) -> bool:
+    return any(_exclude(low, high) for low, high in product(areas, repeat=2))
+
+
+def _distances_exclude(distances: Sequence[NearFilter]) -> bool:
+    """Say whether a region would have to be both within a distance of a target and farther than that from it."""
+    return any(
+        near.target == far.target and near.within and not far.within and near.distance_m <= far.distance_m
+        for near, far in product(distances, repeat=2)
+    )
+
+
 def _exclude(low: AreaFilter, high: AreaFilter) -> bool:
-    """Say whether nothing is above one bound and below the other."""
+    """Say whether no area is above one bound and below the other."""
     if low.comparison[0] != ">" or high.comparison[0] != "<" or (low.unit == "px") != (high.unit == "px"):
         return False
-    least, most = (one.amount * SQUARE_METRES.get(one.unit, 1) for one in (low, high))
+    least, most = (bound.amount * SQUARE_METRES.get(bound.unit, 1) for bound in (low, high))
     return least > most or (least == most and low.comparison + high.comparison != ">=<=")
 
 
-def _said_back(filters: Sequence[Filter], reading: Reading) -> list[str]:
-    return [describe_filter(one, reading.language) for one in filters]
+def _descriptions(filters: Sequence[Filter], reading: Reading) -> list[str]:
+    return [describe_filter(wanted, reading.language) for wanted in filters]
 
 
 def _target_token(statement: Statement) -> Token:
-    assert isinstance(statement.said, Mention)
-    return statement.said.token
+    assert isinstance(statement.meaning, Mention)
+    return statement.meaning.token
 
 
 def _target(statement: Statement) -> object:

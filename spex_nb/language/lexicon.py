@@ -36,6 +36,8 @@ _DASHES = frozenset("-‐‑–—")
 _HAN = re.compile(r"[\u3400-\u9fff]+")
 _COMMA, _MINUS, _UP_TO = ",", "-", "–"
 _ARTICLE = "ال"
+_DROPPED = frozenset({"filler", "every", "those"})
+"""Kinds of words that the grammar does not read."""
 _CLITICS = ("و", "ف", "لل", "ب", "ل", "ك")
 
 
@@ -78,6 +80,8 @@ class Reading:
 
     unknown: tuple[str, ...]
     """The words that the language does not have, those in a row together."""
+    dropped: frozenset[str] = frozenset()
+    """Kinds of the words that the grammar does not read, but that decide what "but" means: every, those."""
 
     @property
     def cost(self) -> tuple[int, int, int]:
@@ -188,9 +192,10 @@ def read_text(text: str, code: str) -> Reading:
     tokens = list(_tokens(atoms, lexicon))
     runs = groupby(tokens, lambda token: token.sense is UNKNOWN)
     unknown = [join_words([token.text for token in run]) for is_unknown, run in runs if is_unknown]
-    kept = [token for token in tokens if token.sense.kind != "filler"]
+    read = [token for token in tokens if token.sense.kind not in _DROPPED]
+    dropped = _DROPPED & {token.sense.kind for token in tokens}
     odd = sum(atom.spelling not in _spellings(atom.key, lexicon) for atom in atoms)
-    return Reading(lexicon.language, tuple(kept), tuple(mended.items()), odd, tuple(unknown))
+    return Reading(lexicon.language, tuple(read), tuple(mended.items()), odd, tuple(unknown), dropped)
 
 
 def join_words(texts: Sequence[str]) -> str:

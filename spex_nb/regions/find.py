@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from spex_nb.errors import RegionError
-from spex_nb.regions.ground import Ground
+from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.regions.polygons import outline_regions
 from spex_nb.regions.runs import Components, label_runs, paint_runs
 from spex_nb.types import Attributes, Point, Region, RegionSource
@@ -90,7 +90,7 @@ def survey_regions(
     connectivity: Literal[4, 8] = 8,
     top: int | None = 10,
     source: RegionSource = "index",
-    ground: Ground | None = None,
+    ground: EqualAreaGrid | None = None,
 ) -> Survey:
     """Find the regions of a mask, and count and sum what it holds in all.
 
@@ -99,7 +99,7 @@ def survey_regions(
     pixels = _as_mask(mask, valid, index)
     _require_sense(min_area_px, connectivity, top)
     if ground is None and isinstance(mask, xr.DataArray):
-        ground = Ground.of(mask)
+        ground = EqualAreaGrid.of(mask)
     runs, numbers = label_runs(pixels, connectivity)
     areas = np.bincount(numbers, weights=runs[:, 2] - runs[:, 1]).astype(np.int64)
     order = np.argsort(-areas, kind="stable")  # numbers follow the reading order of first pixels
@@ -242,7 +242,7 @@ def _require_sense(min_area_px: int, connectivity: int, top: int | None) -> None
 
 
 def _measure(
-    found: Components, shape: tuple[int, int], source: RegionSource, ground: Ground | None, index: Any
+    found: Components, shape: tuple[int, int], source: RegionSource, ground: EqualAreaGrid | None, index: Any
 ) -> list[Region]:
     height, width = shape
     row, first, end = found.runs.T.astype(np.int64)

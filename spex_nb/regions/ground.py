@@ -12,15 +12,13 @@ from affine import Affine
 
 NODES = 33
 """Pixel areas are measured on this many by this many points of the scene, and interpolated between them."""
-
-
 CENTRE_STEP_DEGREES = 0.1
 """Projections are made for centres on this grid, so that neighbouring tiles share one: each takes milliseconds."""
 
 
 @dataclass(frozen=True)
-class Ground:
-    """Where the pixels of a georeferenced grid lie on the ground.
+class EqualAreaGrid:
+    """A georeferenced pixel grid, measured on the ground.
 
     The projection is Lambert's azimuthal equal-area about the grid's centre: areas are exact everywhere on the
     ellipsoid, and distances are within 0.01 % up to 90 km from the centre.
@@ -32,13 +30,13 @@ class Ground:
     shape: tuple[int, int]
 
     @classmethod
-    def of(cls, data: xr.Dataset | xr.DataArray) -> Ground | None:
-        """Return the ground under a scene, index or mask with dims (y, x); None where it has no CRS."""
+    def of(cls, data: xr.Dataset | xr.DataArray) -> EqualAreaGrid | None:
+        """Return the grid of a scene, index or mask with dims (y, x); None where it has no CRS."""
         import rioxarray  # noqa: F401  (registers .rio)
 
         if data.rio.crs is None:
             return None
-        return _ground(data.rio.crs.to_wkt(), data.rio.transform(), (data.sizes["y"], data.sizes["x"]))
+        return _cached_grid(data.rio.crs.to_wkt(), data.rio.transform(), (data.sizes["y"], data.sizes["x"]))
 
     @cached_property
     def _project(self) -> Any:
@@ -97,9 +95,17 @@ class Ground:
 
 
 @lru_cache(maxsize=256)
-def _ground(crs: str, transform: Affine, shape: tuple[int, int]) -> Ground:
-    """Return the same ground for the same grid, so that its pixel areas are measured once."""
-    return Ground(crs, transform, shape)
+def _cached_grid(crs: str, transform: Affine, shape: tuple[int, int]) -> EqualAreaGrid:
+    """Return the same object for the same grid, so that its pixel areas are measured once."""
+    return EqualAreaGrid(crs, transform, shape)
+
+
+@lru_cache(maxsize=64)
+def from_lonlat(crs: str) -> Any:
+    """Return the function from longitudes and latitudes to x and y of a CRS; inf where the CRS does not reach."""
+    from pyproj import Transformer
+
+    return Transformer.from_crs(4326, crs, always_xy=True).transform
 
 
 @lru_cache(maxsize=64)

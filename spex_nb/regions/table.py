@@ -10,7 +10,7 @@ import xarray as xr
 
 from spex_nb.regions.filters import SEGMENT_PX
 from spex_nb.regions.find import regions_frame
-from spex_nb.regions.ground import Ground
+from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.types import Region
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _perimeters_m(geometry: Any, scene: xr.Dataset) -> Any:
     """Return the lengths of outlines on the ground, along pixels; NaN without a CRS."""
     import shapely
 
-    ground = Ground.of(scene)
+    ground = EqualAreaGrid.of(scene)
     if ground is None or not len(geometry):
         return np.full(len(geometry), np.nan)
     to_pixels = ~scene.rio.transform()

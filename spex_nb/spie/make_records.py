@@ -13,7 +13,7 @@ from spex_nb.language.claims import same_figures
 from spex_nb.language.evidence import measure_arrays, readable_index
 from spex_nb.language.prompts import build_prompt
 from spex_nb.regions.find import find_regions
-from spex_nb.regions.ground import Ground
+from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.spectral.priors import prior_of
 from spex_nb.spie.settings import Settings, draw
 from spex_nb.targets import get_target, overlap
@@ -71,7 +71,7 @@ class _Desk:
     ) -> None:
         self.tile, self.name, self.split, self.settings, self.rewrite = tile, name, split, settings, rewrite
         self.valid = tile.spex.valid.values
-        self.ground = Ground.of(tile)
+        self.ground = EqualAreaGrid.of(tile)
         self.masks = {target: mask & self.valid for target, (mask, _) in labels.items()}
         self.known = {target: known & self.valid for target, (_, known) in labels.items()}
         self.indices: dict[tuple[str, ...], xr.DataArray | None] = {}

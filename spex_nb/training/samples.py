@@ -18,7 +18,7 @@ from spex_nb.language.evidence import measure_arrays, readable_index
 from spex_nb.language.languages import LANGUAGES
 from spex_nb.language.prompts import build_prompt, in_language
 from spex_nb.regions.find import find_regions
-from spex_nb.regions.ground import Ground
+from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.spectral.priors import prior_mask
 from spex_nb.spie.tiles import UNKNOWN
 from spex_nb.training.augmentation import (
@@ -156,7 +156,7 @@ class _Desk:
         regions = find_regions(mask, known, min_area_px=SMALLEST_REGION_PX, source="label")[: self.asking.regions]
         language = str(self.rng.choice(LANGUAGES))
         evidence = measure_arrays(
-            mask, known, target, index=readable_index(self.scene, target), ground=Ground.of(self.scene),
+            mask, known, target, index=readable_index(self.scene, target), ground=EqualAreaGrid.of(self.scene),
             others={}, min_area_px=SMALLEST_REGION_PX, source="label", is_relative=self.scene.spex.is_relative,
         )  # fmt: skip
         answer = answer_template(evidence, language, int(self.rng.integers(2**31)))

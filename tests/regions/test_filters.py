@@ -189,6 +189,40 @@ def test_a_drawn_outline_may_cross_itself() -> None:
     assert kept(regions, "water inside the drawn area", scene, drawn=bow_tie) == [0, 1]
 
 
+@pytest.mark.parametrize("grid", ["north-up", "rotated", "south-up"])
+def test_what_was_drawn_in_longitude_and_latitude_is_taken_where_only_that_meets_the_scene(grid: str) -> None:
+    scene = scene_on(grid)
+    regions = regions_in(scene, np.s_[10:20, 10:20], np.s_[70:90, 80:100])
+    corners_px = shapely.segmentize(shapely.box(60, 60, 110, 110), 1)
+    drawn = shapely.transform(corners_px, lambda xy: np.stack(lonlat(scene, *xy.T), 1))
+    assert kept(regions, "water inside the drawn area", scene, drawn=drawn) == [1]
+    assert kept(regions, "water outside the drawn area", scene, drawn=drawn) == [0]
+
+
+def test_the_crs_of_the_scene_comes_first() -> None:
+    scene = scene_on("geographic")
+    regions = regions_in(scene, np.s_[10:20, 10:20], np.s_[70:90, 80:100])
+    drawn = shapely.box(10.0, 61.99, 10.01, 62.0)  # also a legal pair of metres in many a projection
+    assert kept(regions, "water inside the drawn area", scene, drawn=drawn) == [0]
+
+
+@pytest.mark.parametrize(
+    ("grid", "drawn", "extent"),
+    [
+        ("north-up", shapely.box(700_000, 5_400_000, 701_000, 5_401_000), "EPSG:32632"),  # another place
+        ("north-up", shapely.box(-120.0, 30.0, -119.0, 31.0), "EPSG:32632"),  # longitude and latitude, elsewhere
+        ("geographic", shapely.box(500_000, 5_499_000, 501_000, 5_500_000), "EPSG:4326"),  # metres
+        ("picture", shapely.box(-50, -50, -10, -10), "pixels"),
+    ],
+)
+def test_a_drawn_area_off_the_scene_is_an_error_that_names_both(grid: str, drawn: Any, extent: str) -> None:
+    scene = scene_on(grid)
+    with pytest.raises(RegionError, match=r"drawn area lies outside the scene.*transform the polygon") as caught:
+        kept(regions_in(scene, np.s_[1:9, 1:9]), "water inside the drawn area", scene, drawn=drawn)
+    assert extent in caught.value.expected
+    assert f"{drawn.bounds[0]:.7g}" in caught.value.found
+
+
 @pytest.mark.parametrize("drawn", [None, shapely.Point(1, 1), shapely.Polygon(), "a box"])
 def test_without_a_drawn_area_it_is_said(drawn: Any) -> None:
     scene = scene_on("picture")
