@@ -39,7 +39,13 @@ def prepare(data: Path, out: Path) -> BuildReport:
         *generated_scenes(out / "landscapes", LANDSCAPES),
     ]
     settings = Settings(
-        tile_px=256, targets=TARGETS, languages=tuple(LANGUAGES), absent_frac=1.0, doubtful=True, split=(1.0, 0.0, 0.0)
+        tile_px=256,
+        targets=TARGETS,
+        languages=tuple(LANGUAGES),
+        absent_frac=1.0,
+        doubtful=True,
+        split=(1.0, 0.0, 0.0),
+        labels="as_mapped",
     )
     held_back = set(VALIDATION.read_text(encoding="utf-8").split())
     split = [

@@ -29,6 +29,9 @@ class Settings:
         min_valid_frac: Tiles with less data are left out.
         min_known_frac: A target is left out of a tile whose label says less about it.
         doubtful: Whether, in the train split, pixels at which a label contradicts every index count as unknown.
+        labels: ``on_date``, where the greenness of the date decides what is vegetation and what is bare soil (see
+            `labels_on_date`); or ``as_mapped``, the land cover of the label's map, bare fields among its vegetation.
+            Labels of your own stay as they are.
         absent_frac: Share of the records without the target that are kept.
         max_tokens: Budget of a prompt; None for no limit.
         split: Shares of the places in train, val and test, where a source has no split of its own.
@@ -45,6 +48,7 @@ class Settings:
     min_valid_frac: float = 0.5
     min_known_frac: float = 0.5
     doubtful: bool = False
+    labels: Literal["on_date", "as_mapped"] = "on_date"
     absent_frac: float = 0.25
     max_tokens: int | None = None
     split: tuple[float, float, float] = (0.8, 0.1, 0.1)
@@ -77,6 +81,7 @@ class Settings:
                 ("targets", len(self.targets) > 0),
                 ("languages", len(self.languages) > 0),
                 ("attributes", self.attributes in ("index", "label")),
+                ("labels", self.labels in ("on_date", "as_mapped")),
                 ("min_area_px", self.min_area_px >= 1),
                 ("min_valid_frac", 0 <= self.min_valid_frac <= 1),
                 ("min_known_frac", 0 <= self.min_known_frac <= 1),

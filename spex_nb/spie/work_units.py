@@ -15,10 +15,12 @@ import numpy as np
 
 from spex_nb.errors import DatasetError, EmptySceneError, SpexError, SpexWarning
 from spex_nb.output.files import write_whole
+from spex_nb.spie.date_labels import labels_on_date
 from spex_nb.spie.label_conflicts import doubtful
 from spex_nb.spie.make_records import Rewrite, instruct
 from spex_nb.spie.records import Record
 from spex_nb.spie.settings import Settings, split_of
+from spex_nb.spie.sources.catalogue import list_facts
 from spex_nb.spie.sources.labelled_scene import LabelledScene
 from spex_nb.spie.tiles import write_mask, write_rgb, write_tile
 from spex_nb.types import Window
@@ -194,6 +196,8 @@ def _build_tile(strips: _Strips, window: Window, name: str, unit: Unit) -> list[
     if tile.spex.valid.values.mean() < settings.min_valid_frac:
         return []
     labels = source.labels(window)
+    if settings.labels == "on_date" and source.dataset in list_facts():  # who draws labels looks at the date
+        labels = labels_on_date(tile, labels)
     split = source.split or split_of(f"{source.dataset}/{source.place}", settings)
     if settings.doubtful and split == "train":
         labels = {target: (mask, known & ~doubtful(tile, target, mask)) for target, (mask, known) in labels.items()}

@@ -318,6 +318,7 @@ def test_scenes_that_make_no_dataset_are_refused(scenes: Any, message: str, tmp_
         ({"tile_px": 4}, DatasetError, "tile_px=4"),
         ({"split": (0.5, 0.5, 0.5)}, DatasetError, "adds up to 1"),
         ({"attributes": "guess"}, DatasetError, "attributes='guess'"),
+        ({"labels": "guess"}, DatasetError, "labels='guess'"),
         ({"targets": ("wter",)}, TargetError, "Did you mean water"),
         ({"languages": ("xx",)}, LanguageError, "'xx'"),
         ({"max_tokens": 10}, DatasetError, "256 tokens or more"),
