@@ -223,27 +223,54 @@ class Claim:
     verdict: Verdict
 
 
-@runtime_checkable
-class MaskModel(Protocol):
-    """What extraction asks of a model, whatever is behind it.
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model can do, and what it needs.
 
     Attributes:
-        id: What it is called in results.
-        targets: Ids of the targets that it may be asked for.
-        required_bands: Bands that a scene must have; none where any will do.
-        gsd_m: Ground sampling distance that it was made for; None for any.
-        tile_px: Side of a tile that it is given.
-
-    A model may have three more: ``explains_evidence``, see `explain`; ``fingerprint``, a text that tells its weights
-    from others; and ``use_cpu()``, which moves it to the CPU and says whether it did, for tiles that its device has no
-    memory for.
+        targets: Ids of the targets that the model may be asked for.
+        required_bands: Bands that a scene must have; empty where any bands will do.
+        gsd_m: Ground sampling distance in metres that the model was made for; None for any.
+        tile_px: Side of a tile in pixels.
+        weak_without: By target, the band without which the model finds far less of it.
+        left_to_index: Targets that a spectral index finds better: ``always``, or only in scenes that are
+            ``uncalibrated``. Extraction asks the index for them, where the scene allows it.
+        accepts_points: Whether `predict` uses points and boxes.
+        explains_evidence: Whether `explain` takes the evidence; see there.
+        reads_prompts: Whether `predict` reads prompts and priors. Extraction makes none for a model that does not.
+        parameters: Number of parameters; None for a model without any.
+        fingerprint: A hash of the weights; empty for a model without any.
     """
 
-    id: str
     targets: tuple[str, ...]
-    required_bands: tuple[str, ...]
-    gsd_m: float | None
-    tile_px: int
+    required_bands: tuple[str, ...] = ()
+    gsd_m: float | None = None
+    tile_px: int = 512
+    weak_without: Mapping[str, str] = field(default_factory=dict)
+    left_to_index: Mapping[str, str] = field(default_factory=dict)
+    accepts_points: bool = False
+    explains_evidence: bool = False
+    reads_prompts: bool = True
+    parameters: int | None = None
+    fingerprint: str = ""
+
+    @property
+    def is_index(self) -> bool:
+        """Whether the model leaves all of its targets to the index always: it is the index itself."""
+        return bool(self.targets) and all(self.left_to_index.get(target) == "always" for target in self.targets)
+
+
+@runtime_checkable
+class MaskModel(Protocol):
+    """What extraction asks of a model, whatever is behind it."""
+
+    @property
+    def id(self) -> str:
+        """Name of the model in results."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model can do, and what it needs."""
 
     def predict(
         self,
@@ -263,6 +290,14 @@ class MaskModel(Protocol):
     def explain(self, overview: Any, prompt: str, language: str = "en") -> Iterator[str]:
         """Yield an explanation piece by piece.
 
-        A model whose attribute ``explains_evidence`` is True takes one keyword more, ``evidence``: the `Evidence` of
-        the finished mask, whose figures it may put into its sentences. Others are never given it.
+        A model whose card says ``explains_evidence`` takes one keyword more, ``evidence``: the `Evidence` of the
+        finished mask, whose figures it may put into its sentences. Other models are never given it.
         """
+
+
+@runtime_checkable
+class DeviceModel(Protocol):
+    """A model that can leave its device. Extraction asks it to, where the device has no memory for a tile."""
+
+    def use_cpu(self) -> bool:
+        """Move to the CPU; return whether the model was elsewhere."""

@@ -15,6 +15,8 @@ from affine import Affine
 from hypothesis import HealthCheck, settings
 from rasterio.errors import NotGeoreferencedWarning
 
+from spex_nb.types import ModelCard
+
 # A busy machine is no failure: no deadlines; and CI draws the same examples every time.
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -81,9 +83,10 @@ def write_raster(tmp_path: Path) -> Callable[..., Path]:
 class FakeModel:
     """A model without weights: blue is water, clicks add or clear discs of 8 pixels, boxes fill themselves."""
 
-    id, targets, required_bands, gsd_m, tile_px = "fake", ("water", "vegetation"), (), None, 128
+    id = "fake"
 
     def __init__(self, words: Sequence[str] = ("Water covers 99 % of the scene. ", "It is <b>bold</b>.")) -> None:
+        self.card = ModelCard(("water", "vegetation"), tile_px=128, accepts_points=True)
         self.words, self.asked = words, []
 
     def predict(

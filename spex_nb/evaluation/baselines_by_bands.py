@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import xarray as xr
 
 from spex_nb.errors import MissingBandError
-from spex_nb.extraction.mask_models import TILE_PX, EvidenceExplainer
-from spex_nb.types import MaskModel
+from spex_nb.extraction.mask_models import EvidenceExplainer
+from spex_nb.types import MaskModel, ModelCard
 
 
 @dataclass
@@ -26,19 +27,18 @@ class ByBands(EvidenceExplainer):
     id: str
     members: Mapping[frozenset[str], MaskModel]
     note: str = ""
-    required_bands: tuple[str, ...] = ()
-    gsd_m: float | None = None
-    tile_px: int = TILE_PX
 
-    def __post_init__(self) -> None:
-        """Take targets from the members."""
-        self.targets = tuple(dict.fromkeys(target for one in self.members.values() for target in one.targets))
-
-    @property
-    def parameters(self) -> int | None:
-        """How many the largest member has; None where they do not say."""
-        sizes = [size for one in self.members.values() if (size := getattr(one, "parameters", None)) is not None]
-        return max(sizes, default=None)
+    @cached_property
+    def card(self) -> ModelCard:
+        """The targets of all members, and as many parameters as the largest of them has."""
+        cards = [member.card for member in self.members.values()]
+        sizes = [card.parameters for card in cards if card.parameters is not None]
+        return ModelCard(
+            targets=tuple(dict.fromkeys(target for card in cards for target in card.targets)),
+            explains_evidence=True,
+            reads_prompts=False,
+            parameters=max(sizes, default=None),
+        )
 
     def predict(self, tile: xr.Dataset, targets: Sequence[str], prompts: Sequence[str], *_: Any, **__: Any) -> Any:
         """Return what the member for the bands of a tile predicts: mask logits float32 [T, H, W].

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from spex_nb.evaluation.pixel_features import (
     require_askable,
     sample_pixels,
 )
-from spex_nb.extraction.mask_models import TILE_PX, EvidenceExplainer
+from spex_nb.extraction.mask_models import EvidenceExplainer
+from spex_nb.types import ModelCard
 
 ROUNDS = 200
 
@@ -30,16 +32,17 @@ ROUNDS = 200
 class BoostingModel(EvidenceExplainer):
     """One classifier for each target; it reads no prompt, prior or click."""
 
-    required_bands: tuple[str, ...]
+    bands: tuple[str, ...]
     indices: tuple[str, ...]
     classifiers: Mapping[str, Any]
     id: str = "boosting"
-    gsd_m: float | None = None
-    tile_px: int = TILE_PX
 
-    def __post_init__(self) -> None:
-        """Take targets from the classifiers."""
-        self.targets = tuple(self.classifiers)
+    @cached_property
+    def card(self) -> ModelCard:
+        """The targets of the classifiers, and the bands that they read."""
+        return ModelCard(
+            targets=tuple(self.classifiers), required_bands=self.bands, explains_evidence=True, reads_prompts=False
+        )
 
     def predict(self, tile: xr.Dataset, targets: Sequence[str], prompts: Sequence[str], *_: Any, **__: Any) -> Any:
         """Return logits float32 [T, H, W]; -inf where the tile has no data.
@@ -51,7 +54,7 @@ class BoostingModel(EvidenceExplainer):
         """
         require_askable(self, tile, targets, prompts)
         valid = tile.spex.valid.values
-        layers = layers_of(tile, self.required_bands, self.indices)
+        layers = layers_of(tile, self.bands, self.indices)
         pixels = np.stack([layer[valid] for layer in layers.values()], axis=1)
         logits = np.full((len(targets), *valid.shape), -np.inf, np.float32)
         for own, target in zip(logits, targets, strict=True):

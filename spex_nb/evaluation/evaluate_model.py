@@ -108,7 +108,7 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
     require_fair(records)
     members = _members(subsets or {}, records, opened)
     own = load_mask_model(model)
-    limit = getattr(own, "parameters", None)
+    limit = own.card.parameters
     fitting = Fitting(seed, unet_steps, limit, progress)
     rivals = [one for one in _rivals(baselines, opened, records, asking, fitting) if one.id != own.id]
     _require_apart([one.id for one in rivals])
@@ -119,7 +119,7 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
         for one in (own, *rivals):
             masks, refused = predict_masks(one, tile)
             # A baseline that knows one target only is not worth a line for each of the others.
-            noted = {target: why for target, why in refused.items() if one is own or target in one.targets}
+            noted = {target: why for target, why in refused.items() if one is own or target in one.card.targets}
             tally.add(one.id, tile, masks, noted)
             if one is own:
                 explained += _explain(own, tile, masks, questions.get(tile.name, {}), opened.settings.min_area_px)
@@ -128,7 +128,7 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
         folder=opened.folder,
         split=split,
         asking=asking,
-        models={one.id: getattr(one, "parameters", None) for one in (own, *rivals)},
+        models={one.id: one.card.parameters for one in (own, *rivals)},
         tiles=tiles,
         left_out=tally.left_out(),
         subsets=members,
@@ -157,11 +157,11 @@ def predict_masks(model: MaskModel, tile: AskedTile) -> tuple[Masks, dict[str, s
     Raises:
         ValueError: If what it returns are no mask logits of this tile.
     """
-    lacking = [band for band in model.required_bands if band not in tile.scene.spex.bands]
+    lacking = [band for band in model.card.required_bands if band not in tile.scene.spex.bands]
     if lacking:
         return {}, dict.fromkeys(tile.targets, f"the tiles lack {', '.join(lacking)}")
-    places = [i for i, target in enumerate(tile.targets) if target in model.targets]
-    refused = {target: "not one of its targets" for target in tile.targets if target not in model.targets}
+    places = [i for i, target in enumerate(tile.targets) if target in model.card.targets]
+    refused = {target: "not one of its targets" for target in tile.targets if target not in model.card.targets}
     try:
         return _predict(model, tile, places), refused
     except (BandError, TargetError):
@@ -283,7 +283,7 @@ def _explain(
             continue
         others = {name: mask for name, mask in masks.items() if not overlap(name, target)}
         evidence = measure_evidence(masks[target], tile.scene, target, others=others, min_area_px=min_area_px)
-        told = {"evidence": evidence} if getattr(model, "explains_evidence", False) else {}
+        told = {"evidence": evidence} if model.card.explains_evidence else {}
         text = "".join(model.explain(tile.scene, build_prompt(target, evidence.regions), language, **told))
         yield Explained(target, tile.name, language, text, tuple(check_explanation(text, evidence, language)))
 

@@ -147,20 +147,20 @@ def require_askable(model: Any, tile: xr.Dataset, targets: Sequence[str], prompt
     """
     if len(targets) != len(prompts) or not targets:
         raise ValueError(f"{len(targets)} targets and {len(prompts)} prompts; expected one prompt for each target.")
-    unknown = [target for target in targets if target not in model.targets]
+    unknown = [target for target in targets if target not in model.card.targets]
     if unknown:
         raise TargetError(
             f"The baseline {model.id!r} was not fitted for a target",
             found=", ".join(unknown),
-            expected=f"some of {', '.join(model.targets) or 'none'}",
+            expected=f"some of {', '.join(model.card.targets) or 'none'}",
             fix="Fit it on a dataset whose train split knows this target.",
         )
-    missing = [band for band in model.required_bands if band not in tile.spex.bands]
+    missing = [band for band in model.card.required_bands if band not in tile.spex.bands]
     if missing:
         raise MissingBandError(
             f"The baseline {model.id!r} was fitted on bands that the tile lacks",
             found=", ".join(tile.spex.bands),
-            expected=", ".join(model.required_bands),
+            expected=", ".join(model.card.required_bands),
             fix="Fit it on the bands that all tiles have: bands=…",
         )
 

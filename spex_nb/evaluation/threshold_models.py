@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,14 @@ import xarray as xr
 
 from spex_nb.errors import ThresholdError
 from spex_nb.evaluation.pixel_features import CLASSIC, UNKNOWN, TrainTiles, possible, require_askable, sample_pixels
-from spex_nb.extraction.mask_models import TILE_PX, EvidenceExplainer
+from spex_nb.extraction.mask_models import EvidenceExplainer
 from spex_nb.regions import metrics
 from spex_nb.spectral.catalogue import index_info
 from spex_nb.spectral.indices import compute_index, compute_indices
 from spex_nb.spectral.priors import RULES
 from spex_nb.spectral.thresholds import find_threshold
 from spex_nb.targets import get_target
-from spex_nb.types import Side
+from spex_nb.types import ModelCard, Side
 
 SIGNS: Mapping[Side, int] = {"above": 1, "below": -1}
 
@@ -57,14 +58,17 @@ class ThresholdModel(EvidenceExplainer):
     id: str
     cuts: Mapping[str, Cut]
     note: str = ""
-    gsd_m: float | None = None
-    tile_px: int = TILE_PX
 
-    def __post_init__(self) -> None:
-        """Take targets and bands from the cuts."""
-        self.targets = tuple(self.cuts)
-        names = [band for cut in self.cuts.values() for band in index_info(cut.index).bands]
-        self.required_bands = tuple(dict.fromkeys(names))
+    @cached_property
+    def card(self) -> ModelCard:
+        """The targets and bands of the cuts."""
+        bands = [band for cut in self.cuts.values() for band in index_info(cut.index).bands]
+        return ModelCard(
+            targets=tuple(self.cuts),
+            required_bands=tuple(dict.fromkeys(bands)),
+            explains_evidence=True,
+            reads_prompts=False,
+        )
 
     def predict(self, tile: xr.Dataset, targets: Sequence[str], prompts: Sequence[str], *_: Any, **__: Any) -> Any:
         """Return how far the index of each target lies beyond its threshold, in its own units: float32 [T, H, W].

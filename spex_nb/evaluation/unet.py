@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -28,7 +29,8 @@ from spex_nb.evaluation.pixel_features import (
     require_askable,
     sample_pixels,
 )
-from spex_nb.extraction.mask_models import TILE_PX, EvidenceExplainer
+from spex_nb.extraction.mask_models import EvidenceExplainer
+from spex_nb.types import ModelCard
 
 WIDTHS = (16, 32, 64, 96, 128)
 """Channels at each scale: 923,124 parameters with 11 channels and 4 targets."""
@@ -76,27 +78,31 @@ class UNetModel(EvidenceExplainer):
 
     Attributes:
         network: In evaluation mode.
-        required_bands: Its bands, in their order.
+        bands: Its bands, in their order.
         indices: What it sees beside them.
         targets: Of its outputs.
         mean, std: Of each band and index, float32 [C, 1, 1].
     """
 
     network: UNet
-    required_bands: tuple[str, ...]
+    bands: tuple[str, ...]
     indices: tuple[str, ...]
     targets: tuple[str, ...]
     mean: Any
     std: Any
     id: str = "unet"
     note: str = ""
-    gsd_m: float | None = None
-    tile_px: int = TILE_PX
 
-    @property
-    def parameters(self) -> int:
-        """How many it has."""
-        return _size(self.network)
+    @cached_property
+    def card(self) -> ModelCard:
+        """The targets, bands and size of the network."""
+        return ModelCard(
+            targets=self.targets,
+            required_bands=self.bands,
+            explains_evidence=True,
+            reads_prompts=False,
+            parameters=_size(self.network),
+        )
 
     @torch.inference_mode()
     def predict(self, tile: xr.Dataset, targets: Sequence[str], prompts: Sequence[str], *_: Any, **__: Any) -> Any:
@@ -115,7 +121,7 @@ class UNetModel(EvidenceExplainer):
 
     def channels(self, scene: xr.Dataset) -> Any:
         """Return the standardised input of a scene: float32 [C, H, W], 0 where there are no data."""
-        layers = np.stack([*layers_of(scene, self.required_bands, self.indices).values()])
+        layers = np.stack([*layers_of(scene, self.bands, self.indices).values()])
         return np.nan_to_num((layers - self.mean) / self.std).astype(np.float32)
 
 
@@ -157,7 +163,7 @@ def fit_unet(
         model = UNetModel(network, tiles.bands, indices, told, *_figures(sample))
         weights = torch.tensor([positive_weight(sample.share(target)) for target in told])
         _train(model, tiles, weights, steps, np.random.default_rng(seed), progress)
-    model.note = f"U-Net: {model.parameters:,} parameters, {steps} steps of {BATCH} crops."
+    model.note = f"U-Net: {model.card.parameters:,} parameters, {steps} steps of {BATCH} crops."
     return model
 
 

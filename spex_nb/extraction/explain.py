@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from spex_nb.extraction.mask_models import IndexModel
 from spex_nb.language.answers import write_answer
 from spex_nb.language.claims import check_explanation
 from spex_nb.language.prompts import build_prompt
@@ -97,12 +96,12 @@ def explain_targets(
     Returns:
         An explanation of each target, and what did not go as usual.
     """
-    step = max(1, -(-max(overview.spex.shape) // model.tile_px))
+    step = max(1, -(-max(overview.spex.shape) // model.card.tile_px))
     thin = overview.isel(y=slice(None, None, step), x=slice(None, None, step))
     said, notes = [], []
     for target, figures in evidence.items():
         prompt, text = build_prompt(target, figures.regions), ""
-        if target in by_model and not isinstance(model, IndexModel):
+        if target in by_model:
             text, trouble = _heard(_words(model, thin, prompt, language, figures), listener)
             notes += [f"The model's explanation of {target} {trouble}."] if trouble else []
         claims = tuple(check_explanation(text, figures, language)) if text else ()
@@ -112,7 +111,7 @@ def explain_targets(
 
 def _words(model: MaskModel, thin: xr.Dataset, prompt: str, language: str, figures: Evidence) -> Iterator[str]:
     """Yield what a model says; one that fills in measured figures is given them."""
-    if getattr(model, "explains_evidence", False):
+    if model.card.explains_evidence:
         yield from model.explain(thin, prompt, language, evidence=figures)  # type: ignore[call-arg]
     else:
         yield from model.explain(thin, prompt, language)

@@ -18,7 +18,7 @@ from spex_nb.extraction.plan import Plan, plan_extraction
 from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.run import Progress, ProgressReporter, run_tiles
 from spex_nb.extraction.storage import at_home, save_extraction
-from spex_nb.extraction.tile_store import Journal
+from spex_nb.extraction.tile_store import TileStore
 from spex_nb.types import Instruction, MaskModel, Window
 
 
@@ -89,23 +89,23 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
     windows, is_cancelled = plan.tiling.windows, _asker(cancel)
     scratch = Scratch() if out is None else None
     with scratch or nullcontext():
-        journal = Journal(scratch.folder if scratch else partial_folder(Path(str(out))))
-        journal.claim(plan.identity, overwrite)
-        reporter = ProgressReporter(progress, len(windows), sum(map(journal.is_done, windows)))
+        store = TileStore(scratch.folder if scratch else partial_folder(Path(str(out))))
+        store.begin(plan.identity, overwrite)
+        reporter = ProgressReporter(progress, len(windows), sum(map(store.is_done, windows)))
         reporter.say(str(plan))
         clock = Clock(reporter.begin)
         with clock.timing("tiles"):
             failures = run_tiles(
-                plan.job, plan.predictor, windows, journal, reporter=reporter, client=client, is_cancelled=is_cancelled
+                plan.job, plan.predictor, windows, store, reporter=reporter, client=client, is_cancelled=is_cancelled
             )
         _require_some(failures, plan)
-        result = finish(plan, journal, failures, clock, Listener(hear or Listener.hear, is_cancelled))
+        result = finish(plan, store, failures, clock, Listener(hear or Listener.hear, is_cancelled))
     if out is None:
-        journal.forget_tiles()
+        store.delete_tiles()
         return replace(result, scratch=scratch)
     reporter.begin("saving")
     _save(result, out, overwrite)
-    journal.remove()
+    store.remove()
     return at_home(result, Path(out))
 
 

@@ -22,10 +22,10 @@ from spex_nb.extraction.measure import Shown, Survey, survey
 from spex_nb.extraction.mosaic import Mosaic, assemble_mosaic
 from spex_nb.extraction.notes import Findings, notes_of
 from spex_nb.extraction.plan import Plan, class_names
-from spex_nb.extraction.predict import Best
+from spex_nb.extraction.predict import IndexExtreme
 from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.storage import PROBABILITY, open_probability
-from spex_nb.extraction.tile_store import Journal
+from spex_nb.extraction.tile_store import TileStore
 from spex_nb.language.answers import write_answer
 from spex_nb.language.claims import check_explanation
 from spex_nb.regions.filters import apply_filters
@@ -68,22 +68,22 @@ class Clock:
 
 
 def finish(
-    plan: Plan, journal: Journal, failures: Mapping[Window, str], clock: Clock, listener: Listener
+    plan: Plan, store: TileStore, failures: Mapping[Window, str], clock: Clock, listener: Listener
 ) -> Extraction:
     """Make a result of finished tiles.
 
     Args:
         plan: What was asked.
-        journal: Holds the tiles; the probability is written beside them.
+        store: Holds the tiles; the probability is written beside them.
         failures: Tiles that failed, and why.
         clock: Takes the times.
         listener: Hears the explanation.
     """
     scene, choices = plan.scene, plan.choices
-    path = journal.folder / PROBABILITY
+    path = store.folder / PROBABILITY
     with clock.timing("assembling"):
         made = assemble_mosaic(
-            plan.tiling, journal.logits, plan.assignment, choices.threshold, path, _georeference(scene)
+            plan.tiling, store.logits, plan.assignment, choices.threshold, path, _georeference(scene)
         )
     with clock.timing("regions"):
         found = {name: _regions_of(made.mask == i, plan) for i, name in enumerate(plan.assignment.classes, start=1)}
@@ -98,7 +98,7 @@ def finish(
         said, strange = explain_targets(
             plan.model, measured.overview, measured.evidence, by_model, language, seed, listener
         )
-    best, tile_notes = _said_of_tiles(plan, journal)
+    best, tile_notes = _said_of_tiles(plan, store)
     notes = notes_of(plan, Findings(found, kept, made, best, failures), [*tile_notes, *strange])
     names = dict(zip(plan.assignment.classes, class_names(plan.assignment.classes, plan.instruction), strict=True))
     layer = xr.DataArray(mask, scene["valid"].coords, ("y", "x"), "mask", attrs=_attributes(names, plan))
@@ -169,13 +169,13 @@ def _rows_of(path: Path, plan: Plan) -> Any:
     return lambda top, rows: reading(FileWindow(0, top, plan.tiling.shape[1], rows))
 
 
-def _said_of_tiles(plan: Plan, journal: Journal) -> tuple[dict[str, Best], list[str]]:
+def _said_of_tiles(plan: Plan, store: TileStore) -> tuple[dict[str, IndexExtreme], list[str]]:
     """Return the best value of each index over all tiles, and what did not go as usual, each once."""
-    best: dict[str, Best] = {}
+    best: dict[str, IndexExtreme] = {}
     notes: list[str] = []
-    for window in filter(journal.is_done, plan.tiling.windows):
-        of_tile, said = journal.said(window)
-        best |= {name: one.or_better(best[name]) if name in best else one for name, one in of_tile.items()}
+    for window in filter(store.is_done, plan.tiling.windows):
+        of_tile, said = store.meta(window)
+        best |= {name: one.further(best[name]) if name in best else one for name, one in of_tile.items()}
         notes += said
     return best, list(dict.fromkeys(notes))
 

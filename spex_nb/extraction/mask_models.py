@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from spex_nb.language.answers import write_answer
 from spex_nb.language.evidence import measure_evidence
 from spex_nb.language.prompts import parse_prompt
 from spex_nb.spectral.priors import RULES, spectral_prior
-from spex_nb.types import Evidence, MaskModel, Prior
+from spex_nb.types import Evidence, MaskModel, ModelCard, Prior
 
 INDEX = "index"
 """Name of the index baseline."""
@@ -27,7 +27,6 @@ LOGIT_PER_UNIT = 20.0
 """Of the index: a tenth beyond the threshold is a logit of 2, a probability of 0.88."""
 SUREST = 6.0
 """No logit of the index baseline lies further from 0: a probability of 0.998."""
-TILE_PX = 512
 MIN_AREA_PX = 4
 """As in the answers of a dataset that was built with the usual settings."""
 
@@ -77,8 +76,6 @@ def _load_checkpoint(name: Any, options: dict[str, Any]) -> MaskModel:
 class EvidenceExplainer:
     """Explains whatever it predicts by what can be measured on it: the answer of a model that has no words itself."""
 
-    explains_evidence = True
-    """It can be told what was measured."""
     min_area_px = MIN_AREA_PX
     """Smaller regions are not counted."""
     predict: Callable[..., Any]
@@ -110,18 +107,20 @@ class EvidenceExplainer:
         return measure_evidence(logits > 0, overview, target, min_area_px=self.min_area_px)
 
 
+INDEX_CARD = ModelCard(
+    targets=tuple(RULES), left_to_index=dict.fromkeys(RULES, "always"), explains_evidence=True, reads_prompts=False
+)
+
+
 @dataclass
 class IndexModel(EvidenceExplainer):
     """The spectral prior as a model: what any other must beat.
 
-    It reads no prompt but for its target, and heeds no click: a threshold has nothing that a click could move.
+    It reads no prompt and uses no click, for a threshold has nothing that a click could move.
     """
 
     id: str = INDEX
-    targets: tuple[str, ...] = tuple(RULES)
-    required_bands: tuple[str, ...] = ()
-    gsd_m: float | None = None
-    tile_px: int = TILE_PX
+    card: ModelCard = field(default=INDEX_CARD, repr=False)
 
     def predict(
         self,

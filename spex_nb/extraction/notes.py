@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from spex_nb.extraction.mask_models import IndexModel
 from spex_nb.extraction.mosaic import Mosaic
 from spex_nb.extraction.plan import Plan
-from spex_nb.extraction.predict import Best
+from spex_nb.extraction.predict import IndexExtreme
 from spex_nb.spectral.priors import prior_of
 from spex_nb.targets import TARGETS
 from spex_nb.types import Region, Window
@@ -24,7 +23,7 @@ class Findings:
     kept: Mapping[str, Sequence[Region]]
     """Regions of each class, after them."""
     made: Mosaic
-    best: Mapping[str, Best]
+    best: Mapping[str, IndexExtreme]
     """The best value of each target's index anywhere."""
     failures: Mapping[Window, str]
 
@@ -51,18 +50,22 @@ def _who_answered(plan: Plan) -> Iterator[str]:
         if target not in plan.assignment.by_index:
             continue
         prior = prior_of(pixel, target)
-        if target in getattr(plan.model, "left_to_index", {}):
-            yield f"The model {plan.model.id} leaves {TARGETS[target].word} to the spectral index, the better one here."
-        elif not isinstance(plan.model, IndexModel):
-            yield f"The model {plan.model.id} was not trained on {TARGETS[target].word}: the spectral index answered."
+        if not plan.model.card.is_index:
+            yield _why_the_index(target, plan)
         yield "" if prior is None else prior.reason
+
+
+def _why_the_index(target: str, plan: Plan) -> str:
+    model, word = plan.model, TARGETS[target].word
+    if target in model.card.left_to_index:
+        return f"The model {model.id} leaves {word} to the spectral index, the better one here."
+    return f"The model {model.id} was not trained on {word}: the spectral index answered."
 
 
 def _weaker(plan: Plan) -> Iterator[str]:
     """Say which targets the model finds less well in these bands."""
-    without: Mapping[str, str] = getattr(plan.model, "weak_without", {})
     for target in plan.assignment.layers:
-        band = without.get(target)
+        band = plan.model.card.weak_without.get(target)
         if target not in plan.assignment.by_index and band is not None and band not in plan.scene.spex.bands:
             yield (
                 f"The scene has no band {band}: the model {plan.model.id} finds {TARGETS[target].word} far less well "
@@ -73,8 +76,8 @@ def _weaker(plan: Plan) -> Iterator[str]:
 def _resampled(plan: Plan) -> Iterator[str]:
     if plan.job.zoom != 1:
         yield (
-            f"The scene's pixels of {plan.scene.spex.gsd_m:g} m were resampled to the {plan.model.gsd_m:g} m that the "
-            "model was made for; the mask is on the scene's own pixels."
+            f"The scene's pixels of {plan.scene.spex.gsd_m:g} m were resampled to the {plan.model.card.gsd_m:g} m that "
+            "the model was made for; the mask is on the scene's own pixels."
         )
 
 

@@ -13,7 +13,7 @@ import xarray as xr
 
 from spex_nb import __version__
 from spex_nb.errors import ExtractionError, MissingBandError, TargetError
-from spex_nb.extraction.mask_models import IndexModel, load_mask_model
+from spex_nb.extraction.mask_models import load_mask_model
 from spex_nb.extraction.predict import TileJob, TilePredictor
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import get_language
@@ -118,7 +118,7 @@ def assign_targets(instruction: Instruction, model: MaskModel, scene: xr.Dataset
     near = tuple(dict.fromkeys(one.target for one in instruction.filters if isinstance(one, NearFilter)))
     assignment = TargetAssignment(instruction.targets, instruction.excluded, near)
     unknown = frozenset(
-        target for target in assignment.layers if isinstance(model, IndexModel) or target not in model.targets
+        target for target in assignment.layers if model.card.is_index or target not in model.card.targets
     )
     pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))  # which indices there are, one pixel tells
     for target in unknown:
@@ -137,7 +137,7 @@ def class_names(classes: Sequence[str], instruction: Instruction) -> tuple[str, 
 
 def _is_left(target: str, model: MaskModel, scene: xr.Dataset) -> bool:
     """Whether a model leaves a target of such a scene to the index, and there is one."""
-    when = getattr(model, "left_to_index", {}).get(target)
+    when = model.card.left_to_index.get(target)
     if when is None or (when == UNCALIBRATED and not scene.spex.is_relative):
         return False
     return prior_of(scene, target) is not None
@@ -149,19 +149,19 @@ def _require_index(target: str, model: MaskModel, scene: xr.Dataset) -> None:
     except TargetError as error:
         raise TargetError(
             f"Neither the model {model.id!r} nor a spectral index knows {target!r}",
-            found=f"a model for {', '.join(model.targets)}; {error.found}",
+            found=f"a model for {', '.join(model.card.targets)}; {error.found}",
             expected="a target of the model, or one that an index shows in this scene",
             fix="Ask for another target, or use a model that was trained on it.",
         ) from error
 
 
 def _require_bands(model: MaskModel, scene: xr.Dataset) -> None:
-    missing = [band for band in model.required_bands if band not in scene.spex.bands]
+    missing = [band for band in model.card.required_bands if band not in scene.spex.bands]
     if missing:
         raise MissingBandError(
             f"The model {model.id!r} needs bands that the scene lacks",
             found=", ".join(scene.spex.bands),
-            expected=", ".join(model.required_bands),
+            expected=", ".join(model.card.required_bands),
             fix=f"Open a scene that also has {', '.join(missing)}, or use model='index'.",
         )
 
@@ -232,7 +232,7 @@ class Plan:
 
 def hash_of(model: MaskModel) -> str:
     """Return what tells a model's weights from others; for a model without any, its version."""
-    return str(getattr(model, "fingerprint", "") or f"spex-nb {__version__}")
+    return model.card.fingerprint or f"spex-nb {__version__}"
 
 
 def plan_extraction(
@@ -253,7 +253,7 @@ def plan_extraction(
     source = SceneSource(scene, dict(open_options or {}))
     opened = open_source(source)
     assignment = assign_targets(understood, loaded, opened)
-    zoom = 1.0 if len(assignment.by_index) == len(assignment.layers) else zoom_to(opened.spex.gsd_m, loaded.gsd_m)
+    zoom = 1.0 if len(assignment.by_index) == len(assignment.layers) else zoom_to(opened.spex.gsd_m, loaded.card.gsd_m)
     tiling = _tiling(opened.spex.shape, loaded, zoom, chosen, assignment)
     job = TileJob(uuid.uuid4().hex, source, model, assignment.layers, assignment.by_index, tiling.size, zoom)
     return Plan(understood, assignment, loaded, job, TilePredictor(job, loaded, opened), tiling, chosen)
@@ -262,7 +262,7 @@ def plan_extraction(
 def _tiling(
     shape: tuple[int, int], model: MaskModel, zoom: float, choices: Choices, assignment: TargetAssignment
 ) -> Tiling:
-    side = choices.tile_px or min(MOST_TILE_PX, max(FEWEST_PX, round(model.tile_px / zoom)))
+    side = choices.tile_px or min(MOST_TILE_PX, max(FEWEST_PX, round(model.card.tile_px / zoom)))
     sees_pixels_only = len(assignment.by_index) == len(assignment.layers)
     usual = 0 if sees_pixels_only else side // OVERLAP_PARTS
     return Tiling(shape, side, usual if choices.overlap_px is None else choices.overlap_px)

@@ -22,7 +22,7 @@ from spex_nb.scene.reader import SceneReader, SceneSource
 from spex_nb.scene.resample import resample, zoom_tile
 from spex_nb.spectral.priors import prior_of
 from spex_nb.targets import TARGETS
-from spex_nb.types import MaskModel, Prior, Side, Window
+from spex_nb.types import DeviceModel, MaskModel, Prior, Side, Window
 
 PROMPT_MIN_AREA_PX = 4
 """Smaller regions of a prior are not told to the model, as in the data that it learned from."""
@@ -35,7 +35,7 @@ THRESHOLDS = {M_MMAP_THRESHOLD: LARGEST_BYTES, M_TRIM_THRESHOLD: 2 * LARGEST_BYT
 
 
 @dataclass(frozen=True)
-class Best:
+class IndexExtreme:
     """How near an index came to its threshold, over the valid pixels: the value on the target's side of it."""
 
     index_name: str
@@ -44,19 +44,19 @@ class Best:
     side: Side
     guard: str = ""
 
-    def or_better(self, other: Best) -> Best:
+    def further(self, other: IndexExtreme) -> IndexExtreme:
         """Return the one that lies further on the target's side."""
         sign = 1 if self.side == "above" else -1
         return self if sign * self.value >= sign * other.value else other
 
 
 @dataclass(frozen=True)
-class Predicted:
+class TilePrediction:
     """What came of a tile."""
 
     logits: Any
     """float32 [T, h, w], NaN where there is no data; None where there is none at all."""
-    best: dict[str, Best] = field(default_factory=dict)
+    best: dict[str, IndexExtreme] = field(default_factory=dict)
     """By target, where an index shows it."""
     notes: tuple[str, ...] = ()
     """What did not go as usual."""
@@ -102,7 +102,7 @@ class TilePredictor:
         self._index = _Patient(IndexModel())
         self._lock = threading.Lock()
 
-    def predict(self, window: Window) -> Predicted:
+    def predict(self, window: Window) -> TilePrediction:
         """Predict a tile. It is tried twice, for a drive may have hiccuped; then the result says why it failed."""
         with self._lock:  # neither the kept chunks nor a model's kept features are for two threads at once
             try:
@@ -111,12 +111,12 @@ class TilePredictor:
                 try:
                     return self._attempt(self.reader.read_again(window))
                 except Exception as error:  # noqa: BLE001 (the other tiles go on, and it is reported)
-                    return Predicted(None, failure=f"{type(error).__name__}: {error}")
+                    return TilePrediction(None, failure=f"{type(error).__name__}: {error}")
 
-    def _attempt(self, tile: xr.Dataset) -> Predicted:
+    def _attempt(self, tile: xr.Dataset) -> TilePrediction:
         valid = tile.spex.valid.values
         if not valid.any():
-            return Predicted(None)
+            return TilePrediction(None)
         job = self._job
         zoomed = zoom_tile(tile, job.zoom)
         priors = {target: prior for target in job.targets if (prior := prior_of(zoomed, target)) is not None}
@@ -127,7 +127,7 @@ class TilePredictor:
             logits |= model.ask(zoomed, [model.question(zoomed, target, priors.get(target)) for target in asked], notes)
         best = {target: _best_of(prior, zoomed.spex.valid.values) for target, prior in priors.items()}
         stacked = np.stack([logits[target] for target in job.targets])
-        return Predicted(_on_pixels(stacked, zoomed.spex.valid.values, valid), best, tuple(notes))
+        return TilePrediction(_on_pixels(stacked, zoomed.spex.valid.values, valid), best, tuple(notes))
 
 
 Question = tuple[str, str, Any]
@@ -142,8 +142,8 @@ class _Patient:
         self._at_once = len(TARGETS)
 
     def question(self, tile: xr.Dataset, target: str, prior: Prior | None) -> Question:
-        """Return what the model is asked of a tile; the index reads no prompt, so none is made for it."""
-        if prior is None or isinstance(self._model, IndexModel):
+        """Return what the model is asked of a tile; none is made for a model that reads none."""
+        if prior is None or not self._model.card.reads_prompts:
             return target, build_prompt(target, []), None
         mask, valid = prior.mask.values, tile.spex.valid.values
         return target, build_prompt(target, find_regions(mask, valid, min_area_px=PROMPT_MIN_AREA_PX)), mask
@@ -170,17 +170,16 @@ class _Patient:
         if asked > 1:
             self._at_once = asked // 2
             return f"The device has too little memory for {asked} targets at a time: {self._at_once} were asked for."
-        use_cpu = getattr(self._model, "use_cpu", None)
-        if use_cpu is not None and use_cpu():
+        if isinstance(self._model, DeviceModel) and self._model.use_cpu():
             return "The device has too little memory: the model went on on the CPU."
         return ""
 
 
-def _best_of(prior: Prior, valid: Any) -> Best:
+def _best_of(prior: Prior, valid: Any) -> IndexExtreme:
     values = np.where(valid, prior.index.values, np.nan)
     known = values[np.isfinite(values)]
     best = known.max(initial=-np.inf) if prior.side == "above" else known.min(initial=np.inf)
-    return Best(prior.index_name, float(best), prior.threshold, prior.side, prior.guard)
+    return IndexExtreme(prior.index_name, float(best), prior.threshold, prior.side, prior.guard)
 
 
 def _on_pixels(logits: Any, known: Any, valid: Any) -> Any:
@@ -205,7 +204,7 @@ _held: dict[str, TilePredictor] = {}
 _holding = threading.Lock()
 
 
-def predict_on_worker(job: TileJob, window: Window) -> Predicted:
+def predict_on_worker(job: TileJob, window: Window) -> TilePrediction:
     """Predict a tile on a worker, which opens the scene and loads the model once."""
     with _holding:
         if job.token not in _held:

@@ -15,7 +15,6 @@ import xarray as xr
 from scipy import ndimage
 
 from spex_nb.errors import ExtractionError
-from spex_nb.extraction.mask_models import IndexModel
 from spex_nb.extraction.predict import PROMPT_MIN_AREA_PX
 from spex_nb.language.prompts import build_prompt
 from spex_nb.regions.find import find_regions
@@ -75,7 +74,7 @@ def refine_window(
 
     Args:
         scene: Bands [H, W].
-        model: One that heeds clicks.
+        model: A model that accepts points.
         target: Id of what is clicked at.
         window: (row, column, height, width).
         hints: In pixels of the scene.
@@ -85,12 +84,12 @@ def refine_window(
         Where the target is: bool [h, w]; False where there is no data.
 
     Raises:
-        ExtractionError: If the model does not heed clicks, or was not trained on the target.
+        ExtractionError: If the model does not use clicks, or was not trained on the target.
         MissingBandError, DeviceMemoryError: As the model.
     """
-    _require_heed(model, target)
+    _require_clickable(model, target)
     tile = scene.assign(valid=scene.spex.valid).spex.window(*window).compute()
-    zoom = zoom_to(tile.spex.gsd_m, model.gsd_m)
+    zoom = zoom_to(tile.spex.gsd_m, model.card.gsd_m)
     zoomed = zoom_tile(tile, zoom)
     own = hints.moved(window[1], window[0], zoom)
     mask = prior_mask(zoomed, target)
@@ -156,13 +155,13 @@ def _on_pixels(logits: Any, valid: Any, shape: tuple[int, int]) -> Any:
     return known if known.shape == shape else resample(known[None].astype(np.float32), shape)[0]
 
 
-def _require_heed(model: MaskModel, target: str) -> None:
-    if isinstance(model, IndexModel) or target not in model.targets:
-        is_index = isinstance(model, IndexModel)
+def _require_clickable(model: MaskModel, target: str) -> None:
+    card = model.card
+    if not card.accepts_points or target not in card.targets:
         raise ExtractionError(
-            "The spectral index does not heed clicks" if is_index else "The model does not know this target",
+            "The model does not know this target" if card.accepts_points else "The model does not use clicks",
             found=f"model {model.id!r}, target {target!r}",
-            expected="a model that was trained on the target",
+            expected="a model that uses clicks and was trained on the target",
             fix="Use the brush, or extract with a model such as 'tiny' first.",
         )
 

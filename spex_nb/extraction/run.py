@@ -12,8 +12,8 @@ from itertools import islice
 from typing import Any
 
 from spex_nb.errors import ExtractionCancelledError
-from spex_nb.extraction.predict import Predicted, TileJob, TilePredictor, predict_on_worker
-from spex_nb.extraction.tile_store import Journal
+from spex_nb.extraction.predict import TileJob, TilePrediction, TilePredictor, predict_on_worker
+from spex_nb.extraction.tile_store import TileStore
 from spex_nb.types import Window
 
 AHEAD = 3
@@ -91,7 +91,7 @@ def run_tiles(
     job: TileJob,
     predictor: TilePredictor,
     windows: Sequence[Window],
-    journal: Journal,
+    store: TileStore,
     *,
     reporter: ProgressReporter,
     client: Any = None,
@@ -103,7 +103,7 @@ def run_tiles(
         job: What the tiles are of.
         predictor: Open for this job.
         windows: Of all tiles.
-        journal: Where finished tiles are kept.
+        store: Where finished tiles are kept.
         reporter: Told of each tile.
         client: A ``distributed.Client``, whose workers do it instead.
         is_cancelled: TargetAssignment before each tile.
@@ -115,7 +115,7 @@ def run_tiles(
         ExtractionCancelledError: If the user cancelled; what is done stays.
         OutputError: If the disk is full.
     """
-    waiting = predictor.reader.in_order(window for window in windows if not journal.is_done(window))
+    waiting = predictor.reader.in_order(window for window in windows if not store.is_done(window))
     failures: dict[Window, str] = {}
     with (
         closing(_here(predictor, waiting) if client is None else _on_cluster(job, waiting, client)) as tiles,
@@ -123,18 +123,18 @@ def run_tiles(
     ):
         for window, predict in tiles:
             if is_cancelled():
-                raise _cancelled(sum(map(journal.is_done, windows)), len(windows))
+                raise _cancelled(sum(map(store.is_done, windows)), len(windows))
             made = predict()
             if made.failure:
                 failures[window] = made.failure
             else:
-                journal.keep(window, made)
+                store.put(window, made)
             one_more()
     predictor.reader.forget()
     return failures
 
 
-Work = tuple[Window, Callable[[], Predicted]]
+Work = tuple[Window, Callable[[], TilePrediction]]
 
 
 def _here(predictor: TilePredictor, windows: Sequence[Window]) -> Generator[Work]:
@@ -171,14 +171,14 @@ def _threads(client: Any) -> int:
     return max(1, sum(map(int, client.nthreads().values())))
 
 
-def _result_of(future: Any) -> Predicted:
+def _result_of(future: Any) -> TilePrediction:
     """Return what a worker made; that it died with this tile every time is a failure of the tile."""
     from distributed import KilledWorker
 
     try:
-        made: Predicted = future.result()
+        made: TilePrediction = future.result()
     except KilledWorker as error:
-        return Predicted(None, failure=f"KilledWorker: {error}")
+        return TilePrediction(None, failure=f"KilledWorker: {error}")
     return made
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from spex_nb.errors import OutputError
-from spex_nb.extraction.predict import Best, Predicted
+from spex_nb.extraction.predict import IndexExtreme, TilePrediction
 from spex_nb.output.files import write_whole
 from spex_nb.types import Window
 
@@ -20,12 +20,12 @@ PLAN = "plan.json"
 
 
 @dataclass(frozen=True)
-class Journal:
+class TileStore:
     """A folder that holds what came of each finished tile, and the plan that they belong to."""
 
     folder: Path
 
-    def claim(self, plan: Mapping[str, Any], overwrite: bool = False) -> None:
+    def begin(self, plan: Mapping[str, Any], overwrite: bool = False) -> None:
         """Begin a run, or go on with one of the same plan.
 
         Args:
@@ -59,7 +59,7 @@ class Journal:
         """Whether a tile is finished."""
         return self._path(window).exists()
 
-    def keep(self, window: Window, made: Predicted) -> None:
+    def put(self, window: Window, made: TilePrediction) -> None:
         """Write what came of a tile.
 
         Raises:
@@ -81,13 +81,13 @@ class Journal:
             logits = kept["logits"]
         return logits if logits.size else None
 
-    def said(self, window: Window) -> tuple[dict[str, Best], tuple[str, ...]]:
+    def meta(self, window: Window) -> tuple[dict[str, IndexExtreme], tuple[str, ...]]:
         """Return the best index values and the notes of a finished tile."""
         with np.load(self._path(window)) as kept:
             said = json.loads(kept["said"].tobytes())
-        return {target: Best(**best) for target, best in said["best"].items()}, tuple(said["notes"])
+        return {target: IndexExtreme(**best) for target, best in said["best"].items()}, tuple(said["notes"])
 
-    def forget_tiles(self) -> None:
+    def delete_tiles(self) -> None:
         """Delete the tiles, and keep what lies beside them."""
         shutil.rmtree(self.folder / "tiles", ignore_errors=True)
 

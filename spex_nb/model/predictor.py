@@ -25,7 +25,7 @@ from spex_nb.model.modeling import SpexModel
 from spex_nb.model.outputs import ImageFeatures
 from spex_nb.model.processing import SpexProcessor
 from spex_nb.targets import TARGETS
-from spex_nb.types import Evidence
+from spex_nb.types import Evidence, ModelCard
 
 TILE_PX = 512
 NEW_TOKENS = 256
@@ -102,6 +102,22 @@ class SpexPredictor:
             digest.update(name.encode())
             digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()[:16]
+
+    @cached_property
+    def card(self) -> ModelCard:
+        """What the model can do, and what it needs."""
+        return ModelCard(
+            targets=self.targets,
+            required_bands=self.required_bands,
+            gsd_m=self.gsd_m,
+            tile_px=self.tile_px,
+            weak_without=self.weak_without,
+            left_to_index=self.left_to_index,
+            accepts_points=True,
+            explains_evidence=self.explains_evidence,
+            parameters=self.parameters,
+            fingerprint=self.fingerprint,
+        )
 
     def use_cpu(self) -> bool:
         """Move the model to the CPU; return whether it was elsewhere."""

@@ -46,7 +46,7 @@ from spex_nb.language import build_prompt
 path, name, out = sys.argv[1:]
 scene, model = open_scene(path, chunks=None), load_mask_model(name)
 height, width = scene.spex.shape
-side = min(model.tile_px, height, width)
+side = min(model.card.tile_px, height, width)
 step = side if name == "index" else side * 7 // 8
 sums, counts = np.zeros((height, width), "float32"), np.zeros((height, width), "float32")
 for row in sorted({*range(0, height - side, step), height - side}):

@@ -24,10 +24,11 @@ MODEL = """
 import time
 import numpy as np
 from spex_nb import spectral_prior
+from spex_nb.types import ModelCard
 from spex_widgets import Workbench
 
 class Slow:
-    id, targets, required_bands, gsd_m, tile_px, pause = "slow", ("water",), (), None, 64, 0.0
+    id, pause, card = "slow", 0.0, ModelCard(("water",), tile_px=64, accepts_points=True)
     def predict(self, tile, targets, prompts, priors=None, points=None, boxes=None):
         time.sleep(self.pause)
         found = spectral_prior(tile, "water").mask.values.copy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from spex_nb.errors import CheckpointError, DatasetError, LanguageError, Missing
 from spex_nb.evaluation.evaluate_model import evaluate
 from spex_nb.evaluation.report import EvaluationReport
 from spex_nb.extraction.mask_models import EvidenceExplainer, IndexModel
+from spex_nb.types import ModelCard
 
 SQUARE = 16 * 16
+CARD = ModelCard(("water", "vegetation", "built_up"), tile_px=32, explains_evidence=True)
 
 
 @dataclass
@@ -27,10 +29,7 @@ class Fake(EvidenceExplainer):
 
     mask: Callable[[Any, str, Any], Any]
     id: str = "fake"
-    targets: tuple[str, ...] = ("water", "vegetation", "built_up")
-    required_bands: tuple[str, ...] = ()
-    gsd_m: float | None = None
-    tile_px: int = 32
+    card: ModelCard = CARD
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
     def predict(self, tile: Any, targets: Sequence[str], _prompts: Any, priors: Any = None, **_: Any) -> Any:
@@ -148,7 +147,7 @@ def test_what_a_model_refuses_is_left_out_and_said(squares: Path) -> None:
                 raise MissingBandError("Swir is missing", found="four", expected="five", fix="Add it.")
             return super().predict(tile, targets, *given, **more)
 
-    report = run(squares, Picky(truth, targets=("water", "vegetation")))
+    report = run(squares, Picky(truth, card=replace(CARD, targets=("water", "vegetation"))))
     left_out = report.left_out.groupby(["target", "reason"])["tiles"].sum().to_dict()
     assert left_out == {("vegetation", "Swir is missing"): 1, ("built_up", "not one of its targets"): 4}
     assert row(report, target="water")["tiles"] == 4
@@ -185,14 +184,12 @@ def test_a_model_without_its_bands_is_worse(squares: Path) -> None:
 
 def test_what_a_model_says_wrongly_counts_against_it(squares: Path) -> None:
     class Liar(Fake):
-        explains_evidence = False
-
         def explain(self, _overview: Any, prompt: str, language: str = "en", evidence: Any = None) -> Any:
             assert evidence is None
             yield "Water covers 99 % of the image, in "
             yield "1 region." if "water bodies" in prompt and language == "en" else ""
 
-    report = run(squares, Liar(truth), targets=["water"], explanations=3)
+    report = run(squares, Liar(truth, card=replace(CARD, explains_evidence=False)), targets=["water"], explanations=3)
     assert len({one.tile for one in report.explanations}) == 3
     claims = [claim for one in report.explanations for claim in one.claims]
     for one in report.explanations:

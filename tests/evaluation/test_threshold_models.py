@@ -78,7 +78,7 @@ def test_otsu_is_that_of_each_tile() -> None:
 def test_tuned_and_otsu_choose_on_the_train_tiles(squares: Path) -> None:
     tiles = TrainTiles.of(spie.open_dataset(squares), TARGETS)
     tuned, otsu = fit_tuned(tiles, TARGETS), fit_otsu(tiles, (*TARGETS, "snow"))
-    assert tuned.targets == otsu.targets == TARGETS
+    assert tuned.card.targets == otsu.card.targets == TARGETS
     assert tuned.note.count("(IoU 1.00 on train pixels)") == 3
     assert all(cut.threshold is None for cut in otsu.cuts.values())
     assert "Otsu" in str(otsu.cuts["water"])

@@ -52,8 +52,8 @@ def test_the_same_seed_gives_the_same_network_and_leaves_other_draws_alone(tiles
 
 def test_it_stays_below_the_parameters_of_its_rival(tiles: TrainTiles) -> None:
     model = fit_unet(tiles, TARGETS, steps=1, max_parameters=20_000, progress=False)
-    assert 10_000 < model.parameters <= 20_000
-    assert f"{model.parameters:,} parameters, 1 steps" in model.note
+    assert 10_000 < model.card.parameters <= 20_000
+    assert f"{model.card.parameters:,} parameters, 1 steps" in model.note
 
 
 def test_it_learns_water_and_says_nothing_without_data(tiles: TrainTiles) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,13 @@ from spex_nb.errors import ExtractionError, InstructionError, MissingBandError, 
 from spex_nb.extraction.plan import EVERYTHING_ELSE
 from spex_nb.language.evidence import measure_evidence
 from spex_nb.language.prompts import build_prompt, parse_prompt
-from spex_nb.types import Evidence, MaskModel
+from spex_nb.types import Evidence, MaskModel, ModelCard
 
 UTM = Affine(10, 0, 500_000, 0, -10, 5_500_000)
+
+
+BRIGHTNESS = ModelCard(("water", "vegetation"), ("red", "green"), tile_px=32)
+ELOQUENT = replace(BRIGHTNESS, explains_evidence=True)
 
 
 @dataclass
@@ -28,10 +32,7 @@ class Brightness:
     """A model that looks at single pixels: water is red, vegetation is green, each as surely as it is bright."""
 
     id: str = "brightness"
-    targets: tuple[str, ...] = ("water", "vegetation")
-    required_bands: tuple[str, ...] = ("red", "green")
-    gsd_m: float | None = None
-    tile_px: int = 32
+    card: ModelCard = BRIGHTNESS
     says: str = ""
     asked: list[tuple[str, ...]] = field(default_factory=list)
     """The targets of each call."""
@@ -46,10 +47,11 @@ class Brightness:
         yield self.says
 
 
+@dataclass
 class Eloquent(Brightness):
     """A model that fills in the figures that it is given."""
 
-    explains_evidence = True
+    card: ModelCard = ELOQUENT
 
     def explain(self, _overview: Any, _prompt: str, _language: str = "en", *, evidence: Evidence) -> Iterator[str]:  # type: ignore[override]
         yield f"Water covers {evidence.share_frac:.0%} of the scene."
@@ -247,8 +249,7 @@ def test_targets_that_the_model_does_not_know_go_to_the_index_and_it_is_said() -
 
 
 def test_what_a_model_finds_less_well_without_a_band_is_said() -> None:
-    model = Brightness()
-    model.weak_without = {"water": "nir", "snow": "nir"}  # type: ignore[attr-defined]  # a model may say so, or not
+    model = Brightness(card=replace(BRIGHTNESS, weak_without={"water": "nir", "snow": "nir"}))
     scene = sample_scene("river_10m")
     said = quietly(scene.drop_vars("nir"), "water", model, tile_px=320).notes
     assert any("no band nir: the model brightness finds water bodies far less well" in note for note in said)
@@ -257,15 +258,15 @@ def test_what_a_model_finds_less_well_without_a_band_is_said() -> None:
 
 
 def test_what_an_index_finds_better_is_left_to_it_and_it_is_said() -> None:
-    model = Brightness()
-    model.left_to_index = {"water": "always", "vegetation": "uncalibrated"}  # type: ignore[attr-defined]
+    left_to_index = {"water": "always", "vegetation": "uncalibrated"}
+    model = Brightness(card=replace(BRIGHTNESS, left_to_index=left_to_index))
     scene = sample_scene("river_10m")
     result = quietly(scene, "water and vegetation", model, tile_px=320)
     assert result.provenance["answered_by"] == {"water": "index", "vegetation": "brightness"}
     assert any("brightness leaves water bodies to the spectral index, the better one here" in n for n in result.notes)
     numbers = scene.assign_attrs(radiometry="relative, 8 bit")
     assert quietly(numbers, "vegetation", model, tile_px=320).provenance["answered_by"] == {"vegetation": "index"}
-    without_index = numbers.drop_vars([band for band in numbers.spex.bands if band not in model.required_bands])
+    without_index = numbers.drop_vars([band for band in numbers.spex.bands if band not in model.card.required_bands])
     assert quietly(without_index, "water", model, tile_px=320).provenance["answered_by"] == {"water": "brightness"}
 
 
@@ -293,7 +294,12 @@ def test_a_scene_is_brought_to_the_resolution_of_the_model_and_its_mask_back() -
             sizes.append(tile.spex.shape)
             return super().predict(tile, *arguments, **options)
 
-    result = quietly(scene_of(squares((128, 128), (40, 40, 40))), "water", Coarse(gsd_m=40.0), overlap_px=0)
+    result = quietly(
+        scene_of(squares((128, 128), (40, 40, 40))),
+        "water",
+        Coarse(card=replace(BRIGHTNESS, gsd_m=40.0)),
+        overlap_px=0,
+    )
     assert sizes == [(32, 32)]
     assert result.mask.shape == (128, 128)
     assert abs(result.regions["area_px"][0] - 1600) < 100

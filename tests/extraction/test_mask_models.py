@@ -36,8 +36,8 @@ def test_index_is_a_mask_model_for_every_target_that_has_a_rule() -> None:
     model = load_mask_model("index")
     assert isinstance(model, MaskModel)
     assert model.id == "index"
-    assert model.targets == tuple(RULES)
-    assert "road" not in model.targets
+    assert model.card.targets == tuple(RULES)
+    assert "road" not in model.card.targets
 
 
 def test_the_sign_is_the_prior_and_the_size_its_distance_from_the_threshold(tile: xr.Dataset) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def test_the_checkpoint_that_ships_gives_way_to_a_click() -> None:
 
 
 def test_a_model_of_coarser_pixels_gets_coarser_clicks(fake_model: Any) -> None:
-    fake_model.gsd_m = 20.0
+    fake_model.card = replace(fake_model.card, gsd_m=20.0)
     refine_window(sample_scene("river_10m"), fake_model, "water", (0, 0, 64, 64), UserPrompts(((33.0, 17.0, True),)))
     assert fake_model.asked[-1][1] == [((16.5, 8.5, True),)]
 

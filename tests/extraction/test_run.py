@@ -229,14 +229,14 @@ def test_a_disk_that_is_full_in_the_end_keeps_all_tiles(
 
 def test_a_disk_that_is_really_full_says_so(scene: xr.Dataset, tmp_path: Path) -> None:
     plan = plan_extraction(scene, "water", Brightness())
-    kept = journals.Journal(tmp_path / "journal")
-    kept.claim(plan.identity)
+    kept = journals.TileStore(tmp_path / "journal")
+    kept.begin(plan.identity)
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, usual[1]))  # no file may grow larger than this
     try:
         with pytest.raises(OutputError, match=r"File too large.*finished tiles are kept"):
             run_tiles(
-                plan.job, plan.predictor, plan.tiling.windows, kept, telling=ProgressReporter(progress=False, total=9)
+                plan.job, plan.predictor, plan.tiling.windows, kept, reporter=ProgressReporter(progress=False, total=9)
             )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, usual)
@@ -430,11 +430,11 @@ def test_a_run_that_fails_leaves_nothing_behind(
 
 def test_tiles_are_asked_for_one_after_another(scene: xr.Dataset, tmp_path: Path) -> None:
     plan = plan_extraction(scene, "water", Brightness(), tile_px=32, overlap_px=0)
-    kept = journals.Journal(tmp_path / "journal")
-    kept.claim(plan.identity)
+    kept = journals.TileStore(tmp_path / "journal")
+    kept.begin(plan.identity)
     assert (
         run_tiles(
-            plan.job, plan.predictor, plan.tiling.windows, kept, telling=ProgressReporter(progress=False, total=9)
+            plan.job, plan.predictor, plan.tiling.windows, kept, reporter=ProgressReporter(progress=False, total=9)
         )
         == {}
     )

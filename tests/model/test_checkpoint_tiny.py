@@ -38,7 +38,7 @@ def agreement(mask: Any, name: str, code: int) -> float:
 
 def test_it_is_small(tiny: SpexPredictor) -> None:
     assert sum(file.stat().st_size for file in (CHECKPOINTS / "tiny").rglob("*")) <= MOST_BYTES
-    assert tiny.parameters <= MOST_PARAMETERS
+    assert tiny.card.parameters <= MOST_PARAMETERS
     assert (CHECKPOINTS / "tiny" / "README.md").read_text(encoding="utf-8").startswith("---\nlicense:")
 
 

@@ -147,7 +147,7 @@ def test_parity_a_tokenizer_beside_the_weights_becomes_a_processor(released: Pat
     tokenizer.save_pretrained(released)
     assert convert(released, tmp_path / "ours", sam_heads=SAM["heads"]).has_processor
     predictor = SpexPredictor.from_pretrained(tmp_path / "ours", device="cpu")
-    assert predictor.required_bands == ("red", "green", "blue")
+    assert predictor.card.required_bands == ("red", "green", "blue")
     assert predictor.model.config.image_token_id == predictor.processor.image_token_id
     assert predictor.processor.mean["red"] == 0.485
     tile = sample_scene("river_10m").spex.window(0, 0, 64, 64).compute()

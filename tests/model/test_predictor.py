@@ -57,8 +57,8 @@ def writes(monkeypatch: pytest.MonkeyPatch, processor: SpexProcessor) -> Callabl
 
 def test_it_says_what_it_can_and_how_large_it_is(model: SpexModel, processor: SpexProcessor) -> None:
     predictor = SpexPredictor(model, processor)
-    assert predictor.targets == ("water", "road")
-    assert predictor.parameters == sum(parameter.numel() for parameter in model.parameters())
+    assert predictor.card.targets == ("water", "road")
+    assert predictor.card.parameters == sum(parameter.numel() for parameter in model.parameters())
     silent = deepcopy(model)
     silent.config.targets = ()
     assert SpexPredictor(silent, processor).targets == tuple(TARGETS)

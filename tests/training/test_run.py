@@ -148,7 +148,7 @@ def test_instruction_tuning_changes_every_part_and_gives_a_model_to_use(
     scene, _ = read_entry(list_tiles(open_dataset(stage.data), "val", TARGETS)[0])
     logits = predictor.predict(scene, ["water"], ["<image>\nthe attributes of the water bodies regions"])
     assert logits.shape == (1, *scene.spex.shape)
-    assert predictor.targets == TARGETS
+    assert predictor.card.targets == TARGETS
 
 
 def test_low_rank_adapters_learn_and_are_merged(stage: Stage, whole: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -237,7 +238,7 @@ def test_a_model_that_fills_in_figures_is_given_them_and_heard(fake_model: Any) 
     def explain(_overview: Any, _prompt: str, _language: str, evidence: Any) -> Any:
         yield f"Water covers {evidence.share_frac:.1%} of the scene."
 
-    fake_model.explains_evidence, fake_model.explain = True, explain
+    fake_model.card, fake_model.explain = replace(fake_model.card, explains_evidence=True), explain
     state = make_state(fake_model)
     panel = InstructionPanel(state)
     state.text = "water"
@@ -393,12 +394,12 @@ def test_clicks_ask_the_model_again_and_replace_the_window(fake_model: Any) -> N
     assert not state.hints
 
 
-def test_the_index_says_that_it_heeds_no_click() -> None:
+def test_the_index_says_that_it_uses_no_click() -> None:
     state = extracted("index")
     panel = EditingPanel(state)
     panel.tool.value = "add"
     editor.click(state, (300.5, 20.5))
-    assert "does not heed clicks" in panel.problem.value
+    assert "does not use clicks" in panel.problem.value
     assert "brush" in panel.problem.value
     assert not state.hints
 

@@ -125,7 +125,7 @@ def hint(state: WorkbenchState, hints: UserPrompts) -> None:
 
     def work(_job: Job) -> Any:
         model = state.loaded_model()
-        window = window_about(scene.spex.shape, seen, model.tile_px, own)
+        window = window_about(scene.spex.shape, seen, model.card.tile_px, own)
         with state.model_lock:
             return window, refine_window(scene, model, target, window, prompts_within(own, window))
 
