@@ -163,6 +163,10 @@ class RadiometryWarning(SpexWarning):
     """Pixel values look as if scale and offset were wrong; or they are no reflectance."""
 
 
+class BandWarning(SpexWarning):
+    """A layer of the source is left out, because nothing tells which band it is."""
+
+
 class GridWarning(SpexWarning):
     """A georeference is odd, though legal."""
 

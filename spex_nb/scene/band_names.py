@@ -1,39 +1,25 @@
-"""Which sensor a scene is of, and which band is which: from descriptions, metadata and names, with the reason."""
+"""Which sensor a scene is of, and which band is which: names decide over counts, and each decision has its reason."""
 
 from __future__ import annotations
 
 import re
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from spex_nb.errors import BandError, SensorError, nearest
+from spex_nb.errors import BandError, BandWarning, SensorError, nearest
+from spex_nb.scene.band_labels import Identity, band_name, identify_all, normal_id, spectral_group, understand
 from spex_nb.scene.band_source import BandSource, Source
-from spex_nb.scene.sensors import COMMON_BANDS, Sensor, band_name, get_sensor
-
-NAME_PATTERNS = (
-    (r"S2[A-D]_MSIL1C_", "sentinel2_l1c"),
-    (r"S2[A-D]_MSIL2A_", "sentinel2_l2a"),
-    (r"HLS\.S30\.", "hls"),
-    (r"HLS\.L30\.", "hls_l30"),
-    (r"L[COTEM]04_L[12]", "landsat4"),
-    (r"L[COTEM]05_L[12]", "landsat5"),
-    (r"L[COTEM]07_L[12]", "landsat7"),
-    (r"L[COTEM]08_L[12]", "landsat8"),
-    (r"L[COTEM]09_L[12]", "landsat9"),
-    (r"(^|[/_])m_\d{7}_(ne|nw|se|sw)_\d{1,2}_", "naip"),
-    (r"_AnalyticMS.*_8b", "planetscope8"),
-    (r"_AnalyticMS", "planetscope4"),
-    (r"(^|/)GF1_", "gf1"),
-    (r"(^|/)GF2_", "gf2"),
-    (r"(^|[/_])WV0?2[_-]", "wv2"),
-    (r"(^|[/_])WV0?3[_-]", "wv3"),
-    (r"(^|[/_])QB0?2[_-]", "quickbird"),
-    (r"(^|[/_])SPOT_?6", "spot6"),
-    (r"(^|[/_])SPOT_?7", "spot7"),
-)
-"""Names that makers give their files, and the sensor that each tells."""
+from spex_nb.scene.products.names import sensor_of_name
+from spex_nb.scene.sensors import COMMON_BANDS, Sensor, get_sensor
 
 Bands = Sequence[str] | Mapping[str, int] | None
+
+SAME_CENTRE_UM = 0.03
+"""Bands of one id whose centres lie closer than this are one band of two related sensors."""
+
+UNKNOWN = "nothing tells which band it is"
 
 
 @dataclass(frozen=True)
@@ -45,54 +31,113 @@ class Recognised:
     bands: dict[str, BandSource]
     bands_reason: str
     alpha: BandSource | None = None
+    name_reasons: dict[str, str] = field(default_factory=dict)
+    """Where the name of each band comes from."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Layers and files that are no bands of the scene, and why."""
 
 
 def recognise(source: Source, sensor: object = None, bands: Bands = None) -> Recognised:
     """Name the bands of a source.
 
+    Names that are understood always decide: band descriptions, names of files and assets, stated common names and
+    wavelengths. Only where a source has no name does the order count, of the caller's list or of the sensor.
+
     Args:
         source: The scene before it is read.
-        sensor: The caller's sensor (id, dict, JSON file or Sensor); it always wins.
+        sensor: The caller's sensor (id, dict, JSON file or Sensor); an id must not contradict the product.
         bands: The caller's bands: {name: number in the file, from 1}; or names, which *choose* among bands that the
             file names, and otherwise *name* all bands of the file in their order.
 
     Raises:
         SensorError: If the sensor is unknown or contradicts the file.
-        BandError: If bands cannot be named, or asked-for bands are not there.
+        BandError: If bands cannot be named, contradict their names, or asked-for bands are not there.
+
+    Warns:
+        BandWarning: If a layer is left out because nothing tells what it is.
     """
-    found, reason = _sensor_of(source, sensor)
+    matched, reason = _sensor_of(source, sensor)
     if isinstance(bands, Mapping):
-        chosen = {_common(name): _numbered(source, number) for name, number in bands.items()}
-        alpha = _alpha_of(source, found, None)
-        spare = None if any(band is alpha for band in chosen.values()) else alpha
-        return Recognised(found, reason, _present(chosen), "given as an argument", spare)
-    alpha = _alpha_of(source, found, bands)
-    own = tuple(band for band in source.bands if band is not alpha)
+        return _by_number(source, matched, reason, bands)
+    alpha = _alpha_of(source, matched, bands)
+    layers = tuple(band for band in source.bands if band is not alpha)
     wanted = [_common(name) for name in ([bands] if isinstance(bands, str) else bands or ())]
-    names, why = _name(own, found, wanted)
-    if found is None and names == ["red", "green", "blue"] and own[0].dtype == "uint8":
-        found, reason = get_sensor("rgb"), "three 8-bit bands red, green and blue"
-    _require_distinct(names, source)
-    _require_of_sensor(names, found)
-    named = dict(zip(names, own, strict=True))
-    return Recognised(found, reason, _choose(named, wanted, source), why, alpha)
+    identities = identify_all(layers, matched)
+    names, why = _names(layers, identities, matched, wanted)
+    if matched is None and names == ["red", "green", "blue"] and layers[0].dtype == "uint8":
+        matched, reason = get_sensor("rgb"), "three 8-bit bands red, green and blue"
+    named = [(name, band, identity) for name, band, identity in zip(names, layers, identities, strict=True) if name]
+    _require_present(wanted, [str(name) for name, _, _ in named], source, identities)
+    chosen = [row for row in named if not wanted or row[0] in wanted]
+    _require_distinct([str(name) for name, _, _ in chosen], source, layers)
+    _require_of_sensor([str(name) for name, _, _ in chosen], matched, layers)
+    by_name = {str(name): band for name, band, _ in chosen}
+    return Recognised(
+        matched,
+        reason,
+        {name: by_name[name] for name in wanted or by_name},
+        why,
+        alpha,
+        {str(name): identity.reason or why for name, _, identity in chosen},
+        source.left_out | _left_out(layers, identities, names, quiet=bool(wanted)),
+    )
 
 
 def _sensor_of(source: Source, sensor: object) -> tuple[Sensor | None, str]:
-    if sensor is not None:
-        return get_sensor(sensor), "given as an argument"  # type: ignore[arg-type]
-    if source.sensor is not None:
-        return get_sensor(source.sensor), source.sensor_reason
-    for pattern, name in NAME_PATTERNS:
-        if re.search(pattern, source.location):
-            return get_sensor(name), f"the name of the file matches {name}"
-    return None, "nothing in the source tells the sensor"
+    """Return the sensor: the caller's, else that of the metadata, else that of the product's name."""
+    stated, reason = (source.sensor, source.sensor_reason) if source.sensor else sensor_of_name(source.location)
+    if sensor is None:
+        return (get_sensor(stated), reason) if stated else (None, "nothing in the source tells the sensor")
+    given = get_sensor(sensor)  # type: ignore[arg-type]
+    if stated and isinstance(sensor, str) and _contradict(given, get_sensor(stated)):
+        raise SensorError(
+            "The sensor that is given contradicts the product",
+            found=f"sensor={sensor!r} for {source.location}, which is {stated} ({reason})",
+            expected=f"sensor={stated!r}, whose band numbers, scale and offset differ from those of {given.id}",
+            fix="Leave sensor= out; or pass a table of your own as a dict, or give the file another name.",
+        )
+    return given, "given as an argument"
+
+
+def _contradict(given: Sensor, stated: Sensor) -> bool:
+    """Whether two sensors give one band number to different bands, or scale their numbers differently."""
+    centres = {normal_id(band.id): band.wavelength_um for band in stated.bands}
+    shared = [(band, centres[normal_id(band.id)]) for band in given.bands if normal_id(band.id) in centres]
+    other_bands = any(abs(band.wavelength_um - centre) > SAME_CENTRE_UM for band, centre in shared)
+    other_scale = (given.scale, given.offset) != (stated.scale, stated.offset)
+    return other_bands or (other_scale and not given.relative and not stated.relative)
+
+
+def _by_number(source: Source, sensor: Sensor | None, reason: str, bands: Mapping[str, int]) -> Recognised:
+    """Return the bands that the caller names by number; a number must not contradict the name of its band."""
+    chosen = {_common(name): _numbered(source, number) for name, number in bands.items()}
+    if not chosen:
+        raise BandError("No band is asked for", found="bands={}", expected="at least one", fix="Leave bands= out.")
+    identities = dict(zip(map(id, source.bands), identify_all(source.bands, sensor), strict=True))
+    for name, band in chosen.items():
+        _require_agreement(name, band, identities[id(band)])
+    alpha = _alpha_of(source, sensor, None)
+    spare = None if any(band is alpha for band in chosen.values()) else alpha
+    why = "given as an argument"
+    return Recognised(sensor, reason, chosen, why, spare, dict.fromkeys(chosen, why), dict(source.left_out))
+
+
+def _require_agreement(name: str, band: BandSource, identity: Identity) -> None:
+    stated = identity.name or identity.layer
+    agrees = identity.name is not None and spectral_group(identity.name) == spectral_group(name)
+    if stated and not agrees:
+        raise BandError(
+            "The number that is given contradicts the name of the band",
+            found=f"bands={{{name!r}: …}} for a layer that is called {band.label or stated!r}: {stated}",
+            expected=f"a band of {name}",
+            fix="Choose by name: bands=[…]. If the name in the file is wrong, mend it with `rio edit-info`.",
+        )
 
 
 def _alpha_of(source: Source, sensor: Sensor | None, bands: Bands) -> BandSource | None:
     """Return the band that is transparency: one marked alpha that no description, sensor or argument calls a band."""
     last = source.bands[-1]
-    if last.color != "alpha" or band_name(last.label):
+    if last.color != "alpha" or understand(last.label, sensor).name:
         return None
     if sensor is not None and len(sensor.bands) == len(source.bands):
         return None
@@ -101,46 +146,90 @@ def _alpha_of(source: Source, sensor: Sensor | None, bands: Bands) -> BandSource
     return last
 
 
-def _name(own: Sequence[BandSource], sensor: Sensor | None, wanted: list[str]) -> tuple[list[str], str]:
-    labels = [_label_name(band.label, sensor) for band in own]
-    all_named = all(labels)
-    if wanted and len(wanted) == len(own) and not (all_named and set(wanted) <= set(labels)):
-        return wanted, "given as an argument, in file order"
-    if all_named:
-        return [name for name in labels if name], "named by the source"
-    if sensor is not None and len(sensor.bands) == len(own):
+def _names(
+    layers: Sequence[BandSource], identities: Sequence[Identity], sensor: Sensor | None, wanted: Sequence[str]
+) -> tuple[list[str | None], str]:
+    """Return the name of each layer, None for those that are no bands, and why; see `recognise` for the rules."""
+    names = [identity.name for identity in identities]
+    _require_no_conflict(layers, identities, wanted)
+    candidates = [i for i, identity in enumerate(identities) if not identity.layer]
+    is_named = any(names)
+    if is_named and all(names[i] for i in candidates):
+        return names, "named by the source"
+    order, why = _order(layers, identities, sensor, wanted, candidates)
+    agrees = all(names[i] in (None, name) for i, name in zip(candidates, order, strict=False))
+    if order and agrees:
+        by_position = dict(zip(candidates, order, strict=True))
+        return [by_position.get(i) for i in range(len(layers))], why
+    if is_named:
+        return names, "named by the source"
+    raise _unnamed(layers, sensor)
+
+
+def _order(
+    layers: Sequence[BandSource],
+    identities: Sequence[Identity],
+    sensor: Sensor | None,
+    wanted: Sequence[str],
+    candidates: Sequence[int],
+) -> tuple[list[str], str]:
+    """Return the order that may name layers without a name: of the caller's list, the sensor or the colours."""
+    is_blank = all(identities[i].is_blank or identities[i].name for i in candidates)
+    if wanted and len(wanted) == len(candidates):
+        return list(wanted), "given as an argument, in file order"
+    if sensor is not None and len(sensor.bands) == len(candidates) and (is_blank or _is_series(layers)):
         return list(sensor.names), f"file order of sensor {sensor.id}"
-    colors = [band.color for band in own]
-    if not any(labels) and colors == ["red", "green", "blue"]:
+    colors = [layers[i].color for i in candidates]
+    if colors == ["red", "green", "blue"]:
         return colors, "colour interpretation of the file"
-    raise _unnamed(own, labels, sensor)
+    return [], ""
 
 
-def _unnamed(own: Sequence[BandSource], labels: Sequence[str | None], sensor: Sensor | None) -> BandError | SensorError:
-    seen = ", ".join(band.label or "(undescribed)" for band in own)
+def _is_series(layers: Sequence[BandSource]) -> bool:
+    """Whether labels only count: one stem, and numbers from 0 or 1 on."""
+    matches = [re.fullmatch(r"(.*?)(\d+)", band.label.strip()) for band in layers]
+    stems = {match[1] for match in matches if match}
+    numbers = [int(match[2]) for match in matches if match]
+    counts = [list(range(first, first + len(layers))) for first in (0, 1)]
+    return len(stems) == 1 and numbers in counts
+
+
+def _require_no_conflict(layers: Sequence[BandSource], identities: Sequence[Identity], wanted: Sequence[str]) -> None:
+    for band, identity in zip(layers, identities, strict=True):
+        if identity.conflict and (not wanted or set(identity.conflict) & set(wanted)):
+            first, second = identity.conflict
+            raise BandError(
+                "The names of a band contradict each other",
+                found=f"{band.label!r} is {first} by one statement and {second} by another",
+                expected="a label, common name and wavelength of one band",
+                fix="Check sensor=, or mend the description with `rio edit-info`.",
+            )
+
+
+def _unnamed(layers: Sequence[BandSource], sensor: Sensor | None) -> BandError | SensorError:
+    seen = ", ".join(band.label or "(undescribed)" for band in layers)
     fix = "Pass bands=['blue', 'green', …] in file order, or bands={'nir': 4} to pick some by number."
     if sensor is None:
         return BandError(
             "The bands cannot be told apart",
-            found=f"{len(own)} bands: {seen}",
+            found=f"{len(layers)} bands: {seen}",
             expected="bands described by common name, or a sensor whose band order is known",
             fix=f"Pass sensor='…' (see list_sensors()). {fix}",
         )
+    size = len(sensor.bands)
+    if len(layers) > size and len(layers) % size == 0:
+        fix = f"This looks like {len(layers) // size} dates of {size} bands in one file. {_ONE_DATE}"
     return SensorError(
         f"The file contradicts sensor {sensor.id}",
-        found=f"{len(own)} bands: {seen}; understood: {[name for name in labels if name]}",
-        expected=f"{len(sensor.bands)} bands ({', '.join(sensor.names)}), or bands described by name",
+        found=f"{len(layers)} bands: {seen}",
+        expected=f"{size} bands ({', '.join(sensor.names)}), or bands described by name",
         fix=fix,
     )
 
 
-def _label_name(label: str, sensor: Sensor | None) -> str | None:
-    if sensor is not None:
-        ids = {band.id.lower(): band.name for band in sensor.bands}
-        by_id = ids.get(label.strip().lower()) or ids.get(label.strip().lower().removeprefix("sr_"))
-        if by_id:
-            return by_id
-    return band_name(label)
+_ONE_DATE = (
+    "Pass the numbers of one date: bands={'red': 1, …}; or split the file, for example with `rio stack --bidx 1..4`."
+)
 
 
 def _common(name: str) -> str:
@@ -166,41 +255,64 @@ def _numbered(source: Source, number: int) -> BandSource:
     return source.bands[number - 1]
 
 
-def _present(bands: dict[str, BandSource]) -> dict[str, BandSource]:
-    if not bands:
-        raise BandError("No band is asked for", found="bands={}", expected="at least one", fix="Leave bands= out.")
-    return bands
-
-
-def _require_distinct(names: Sequence[str], source: Source) -> None:
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
+def _require_present(
+    wanted: Sequence[str], names: Sequence[str], source: Source, identities: Sequence[Identity]
+) -> None:
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        missing_files = [f"{label}: {why}" for label, why in source.left_out.items() if why.startswith("not there")]
+        layers = sorted({identity.layer for identity in identities if identity.layer})
         raise BandError(
-            "Two bands have the same name",
-            found=f"{', '.join(doubled)} in {source.location}",
-            expected="each common name once",
-            fix="Pass bands={'red': 1, …} to say which is which.",
+            "The scene does not have that band",
+            found=f"{', '.join(missing)} asked of {source.location}" + "".join(f"; {text}" for text in missing_files),
+            expected=f"some of {', '.join(names)}" + (f" (not {', '.join(layers)})" if layers else ""),
+            fix=nearest(missing[0], names) or "Choose among the bands that are there.",
         )
 
 
-def _require_of_sensor(names: Sequence[str], sensor: Sensor | None) -> None:
+def _require_distinct(names: Sequence[str], source: Source, layers: Sequence[BandSource]) -> None:
+    """Raise if a name stands twice; if all stand equally often, they are several dates in one file."""
+    counts = Counter(names)
+    doubled = sorted(name for name, count in counts.items() if count > 1)
+    if not doubled:
+        return
+    dates = min(counts.values())
+    is_series = dates > 1 and len(set(counts.values())) == 1 and len(counts) > 1
+    labels = ", ".join(band.label for band in layers if band.label)
+    raise BandError(
+        f"Two bands have the same name: this looks like {dates} dates in one file"
+        if is_series
+        else "Two bands have the same name",
+        found=f"{', '.join(doubled)} in {source.location}" + (f": {labels}" if labels else ""),
+        expected="each common name once",
+        fix=_ONE_DATE if is_series else "Pass bands={'red': 1, …} to say which is which.",
+    )
+
+
+def _require_of_sensor(names: Sequence[str], sensor: Sensor | None, layers: Sequence[BandSource]) -> None:
     foreign = [name for name in names if sensor is not None and name not in sensor.names]
     if sensor is not None and foreign:
         raise SensorError(
             f"The file names bands that sensor {sensor.id} does not have",
-            found=", ".join(foreign),
+            found=f"{', '.join(foreign)} among {', '.join(band.label for band in layers)}",
             expected=f"some of {', '.join(sensor.names)}",
             fix="Pass another sensor=, or bands={'red': 1, …} to name the bands yourself.",
         )
 
 
-def _choose(named: dict[str, BandSource], wanted: Sequence[str], source: Source) -> dict[str, BandSource]:
-    missing = [name for name in wanted if name not in named]
-    if missing:
-        raise BandError(
-            "The scene does not have that band",
-            found=f"{', '.join(missing)} asked of {source.location}",
-            expected=f"some of {', '.join(named)}",
-            fix=nearest(missing[0], named) or "Choose among the bands that are there.",
+def _left_out(
+    layers: Sequence[BandSource], identities: Sequence[Identity], names: Sequence[str | None], *, quiet: bool
+) -> dict[str, str]:
+    """Return the layers that are no bands, and why; warn of those of which nothing tells what they are."""
+    dropped = [(i, band) for i, band in enumerate(layers) if names[i] is None]
+    reasons = {
+        band.label or f"band {i + 1}": identities[i].layer or "nothing tells which band it is" for i, band in dropped
+    }
+    unknown = [label for label, why in reasons.items() if why.startswith("nothing")]
+    if unknown and not quiet:
+        warnings.warn(
+            f"Left out, as nothing tells which band it is: {', '.join(unknown)}. Pass bands={{'nir': 4, …}} to use it.",
+            BandWarning,
+            stacklevel=4,  # the line that called open_scene
         )
-    return {name: named[name] for name in wanted or named}
+    return reasons

@@ -1,4 +1,4 @@
-"""What is known of a scene before a pixel is read: its bands, where each lies, and what the maker said of it."""
+"""A scene before a pixel is read: its bands, where each lies, and what its maker states."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class BandSource:
     """One band before it is read: either in a file or in an array [H, W]."""
 
     label: str
-    """What the file or layout calls it: "red", "B04", or "" where nothing is said."""
+    """What the file or layout calls it: "red", "B04", or "" where it has no name."""
     dtype: str
     grid: Grid
     nodata: float | None = None
@@ -23,10 +23,22 @@ class BandSource:
     file: RasterFile | None = None
     index: int = 1
     array: Any = None
+    label_from: str = "band description"
+    """Where the label stands: a band description, a file name, an asset of a STAC item and so on."""
+    common_name: str = ""
+    """The STAC common name that metadata state beside the label."""
+    wavelength_um: float | None = None
+    """The centre wavelength that metadata state, µm."""
+    layer: str = ""
+    """What the layer holds by its metadata if it is no reflectance, such as thermal."""
+    unscaled: str = ""
+    """What the numbers are where they become reflectance only with facts that are not there, such as radiance."""
+    scale_is_claim: bool = False
+    """Whether scale and offset are only what the product's name promises; see `radiometry.hold_against`."""
 
     @property
     def color(self) -> str:
-        """What the file's colour interpretation says: red, green, blue, alpha, undefined and so on."""
+        """The colour interpretation of the file: red, green, blue, alpha, undefined and so on."""
         return self.file.colors[self.index - 1] if self.file else "undefined"
 
 
@@ -49,6 +61,8 @@ class Source:
     sensor_reason: str = ""
     quality: Quality | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Files and layers that are no bands of the scene, and why."""
 
 
 def bands_of_file(location: str) -> tuple[BandSource, ...]:
@@ -71,4 +85,5 @@ def _band_of(file: RasterFile, index: int) -> BandSource:
         radiometry_reason="scale and offset stated in the file" if stated else "",
         file=file,
         index=index,
+        wavelength_um=file.wavelengths_um[i] if file.wavelengths_um else None,
     )

@@ -16,7 +16,7 @@ from dask import threaded
 
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import EmptySceneError, GridError, RadiometryError, UnknownLayoutError
-from spex_nb.scene import arrays, products
+from spex_nb.scene import arrays
 from spex_nb.scene.band_names import Bands, Recognised, recognise
 from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
 from spex_nb.scene.pixels import (
@@ -30,7 +30,8 @@ from spex_nb.scene.pixels import (
     sample_of,
     stack_of,
 )
-from spex_nb.scene.radiometry import Radiometry, guess_scale, judge, settle
+from spex_nb.scene.products import files, stac
+from spex_nb.scene.radiometry import Radiometry, guess_scale, hold_against, judge, settle
 from spex_nb.scene.rasters import Grid, Reading, chunk_shape, lazy_bands, read_window
 from spex_nb.scene.reader import SOURCE, SceneSource
 from spex_nb.scene.sensors import COMMON_BANDS, Sensor
@@ -96,6 +97,8 @@ def open_scene(
         unsigned = all(np.dtype(band.dtype).kind == "u" for band in known.bands.values())
         sample = sample_of(_groups(known, settings, grid, numbers), grid)
         settings = guess_scale(settings, sample, unsigned=unsigned)
+    if any(setting.is_claim for setting in settings.values()):
+        settings = hold_against(settings, sample_of(_groups(known, settings, grid, numbers), grid))
     groups = _groups(known, settings, grid, numbers)
     masks = _masks(known, found.quality, clouds, grid)
     scene = _assemble(groups, masks, grid, _chunks_for(chunks, known.bands, grid))
@@ -148,13 +151,13 @@ def _locate(source: Any) -> Source:
     if isinstance(source, xr.Dataset | xr.DataArray):
         return arrays.from_xarray(source)
     if isinstance(source, Mapping) or hasattr(source, "assets"):
-        return products.from_stac(source if isinstance(source, Mapping) else source.to_dict(transform_hrefs=False))
+        return stac.from_stac(source if isinstance(source, Mapping) else source.to_dict(transform_hrefs=False))
     if arrays.is_dataset_path(source):
         return arrays.from_dataset_path(source)
     if isinstance(source, str | Path):
-        return products.locate(source)
+        return files.locate(source)
     if isinstance(source, Sequence):
-        return products.from_files(source)
+        return files.from_files(source)
     raise UnknownLayoutError(
         "The source is nothing that can be opened",
         found=type(source).__name__,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spex_nb.errors import RadiometryError, RadiometryWarning
 from spex_nb.scene.band_source import BandSource
@@ -23,6 +24,9 @@ FEWEST_BITS, MOST_BITS = 8, 12
 """Unsigned integers that need no more are taken for digital numbers of a camera: most scenes in ten-thousandths need
 more, or are signed."""
 
+FAR_BELOW, FEW = -0.03, 0.02
+"""Surface reflectance below this is rarer than this share of the pixels, over water and shade too."""
+
 Numbers = float | Mapping[str, float] | None
 
 
@@ -35,7 +39,9 @@ class Radiometry:
     relative: bool
     reason: str
     is_guess: bool = False
-    """Nothing says the scale; see `guess_scale`."""
+    """Nothing states the scale; see `guess_scale`."""
+    is_claim: bool = False
+    """Only the name of the product promises it; see `hold_against`."""
 
 
 def settle(
@@ -51,12 +57,20 @@ def settle(
         offset: The caller's offset (after scaling), for all bands or by name.
 
     Raises:
-        RadiometryError: If an argument is not finite, or the scale is zero.
+        RadiometryError: If an argument is not finite, the scale is zero, or the numbers are radiance or the like and
+            the facts that turn them into reflectance are missing.
     """
     own_scale, own_offset = _argument("scale", scale, name), _argument("offset", offset, name)
     if own_scale is not None:
         eight_bit_relative = sensor is not None and sensor.relative and band.dtype == "uint8"
         return Radiometry(own_scale, own_offset or 0.0, eight_bit_relative, "given as an argument")
+    if band.unscaled:
+        raise RadiometryError(
+            "The numbers are no reflectance, and what turns them into it is missing",
+            found=f"{name}: {band.unscaled}",
+            expected="the metadata file of the product beside it",
+            fix="Put the metadata beside the file; or pass scale= and offset=, for all bands or by name.",
+        )
     default = _default(band, sensor)
     if own_offset is None:
         return default
@@ -80,13 +94,15 @@ def _argument(what: str, given: Numbers, name: str) -> float | None:
 def _default(band: BandSource, sensor: Sensor | None) -> Radiometry:
     kind = np.dtype(band.dtype)
     if band.scale is not None:
-        return Radiometry(band.scale, band.offset or 0.0, False, band.radiometry_reason)
+        claim = band.scale_is_claim
+        return Radiometry(band.scale, band.offset or 0.0, False, band.radiometry_reason, is_claim=claim)
     if kind.kind == "f":
         return Radiometry(1.0, 0.0, False, "floating-point pixels are taken as reflectance")
     if kind == np.uint8:
         return _eight_bit(sensor)
     if sensor is not None:
-        return Radiometry(sensor.scale, sensor.offset, sensor.relative, f"default of sensor {sensor.id}")
+        reason = "; ".join(filter(None, (f"default of sensor {sensor.id}", band.radiometry_reason)))
+        return Radiometry(sensor.scale, sensor.offset, sensor.relative, reason)
     return Radiometry(GUESSED_SCALE, 0.0, True, f"guessed for {kind} pixels of an unknown sensor", is_guess=True)
 
 
@@ -120,6 +136,36 @@ def guess_scale(settings: Mapping[str, Radiometry], sample: Any, *, unsigned: bo
     )
     return {
         name: replace(setting, scale=scale, reason=f"{told}, {setting.reason}") if setting.is_guess else setting
+        for name, setting in settings.items()
+    }
+
+
+def hold_against(settings: Mapping[str, Radiometry], sample: NDArray[np.float32]) -> dict[str, Radiometry]:
+    """Drop an offset that only the product's name promises where the pixels show that it was never added.
+
+    Numbers to which 1000 was added lie above it but for noise over water and shade. Where more than a few lie far
+    below, the offset was taken off before: a harmonised copy kept its name.
+
+    Args:
+        settings: Of each band, from `settle`.
+        sample: Some valid reflectance by these settings, any shape.
+
+    Warns:
+        RadiometryWarning: If the promise does not hold.
+    """
+    claims = [setting for setting in settings.values() if setting.is_claim and setting.offset]
+    if not claims or not sample.size or float(np.mean(sample < FAR_BELOW)) <= FEW:
+        return dict(settings)
+    share = float(np.mean(sample < FAR_BELOW))
+    warnings.warn(
+        f"The pixels contradict the name of the product ({claims[0].reason}): {share:.0%} of them would lie below "
+        f"{FAR_BELOW}. No offset is taken off. Pass offset= to settle it.",
+        RadiometryWarning,
+        stacklevel=3,  # the line that called open_scene
+    )
+    reason = "the pixels hold no offset, against the name of the product"
+    return {
+        name: replace(setting, offset=0.0, reason=reason, is_claim=False) if setting.is_claim else setting
         for name, setting in settings.items()
     }
 

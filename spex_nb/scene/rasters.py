@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
 import warnings
 from collections.abc import Sequence
@@ -64,6 +65,8 @@ class RasterFile:
     tags: dict[str, str]
     block_shape: tuple[int, int]
     interleaved: bool
+    wavelengths_um: tuple[float | None, ...] = ()
+    """Centre wavelengths that the file states (ENVI, IMAGERY metadata), µm; empty where it states none."""
 
     @property
     def count(self) -> int:
@@ -73,11 +76,28 @@ class RasterFile:
 
 def is_remote(location: str) -> bool:
     """Whether GDAL would go to the network (or an archive) for this location."""
-    return "://" in location or location.startswith("/vsi")
+    return bool(re.match(r"\w+://", location)) or location.startswith("/vsi")
+
+
+def gdal_file(location: str) -> str:
+    """Return the file within a name such as ``NETCDF:"scene.nc":red``; an empty string for any other location.
+
+    It is the longest part between colons that exists; without one, the part that looks most like a path.
+    """
+    if not re.match(r"[A-Z][A-Z0-9_]{2,}:(?!//)", location) or Path(location).exists():
+        return ""
+    parts = location.split(":")[1:]
+    spans = [(start, end) for start in range(len(parts)) for end in range(start + 1, len(parts) + 1)]
+    runs = [":".join(parts[start:end]).strip('"') for start, end in spans]
+    existing = [run for run in runs if run and Path(run).exists()]
+    if existing:
+        return max(existing, key=len)
+    return max(runs, key=lambda run: (":" not in run, run.count("/") + run.count("."), len(run)))
 
 
 def require_local(location: str) -> None:
     """Raise unless a local location exists and is not empty; remote ones are GDAL's business."""
+    location = gdal_file(location) or location
     if is_remote(location):
         return
     path = Path(location)
@@ -173,7 +193,25 @@ def _describe(location: str, file: Any) -> RasterFile:
         tags={**file.tags(), **file.tags(ns="IMAGERY")},
         block_shape=tuple(file.block_shapes[0]),
         interleaved=str(file.profile.get("interleave", "")) == "pixel",
+        wavelengths_um=tuple(_wavelength_um(file, index) for index in file.indexes),
     )
+
+
+def _wavelength_um(file: Any, index: int) -> float | None:
+    """Return the centre wavelength of a band, µm: of GDAL's IMAGERY metadata, or of an ENVI header in nm or µm."""
+    imagery = file.tags(index, ns="IMAGERY").get("CENTRAL_WAVELENGTH_UM")
+    header = file.tags(index)
+    try:
+        number = float(imagery or header.get("wavelength") or 0)
+    except ValueError:
+        return None
+    if not math.isfinite(number) or number <= 0:
+        return None
+    return number / 1000 if number > LONGEST_UM else number
+
+
+LONGEST_UM = 100.0
+"""No band of a land imager lies above this, µm: larger numbers are nanometres."""
 
 
 def require_sane(grid: Grid, location: str) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -54,6 +53,7 @@ class Sensor:
         relative: Whether the numbers are uncalibrated, so that scaling gives relative reflectance only.
         gsd_m: Ground sampling distance of the finest bands, m.
         source: Where the table comes from.
+        not_reflective: Further layers of the product by the maker's name, and what they hold, such as thermal.
     """
 
     id: str
@@ -65,6 +65,7 @@ class Sensor:
     relative: bool
     gsd_m: float
     source: str
+    not_reflective: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,22 +100,6 @@ COMMON_BANDS: dict[str, tuple[float, float]] = {
     name: (row["wavelength_um"], row["width_um"]) for name, row in _tables()["common_names"].items()
 }
 """Nominal centre wavelength and width, µm, of each STAC common name."""
-
-_SYNONYMS = {
-    "nearinfrared": "nir", "infrared": "nir", "nir1": "nir", "narrownir": "nir08", "nir2": "nir09",
-    "watervapour": "nir09", "watervapor": "nir09", "coastalaerosol": "coastal", "coastalblue": "coastal",
-    "aerosol": "coastal", "ultrablue": "coastal",
-    "greeni": "green05", "green1": "green05", "swir1": "swir16", "swir2": "swir22",
-    "rededge1": "rededge071", "rededge2": "rededge075", "rededge3": "rededge078", "rededge705": "rededge071",
-    "rededge740": "rededge075", "rededge783": "rededge078", "panchromatic": "pan",
-}  # fmt: skip
-
-
-def band_name(text: str) -> str | None:
-    """Return the STAC common name that a description means ("Red", "NIR", "SWIR 1"), or None."""
-    word = re.sub(r"[^a-z0-9]", "", text.lower())
-    word = re.sub(r"(band|reflectance)", "", word)
-    return word if word in COMMON_BANDS else _SYNONYMS.get(word)
 
 
 _added: dict[str, Sensor] = {}
@@ -196,6 +181,7 @@ def _parse(table: Mapping[str, Any]) -> Sensor:
         "nodata": None,
         "relative": False,
         "source": "given by the user",
+        "not_reflective": {},
     }
     row = optional | dict(table)
     listed = row.get("bands", ())
@@ -237,6 +223,8 @@ def _require_radiometry(name: str, row: Mapping[str, Any]) -> None:
         raise _broken(name, f"nodata {nodata!r}", "a number or null")
     if not isinstance(row["relative"], bool):
         raise _broken(name, f"relative {row['relative']!r}", "true or false")
+    if not isinstance(row["not_reflective"], Mapping):
+        raise _broken(name, f"not_reflective {row['not_reflective']!r}", "an object of names and what they hold")
 
 
 def _is_number(value: object) -> bool:

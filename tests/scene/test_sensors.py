@@ -12,13 +12,16 @@ import pytest
 from spex_nb import list_sensors, register_sensor
 from spex_nb.errors import BandError, SensorError
 from spex_nb.scene import get_sensor
-from spex_nb.scene.sensors import COMMON_BANDS, band_name
+from spex_nb.scene.band_labels import band_name
+from spex_nb.scene.sensors import COMMON_BANDS
 
 IDS = [
     "sentinel2_l1c",
     "sentinel2_l2a",
     "landsat4",
     "landsat5",
+    "landsat4_mss",
+    "landsat5_mss",
     "landsat7",
     "landsat8",
     "landsat9",

@@ -1,0 +1,1 @@
+"""Products as their makers ship them: names, folders, archives, containers and catalogue items."""

@@ -1,0 +1,373 @@
+"""STAC items as catalogues serve them: which asset is which band, with which scale, and what is no band."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from spex_nb.errors import BandError, SourceNotFoundError, SpexError, UnknownLayoutError
+from spex_nb.scene.band_labels import Meaning, spectral_group, understand
+from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
+from spex_nb.scene.products import landsat, sentinel2
+from spex_nb.scene.products.folder import open_folder, require_files
+from spex_nb.scene.products.names import baseline_of_name, has_offset, label_of_file
+from spex_nb.scene.products.stac_sensor import sensor_of_item
+from spex_nb.scene.rasters import is_remote
+from spex_nb.scene.sensors import LONGEST_UM, Sensor, get_sensor
+
+PICTURE_ROLES = {"thumbnail", "overview", "visual", "metadata", "tiles"}
+LAYER_ROLES = {
+    "cloud": "cloud", "cloud-shadow": "cloud", "snow-ice": "classes", "water-mask": "classes", "saturation": "quality",
+    "temperature": "thermal", "data-mask": "mask", "quality": "quality", "angle": "angle", "azimuth": "angle",
+}  # fmt: skip
+"""Roles of assets that are no reflectance, and what such an asset holds."""
+QUALITY_CODINGS = {"qa_pixel": "qa_pixel", "qa": "qa_pixel", "scl": "scl", "fmask": "fmask"}
+NAME = "name in the STAC item"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One band of one asset, before its file is read."""
+
+    key: str
+    label: str
+    href: str
+    index: int
+    """Number of the band in the file, from 1."""
+    count: int
+    """Bands that the item describes for the asset."""
+    facts: Mapping[str, Any]
+    """Fields of the band, with those of the asset where the band has none."""
+    layer: str
+    """What it holds if it is no reflectance."""
+    common_name: str
+
+    def number(self, *keys: str) -> float | None:
+        """Return the first field that is there and is a number."""
+        values = (self.facts.get(key) for key in keys)
+        return next((float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)), None)
+
+    @property
+    def preference(self) -> tuple[bool, float]:
+        """What sorts assets of one band: GeoTIFF before JPEG 2000, fine before coarse."""
+        stated = re.search(r"_(\d+)m(_|\.|$)", self.key) or re.search(r"_(\d+)m\.", self.href)
+        resolution = float(stated[1]) if stated else self.number("gsd", "spatial_resolution") or 0.0
+        return self.href.lower().endswith(".jp2"), resolution
+
+
+def from_stac(item: Mapping[str, Any], file: Path | None = None) -> Source:
+    """Return the bands of a STAC item, by the names, common names and wavelengths that its assets state.
+
+    Items of versions 1.0 (``eo:bands``, ``raster:bands``), 1.1 (``bands``) and older (numbers into the bands of the
+    properties) are read. Thermal bands, angles, quality layers and pictures are left out. Of a band that several
+    assets hold, the finest GeoTIFF is taken. An offset that the item says is already applied is not applied again.
+
+    Args:
+        item: The item as in its JSON.
+        file: The JSON file, if it was read from one. Its assets must then lie beside it or elsewhere on this machine:
+            the path of a file is no address, and nothing is asked of the network.
+
+    Raises:
+        UnknownLayoutError: If the JSON is no STAC item, or none of its assets is a band.
+        SourceNotFoundError: If no band's file is there.
+        BandError: If an asset has another number of bands than the item describes.
+    """
+    if item.get("type") != "Feature" or not isinstance(item.get("assets"), Mapping):
+        raise UnknownLayoutError(
+            "The JSON file is no STAC item",
+            found=f"type {item.get('type')!r}, keys {sorted(map(str, item))[:8]}",
+            expected="a STAC item: type 'Feature' with assets",
+            fix="Pass the item itself, not a catalogue, collection or search result.",
+        )
+    where = f"STAC item {item.get('id')}"
+    sensor_id, reason = sensor_of_item(item)
+    sensor = get_sensor(sensor_id) if sensor_id else None
+    assets = list(_assets(item, sensor))
+    bands = _best(asset for asset in assets if not asset.layer)
+    require_files(bands, where, "assets with eo:bands and a common_name")
+    folder = _folder_of(item, file)
+    left_out = {asset.key: asset.layer for asset in assets if asset.layer}
+    read, missing = _read(bands, folder, file)
+    scaled = [_with_scale(band, asset, item, sensor_id, folder) for band, asset in read]
+    return Source(
+        where,
+        "STAC item",
+        tuple(scaled),
+        sensor_id,
+        reason,
+        _quality(assets, folder, file),
+        left_out=left_out | missing,
+    )
+
+
+def _assets(item: Mapping[str, Any], sensor: Sensor | None) -> Iterable[Asset]:
+    """Yield the bands of all assets; those of assets with several bands only if no asset holds a single one."""
+    described = {
+        str(key): (asset, _described(asset, item))
+        for key, asset in item["assets"].items()
+        if isinstance(asset, Mapping) and isinstance(asset.get("href"), str) and _is_raster(asset)
+    }
+    single = [
+        _asset(key, asset, bands[0] if bands else {}, sensor)
+        for key, (asset, bands) in described.items()
+        if len(bands) <= 1 and not _is_picture(key, asset)
+    ]
+    known = [asset for asset in single if asset is not None]
+    yield from known
+    if any(not asset.layer for asset in known):
+        return
+    stacks = {key: row for key, row in described.items() if len(row[1]) > 1 and not _is_picture(key, row[0])}
+    key = _one_stack(list(stacks), str(item.get("id")))
+    asset, bands = stacks.get(key, ({}, []))
+    for index, band in enumerate(bands, start=1):
+        found = _asset(key, asset, band, sensor, index, len(bands))
+        if found is not None:
+            yield found
+
+
+def _one_stack(keys: Sequence[str], name: str) -> str:
+    surface = [key for key in keys if re.search(r"(^|_)sr(_|$)", key)]
+    if len(surface or keys) > 1:
+        raise UnknownLayoutError(
+            "Several assets of the item hold all bands",
+            found=f"{name}: {', '.join(keys)}",
+            expected="one stack of bands",
+            fix="Open the file of one of them.",
+        )
+    return (surface or list(keys) or [""])[0]
+
+
+def _asset(
+    key: str, asset: Mapping[str, Any], band: Mapping[str, Any], sensor: Sensor | None, index: int = 1, count: int = 1
+) -> Asset | None:
+    """Return a band of an asset, labelled by the first of its names that is known; None where nothing names it."""
+    raster = asset.get("raster:bands")
+    rasters = [row for row in raster if isinstance(row, Mapping)] if isinstance(raster, list) else []
+    facts = {**asset, **band, **(rasters[index - 1] if index <= len(rasters) else {})}
+    common = str(facts.get("eo:common_name") or facts.get("common_name") or "")
+    names = [str(facts.get("name") or ""), *([key, label_of_file(asset["href"])] if count == 1 else []), common]
+    meanings = {name: understand(name, sensor) for name in names if name}
+    layer = next((meaning.layer for meaning in meanings.values() if meaning.layer), "") or _layer(asset, facts)
+    label = _label({name: meaning for name, meaning in meanings.items() if meaning.name or meaning.conflict})
+    wavelength = facts.get("eo:center_wavelength", facts.get("center_wavelength"))
+    if not (layer or label or common or wavelength):
+        return None
+    return Asset(key, label or names[0] or key, asset["href"], index, count, facts, layer, common)
+
+
+def _label(meanings: Mapping[str, Meaning]) -> str:
+    """Return the name that tells the band best: a maker's name first; all names together where they contradict."""
+    names = sorted(meanings, key=lambda name: re.search(r"(^|_)b(and)?\d", name.lower()) is None)
+    groups = {spectral_group(meanings[name].name or "") for name in names}
+    return " ".join(names) if len(groups) > 1 else next(iter(names), "")
+
+
+def _layer(asset: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    layer = next((LAYER_ROLES[role] for role in _strings(asset.get("roles")) if role in LAYER_ROLES), "")
+    return "thermal" if str(facts.get("unit", "")).lower() in ("kelvin", "k") else layer
+
+
+def _described(asset: Mapping[str, Any], item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the bands that an asset describes; numbers of old items point into the bands of the properties."""
+    bands = asset.get("eo:bands") or asset.get("bands") or []
+    shared = _mapping(item.get("properties")).get("eo:bands") or item.get("eo:bands")
+    if not isinstance(bands, list):
+        return []
+    table = shared if isinstance(shared, list) else []
+    rows = [
+        table[band] if isinstance(band, int) and not isinstance(band, bool) and 0 <= band < len(table) else band
+        for band in bands
+    ]
+    return [row if isinstance(row, Mapping) else {} for row in rows]
+
+
+def _is_raster(asset: Mapping[str, Any]) -> bool:
+    """Whether an asset may be a raster, by its media type, or by the ending of its file without one."""
+    kind = str(asset.get("type") or "").lower()
+    if kind:
+        return kind.startswith("image/") and not re.search(r"png|gif|webp|image/jpe?g", kind)
+    return bool(re.search(r"\.(tiff?|jp2|img|vrt)$", asset["href"].partition("?")[0].lower()))
+
+
+def _is_picture(key: str, asset: Mapping[str, Any]) -> bool:
+    is_named_so = re.search(r"visual|preview|thumbnail|overview|(^|_)tci", key.lower())
+    return bool(PICTURE_ROLES & set(_strings(asset.get("roles")))) or is_named_so is not None
+
+
+def _best(assets: Iterable[Asset]) -> list[Asset]:
+    """Return one asset of each label, the one that is best read, in the order of the item."""
+    best: dict[tuple[str, str], Asset] = {}
+    for asset in assets:
+        label = re.sub(r"_\d+m$|-jp2$", "", asset.label)
+        name = (str(asset.facts.get("name") or label), asset.common_name)
+        rival = best.get(name)
+        best[name] = asset if rival is None or asset.preference < rival.preference else rival
+    return list(best.values())
+
+
+def _read(
+    assets: Sequence[Asset], folder: Path | None, file: Path | None
+) -> tuple[list[tuple[BandSource, Asset]], dict[str, str]]:
+    """Return the bands whose files are there, and why others are left out.
+
+    Raises:
+        SourceNotFoundError: If none is there.
+    """
+    bands: list[tuple[BandSource, Asset]] = []
+    missing: dict[str, str] = {}
+    problem: SpexError | None = None
+    for asset in assets:
+        try:
+            bands.append((_open(asset, folder, file), asset))
+        except SourceNotFoundError as error:
+            missing[asset.key], problem = f"not there: {error.found}", problem or error
+    if problem is not None and not bands:
+        raise problem
+    return bands, missing
+
+
+def _open(asset: Asset, folder: Path | None, file: Path | None) -> BandSource:
+    bands = bands_of_file(_path_of(asset.href, folder, file))
+    if len(bands) != asset.count:
+        raise BandError(
+            "An asset has another number of bands than the item describes",
+            found=f"asset {asset.key}: {len(bands)} bands in its file, {asset.count} described",
+            expected="as many bands in the file as in the item",
+            fix="Open the file alone, with bands={'red': 1, …}.",
+        )
+    wavelength = asset.number("eo:center_wavelength", "center_wavelength")
+    in_um = None if wavelength is None else wavelength / (1000 if wavelength > LONGEST_UM else 1)
+    band = bands[asset.index - 1]
+    return replace(
+        band,
+        label=asset.label,
+        label_from=NAME,
+        common_name=asset.common_name,
+        wavelength_um=in_um or band.wavelength_um,
+    )
+
+
+def _path_of(href: str, folder: Path | None, file: Path | None) -> str:
+    """Return where the file of an asset lies.
+
+    Raises:
+        SourceNotFoundError: If it lies on the network and the caller passed the path of a file, no address.
+    """
+    local = href.removeprefix("file://")
+    if not is_remote(local):
+        return str(folder / local) if folder is not None else local
+    beside = file.parent / PurePosixPath(local.partition("?")[0]).name if file is not None else None
+    if beside is not None and beside.exists():
+        return str(beside)
+    if file is None or local.startswith("/vsi"):
+        return local
+    raise SourceNotFoundError(
+        "The file of an asset lies on the network",
+        found=href,
+        expected=f"the file beside {file.name}: the path of an item is no leave to use the network",
+        fix="Fetch the file; or pass the item itself (a dict or pystac.Item), whose addresses are then read.",
+    )
+
+
+def _folder_of(item: Mapping[str, Any], file: Path | None) -> Path | None:
+    """Return the folder that relative addresses start from: of the JSON file, or of the item's link to itself."""
+    if file is not None:
+        return file.parent
+    links = item.get("links")
+    rows = [link for link in links if isinstance(link, Mapping)] if isinstance(links, list) else []
+    href = next((str(link.get("href")) for link in rows if link.get("rel") == "self"), "").removeprefix("file://")
+    return None if not href or is_remote(href) else Path(href).parent
+
+
+def _quality(assets: Sequence[Asset], folder: Path | None, file: Path | None) -> Quality | None:
+    for asset in assets:
+        coding = next((QUALITY_CODINGS[name] for name in (asset.key.lower(),) if name in QUALITY_CODINGS), None)
+        if coding is None:
+            match = re.search(r"(qa_pixel|scl|fmask)", asset.key.lower())
+            coding = match[1] if match else None
+        path = _existing(asset.href, folder, file) if coding else None
+        if coding and path:
+            return Quality(path, coding)
+    return None
+
+
+def _existing(href: str, folder: Path | None, file: Path | None) -> str | None:
+    try:
+        path = _path_of(href, folder, file)
+    except SourceNotFoundError:
+        return None
+    return path if is_remote(path) or Path(path).exists() else None
+
+
+def _with_scale(
+    band: BandSource, asset: Asset, item: Mapping[str, Any], sensor_id: str | None, folder: Path | None
+) -> BandSource:
+    """Return a band with the scale and offset of the item, else those that its product and level promise."""
+    nodata = asset.number("nodata")
+    band = band if nodata is None else replace(band, nodata=nodata)
+    scale, offset = asset.number("raster:scale", "scale"), asset.number("raster:offset", "offset") or 0.0
+    if scale is not None and (scale, offset) != (1.0, 0.0):
+        applied = offset != 0 and _offset_is_applied(item)
+        reason = "raster:bands of the STAC item" + ("; its offset is already applied" if applied else "")
+        return replace(band, scale=scale, offset=0.0 if applied else offset, radiometry_reason=reason)
+    if sensor_id is not None and sensor_id.startswith("sentinel2"):
+        return _with_baseline(band, item)
+    if sensor_id is not None and sensor_id.startswith("landsat") and _is_level_1(item):
+        return _with_landsat_metadata(band, asset, item, sensor_id, folder)
+    return band
+
+
+def _offset_is_applied(item: Mapping[str, Any]) -> bool:
+    properties = _mapping(item.get("properties"))
+    return any(str(key).endswith("boa_offset_applied") and value is True for key, value in properties.items())
+
+
+def _with_baseline(band: BandSource, item: Mapping[str, Any]) -> BandSource:
+    """Subtract what newer processing adds, unless the item says that this was done."""
+    properties = _mapping(item.get("properties"))
+    stated = [properties.get(key) for key in ("s2:processing_baseline", "processing:version", "processing_baseline")]
+    names = [str(properties.get(key, "")) for key in ("s2:product_uri", "s2:product_id", "sentinel:product_id")]
+    baselines = [str(text) for text in stated if text] + [baseline_of_name(name) or "" for name in names]
+    baseline = next((text for text in baselines if text), "")
+    if not has_offset(baseline) or _offset_is_applied(item) or band.dtype not in ("uint16", "int16", "int32"):
+        return band
+    reason = f"processing baseline {baseline} of the STAC item: 1000 is subtracted"
+    return replace(band, scale=sentinel2.SCALE, offset=sentinel2.OFFSET, radiometry_reason=reason, scale_is_claim=True)
+
+
+def _is_level_1(item: Mapping[str, Any]) -> bool:
+    text = f"{item.get('collection')} {item.get('id')}".lower()
+    return re.search(r"l1(tp|gt|gs)|c2-?l1", text) is not None
+
+
+def _with_landsat_metadata(
+    band: BandSource, asset: Asset, item: Mapping[str, Any], sensor_id: str, folder: Path | None
+) -> BandSource:
+    """Return a band of level 1 scaled by the metadata asset, if that lies on this machine."""
+    hrefs = [str(row.get("href", "")) for row in item["assets"].values() if isinstance(row, Mapping)]
+    paths = [folder / href if folder is not None else Path(href) for href in hrefs if not is_remote(href)]
+    metadata = next((p for p in paths if re.search(landsat.METADATA, p.name, re.IGNORECASE) and p.exists()), None)
+    number = next(
+        (
+            row.id
+            for row in get_sensor(sensor_id).bands
+            if row.name == understand(asset.label, get_sensor(sensor_id)).name
+        ),
+        None,
+    )
+    if metadata is None or number is None:
+        return replace(band, unscaled="Landsat level-1 numbers, whose scale stands in the …_MTL.txt of the product")
+    facts = landsat.read_facts(open_folder(str(metadata.parent)), metadata.name)
+    scaled = landsat.scaled_by_metadata(replace(band, label=number), facts, sensor_id)
+    return replace(scaled, label=asset.label, label_from=NAME)
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _strings(value: object) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list | tuple) else []
