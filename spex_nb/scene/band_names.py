@@ -209,6 +209,9 @@ def _require_no_conflict(layers: Sequence[BandSource], identities: Sequence[Iden
 def _unnamed(layers: Sequence[BandSource], sensor: Sensor | None) -> BandError | SensorError:
     seen = ", ".join(band.label or "(undescribed)" for band in layers)
     fix = "Pass bands=['blue', 'green', …] in file order, or bands={'nir': 4} to pick some by number."
+    parts = [band.file.path for band in layers if band.file is not None and band.label_from == "subdataset"]
+    if parts:
+        fix = f"Name all of them in order with bands=[…], or open one of its subdatasets: open_scene({parts[0]!r})."
     if sensor is None:
         return BandError(
             "The bands cannot be told apart",
