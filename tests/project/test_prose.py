@@ -38,7 +38,7 @@ DIALECT = re.compile(
     re.IGNORECASE,
 )
 ABBREVIATION = re.compile(r"\b(et al|e\.g|i\.e|vs|No|Fig|cf)\.")
-SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]*”]*\s+(?=\S)")
+SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]*”]*\s+(?=\S)|\s·\s")  # a middle dot parts the items of a list
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 
@@ -119,6 +119,7 @@ LONG = " ".join(["word"] * 36) + "."
         ("| head |\n|---|\n| made anew |", 1),
         (f"```\n{LONG} anew\n```", 0),
         (f"[{LONG}](docs/setup.md) and more", 0),
+        (LONG.replace(" ", " · "), 0),
         ("A map of its own is drawn anew, likewise.", 3),
         ("Its own map is drawn again.", 0),
         ("`told` is a name.", 0),
