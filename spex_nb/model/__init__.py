@@ -4,8 +4,7 @@ from transformers import AutoConfig, AutoModel, AutoProcessor
 
 from spex_nb.model.checkpoint_files import shipped_checkpoints
 from spex_nb.model.configuration import SpexConfig
-from spex_nb.model.fitting import fit_batch
-from spex_nb.model.inspection import look_inside
+from spex_nb.model.inspection import fit_batch, look_inside
 from spex_nb.model.modeling import SpexModel
 from spex_nb.model.predictor import SpexPredictor
 from spex_nb.model.processing import SpexProcessor

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,10 +20,8 @@ from spex_nb.errors import CheckpointError
 from spex_nb.model.checkpoint_files import read_weights, require_all
 from spex_nb.model.configuration import SpexConfig
 from spex_nb.model.layers.stem import FixedStem
-
-if TYPE_CHECKING:
-    from spex_nb.model.modeling import SpexModel
-    from spex_nb.model.processing import SpexProcessor
+from spex_nb.model.modeling import SpexModel
+from spex_nb.model.processing import IMAGE_TOKEN, SpexProcessor
 
 VISION = r"model\.vision_tower\.vision_tower\.vision_model\."
 TOWER = r"model\.vision_tower\."
@@ -186,8 +184,6 @@ def convert(source: str | Path, target: str | Path, *, sam_heads: int = SAM_HEAD
     Raises:
         CheckpointError: If the source cannot be read, is no such checkpoint, or lacks weights.
     """
-    from spex_nb.model.modeling import SpexModel
-
     folder = Path(source)
     weights, unused = convert_names(read_weights(folder))
     config = infer_config(weights, _read_config(folder), sam_heads=sam_heads)
@@ -215,8 +211,6 @@ def convert(source: str | Path, target: str | Path, *, sam_heads: int = SAM_HEAD
 
 def _processor(folder: Path, config: SpexConfig) -> SpexProcessor | None:
     """Return the processor of a released model, where its tokenizer is."""
-    from spex_nb.model.processing import IMAGE_TOKEN, SpexProcessor
-
     if not (folder / "tokenizer.json").is_file():
         return None
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
@@ -286,6 +280,34 @@ def component_weights(kind: str, weights: Mapping[str, Tensor]) -> tuple[dict[st
     }
     renamed, _ = convert_names(released)
     return {name: tensor for name, tensor in renamed.items() if name.startswith(ours)}, ours
+
+
+def assemble(
+    config: SpexConfig,
+    *,
+    vision: str | Path | None = None,
+    language: str | Path | None = None,
+    mask_decoder: str | Path | None = None,
+) -> SpexModel:
+    """Make a model of separately pretrained parts. Parts without a folder start at random.
+
+    Args:
+        config: Configuration of the whole model.
+        vision: Folder of an InternImage in its public layout.
+        language: Folder of a causal language model, such as Qwen2.5.
+        mask_decoder: Folder of a SAM in transformers' layout.
+
+    Returns:
+        The model in evaluation mode.
+
+    Raises:
+        CheckpointError: If the weights of a part do not fit.
+    """
+    model = SpexModel(config)
+    for kind, folder in (("vision", vision), ("language", language), ("mask_decoder", mask_decoder)):
+        if folder is not None:
+            load_component(model, kind, folder)
+    return model.eval()
 
 
 def load_component(model: SpexModel, kind: str, folder: str | Path) -> None:

@@ -16,7 +16,7 @@ DICE_EPS = 1e-3
 """As released."""
 IGNORED = 255
 """In ``mask_labels``: the label says nothing."""
-NOT_TOLD = -100
+IGNORED_TOKEN = -100
 """In ``labels``: no part of the answer."""
 
 
@@ -82,10 +82,10 @@ def text_loss(hidden: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor]) 
 
     Args:
         hidden: float [N, L, D], the language model's last states.
-        labels: int [N, L], `NOT_TOLD` where no part of the answer; each is told by the state before it.
+        labels: int [N, L], `IGNORED_TOKEN` where no part of the answer; each is told by the state before it.
         head: From states to logits of all tokens; called only where they are used.
     """
-    told = labels[:, 1:] != NOT_TOLD
+    told = labels[:, 1:] != IGNORED_TOKEN
     logits = head(hidden[:, :-1][told])
     total = F.cross_entropy(logits.float(), labels[:, 1:][told], reduction="sum")
     return total / told.sum().clamp(min=1)

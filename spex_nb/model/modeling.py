@@ -1,6 +1,6 @@
-"""SPEX, wired: pixels and an instruction in, mask logits and an explanation out. Each step is a part in its own file.
+"""The SPEX network: pixels and prompt tokens in, mask logits and answer tokens out. Each layer has its own file.
 
-After Si et al., SPEX, https://doi.org/10.1109/TGRS.2026.3670308. It knows no files, no band names and no words.
+After Si et al., SPEX, https://doi.org/10.1109/TGRS.2026.3670308. The module knows no files, band names or words.
 """
 
 from __future__ import annotations
@@ -15,19 +15,25 @@ from torch.distributed import is_initialized
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from spex_nb.model.batch import CELL, STRIDE, Images, language_cells, require_device
-from spex_nb.model.buckets import read_in_bunches
+from spex_nb.model.batch import (
+    CELL,
+    STRIDE,
+    Images,
+    PromptFeatures,
+    encode_by_size,
+    forward_in_buckets,
+    insert_visual,
+    language_cells,
+    require_device,
+    require_pairs,
+    require_wanted,
+)
 from spex_nb.model.checkpoint_files import require_all, resolve_checkpoint
 from spex_nb.model.configuration import SpexConfig
 from spex_nb.model.layers.aggregation import Aggregation, Neck, Projector
-from spex_nb.model.layers.condensation import Condensation
-from spex_nb.model.layers.hints import Hints
-from spex_nb.model.layers.mask_decoder import MaskDecoder
-from spex_nb.model.layers.pixel_decoder import make_pixel_decoder
-from spex_nb.model.layers.prompt_encoder import PromptEncoder
-from spex_nb.model.layers.queries import TargetQueries
-from spex_nb.model.layers.reconstruction import BandReadout, reconstruction_loss, spread_cells
-from spex_nb.model.layers.selection import (
+from spex_nb.model.layers.condensation import (
+    Condensation,
+    TargetQueries,
     choose_answer,
     choose_prompt,
     require_left,
@@ -35,15 +41,17 @@ from spex_nb.model.layers.selection import (
     select_read,
     select_tokens,
 )
+from spex_nb.model.layers.mask_decoder import MaskDecoder
+from spex_nb.model.layers.pixel_decoder import BandReadout, make_pixel_decoder, reconstruction_loss, spread_cells
+from spex_nb.model.layers.prompt_encoder import MaskPrompts, PromptEncoder
 from spex_nb.model.layers.stem import make_stem
 from spex_nb.model.layers.vision_encoder import Block, make_encoder
 from spex_nb.model.losses import label_losses, text_loss, upsample_logits, weighted_sum, weights_of
 from spex_nb.model.outputs import ImageFeatures, SpexGeneration, SpexOutput
-from spex_nb.model.prompt_features import Sight, insert_visual, look, require_pairs, require_wanted
 
 
 class SpexModel(PreTrainedModel):
-    """The whole model."""
+    """The whole model: vision encoder, language model and mask decoder, with the layers that join them."""
 
     config_class = SpexConfig
     config: SpexConfig
@@ -55,8 +63,8 @@ class SpexModel(PreTrainedModel):
 
     def __init__(self, config: SpexConfig) -> None:
         super().__init__(config)
-        decoder, condensed = config.mask_decoder_config, config.condensation_config
-        channels, hidden_size, asked = config.aggregation_channels, config.text_config.hidden_size, len(config.targets)
+        decoder, condensation = config.mask_decoder_config, config.condensation_config
+        channels, hidden_size = config.aggregation_channels, config.text_config.hidden_size
         self.stem = make_stem(config)
         self.encoder = make_encoder(config.vision_config)
         stages = self.encoder.stage_channels
@@ -64,17 +72,18 @@ class SpexModel(PreTrainedModel):
         self.neck = Neck(channels, decoder.embed_dim)
         self.projector = Projector(channels, hidden_size)
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)
-        self.condensation = Condensation(hidden_size, decoder.embed_dim, condensed.num_tokens, condensed.widths)
+        self.condensation = Condensation(hidden_size, decoder.embed_dim, condensation.num_tokens, condensation.widths)
         self.prompt_encoder = PromptEncoder(decoder)
         self.pixel_decoder = make_pixel_decoder(decoder, stages, self.stem.half_channels, self.stem.full_channels)
         fine = self.pixel_decoder.channels if self.pixel_decoder else 0
         self.mask_decoder = MaskDecoder(decoder, fine)
-        self.target_queries = TargetQueries(asked, condensed.num_tokens, decoder.embed_dim) if asked else None
+        targets = len(config.targets)
+        self.target_queries = TargetQueries(targets, condensation.num_tokens, decoder.embed_dim) if targets else None
         self.band_readout = BandReadout(fine) if fine and config.reconstruction_weight else None
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Start the encoder as InternImage does; the language model has its own way, all else torch's."""
+        """Initialise the encoder as InternImage does. The language model and torch's layers initialise themselves."""
         if isinstance(module, Block):
             for layer in module.modules():
                 if isinstance(layer, nn.Linear):
@@ -85,54 +94,31 @@ class SpexModel(PreTrainedModel):
     def from_pretrained(  # type: ignore[override]
         cls, pretrained_model_name_or_path: str | Path, *args: Any, local_files_only: bool = True, **options: Any
     ) -> SpexModel:
-        """Load a checkpoint whole.
+        """Load a checkpoint, and refuse one that is not complete.
 
         Args:
-            pretrained_model_name_or_path: ``tiny``, which ships; a folder; or a name on the hub.
-            *args: As in transformers.
-            local_files_only: False allows the network.
-            **options: As in transformers.
+            pretrained_model_name_or_path: ``tiny``, which ships with the package; a folder; or a name on the hub.
+            *args: Passed to transformers.
+            local_files_only: Whether only local files are read, the default. False allows the network.
+            **options: Passed to transformers.
 
         Raises:
             CheckpointError: If it holds no safetensors, or other weights than the configuration asks for.
         """
         wants_info = options.pop("output_loading_info", False)
         loaded: Any = super().from_pretrained(
-            resolve_checkpoint(pretrained_model_name_or_path), *args, local_files_only=local_files_only,
-            use_safetensors=True, output_loading_info=True, ignore_mismatched_sizes=True, **options,
-        )  # fmt: skip
+            resolve_checkpoint(pretrained_model_name_or_path),
+            *args,
+            local_files_only=local_files_only,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **options,
+        )
         model, info = loaded
-        wrong = [entry[0] for entry in info.get("mismatched_keys", ())]
-        require_all(info["missing_keys"], info["unexpected_keys"], wrong)
+        mismatched = [entry[0] for entry in info.get("mismatched_keys", ())]
+        require_all(info["missing_keys"], info["unexpected_keys"], mismatched)
         return loaded if wants_info else model
-
-    @classmethod
-    def from_components(
-        cls,
-        config: SpexConfig,
-        *,
-        vision: str | Path | None = None,
-        language: str | Path | None = None,
-        mask_decoder: str | Path | None = None,
-    ) -> SpexModel:
-        """Start from separately pretrained parts; the rest starts at random.
-
-        Args:
-            config: Of the whole.
-            vision: Folder of an InternImage in its public layout.
-            language: Folder of a causal language model, such as Qwen2.5.
-            mask_decoder: Folder of a SAM in transformers' layout.
-
-        Raises:
-            CheckpointError: If a part's weights do not fit.
-        """
-        from spex_nb.model.conversion import load_component
-
-        model = cls(config)
-        for kind, folder in (("vision", vision), ("language", language), ("mask_decoder", mask_decoder)):
-            if folder is not None:
-                load_component(model, kind, folder)
-        return model.eval()
 
     def get_output_embeddings(self) -> nn.Module:
         """Return the language model's head."""
@@ -153,13 +139,15 @@ class SpexModel(PreTrainedModel):
         index_values: Tensor | None = None,
         gsd_m: Tensor | None = None,
     ) -> ImageFeatures:
-        """Compute the features of images of one size, on which any number of instructions can be tried.
+        """Compute the features of images of one size. Any number of prompts can share them.
 
         Args:
             pixel_values: float [N, B, H, W], normalised; NaN where there is no data, which counts as the mean.
-            wavelengths_um: float [B, 2] or [N, B, 2], centre and width of the bands; not needed for a fixed stem.
-            index_values: float [N, I, H, W], see `stem.INDICES` and `stem.PRIOR_TARGETS`.
-            gsd_m: float [N], ground sampling distance in metres, NaN where unknown.
+            wavelengths_um: float [B, 2] or [N, B, 2], centre and width of the bands in micrometres; a fixed stem needs
+                none.
+            index_values: float [N, I, H, W], see `configuration.INDICES` and `configuration.PRIOR_TARGETS`; a stem with
+                index channels sees none of them by default.
+            gsd_m: float [N], ground sampling distance in metres, NaN where unknown; unknown by default.
 
         Raises:
             ValueError: If shapes or wavelengths make no sense.
@@ -170,12 +158,12 @@ class SpexModel(PreTrainedModel):
             )
         require_device(pixel_values, "pixel_values", self)
         height, width = pixel_values.shape[-2:]
-        fill = (0, -width % STRIDE, 0, -height % STRIDE)
-        pixels = F.pad(pixel_values.nan_to_num(0.0, posinf=0.0, neginf=0.0).to(self.dtype), fill)
-        more = {} if index_values is None else {"index_values": F.pad(index_values, fill, value=torch.nan)}
+        padding = (0, -width % STRIDE, 0, -height % STRIDE)
+        pixels = F.pad(pixel_values.nan_to_num(0.0, posinf=0.0, neginf=0.0).to(self.dtype), padding)
+        optional = {} if index_values is None else {"index_values": F.pad(index_values, padding, value=torch.nan)}
         if gsd_m is not None and self.config.stem_config.gsd:
-            more["gsd_m"] = gsd_m
-        full, half, base = self.stem(pixels, wavelengths_um, **more)
+            optional["gsd_m"] = gsd_m
+        full, half, base = self.stem(pixels, wavelengths_um, **optional)
         stages = self.encoder(base)
         aggregated, fine = self.aggregation(stages), None
         if self.pixel_decoder is not None:
@@ -187,88 +175,109 @@ class SpexModel(PreTrainedModel):
 
     # --- text ---------------------------------------------------------------------------------------------------------
 
-    def embed_prompt(self, input_ids: Tensor, seen: Sequence[Sight]) -> Tensor:
-        """Put visual tokens in the place of the image tokens: float [N, L, D].
+    def embed_prompt(self, input_ids: Tensor, groups: Sequence[PromptFeatures]) -> Tensor:
+        """Embed prompts, with visual tokens in the place of the image tokens.
+
+        Args:
+            input_ids: int [N, L], image tokens included.
+            groups: Image features of the prompts, from `encode_by_size`.
+
+        Returns:
+            float [N, L, D].
 
         Raises:
-            ValueError: If a prompt sees no image, or has another number of image tokens than its image has cells.
+            ValueError: If a prompt has no image, or another number of image tokens than its image has cells.
         """
         require_device(input_ids, "input_ids", self)
-        require_pairs(seen, len(input_ids))
+        require_pairs(groups, len(input_ids))
         is_image = input_ids == self.config.image_token_id
         embedded: Tensor = self.get_input_embeddings()(input_ids.masked_fill(is_image, 0))
-        for rows, features in seen:
+        for rows, features in groups:
             embedded = insert_visual(embedded, is_image, rows, self.projector(features.tokens))
         return embedded
 
     def _hidden(self, embedded: Tensor, attention_mask: Tensor | None) -> Tensor:
-        """Return the last layer's hidden states, after its norm; no logits are computed."""
+        """Return the hidden states of the last layer after its norm, float [N, L, D]. It computes no logits."""
         if attention_mask is None:
-            return self._read(embedded)
-        # Positions as transformers' generate counts them: what is filled up or hidden takes none.
-        places = (attention_mask.long().cumsum(1) - 1).clamp(min=0)
+            return self._decoder_states(embedded)
+        # Positions as transformers' generate counts them: padding takes none.
+        positions = (attention_mask.long().cumsum(1) - 1).clamp(min=0)
         if not self.training or is_initialized():  # every process of a sharded model makes as many passes as the others
-            return self._read(embedded, places, attention_mask)
-        return read_in_bunches(self._read, attention_mask, embedded=embedded, places=places)
+            return self._decoder_states(embedded, positions, attention_mask)
+        return forward_in_buckets(self._decoder_states, attention_mask, embedded=embedded, positions=positions)
 
-    def _read(self, embedded: Tensor, places: Tensor | None = None, attention_mask: Tensor | None = None) -> Tensor:
+    def _decoder_states(
+        self, embedded: Tensor, positions: Tensor | None = None, attention_mask: Tensor | None = None
+    ) -> Tensor:
         hidden: Tensor = self.language_model.get_decoder()(
-            inputs_embeds=embedded, attention_mask=attention_mask, position_ids=places, use_cache=False
+            inputs_embeds=embedded, attention_mask=attention_mask, position_ids=positions, use_cache=False
         )[0]
         return hidden
 
     def choose_tokens(self, input_ids: Tensor, attention_mask: Tensor | None, labels: Tensor | None) -> Tensor:
-        """Say which positions are condensed, in training and in inference alike: bool [N, L]; see `selection`.
+        """Choose the positions whose hidden states are condensed; the same in training and in inference.
+
+        Args:
+            input_ids: int [N, L].
+            attention_mask: int [N, L], 0 at padding; None without padding.
+            labels: int [N, L], the tokens of the answer, -100 elsewhere; None without an answer.
+
+        Returns:
+            bool [N, L].
 
         Raises:
-            ValueError: If the answer is asked for and there is none.
+            ValueError: If the model condenses the answer and there is none.
         """
         if self.config.condensation_config.source == "answer":
             return choose_answer(labels, self._ends({}))
         return choose_prompt(input_ids, attention_mask, labels, self.config.image_token_id)
 
     def _ends(self, options: Mapping[str, Any]) -> list[int]:
-        """Return the tokens that end an answer."""
-        usual = options.get("generation_config") or self.language_model.generation_config
-        ends = options.get("eos_token_id", usual.eos_token_id)
+        """Return the tokens that end an answer, under options of ``generate``."""
+        defaults = options.get("generation_config") or self.language_model.generation_config
+        ends = options.get("eos_token_id", defaults.eos_token_id)
         return [] if ends is None else torch.as_tensor(ends).flatten().tolist()
 
     # --- mask ---------------------------------------------------------------------------------------------------------
 
-    def decode_mask(self, features: ImageFeatures, condensed: Tensor, hints: Hints) -> tuple[Tensor, Tensor]:
-        """Decode one mask a prompt, of images of one size.
+    def decode_mask(
+        self, features: ImageFeatures, condensed: Tensor, mask_prompts: MaskPrompts
+    ) -> tuple[Tensor, Tensor]:
+        """Decode one mask for each prompt, on images of one size.
 
         Args:
             features: Of the image of each prompt.
-            condensed: float [N, T, D].
-            hints: Of each prompt.
+            condensed: float [N, T, D], the condensed tokens.
+            mask_prompts: Prior, points and boxes of each prompt.
 
         Returns:
-            Mask logits float [N, H, W] and expected IoU float [N].
+            Mask logits float [N, H, W], and the expected IoU float [N].
         """
         (height, width), size = features.embedding.shape[-2:], features.size
-        asked = self.prompt_encoder(condensed, hints, (height, width), size)
+        encoded = self.prompt_encoder(condensed, mask_prompts, (height, width), size)
         logits, iou = self.mask_decoder(
-            features.embedding, asked.image_pe, asked.sparse, asked.dense, features.fine, asked.signs
+            features.embedding, encoded.image_pe, encoded.sparse, encoded.dense, features.fine, encoded.signs
         )
         return upsample_logits(logits, (CELL * height, CELL * width))[:, : size[0], : size[1]], iou
 
-    def _decode(self, seen: Sequence[Sight], condensed: Tensor, hints: Hints) -> tuple[Tensor, Tensor]:
-        """Decode the masks of all prompts; -inf where one is smaller than the largest."""
-        require_pairs(seen, len(condensed))
-        sizes = [features.size for _, features in seen]
+    def _decode(
+        self, groups: Sequence[PromptFeatures], condensed: Tensor, mask_prompts: MaskPrompts
+    ) -> tuple[Tensor, Tensor]:
+        """Decode the masks of all prompts, with -inf around those smaller than the largest."""
+        require_pairs(groups, len(condensed))
+        sizes = [features.size for _, features in groups]
         shape = (len(condensed), *(max(sides) for sides in zip(*sizes, strict=True)))
-        hints.require_fit(shape)
-        if len(seen) == 1:
-            return self.decode_mask(seen[0].features, condensed, hints)
+        mask_prompts.require_fit(shape)
+        if len(groups) == 1:
+            return self.decode_mask(groups[0].features, condensed, mask_prompts)
         logits, iou = condensed.new_full(shape, -torch.inf), condensed.new_zeros(len(condensed))
-        for (rows, features), size in zip(seen, sizes, strict=True):
+        for (rows, features), size in zip(groups, sizes, strict=True):
             if len(rows):
-                masks, iou[rows] = self.decode_mask(features, condensed[rows], hints.of(rows, size))
+                masks, iou[rows] = self.decode_mask(features, condensed[rows], mask_prompts.of(rows, size))
                 logits[rows, : size[0], : size[1]] = masks
         return logits, iou
 
-    # --- the doors ----------------------------------------------------------------------------------------------------
+    # --- entry points ------------------------------------------------------------------------------------------------
 
     def forward(  # noqa: PLR0913 (everything a prompt may come with)
         self,
@@ -292,26 +301,28 @@ class SpexModel(PreTrainedModel):
         features: ImageFeatures | None = None,
         return_logits: bool = False,
     ) -> SpexOutput:
-        """Compute masks, and losses where labels are given.
+        """Compute masks, and losses where there are labels.
 
         Args:
             pixel_values: float [M, B, H, W]; see `encode_image`.
-            wavelengths_um: float [B, 2] or [M, B, 2].
-            input_ids: int [N, L], the image token once for each cell of the image. Without them ``target_index`` asks,
-                by the queries of the targets alone, and the language model is not used.
-            attention_mask: int [N, L], 0 where a prompt is filled up.
+            wavelengths_um: float [B, 2] or [M, B, 2], micrometres.
+            input_ids: int [N, L], the image token once for each cell of the image. Without them, ``target_index`` asks
+                by the queries of the targets alone, and the language model does not run.
+            attention_mask: int [N, L], 0 at padding; no padding by default.
             index_values: float [M, I, H, W].
             gsd_m: float [M], metres.
-            image_sizes: int [M, 2], (height, width) of images of several sizes, see `Images`.
-            image_index: int [N], the image of each prompt, whose work they share; one each if not given.
-            target_index: int [N], which of the configuration's targets each prompt asks for; -1 for another. Beside
-                ``input_ids`` it gives a loss that draws the condensed tokens to the query of their target.
-            hidden_cells: bool [M, h, w]: parts of the images that the encoder does not see, and that a loss asks for.
-            prior: float [N, H, W]; like the two below, see `Hints`.
+            image_sizes: int [M, 2], (height, width) of images of several sizes, see `Images`; all fill their pixels by
+                default.
+            image_index: int [N], the image of each prompt; prompts of one image share its features. Prompt i has image
+                i by default.
+            target_index: int [N], the number of each prompt's target in the configuration; -1 for another. Beside
+                ``input_ids`` it adds a loss that draws the condensed tokens to the query of their target.
+            hidden_cells: bool [M, h, w], parts of the images that the encoder does not see. A loss asks for them.
+            prior: float [N, H, W]; like the two below, see `MaskPrompts`.
             points_frac: float [N, P, 2].
             point_kinds: int [N, P].
-            mask_wanted: bool [N], the prompts of which masks are decoded, n of N; all if not given.
-            labels: int [N, L], the answer's tokens, -100 elsewhere.
+            mask_wanted: bool [N], the n prompts whose masks are decoded; all by default.
+            labels: int [N, L], the tokens of the answer, -100 elsewhere.
             mask_labels: int [n, H, W]: 1 target, 0 not, 255 unknown.
             features: From `encode_image`, in place of pixels.
             return_logits: Whether to compute the language head for all tokens.
@@ -324,22 +335,22 @@ class SpexModel(PreTrainedModel):
         if hidden_cells is not None:
             features, output.reconstruction_loss = self._reconstruct(images, hidden_cells, image_sizes)
             images = None
-        seen = look(self.encode_image, images, features, image_index, image_sizes)
+        groups = encode_by_size(self.encode_image, images, features, image_index, image_sizes)
         if input_ids is None:
             output.condensed = self.queries_of(target_index)
         else:
-            hidden = self._hidden(self.embed_prompt(input_ids, seen), attention_mask)
+            hidden = self._hidden(self.embed_prompt(input_ids, groups), attention_mask)
             chosen = self.choose_tokens(input_ids, attention_mask, labels)
             output.condensed = self.condensation(select_tokens(hidden, chosen))
             if target_index is not None and self.target_queries is not None:
                 output.query_loss = self.target_queries.distance(output.condensed, target_index)
-        hints, asking = Hints(prior, points_frac, point_kinds), output.condensed
+        mask_prompts, condensed = MaskPrompts(prior, points_frac, point_kinds), output.condensed
         if mask_wanted is not None:
-            require_wanted(mask_wanted, len(asking))
-            hints, asking = hints.among(mask_wanted), asking[mask_wanted]
-            seen = [sight.among(mask_wanted) for sight in seen]
+            require_wanted(mask_wanted, len(condensed))
+            mask_prompts, condensed = mask_prompts.among(mask_wanted), condensed[mask_wanted]
+            groups = [group.among(mask_wanted) for group in groups]
             target_index = None if target_index is None else target_index[mask_wanted]
-        output.mask_logits, output.iou = self._decode(seen, asking, hints)
+        output.mask_logits, output.iou = self._decode(groups, condensed, mask_prompts)
         if return_logits and hidden is not None:
             output.logits = self.get_output_embeddings()(hidden)
         if labels is not None and hidden is not None:
@@ -353,28 +364,28 @@ class SpexModel(PreTrainedModel):
     def _reconstruct(
         self, images: Images | None, hidden_cells: Tensor, image_sizes: Tensor | None
     ) -> tuple[ImageFeatures, Tensor]:
-        """Hide cells of images; return the features of what is left, and how well they tell what was hidden."""
+        """Hide cells of images; return the features of the rest, and the loss of the hidden pixels."""
         if images is None or image_sizes is not None or self.band_readout is None or images.wavelengths_um is None:
             raise ValueError(
                 "hidden_cells need pixels of one size with wavelengths, a model with fine_channels, and a "
                 "reconstruction_weight above 0 in its configuration."
             )
         height, width = images.pixel_values.shape[-2:]
-        hidden = spread_cells(hidden_cells, (height, width))
-        features = self.encode_image(*images.hidden(hidden))
+        is_hidden = spread_cells(hidden_cells, (height, width))
+        features = self.encode_image(*images.hidden(is_hidden))
         assert features.fine is not None
         stride = self.config.mask_decoder_config.fine_stride
-        read = self.band_readout(features.fine[..., : height // stride, : width // stride], images.wavelengths_um)
-        return features, reconstruction_loss(read, images.pixel_values, hidden)
+        bands = self.band_readout(features.fine[..., : height // stride, : width // stride], images.wavelengths_um)
+        return features, reconstruction_loss(bands, images.pixel_values, is_hidden)
 
     def queries_of(self, target_index: Tensor | None) -> Tensor:
-        """Return what stands for targets in the place of condensed tokens: float [N, T, D].
+        """Return the learned queries of targets int [N], in the place of condensed tokens: float [N, T, D].
 
         Raises:
-            ValueError: If no target is named, or the model has no queries.
+            ValueError: If there is no ``target_index``, or the model has no queries.
         """
         if target_index is None:
-            raise ValueError("Nothing is asked for: pass input_ids, or target_index.")
+            raise ValueError("Neither input_ids nor target_index is given; pass one of them.")
         if self.target_queries is None:
             raise ValueError(
                 "This model has no queries to ask for a target by its number. Name the targets in its configuration, "
@@ -398,17 +409,17 @@ class SpexModel(PreTrainedModel):
         attention_mask: Tensor | None = None,
         *,
         features: ImageFeatures | None = None,
-        **more: Any,
+        **options: Any,
     ) -> SpexGeneration:
-        """Write an explanation, and decode its mask.
+        """Generate an explanation, and decode its mask.
 
         Args:
-            pixel_values: As all that is not named below, as in `forward`.
-            wavelengths_um: Likewise.
-            input_ids: Likewise.
-            attention_mask: Likewise; shorter prompts are filled up on the left.
-            features: Likewise.
-            **more: What else `forward` takes beside labels, ``target_index`` and ``hidden_cells``; and options of
+            pixel_values: As in `forward`, like all arguments without their own line here.
+            wavelengths_um: As in `forward`.
+            input_ids: As in `forward`.
+            attention_mask: As in `forward`; shorter prompts are padded on the left.
+            features: As in `forward`.
+            **options: Other inputs of `forward`, except labels, ``target_index`` and ``hidden_cells``; and options of
                 transformers' ``generate``, such as ``max_new_tokens`` and ``streamer``.
 
         Raises:
@@ -416,24 +427,25 @@ class SpexModel(PreTrainedModel):
         """
         if input_ids is None:
             raise ValueError("There is no prompt to go on from; pass input_ids.")
-        index_values, gsd_m, image_index, image_sizes, *hints = (more.pop(name, None) for name in _SHARED)
+        index_values, gsd_m, image_index, image_sizes, *mask_inputs = (options.pop(name, None) for name in _SHARED)
         images = None if pixel_values is None else Images(pixel_values, wavelengths_um, index_values, gsd_m)
-        seen = look(self.encode_image, images, features, image_index, image_sizes)
+        groups = encode_by_size(self.encode_image, images, features, image_index, image_sizes)
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         require_left(mask)
-        written = self.language_model.generate(
-            inputs_embeds=self.embed_prompt(input_ids, seen), attention_mask=mask,
-            **{**more, "output_hidden_states": True, "return_dict_in_generate": True},
-        )  # fmt: skip
+        generated = self.language_model.generate(
+            inputs_embeds=self.embed_prompt(input_ids, groups),
+            attention_mask=mask,
+            **{**options, "output_hidden_states": True, "return_dict_in_generate": True},
+        )
         if self.config.condensation_config.source == "answer":
-            told = select_new(written, self._ends(more))
+            selected = select_new(generated, self._ends(options))
         else:
-            told = select_read(written, self.choose_tokens(input_ids, mask, None))
-        condensed, copies = self.condensation(told), len(told) // len(input_ids)
-        again = [sight.repeated(copies) for sight in seen]
-        mask_logits, _ = self._decode(again, condensed, Hints(*hints).repeated(copies))
-        return SpexGeneration(sequences=written.sequences, mask_logits=mask_logits, condensed=condensed)
+            selected = select_read(generated, self.choose_tokens(input_ids, mask, None))
+        condensed, copies = self.condensation(selected), len(selected) // len(input_ids)
+        groups = [group.repeated(copies) for group in groups]
+        mask_logits, _ = self._decode(groups, condensed, MaskPrompts(*mask_inputs).repeated(copies))
+        return SpexGeneration(sequences=generated.sequences, mask_logits=mask_logits, condensed=condensed)
 
 
-_SHARED = ("index_values", "gsd_m", "image_index", "image_sizes", *Hints._fields)
-"""What `SpexModel.forward` and ``generate`` take alike, beside what both name."""
+_SHARED = ("index_values", "gsd_m", "image_index", "image_sizes", *MaskPrompts._fields)
+"""Inputs that `SpexModel.forward` and ``generate`` share, beside those that both name."""

@@ -1,4 +1,4 @@
-"""What the model gives, and what it keeps of an image."""
+"""The outputs of the model, and the features of an image that further prompts share."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from typing import NamedTuple
 from torch import Tensor
 from transformers.utils.generic import ModelOutput
 
+TEXT_INPUTS = ("input_ids", "attention_mask", "labels")
+"""Inputs of `SpexModel.forward` that a target asked for by its query does without."""
+
 
 @dataclass
 class SpexOutput(ModelOutput):
-    """What a forward pass gives.
+    """The output of a forward pass.
 
     Attributes:
-        loss: Weighted sum of those below.
-        mask_logits: float [N, H, W], or of those prompts whose masks are wanted.
-        logits: float [N, L, V] of the language head, only if asked for.
-        condensed: float [N, T, D], the tokens that asked for the mask.
-        iou: Likewise float [N], the decoder's guess of its IoU.
-        text_loss, bce_loss, dice_loss, query_loss, reconstruction_loss: Before weighting.
+        loss: Weighted sum of the losses below; None without labels.
+        mask_logits: float [n, H, W], of the prompts whose masks are wanted; all N by default.
+        logits: float [N, L, V] of the language head; only with ``return_logits``.
+        condensed: float [N, T, D], the tokens that the mask decoder reads.
+        iou: float [n], the decoder's estimate of the IoU of each mask.
+        text_loss, bce_loss, dice_loss, query_loss, reconstruction_loss: Losses before weighting.
     """
 
     loss: Tensor | None = None
@@ -37,12 +40,12 @@ class SpexOutput(ModelOutput):
 
 @dataclass
 class SpexGeneration(ModelOutput):
-    """What `SpexModel.generate` gives.
+    """The output of `SpexModel.generate`.
 
     Attributes:
         sequences: int [N, n], the new tokens.
         mask_logits: float [N, H, W].
-        condensed: float [N, T, D].
+        condensed: float [N, T, D], the tokens that the mask decoder reads.
     """
 
     sequences: Tensor | None = None
@@ -51,16 +54,16 @@ class SpexGeneration(ModelOutput):
 
 
 class ImageFeatures(NamedTuple):
-    """Images of one size as language model and mask decoder see them; kept, further instructions cost no encoder."""
+    """Features of images of one size, for language model and mask decoder. Further prompts reuse them."""
 
     tokens: Tensor
-    """float [N, S, C], the aggregated map's cells, row by row."""
+    """float [N, S, C], the cells of the aggregated map, row by row."""
     embedding: Tensor
-    """float [N, D, H / 16, W / 16]."""
+    """float [N, D, H / 16, W / 16], the image embedding of the mask decoder."""
     fine: Tensor | None
-    """float [N, F, H / s, W / s], what masks are refined by; None for a decoder that reads none."""
+    """float [N, F, H / s, W / s], the fine map of the mask decoder; None for a decoder without one."""
     size: tuple[int, int]
-    """(height, width) of the images before they were filled up."""
+    """(height, width) of the images in pixels, without padding."""
 
     def repeated(self, copies: int) -> ImageFeatures:
         """Return the features of each image several times in a row."""

@@ -1,4 +1,4 @@
-"""Arrays and words in, arrays and words out: the model as everything outside of `model` sees it."""
+"""The model behind the `MaskModel` protocol: it takes tiles, prompts and clicks, and returns arrays and text."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 import xarray as xr
+from numpy.typing import NDArray
 from transformers import StoppingCriteria, TextIteratorStreamer
 
 from spex_nb.errors import CheckpointError, DeviceMemoryError
@@ -22,38 +23,44 @@ from spex_nb.language.evidence import measure_evidence
 from spex_nb.language.prompts import in_language, parse_prompt
 from spex_nb.model.checkpoint_files import resolve_checkpoint
 from spex_nb.model.modeling import SpexModel
-from spex_nb.model.outputs import ImageFeatures
+from spex_nb.model.outputs import TEXT_INPUTS, ImageFeatures
 from spex_nb.model.processing import SpexProcessor
 from spex_nb.targets import TARGETS
 from spex_nb.types import Evidence, ModelCard
 
 TILE_PX = 512
 NEW_TOKENS = 256
+"""Longest explanation by default, in tokens."""
+AsksBy = Literal["prompt", "query"]
+"""How a target is asked for: by the words of a prompt, or by its learned query."""
 
 
 class SpexPredictor:
-    """A model and its processor. The features of the last tile are kept: a second instruction or a click is cheap.
+    """A model with its processor. It keeps the features of the last tile, so that another prompt or a click is quick.
 
     Args:
-        model: In evaluation mode from here on.
-        processor: Of the same checkpoint.
-        name: What it is called in results.
+        model: The model; the predictor sets it to evaluation mode.
+        processor: The processor of the same checkpoint.
+        name: Name of the model in results.
+        asks_by: ``prompt`` asks for a target by the words of the prompt. ``query`` asks by the learned query of the
+            target, as after the first stage of training, when the model has learned no words. It then ignores prompts
+            and explains nothing.
 
     Attributes:
         id: ``name``.
-        targets: Ids of the targets that it was trained for; all that there are where it does not say.
-        weak_without: Of some of them, the band without which they are found far less well.
-        left_to_index: Those that a spectral index finds better, and when: ``always``, or ``uncalibrated``.
-        required_bands: Bands that a scene must have; none where the model takes any.
-        gsd_m: Ground sampling distance that it was trained for; None for any.
-        tile_px: Side of a tile that it is given.
-        explains_evidence: `explain` takes the evidence.
+        targets: Ids of the targets that the model was trained for; all targets where its configuration names none.
+        weak_without: By target, the band without which the model finds far less of it.
+        left_to_index: Targets that a spectral index finds better: ``always``, or in scenes that are ``uncalibrated``.
+        required_bands: Bands that a scene must have; none where the model takes any bands.
+        gsd_m: Ground sampling distance of the training data in metres; None for any.
+        tile_px: Side of a tile in pixels.
+        explains_evidence: Whether `explain` uses the evidence.
     """
 
-    explains_evidence = True
-
-    def __init__(self, model: SpexModel, processor: SpexProcessor, name: str = "spex") -> None:
-        self.model, self.processor = model, processor
+    def __init__(
+        self, model: SpexModel, processor: SpexProcessor, name: str = "spex", *, asks_by: AsksBy = "prompt"
+    ) -> None:
+        self.model, self.processor, self.asks_by = model, processor, asks_by
         model.train(False)
         self.id = name
         self.targets = model.config.targets or tuple(TARGETS)
@@ -62,32 +69,37 @@ class SpexPredictor:
         self.required_bands: tuple[str, ...] = tuple(processor.bands or ())
         self.gsd_m: float | None = None
         self.tile_px = TILE_PX
-        self._kept: _Sight | None = None
+        self.explains_evidence = asks_by == "prompt"
+        self._last: _EncodedTile | None = None
 
     @classmethod
-    def from_pretrained(cls, name: str | Path, *, device: str | None = None, **options: Any) -> Self:
+    def from_pretrained(
+        cls, name: str | Path, *, device: str | None = None, asks_by: AsksBy = "prompt", **options: Any
+    ) -> Self:
         """Load model and processor.
 
         Args:
             name: ``tiny``, a folder, or a name on the hub (with ``local_files_only=False``).
-            device: Such as ``cuda``; the fastest there is if not given.
-            **options: As in `SpexModel.from_pretrained`; in full precision if ``dtype`` is not given.
+            device: A device of torch, such as ``cuda``; the fastest of this machine if not given.
+            asks_by: See the class.
+            **options: Passed to `SpexModel.from_pretrained`; ``dtype`` is float32 if not given.
 
         Raises:
-            CheckpointError: If weights or tokenizer are not there, or do not belong together.
+            CheckpointError: If weights or tokenizer are missing, or do not belong together.
         """
         folder = resolve_checkpoint(name)
         try:
             processor = SpexProcessor.from_pretrained(folder, local_files_only=options.get("local_files_only", True))
         except (OSError, ValueError) as error:
             raise CheckpointError(
-                "The checkpoint has no processor", found=f"{folder}: {error}",
+                "The checkpoint has no processor",
+                found=f"{folder}: {error}",
                 expected="tokenizer and processor_config.json",
                 fix="Save model and processor into the same folder.",
-            ) from error  # fmt: skip
+            ) from error
         model = SpexModel.from_pretrained(folder, **{"dtype": torch.float32} | options)
         model.to(device or _best_device())  # type: ignore[arg-type]  # torch's own, which transformers hides
-        return cls(model, processor, Path(str(name)).name)
+        return cls(model, processor, Path(str(name)).name, asks_by=asks_by)
 
     @property
     def parameters(self) -> int:
@@ -96,7 +108,7 @@ class SpexPredictor:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A text that tells these weights from others."""
+        """A hash of the weights, 16 hexadecimal digits."""
         digest = hashlib.sha256()
         for name, value in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
@@ -131,38 +143,48 @@ class SpexPredictor:
         tile: xr.Dataset,
         targets: Sequence[str],
         prompts: Sequence[str],
-        priors: Sequence[Any] | None = None,
+        priors: Sequence[NDArray[np.bool_] | None] | None = None,
         points: Sequence[Sequence[tuple[float, float, bool]]] | None = None,
         boxes: Sequence[Sequence[tuple[float, float, float, float]]] | None = None,
-    ) -> Any:
-        """Segment a tile, for several targets in one pass.
+    ) -> NDArray[np.float32]:
+        """Segment a tile for several targets in one pass.
 
         Args:
-            tile: Reflectance bands [H, W].
-            targets: Ids, one a prompt; the prompts say them.
-            prompts: From `build_prompt`.
-            priors: For each target a mask [H, W] or None.
-            points: For each target points (x, y, is the target) in pixels.
-            boxes: For each target boxes (x0, y0, x1, y1) in pixels.
+            tile: Reflectance bands [H, W] by name.
+            targets: Ids of the targets, one for each prompt.
+            prompts: Texts from `build_prompt`, which name the targets.
+            priors: For each target a mask [H, W] or None; no priors by default.
+            points: For each target points (x, y, is the target) in pixels; no points by default.
+            boxes: For each target boxes (x0, y0, x1, y1) in pixels; no boxes by default.
 
         Returns:
             Mask logits float32 [T, H, W]; -inf where the tile has no data.
 
         Raises:
-            ValueError: If prompts and targets do not pair, or the tile does not suit the model.
+            ValueError: If prompts and targets do not pair, the tile does not suit the model, or ``asks_by`` is
+                ``query`` and the model has no query of a target.
             DeviceMemoryError: If the device has too little memory.
         """
         if len(targets) != len(prompts) or not targets:
             raise ValueError(f"{len(targets)} targets and {len(prompts)} prompts; expected one prompt for each target.")
-        sight = self._sight(tile)
-        asked = self._asked(tile, prompts, priors=priors, points=points, boxes=boxes)
-        with _memory_said():
-            logits = self._segment(sight, targets, asked)
-        return np.where(sight.valid, logits.float().cpu().numpy(), np.float32(-np.inf))
+        encoded = self._encoded(tile)
+        inputs = self._prompt_inputs(tile, prompts, priors=priors, points=points, boxes=boxes)
+        if self.asks_by == "query":
+            inputs = self._query_inputs(inputs, targets)
+        with _device_memory_errors():
+            logits = self.model.segment(features=self._features(encoded), **inputs)
+        return np.where(encoded.valid, logits.float().cpu().numpy(), np.float32(-np.inf))
 
-    def _segment(self, sight: _Sight, targets: Sequence[str], asked: dict[str, Any]) -> torch.Tensor:  # noqa: ARG002
-        """Return mask logits [T, H, W]; the prompts say the targets."""
-        return self.model.segment(features=self._features(sight), **asked)
+    def _query_inputs(self, inputs: dict[str, torch.Tensor], targets: Sequence[str]) -> dict[str, torch.Tensor]:
+        """Replace the text of the prompts by the numbers of their targets."""
+        missing = [target for target in targets if target not in self.targets]
+        if missing:
+            raise ValueError(
+                f"The model has no query of {', '.join(missing)}; expected some of {', '.join(self.targets)}. Ask for "
+                "one of these, or train the model on the target."
+            )
+        numbers = torch.tensor([self.targets.index(target) for target in targets], device=self.model.device)
+        return {name: values for name, values in inputs.items() if name not in TEXT_INPUTS} | {"target_index": numbers}
 
     def explain(
         self,
@@ -174,25 +196,27 @@ class SpexPredictor:
     ) -> Iterator[str]:
         """Write an explanation, sentence by sentence.
 
-        The model chooses sentences, sizes and places; where it leaves a figure open (see `answer_template`), that of
-        the evidence is filled in.
+        The model chooses sentences, sizes and places. Where it leaves a figure open (see `answer_template`), the
+        figure of the evidence is filled in. A model that asks by query writes nothing.
 
         Args:
             overview: The scene, thinned to the size of a tile.
-            prompt: From `build_prompt`.
-            language: Appended to the prompt, so that the answer is in it.
-            evidence: What was measured; by default measured on the model's own mask of the overview.
-            **options: Of transformers' ``generate``.
+            prompt: Text from `build_prompt`.
+            language: Language of the answer; the predictor appends it to the prompt.
+            evidence: Figures of the mask; by default those of the model's own mask of the overview.
+            **options: Options of transformers' ``generate``.
 
         Yields:
-            Sentences as they are written.
+            Sentences as the model writes them.
 
         Raises:
             PromptError: If there is no evidence, and the prompt names no target to measure it on.
             DeviceMemoryError: If the device has too little memory.
         """
-        known = self._measured(overview, prompt) if evidence is None else evidence
-        yield from fill_answer(self._written(overview, prompt, language, options), known, language)
+        if self.asks_by == "query":
+            return
+        measured = self._measured(overview, prompt) if evidence is None else evidence
+        yield from fill_answer(self._generated(overview, prompt, language, options), measured, language)
 
     def _measured(self, overview: xr.Dataset, prompt: str) -> Evidence:
         """Measure the model's own mask of an overview."""
@@ -200,92 +224,98 @@ class SpexPredictor:
         (logits,) = self.predict(overview, [target], [prompt])
         return measure_evidence(logits > 0, overview, target)
 
-    def _written(
+    def _generated(
         self, overview: xr.Dataset, prompt: str, language: str, options: dict[str, Any]
     ) -> Generator[str, None, None]:
-        """Generate text piece by piece, as the model writes it."""
-        sight = self._sight(overview)
-        asked = self._asked(overview, [in_language(prompt, language)], padding_side="left")
+        """Yield text piece by piece while a thread generates it."""
+        encoded = self._encoded(overview)
+        inputs = self._prompt_inputs(overview, [in_language(prompt, language)], padding_side="left")
         tokenizer = self.processor.tokenizer
         streamer = TextIteratorStreamer(tokenizer, skip_prompt=False, skip_special_tokens=True)
-        usual = {
-            "max_new_tokens": NEW_TOKENS, "do_sample": False, "eos_token_id": tokenizer.eos_token_id,
+        defaults = {
+            "max_new_tokens": NEW_TOKENS,
+            "do_sample": False,
+            "eos_token_id": tokenizer.eos_token_id,
             "pad_token_id": tokenizer.pad_token_id,
-        }  # fmt: skip
-        failed: list[BaseException] = []
+        }
+        errors: list[BaseException] = []
         stop = Event()
 
         def write() -> None:
             try:
-                with _memory_said(), torch.inference_mode():
+                with _device_memory_errors(), torch.inference_mode():
                     self.model.generate(
-                        features=self._features(sight), streamer=streamer, stopping_criteria=[_Stopped(stop)],
-                        **usual | options, **asked,
-                    )  # fmt: skip
+                        features=self._features(encoded),
+                        streamer=streamer,
+                        stopping_criteria=[_StopOnEvent(stop)],
+                        **defaults | options,
+                        **inputs,
+                    )
             except BaseException as error:  # noqa: BLE001 (raised again below, in the caller's thread)
-                failed.append(error)
+                errors.append(error)
                 streamer.end()
 
         writer = Thread(target=write, daemon=True)
         writer.start()
         try:
             yield from streamer
-        finally:  # whoever stops reading stops the writing
+        finally:  # a caller that stops reading also ends the generation
             stop.set()
             writer.join()
-        if failed:
-            raise failed[0]
+        if errors:
+            raise errors[0]
 
-    def _asked(self, tile: xr.Dataset, prompts: Sequence[str], **more: Any) -> dict[str, Any]:
-        made = self.processor.questions(prompts, [tile.spex.shape], image_index=[0] * len(prompts), **more)
-        return {name: values.to(self.model.device) for name, values in made.items()}
+    def _prompt_inputs(self, tile: xr.Dataset, prompts: Sequence[str], **options: Any) -> dict[str, Any]:
+        """Return the tensors of prompts about one tile, on the device of the model."""
+        inputs = self.processor.questions(prompts, [tile.spex.shape], image_index=[0] * len(prompts), **options)
+        return {name: values.to(self.model.device) for name, values in inputs.items()}
 
-    def _sight(self, tile: xr.Dataset) -> _Sight:
-        """Return what the model sees of a tile; that of the last one where it is the same."""
+    def _encoded(self, tile: xr.Dataset) -> _EncodedTile:
+        """Return the model's inputs of a tile; those of the last tile if it is the same."""
         tile = tile.compute()
         valid = tile.spex.valid.values
         digest = _digest(tile, valid, self.processor)
-        kept = self._kept
-        if kept is None or kept.digest != digest:
-            self._kept = kept = None  # let go of the last one before the next one is made
-            kept = self._kept = _Sight(digest, valid, self.processor.pixels([tile]))
-        return kept
+        if self._last is None or self._last.digest != digest:
+            self._last = None  # frees the features of the last tile before the next ones are computed
+            self._last = _EncodedTile(digest, valid, self.processor.pixels([tile]))
+        return self._last
 
-    def _features(self, sight: _Sight) -> ImageFeatures:
-        """Return the features of a tile; those kept where the model is the same."""
+    def _features(self, encoded: _EncodedTile) -> ImageFeatures:
+        """Return the features of a tile; computed again only if the model has changed."""
         model = self.model
         state = (id(model), model.dtype, model.device, tuple(parameter._version for parameter in model.parameters()))
-        if sight.features is None or sight.state != state:
-            seen = {name: values.to(model.device) for name, values in sight.pixels.items()}
-            sight.features, sight.state = model.encode_image(**seen), state
-        return sight.features
+        if encoded.features is None or encoded.state != state:
+            pixels = {name: values.to(model.device) for name, values in encoded.pixels.items()}
+            encoded.features, encoded.state = model.encode_image(**pixels), state
+        return encoded.features
 
 
 @dataclass
-class _Sight:
-    """What the model sees of a tile, and what it made of that."""
+class _EncodedTile:
+    """The model's inputs of a tile, and the features computed from them."""
 
     digest: bytes
-    valid: Any
+    valid: NDArray[np.bool_]
     """bool [H, W]."""
     pixels: dict[str, torch.Tensor]
     features: ImageFeatures | None = None
     state: object = None
-    """Of the model that made the features."""
+    """State of the model that computed the features."""
 
 
-def _digest(tile: xr.Dataset, valid: Any, processor: SpexProcessor) -> bytes:
-    """Return a few bytes that tell this tile from others: its numbers, what is said of them, and how they are read."""
+def _digest(tile: xr.Dataset, valid: NDArray[np.bool_], processor: SpexProcessor) -> bytes:
+    """Hash what determines the model's inputs: the pixels of a tile, its attributes, and the processor's settings."""
     layers = [tile[name] for name in tile.spex.bands]
-    said = (tile.attrs, tile.spex.gsd_m, tile.spex.shape, [(layer.name, layer.dtype, layer.attrs) for layer in layers])
-    read = (processor.bands, processor.mean, processor.std, processor.index_channels)
-    digest = hashlib.sha256(repr((said, read)).encode())
+    described = [(layer.name, layer.dtype, layer.attrs) for layer in layers]
+    attributes = (tile.attrs, tile.spex.gsd_m, tile.spex.shape, described)
+    settings = (processor.bands, processor.mean, processor.std, processor.index_channels)
+    digest = hashlib.sha256(repr((attributes, settings)).encode())
     for values in (*(layer.values for layer in layers), valid):
         digest.update(np.ascontiguousarray(values).data)
     return digest.digest()
 
 
-class _Stopped(StoppingCriteria):
+class _StopOnEvent(StoppingCriteria):
     """Ends generation when an event is set."""
 
     def __init__(self, stop: Event) -> None:
@@ -296,15 +326,17 @@ class _Stopped(StoppingCriteria):
 
 
 @contextmanager
-def _memory_said() -> Iterator[None]:
-    """Turn torch's error about too little memory into ours."""
+def _device_memory_errors() -> Iterator[None]:
+    """Raise torch's error about device memory as a `DeviceMemoryError`."""
     try:
         yield
     except torch.OutOfMemoryError as error:
         raise DeviceMemoryError(
-            "The device has too little memory", found=str(error), expected="room for one tile",
+            "The device has too little memory",
+            found=str(error),
+            expected="room for one tile",
             fix="Use smaller tiles or fewer targets at a time.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _best_device() -> str:

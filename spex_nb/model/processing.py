@@ -18,8 +18,8 @@ from spex_nb.errors import MissingBandError
 from spex_nb.language.prompts import keep_regions
 from spex_nb.model.batch import language_cells
 from spex_nb.model.checkpoint_files import resolve_checkpoint
-from spex_nb.model.layers.stem import INDEX_CHANNELS, INDICES, PRIOR_TARGETS
-from spex_nb.model.losses import NOT_TOLD
+from spex_nb.model.configuration import INDEX_CHANNELS, INDICES, PRIOR_TARGETS
+from spex_nb.model.losses import IGNORED_TOKEN
 from spex_nb.spectral.indices import compute_indices, is_available
 from spex_nb.spectral.priors import prior_mask
 
@@ -36,7 +36,7 @@ class SpexProcessor(ProcessorMixin):
         tokenizer: With a token ``<image>``, and one that fills up.
         bands: For a fixed stem its bands, in its order; None where the model takes any.
         mean, std: By band: what reflectance is normalised with.
-        index_channels: Whether the indices of `stem.INDICES` and the priors of `stem.PRIOR_TARGETS` are computed too.
+        index_channels: Whether to compute `configuration.INDICES` and the priors of `configuration.PRIOR_TARGETS`.
         max_length: Longest prompt, in tokens, visual ones included.
         language_grid: As in the model's configuration.
         named_regions: How many regions a prompt lists at most, the largest; None for all. A model reads as many as it
@@ -209,7 +209,7 @@ class SpexProcessor(ProcessorMixin):
             ids = self._prompt_ids(prompt, cells[i])
             answer = self._answer_ids(answers[i]) if answers is not None and answers[i] else []
             rows.append(ids + answer)
-            told.append([NOT_TOLD] * len(ids) + answer)
+            told.append([IGNORED_TOKEN] * len(ids) + answer)
         longest = max(map(len, rows))
         if longest > self.max_length:
             raise ValueError(
@@ -222,7 +222,7 @@ class SpexProcessor(ProcessorMixin):
             "attention_mask": torch.tensor([_padded([1] * len(row), longest, 0, side) for row in rows]),
         }
         if answers is not None:
-            data["labels"] = torch.tensor([_padded(row, longest, NOT_TOLD, side) for row in told])
+            data["labels"] = torch.tensor([_padded(row, longest, IGNORED_TOKEN, side) for row in told])
         return data
 
     def _prompt_ids(self, prompt: str, cells: int) -> list[int]:

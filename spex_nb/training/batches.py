@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from spex_nb.model.batch import CELL
-from spex_nb.model.layers.stem import INDICES
+from spex_nb.model.configuration import INDICES
 from spex_nb.model.losses import IGNORED
 from spex_nb.model.processing import SpexProcessor
 from spex_nb.training.samples import Question, Sample

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from spex_nb.model import SpexModel
-from spex_nb.model.batch import language_cells
-from spex_nb.model.layers.stem import INDEX_CHANNELS
+from spex_nb.model.batch import language_cells, length_buckets
+from spex_nb.model.configuration import INDEX_CHANNELS
 from tests.model.test_modeling import IMAGE, WAVES, answered, batch, make
 
 SIZES = ((64, 96), (40, 50))
@@ -185,3 +185,47 @@ def test_only_a_model_that_reads_bands_back_can_be_asked_for_what_is_hidden() ->
 def test_what_does_not_belong_to_the_images_is_refused(given: dict[str, Any], message: str, trained: SpexModel) -> None:
     with pytest.raises(ValueError, match=message):
         trained(**batch(**given))
+
+
+LENGTHS = (4, 9, 6, 30, 6, 5)
+
+
+def filled_up(side: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return tokens and mask of prompts of these lengths: int [6, 30] each."""
+    ids, mask = torch.zeros(2, len(LENGTHS), max(LENGTHS), dtype=torch.long)
+    for i, length in enumerate(LENGTHS):
+        at = slice(length) if side == "right" else slice(-length, None)
+        ids[i, at], mask[i, at] = torch.arange(5, 5 + length), 1
+    return ids, mask
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_states_and_gradients_are_those_of_all_at_once(side: str) -> None:
+    model, (ids, mask) = make(), filled_up(side)
+    known, states, gradients = mask.bool(), [], []
+    for is_training in (False, True):
+        model.train(is_training)
+        model.zero_grad()
+        states.append(model._hidden(model.get_input_embeddings()(ids), mask))
+        states[-1][known].square().sum().backward()
+        gradients.append([p.grad for p in model.language_model.get_decoder().parameters()])
+    torch.testing.assert_close(states[1][known], states[0][known], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-4, rtol=1e-3)
+
+
+def test_the_shortest_are_read_together_and_no_wider_than_they_are() -> None:
+    _, mask = filled_up("left")
+    buckets = [(rows.flatten().tolist(), len(places)) for rows, places in length_buckets(mask)]
+    assert [width for _, width in buckets] == [5, 6, 9, 30]
+    assert [sorted(LENGTHS[row] for row in rows) for rows, _ in buckets] == [[4, 5], [6, 6], [9], [30]]
+
+
+def test_fewer_prompts_than_buckets_are_read_one_by_one() -> None:
+    model = make().train()
+    widths: list[int] = []
+    model.language_model.get_decoder().register_forward_pre_hook(
+        lambda _, __, inputs: widths.append(inputs["inputs_embeds"].shape[1]), with_kwargs=True
+    )
+    inputs = batch()
+    model(**inputs)
+    assert widths == [inputs["attention_mask"][1].sum(), inputs["attention_mask"][0].sum()]

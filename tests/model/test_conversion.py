@@ -15,7 +15,7 @@ from spex_nb.cli.main import main
 from spex_nb.errors import CheckpointError
 from spex_nb.language.prompts import build_prompt
 from spex_nb.model import SpexConfig, SpexModel, SpexPredictor
-from spex_nb.model.conversion import LEFT_OUT, convert, our_name
+from spex_nb.model.conversion import LEFT_OUT, assemble, convert, our_name
 from spex_nb.scene.samples import sample_scene
 from spex_nb.training import train_tokenizer
 from tests.model.test_parity import SAM, Golden, expanded, whole_model
@@ -103,17 +103,17 @@ def test_parity_parts_can_come_from_separate_places(released: Path, tmp_path: Pa
     for kind, part in public.items():
         (tmp_path / kind).mkdir()
         save_file(part, tmp_path / kind / "model.safetensors")
-    model = SpexModel.from_components(whole.config, **{kind: tmp_path / kind for kind in public})
+    model = assemble(whole.config, **{kind: tmp_path / kind for kind in public})
     own, other = model.state_dict(), whole.state_dict()
     same = {name for name in own if torch.equal(own[name], other[name])}
     apart = ("aggregation.", "neck.", "projector.", "condensation.")
     assert {name for name in own if not name.startswith(apart)} <= same
     with pytest.raises(CheckpointError, match="missing"):
-        SpexModel.from_components(whole.config, vision=tmp_path / "language")
+        assemble(whole.config, vision=tmp_path / "language")
     # What no public part has, such as fine features and kernels made from wavelengths, starts at random.
     changed = whole.config.to_dict() | {"stem_config": {"kind": "wavelength"}}
     changed["mask_decoder_config"] = {**SAM, "fine_channels": 8}
-    model = SpexModel.from_components(SpexConfig(**changed), **{kind: tmp_path / kind for kind in public})
+    model = assemble(SpexConfig(**changed), **{kind: tmp_path / kind for kind in public})
     torch.testing.assert_close(model.encoder.state_dict(), whole.encoder.state_dict())
 
 

@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 from torch.nn import functional as F
 
+from spex_nb.model.batch import encode_by_size
 from spex_nb.model.configuration import InternImageConfig, MaskDecoderConfig, SpexConfig
 from spex_nb.model.conversion import convert_names
 from spex_nb.model.layers.aggregation import Aggregation, Neck
@@ -23,7 +24,6 @@ from spex_nb.model.layers.stem import FixedStem
 from spex_nb.model.layers.vision_encoder import InternImage
 from spex_nb.model.losses import mask_losses, upsample_logits
 from spex_nb.model.modeling import SpexModel
-from spex_nb.model.prompt_features import look
 
 CLOSE: Mapping[str, float] = {"atol": 2e-5, "rtol": 1e-4}
 CORES = [f"c{i}" for i in range(8)]
@@ -231,7 +231,7 @@ def test_parity_end_to_end_tokens_and_mask(golden: Any) -> None:
     torch.testing.assert_close(model.projector(features.tokens), file["projected_tokens"], **CLOSE)
     torch.testing.assert_close(features.embedding, file["neck"], **CLOSE)
     input_ids = expanded(file["input_ids"], 64)
-    embedded = model.embed_prompt(input_ids, look(model.encode_image, None, features))
+    embedded = model.embed_prompt(input_ids, encode_by_size(model.encode_image, None, features))
     torch.testing.assert_close(embedded, file["inputs_embeds"], **CLOSE)
     written = model.generate(features=features, input_ids=input_ids, max_new_tokens=16, do_sample=False)
     assert written.sequences.tolist() == file["sequences"].tolist()

@@ -16,7 +16,7 @@ from transformers import AutoProcessor, LogitsProcessorList, PreTrainedTokenizer
 from spex_nb.errors import CheckpointError, MissingBandError
 from spex_nb.language.prompts import build_prompt
 from spex_nb.model import SpexModel, SpexPredictor, SpexProcessor, fit_batch, look_inside
-from spex_nb.model.layers.stem import INDICES, PRIOR_TARGETS
+from spex_nb.model.configuration import INDICES, PRIOR_TARGETS
 from spex_nb.model.outputs import ImageFeatures
 from spex_nb.scene.samples import sample_scene
 from spex_nb.spectral.priors import prior_of

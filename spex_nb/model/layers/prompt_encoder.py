@@ -1,4 +1,4 @@
-"""SAM's prompt encoder: points, boxes and a prior as what the mask decoder understands.
+"""SAM's prompt encoder: points, boxes and a prior as tokens and maps that the mask decoder reads.
 
 Source: Kirillov et al., Segment Anything, https://arxiv.org/abs/2304.02643.
 """
@@ -14,7 +14,6 @@ from torch.nn import functional as F
 
 from spex_nb.model.batch import CELL
 from spex_nb.model.configuration import MaskDecoderConfig
-from spex_nb.model.layers.hints import Hints
 from spex_nb.model.layers.norms import ChannelNorm
 
 POINT_KINDS = 4
@@ -22,21 +21,62 @@ POINT_KINDS = 4
 NOT_A_POINT = -1
 
 
+class MaskPrompts(NamedTuple):
+    """Prompts of the mask decoder beside the condensed tokens: a prior, points and boxes, of each of N prompts."""
+
+    prior: Tensor | None = None
+    """float [N, H, W], 0..1; NaN all over where a prompt has none."""
+    points_frac: Tensor | None = None
+    """float [N, P, 2], (x, y) as shares of width and height, from the outer edges of the image."""
+    point_kinds: Tensor | None = None
+    """int [N, P], see `PromptEncoder.points`."""
+
+    def of(self, rows: Tensor, size: tuple[int, int]) -> MaskPrompts:
+        """Return those of some prompts int [n], whose images fill (height, width) in the upper left corner."""
+        prior, *points = self.among(rows)
+        return MaskPrompts(None if prior is None else prior[:, : size[0], : size[1]], *points)
+
+    def among(self, selected: Tensor) -> MaskPrompts:
+        """Return those of the selected prompts, bool [N] or their numbers int [n]."""
+        return MaskPrompts(*(None if values is None else values[selected] for values in self))
+
+    def repeated(self, copies: int) -> MaskPrompts:
+        """Return those of a batch in which every prompt stands ``copies`` times in a row."""
+        return MaskPrompts(*(None if values is None else values.repeat_interleave(copies, 0) for values in self))
+
+    def require_fit(self, shape: tuple[int, ...]) -> None:
+        """Raise unless they belong to masks of a shape (N, H, W).
+
+        Raises:
+            ValueError: If a prior has another shape, or points and their kinds do not pair.
+        """
+        if self.prior is not None and tuple(self.prior.shape) != shape:
+            raise ValueError(f"prior is {tuple(self.prior.shape)}; expected {shape}, as the images.")
+        points, kinds = (None if values is None else tuple(values.shape) for values in self[1:])
+        if points is None and kinds is None:
+            return
+        if points is None or kinds is None or points != (*kinds, 2) or kinds[0] != shape[0]:
+            raise ValueError(
+                f"points_frac is {points}, point_kinds {kinds}; expected ({shape[0]}, P, 2) and ({shape[0]}, P). "
+                "Pass both, or neither."
+            )
+
+
 class EncodedPrompts(NamedTuple):
-    """What the mask decoder reads beside the image."""
+    """The inputs of the mask decoder beside the image."""
 
     image_pe: Tensor
-    """float [H, W, D], where the cells of the image are."""
+    """float [H, W, D], encoded positions of the cells of the image."""
     sparse: Tensor
     """float [N, P, D], condensed tokens and encoded points."""
     dense: Tensor
-    """float [N, D, H, W], the encoded prior, or what stands for none."""
+    """float [N, D, H, W], the encoded prior, or the embedding for no prior."""
     signs: Tensor | None
-    """float [N, 16 H, 16 W], the prior itself: 1, -1, and 0 where there is none."""
+    """float [N, 16 H, 16 W], the prior itself: 1, -1, and 0 where there is none; None without any prior."""
 
 
 class PositionEncoding(nn.Module):
-    """Random Fourier features of places in the image (arXiv 2006.10739)."""
+    """Random Fourier features of positions in the image (https://arxiv.org/abs/2006.10739)."""
 
     def __init__(self, embed_dim: int) -> None:
         super().__init__()
@@ -56,7 +96,7 @@ class PositionEncoding(nn.Module):
 
 
 class PromptEncoder(nn.Module):
-    """All that a mask is asked for by."""
+    """Encodes condensed tokens, points, boxes and a prior for the mask decoder."""
 
     def __init__(self, config: MaskDecoderConfig) -> None:
         super().__init__()
@@ -76,23 +116,26 @@ class PromptEncoder(nn.Module):
             nn.Conv2d(hidden, dim, 1),
         )
 
-    def forward(self, condensed: Tensor, hints: Hints, cells: tuple[int, int], size: tuple[int, int]) -> EncodedPrompts:
+    def forward(
+        self, condensed: Tensor, mask_prompts: MaskPrompts, cells: tuple[int, int], size: tuple[int, int]
+    ) -> EncodedPrompts:
         """Encode prompts.
 
         Args:
             condensed: float [N, T, D].
-            hints: Of each prompt, on its image.
+            mask_prompts: Prior, points and boxes of each prompt.
             cells: (height, width) of the image embedding.
-            size: (height, width) of the images, which the cells may reach beyond.
+            size: (height, width) of the images in pixels; the cells may reach beyond them.
         """
         sparse = condensed
-        if hints.points_frac is not None and hints.point_kinds is not None:
-            points = self.points(hints.points_frac * _filled_share(cells, size, condensed.device), hints.point_kinds)
+        if mask_prompts.points_frac is not None and mask_prompts.point_kinds is not None:
+            points_frac = mask_prompts.points_frac * _image_share(cells, size, condensed.device)
+            points = self.points(points_frac, mask_prompts.point_kinds)
             sparse = torch.cat([condensed, points.to(condensed.dtype)], 1)
         dense, signs = self.dense(None, len(condensed), *cells), None
-        if hints.prior is not None and self.reads_prior:
-            signs = _signs(hints.prior, cells)
-            has_prior = hints.prior.isfinite().flatten(1).any(1).view(-1, 1, 1, 1)
+        if mask_prompts.prior is not None and self.reads_prior:
+            signs = _signs(mask_prompts.prior, cells)
+            has_prior = mask_prompts.prior.isfinite().flatten(1).any(1).view(-1, 1, 1, 1)
             small = F.interpolate(signs[:, None], tuple(4 * side for side in cells), mode="bilinear", antialias=True)
             dense = torch.where(has_prior, self.dense(small.to(dense.dtype), len(condensed), *cells), dense)
         return EncodedPrompts(self.position.grid(*cells, condensed.device), sparse, dense, signs)
@@ -119,13 +162,13 @@ class PromptEncoder(nn.Module):
         return encoded
 
 
-def _filled_share(cells: tuple[int, int], size: tuple[int, int], device: torch.device) -> Tensor:
-    """Return which share, (x, y), of the cells their image fills."""
+def _image_share(cells: tuple[int, int], size: tuple[int, int], device: torch.device) -> Tensor:
+    """Return which share (x, y) of the cells their image fills."""
     return torch.tensor(size[::-1], device=device) / (CELL * torch.tensor(cells[::-1], device=device))
 
 
 def _signs(prior: Tensor, cells: tuple[int, int]) -> Tensor:
-    """Return a prior as SAM's mask prompts are, -1, 1, and 0 where undefined, filled up to the cells of its image."""
+    """Return a prior as SAM's mask prompts, -1 and 1, with 0 where it is undefined and in the padding."""
     height, width = prior.shape[-2:]
-    fill = (0, CELL * cells[1] - width, 0, CELL * cells[0] - height)
-    return F.pad((2 * prior.float() - 1).nan_to_num(0.0), fill)
+    padding = (0, CELL * cells[1] - width, 0, CELL * cells[0] - height)
+    return F.pad((2 * prior.float() - 1).nan_to_num(0.0), padding)

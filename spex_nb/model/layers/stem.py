@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spex_nb.model.configuration import InternImageConfig, SpexConfig
+from spex_nb.model.configuration import INDEX_CHANNELS, InternImageConfig, SpexConfig
 from spex_nb.model.layers.norms import NORM_EPS
 
 WAVE_FEATURES = 64
@@ -24,11 +24,6 @@ SCALE_FEATURES = 8
 """Sines and cosines that a ground sampling distance is told by."""
 SLOWEST_SCALE = 16.0
 """Doublings of the distance in the slowest of their cycles: from decimetres to kilometres."""
-INDICES = ("NDVI", "NDWI", "MNDWI", "NDBI", "IKAW", "GLI")
-"""Optional further channels, where the bands allow them; the last two of red, green and blue alone."""
-PRIOR_TARGETS = ("water", "vegetation", "built_up", "bare_soil")
-"""Targets whose spectral priors come in behind the indices, 0 or 1, whatever is asked."""
-INDEX_CHANNELS = len(INDICES) + len(PRIOR_TARGETS)
 
 
 class StemOutput(NamedTuple):
