@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from spex_nb.model.batch import CELL
 from spex_nb.model.configuration import INDICES
 from spex_nb.model.losses import IGNORED
+from spex_nb.model.outputs import TEXT_INPUTS
 from spex_nb.model.processing import SpexProcessor
 from spex_nb.training.samples import Question, Sample
 
@@ -76,7 +77,7 @@ class Batcher:
             )
         )
         if self.by_query:
-            data = {name: values for name, values in data.items() if name not in TEXT}
+            data = {name: values for name, values in data.items() if name not in TEXT_INPUTS}
         wanted = _without_answer(questions)
         data["mask_wanted"] = torch.tensor(wanted)
         data["mask_labels"] = _joined_labels(questions, wanted, tuple(data["pixel_values"].shape[-2:]))
@@ -94,10 +95,6 @@ class Batcher:
             chances = chances ** (1 / (CALM + _spread(data["index_values"][:, : len(INDICES)], rows, columns)))
         kept = chances.sort(1).values[:, -max(1, int(self.hiding.share * rows * columns))]
         return {"hidden_cells": (chances >= kept[:, None]).view(-1, rows, columns)}
-
-
-TEXT = ("input_ids", "attention_mask", "labels")
-"""What asking by query does without."""
 
 
 def hash_of(sample: Sample) -> int:

@@ -14,10 +14,9 @@ from transformers.utils import logging as transformers_logging
 
 from spex_nb.model import SpexModel, SpexProcessor
 from spex_nb.training.curves import Curves, Line, read_curves
-from spex_nb.training.interrupt import Stopping
 from spex_nb.training.setup import batcher_of, load_model, load_processor, stream_of, validation_of
 from spex_nb.training.stage import Kind, Stage, read_stage
-from spex_nb.training.trainer import StageTrainer, last_checkpoint
+from spex_nb.training.trainer import GracefulInterrupt, StageTrainer, last_checkpoint
 
 FINAL = "final"
 """Folder of the result, in that of the stage."""
@@ -64,7 +63,7 @@ def run_stage(
     torch.manual_seed(stage.seed)
     processor = load_processor(stage)
     batcher = batcher_of(stage, processor)
-    with Stopping(stop) as stopping:
+    with GracefulInterrupt(stop) as interrupt:
         trainer = StageTrainer(
             stage,
             model=load_model(stage, processor),
@@ -73,7 +72,7 @@ def run_stage(
             processing_class=processor,
             callbacks=[
                 Curves(Path(stage.out), on_log, validation_of(stage, batcher), stage.check_every),
-                stopping,
+                interrupt,
             ],
         )
         trainer.train(resume_from_checkpoint=last_checkpoint(stage.out))

@@ -13,10 +13,10 @@ from spex_nb.model.checkpoint_files import resolve_checkpoint
 from spex_nb.model.configuration import PRESETS
 from spex_nb.spie.dataset import open_dataset
 from spex_nb.training.batches import Batcher
-from spex_nb.training.corpus import tokenizer_for
 from spex_nb.training.crops import list_tiles
 from spex_nb.training.samples import Asking, SampleStream
 from spex_nb.training.stage import Stage
+from spex_nb.training.tokenizer import tokenizer_for
 from spex_nb.training.validation import Validation
 
 

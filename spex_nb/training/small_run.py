@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spex_nb.model import SpexPredictor
 from spex_nb.regions.metrics import confusion_counts, iou
 from spex_nb.spectral.priors import prior_mask
 from spex_nb.spie.build_dataset import build
@@ -18,7 +19,6 @@ from spex_nb.spie.tiles import UNKNOWN
 from spex_nb.training.augmentation import Augmentation
 from spex_nb.training.crops import list_tiles, read_entry
 from spex_nb.training.curves import Line, curve, plot_curves
-from spex_nb.training.query_prompting import WordlessPredictor
 from spex_nb.training.run import StageResult, run_stage
 from spex_nb.training.samples import Asking
 from spex_nb.training.stage import Stage
@@ -54,9 +54,9 @@ class SmallRun:
         last = {name: curve(self.result.curves, f"iou_{name}")[1] for name in TARGETS}
         return {name: values[-1] for name, values in last.items() if values}
 
-    def model(self) -> WordlessPredictor:
-        """Load what was trained: it segments, and has learned no words."""
-        return WordlessPredictor.from_pretrained(self.result.folder)
+    def model(self) -> SpexPredictor:
+        """Load the trained model. It asks by query: it segments, and has learned no words."""
+        return SpexPredictor.from_pretrained(self.result.folder, asks_by="query")
 
     def plot(self) -> Figure:
         """Draw loss and IoU by step."""

@@ -1,16 +1,19 @@
-"""transformers' Trainer, with what a stage asks for: rates by part, samples in order, and no step wasted in silence."""
+"""transformers' Trainer for a stage: rates by part, samples in order, and an end that loses no finished step."""
 
 from __future__ import annotations
 
 import shutil
+import signal
+import threading
 from pathlib import Path
+from types import FrameType, TracebackType
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch import nn
 from torch.utils.data import SequentialSampler
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from spex_nb.errors import TrainingError
@@ -131,3 +134,39 @@ def last_checkpoint(folder: str | Path) -> str | None:
     """Return the last whole checkpoint of a folder, if there is one."""
     path = Path(folder)
     return get_last_checkpoint(str(path)) if path.is_dir() else None
+
+
+class GracefulInterrupt(TrainerCallback):
+    """Ends training after the current step, with a checkpoint, on Ctrl-C or an event. A second Ctrl-C ends it at once.
+
+    It is a context: outside of it, Ctrl-C has its former meaning. Forked processes leave Ctrl-C to the first process.
+
+    Args:
+        stop: The event; one of its own by default.
+    """
+
+    def __init__(self, stop: threading.Event | None = None) -> None:
+        self.stop = stop or threading.Event()
+        self._former_handler: Any = None
+        self._is_main = threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> GracefulInterrupt:
+        if self._is_main:  # others have no signals
+            self._former_handler = signal.signal(signal.SIGINT, self._on_interrupt)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._is_main:
+            signal.signal(signal.SIGINT, self._former_handler)
+
+    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (Python's)
+        if self.stop.is_set():
+            raise KeyboardInterrupt
+        self.stop.set()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_options: Any) -> None:  # noqa: ARG002 (Trainer's)
+        """Save a checkpoint and end training, if it is to stop."""
+        if self.stop.is_set():
+            control.should_save = control.should_training_stop = True
