@@ -4,8 +4,8 @@ from spex_nb import parse_instruction
 parse_instruction("las zonas de agua al norte").meaning
 
 # %%
-bench.state.text = "las zonas de agua al norte"
-bench.panels["Instruct"].start()
+bench.ask("las zonas de agua al norte")
+bench.extract()
 
 # %% [markdown]
 # The parser reports the meaning in the language of the instruction. The map shows exactly that meaning.

@@ -17,7 +17,7 @@ import torch
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from spex_widgets import MapView, Workbench
-from spex_widgets.jobs import Here
+from spex_widgets.jobs import ImmediateExecutor
 
 from spex_nb import load_mask_model, spectral_prior
 from spex_nb.extraction.refine import UserPrompts, refine_window
@@ -123,7 +123,7 @@ def panned(bounds: Bounds) -> Iterator[Bounds]:
 
 def pan_rows(path: Path, what: str, scene_mb: float) -> list[dict[str, str]]:
     """Measure pans at full detail: seconds, kB sent, and by how many MB the kernel grew over all."""
-    view, bounds = first_pixels(path, Here()), bounds_of(path)
+    view, bounds = first_pixels(path, ImmediateExecutor()), bounds_of(path)
     process, taken, sizes = psutil.Process(), [], []
     before = process.memory_info().rss
     for seen in panned(bounds):
@@ -142,7 +142,7 @@ def pan_rows(path: Path, what: str, scene_mb: float) -> list[dict[str, str]]:
 
 def threshold_row(path: Path, what: str) -> dict[str, str]:
     """Measure a move of the threshold's slider: prior, regions, prompt and picture of what is seen, at full detail."""
-    bench = Workbench(path, "index", executor=Here())
+    bench = Workbench(path, "index", executor=ImmediateExecutor())
     panel = bench.panels["Index"]
     move(bench.map, next(panned(bounds_of(path))))
     panel.target.value = "water"
@@ -182,8 +182,8 @@ def run(side: int = SIDE) -> list[dict[str, str]]:
     what, scene_mb = f"map, {side:,}² × 3 uint16", side * side * 6 / 2**20
     with tempfile.TemporaryDirectory() as folder:
         plain, cog = write_scenes(Path(folder), side)
-        first_pixels(cog, Here()).close()  # imports what it needs
-        firsts = [seconds(lambda path=path: first_pixels(path, Here()).close()) for path in (cog, plain)]
+        first_pixels(cog, ImmediateExecutor()).close()  # imports what it needs
+        firsts = [seconds(lambda path=path: first_pixels(path, ImmediateExecutor()).close()) for path in (cog, plain)]
         warped, read = seconds(warp, cog, bounds_of(cog)), seconds(read_all, plain)
         return [
             row(f"{what} COG, first pixels; other: warp the scene", firsts[0], warped, "s", "none"),

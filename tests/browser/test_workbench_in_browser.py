@@ -148,7 +148,7 @@ def test_from_an_instruction_to_a_corrected_map_and_a_file(  # noqa: PLR0915 (on
     open_all(page, lab_under_base_url, "bench")
     box = page.locator("textarea[placeholder^='such as']")
     box.fill("water")
-    page.locator(".said", has_text="water bodies").first.wait_for()
+    page.locator(".quote", has_text="water bodies").first.wait_for()
     before = bluish(page)
     press(page, "Extract")
     page.locator(".spex h4", has_text="Evidence").first.wait_for()
@@ -202,12 +202,12 @@ def test_a_slow_run_is_cancelled_while_the_kernel_answers(page: Any, lab_under_b
     open_all(page, lab_under_base_url, "slow")
     box = page.locator("textarea[placeholder^='such as']")
     box.fill("water")
-    page.locator(".said", has_text="water bodies").first.wait_for()
+    page.locator(".quote", has_text="water bodies").first.wait_for()
     press(page, "Extract")
     page.get_by_text("tile 2 of").wait_for()
     assert page.locator("button:visible", has_text="Extract").is_disabled()
     box.fill("lakes in the north")  # while the model thinks
-    said = page.locator(".said", has_text="in the north").first
+    said = page.locator(".quote", has_text="in the north").first
     said.wait_for()
     assert page.get_by_text(re.compile(r"tile \d of")).count() == 1
     assert "north" in said.inner_text()
@@ -250,7 +250,7 @@ def test_the_dashboard_answers_an_instruction_in_voila(page: Any, voila: str, no
     box.fill("vegetation <img src=x onerror=window.evil=1>")
     page.get_by_role("alert").first.wait_for()
     box.fill("vegetation")
-    page.locator(".said", has_text="vegetation").first.wait_for()
+    page.locator(".quote", has_text="vegetation").first.wait_for()
     press(page, "Extract")
     assert wait_for_color(page, VEGETATION) > 0.01
     assert page.evaluate("window.evil") is None

@@ -7,7 +7,7 @@ import threading
 from typing import Any
 
 import pytest
-from spex_widgets.jobs import Here, Job, Jobs
+from spex_widgets.jobs import ImmediateExecutor, Job, Jobs
 
 from spex_nb.errors import JobCancelledError
 
@@ -34,7 +34,7 @@ def test_work_that_is_done_at_once_is_handed_back_at_once_in_a_kernel_too() -> N
     seen: list[Any] = []
 
     async def kernel() -> bool:
-        return Jobs(Here()).start(lambda _job: 7, seen.append, seen.append).is_over
+        return Jobs(ImmediateExecutor()).start(lambda _job: 7, seen.append, seen.append).is_over
 
     assert asyncio.run(kernel())
     assert seen == [7]
@@ -42,8 +42,8 @@ def test_work_that_is_done_at_once_is_handed_back_at_once_in_a_kernel_too() -> N
 
 def test_with_an_executor_of_ones_own_a_job_is_over_when_start_returns() -> None:
     seen: list[Any] = []
-    job = Jobs(Here()).start(
-        lambda job: job.tell(0.5, "half") or 7, seen.append, seen.append, lambda *a: seen.append(a)
+    job = Jobs(ImmediateExecutor()).start(
+        lambda job: job.report(0.5, "half") or 7, seen.append, seen.append, lambda *a: seen.append(a)
     )
     assert job.is_over
     assert [one for one in seen if one == 7] == [7]
@@ -59,7 +59,7 @@ def test_an_error_in_the_work_or_in_showing_it_is_handed_over(where: str) -> Non
         raise ValueError(where)
 
     work, done = (breaks, print) if where == "work" else (lambda _job: 1, breaks)
-    Jobs(Here()).start(work, done, failures.append)
+    Jobs(ImmediateExecutor()).start(work, done, failures.append)
     assert [str(one) for one in failures] == [where]
 
 
@@ -70,7 +70,7 @@ def test_a_cancelled_job_says_so_where_it_looks() -> None:
         job.cancel()
         job.require_wanted()
 
-    Jobs(Here()).start(work, print, failures.append)
+    Jobs(ImmediateExecutor()).start(work, print, failures.append)
     assert isinstance(failures[0], JobCancelledError)
     with pytest.raises(JobCancelledError, match="Start it again"):
         raise failures[0]

@@ -21,7 +21,7 @@ from spex_widgets import (
     WorkbenchState,
     editor,
 )
-from spex_widgets.jobs import Here
+from spex_widgets.jobs import ImmediateExecutor
 from spex_widgets.panels.panel import Panel
 
 from spex_nb import sample_scene, spectral_prior
@@ -30,7 +30,7 @@ HOSTILE = '<img src=x onerror="alert(1)">'
 
 
 def make_state(model: Any = "index", sample: str = "river_10m") -> WorkbenchState:
-    return WorkbenchState(sample_scene(sample), model, executor=Here())
+    return WorkbenchState(sample_scene(sample), model, executor=ImmediateExecutor())
 
 
 def extracted(model: Any = "index", text: str = "water") -> WorkbenchState:
@@ -47,12 +47,12 @@ def extracted(model: Any = "index", text: str = "water") -> WorkbenchState:
 
 
 def test_a_sample_is_opened_and_says_what_it_is_and_why() -> None:
-    state = WorkbenchState(None, "index", executor=Here())
+    state = WorkbenchState(None, "index", executor=ImmediateExecutor())
     panel = ScenePanel(state)
     assert "No scene yet" in panel.facts.value
     panel.sample.value = "town_1m"
     panel.open_sample.click()
-    assert state.origin.name == "town_1m"
+    assert state.source.name == "town_1m"
     assert state.scene.spex.is_relative
     assert "naip" in panel.facts.value
     assert "not calibrated" in panel.facts.value
@@ -60,7 +60,7 @@ def test_a_sample_is_opened_and_says_what_it_is_and_why() -> None:
 
 def test_a_file_is_opened_below_the_root_only(tmp_path: Path, write_raster: Any) -> None:
     path = write_raster(np.full((4, 8, 8), 0.2, np.float32), descriptions=["blue", "green", "red", "nir"])
-    state = WorkbenchState(None, "index", executor=Here())
+    state = WorkbenchState(None, "index", executor=ImmediateExecutor())
     panel = ScenePanel(state, tmp_path)
     panel.open_file.click()
     assert "No file is chosen" in panel.error.value
@@ -79,7 +79,7 @@ def test_a_file_is_opened_below_the_root_only(tmp_path: Path, write_raster: Any)
 def test_what_cannot_be_opened_is_said_with_the_way_out(tmp_path: Path) -> None:
     broken = tmp_path / f"{HOSTILE.replace('/', '')}.tif"
     broken.write_text("no raster")
-    panel = ScenePanel(WorkbenchState(None, "index", executor=Here()), tmp_path)
+    panel = ScenePanel(WorkbenchState(None, "index", executor=ImmediateExecutor()), tmp_path)
     panel.open_path(broken)
     assert "cannot be read" in panel.error.value or "no raster" in panel.error.value.lower()
     assert "<img" not in panel.error.value
@@ -92,7 +92,7 @@ def test_what_cannot_be_opened_is_said_with_the_way_out(tmp_path: Path) -> None:
 def test_warnings_of_a_file_appear_as_text(tmp_path: Path, write_raster: Any) -> None:
     pixels = np.random.default_rng(0).integers(1000, 5000, (4, 16, 16)).astype(np.uint16)
     path = write_raster(pixels, descriptions=["blue", "green", "red", "nir"])
-    panel = ScenePanel(WorkbenchState(None, "index", executor=Here()), tmp_path)
+    panel = ScenePanel(WorkbenchState(None, "index", executor=ImmediateExecutor()), tmp_path)
     panel.open_path(path)
     assert "scale" in panel.warnings.value
 
@@ -387,11 +387,11 @@ def test_clicks_ask_the_model_again_and_replace_the_window(fake_model: Any) -> N
     editor.click(state, dry)
     assert state.mask.data[20, 300] == 0
     assert len(fake_model.asked[-1][1][0]) == 2
-    assert "2 points" in panel.said.value
+    assert "2 points" in panel.status.value
     panel.undo.click()
     assert state.mask.data[20, 300] == 1
     panel.forget.click()
-    assert not state.hints
+    assert not state.user_prompts
 
 
 def test_the_index_says_that_it_uses_no_click() -> None:
@@ -401,7 +401,7 @@ def test_the_index_says_that_it_uses_no_click() -> None:
     editor.click(state, (300.5, 20.5))
     assert "does not use clicks" in panel.problem.value
     assert "brush" in panel.problem.value
-    assert not state.hints
+    assert not state.user_prompts
 
 
 def test_tools_without_a_result_ask_for_one() -> None:
@@ -427,7 +427,7 @@ def test_every_format_is_written_of_the_edited_mask(tmp_path: Path) -> None:
     for one in panel.buttons.values():
         one.click()
         assert panel.error.value == ""
-        assert "Written to" in panel.said.value
+        assert "Written to" in panel.status.value
     frames = [gpd.read_file(tmp_path / "result.gpkg"), gpd.read_parquet(tmp_path / "result.parquet")]
     assert [len(frame) for frame in frames] == [len(state.result.regions)] * 2
     assert gpd.read_file(tmp_path / "result.geojson").crs.to_epsg() == 4326
@@ -468,7 +468,7 @@ def test_a_click_without_a_result_asks_for_one_and_the_newest_click_is_answered(
     state.tool = "add"
     editor.click(state, (300.5, 20.5))
     assert "extract first" in str(state.error)
-    assert not state.hints
+    assert not state.user_prompts
     state = extracted(fake_model)
     state.tool = "add"
     predict, inner = fake_model.predict, iter([(200.5, 20.5)])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from spex_widgets import InstructionPanel, TrainingPanel, WorkbenchState
-from spex_widgets.jobs import Here
+from spex_widgets.jobs import ImmediateExecutor
 
 from spex_nb import sample_scene
 from spex_nb.errors import DatasetError, TrainingError
@@ -42,7 +42,7 @@ class PlayedTraining:
 
 @pytest.fixture
 def panel(tmp_path: Path) -> TrainingPanel:
-    state = WorkbenchState(sample_scene("river_10m"), "index", executor=Here())
+    state = WorkbenchState(sample_scene("river_10m"), "index", executor=ImmediateExecutor())
     asking = InstructionPanel(state)
     state.text = "water"
     asking.run.click()
@@ -85,14 +85,14 @@ def test_curves_and_samples_are_shown_while_it_trains_and_the_result_is_used(
     Image.new("RGB", (9, 3)).save(sample)
     training.seen = Watched([{"step": 10, "loss": 0.9}], [{"step": 10, "iou": 0.25}], [sample], steps=10)
     panel.look()
-    assert "step 10 of 200, loss 0.900, IoU 0.250" in panel.said.value
+    assert "step 10 of 200, loss 0.900, IoU 0.250" in panel.status.value
     assert panel.curves.value.count("<svg") == 2
     assert len(panel.samples.children) == 2
     panel.pause.click()
     assert not training.is_running
     training.seen = Watched(training.seen.curves, steps=10, checkpoint=tmp_path)
     panel.look()
-    assert "Paused" in panel.said.value
+    assert "Paused" in panel.status.value
     panel.train.click()
     assert panel._training is training
     assert training.is_running
@@ -107,7 +107,7 @@ def test_an_error_of_the_process_is_shown_as_text(panel: TrainingPanel) -> None:
     panel.train.click()
     panel._training.is_running, panel._training.seen = False, Watched(error="The loss <b>broke</b>")
     panel.look()
-    assert "The loss &lt;b&gt;broke&lt;/b&gt;" in panel.said.value
+    assert "The loss &lt;b&gt;broke&lt;/b&gt;" in panel.status.value
     assert not panel.train.disabled
 
 
@@ -116,7 +116,7 @@ def test_without_torch_the_panel_says_how_to_get_it(monkeypatch: pytest.MonkeyPa
 
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "torch" else found(name, *a))
-    panel = TrainingPanel(WorkbenchState(sample_scene("river_10m"), "index", executor=Here()))
+    panel = TrainingPanel(WorkbenchState(sample_scene("river_10m"), "index", executor=ImmediateExecutor()))
     texts = "".join(
         getattr(child, "value", "") for child in panel.children if isinstance(getattr(child, "value", ""), str)
     )
@@ -130,7 +130,7 @@ def test_labelled_files_are_examples_where_they_lie(tmp_path: Path) -> None:
     labels = image.with_name("lake_30m_labels.tif")
     classes = tmp_path / "classes.json"
     classes.write_text(json.dumps({"1": "water", "2": "vegetation", "0": None}))
-    panel = TrainingPanel(WorkbenchState(None, "index", executor=Here()), training=PlayedTraining)
+    panel = TrainingPanel(WorkbenchState(None, "index", executor=ImmediateExecutor()), training=PlayedTraining)
     panel.folder.value = str(tmp_path / "t")
     panel.image.value, panel.labels.value, panel.classes.value = str(image), str(labels), str(classes)
     panel.add_files.click()

@@ -13,10 +13,16 @@ import numpy as np
 import pytest
 from ipywidgets.widgets.widget import _instances
 from spex_widgets import Workbench, WorkbenchState, open_session, save_session
-from spex_widgets.jobs import Here
+from spex_widgets.jobs import ImmediateExecutor
 
 from spex_nb import open_scene, sample_scene
-from spex_nb.errors import SourceNotFoundError, UnreadableSourceError
+from spex_nb.errors import (
+    EmptySceneError,
+    ExtractionError,
+    InstructionError,
+    SourceNotFoundError,
+    UnreadableSourceError,
+)
 
 
 def extract(bench: Workbench, text: str = "water") -> None:
@@ -26,7 +32,7 @@ def extract(bench: Workbench, text: str = "water") -> None:
 
 
 def test_what_the_state_says_is_on_the_map(recording_map: Any) -> None:
-    bench = Workbench("river_10m", "index", executor=Here(), view=recording_map)
+    bench = Workbench("river_10m", "index", executor=ImmediateExecutor(), view=recording_map)
     recording_map.window = (0, 0, 320, 320)
     assert recording_map.told("show_composite")[-1] == (("red", "green", "blue"),)
     assert len(recording_map.told("set_scene")) == 1
@@ -54,7 +60,7 @@ def test_what_the_state_says_is_on_the_map(recording_map: Any) -> None:
 
 
 def test_a_result_of_a_part_is_laid_on_the_whole_scene(recording_map: Any) -> None:
-    bench = Workbench("river_10m", "index", executor=Here(), view=recording_map)
+    bench = Workbench("river_10m", "index", executor=ImmediateExecutor(), view=recording_map)
     recording_map.window = (40, 150, 100, 120)
     bench.panels["Instruct"].scope.value = "what the map shows"
     extract(bench)
@@ -66,7 +72,7 @@ def test_a_result_of_a_part_is_laid_on_the_whole_scene(recording_map: Any) -> No
 
 
 def test_hands_on_the_map_change_the_state(recording_map: Any, fake_model: Any) -> None:
-    bench = Workbench("river_10m", fake_model, executor=Here(), view=recording_map)
+    bench = Workbench("river_10m", fake_model, executor=ImmediateExecutor(), view=recording_map)
     recording_map.window = (0, 0, 320, 320)
     extract(bench)
     state = bench.state
@@ -84,7 +90,7 @@ def test_hands_on_the_map_change_the_state(recording_map: Any, fake_model: Any) 
     assert recording_map.brush is None
     recording_map.draw_box((10, 290, 20, 20))
     assert state.mask.values[20, 300] == 1
-    assert state.hints.boxes == ((290, 10, 310, 30),)
+    assert state.user_prompts.boxes == ((290, 10, 310, 30),)
     state.tool = "delete"
     assert (recording_map.draw_box, recording_map.brush) == (None, None)
     recording_map.click(5, 3, 0.0, 0.0)
@@ -93,7 +99,7 @@ def test_hands_on_the_map_change_the_state(recording_map: Any, fake_model: Any) 
 
 
 def test_a_session_comes_back_with_edits_that_can_be_taken_back(tmp_path: Path, recording_map: Any) -> None:
-    bench = Workbench("river_10m", "index", executor=Here(), view=recording_map)
+    bench = Workbench("river_10m", "index", executor=ImmediateExecutor(), view=recording_map)
     recording_map.window = (0, 0, 320, 320)
     extract(bench, "lakes larger than 2 ha")
     extracted = bench.state.mask.values.copy()
@@ -104,8 +110,8 @@ def test_a_session_comes_back_with_edits_that_can_be_taken_back(tmp_path: Path, 
     panel = bench.panels["Take home"]
     panel.folder.value = str(tmp_path)
     panel.save.click()
-    assert "Session saved" in panel.said.value
-    again = WorkbenchState(None, "index", executor=Here())
+    assert "Session saved" in panel.status.value
+    again = WorkbenchState(None, "index", executor=ImmediateExecutor())
     open_session(again, tmp_path / "session.spex")
     assert np.array_equal(again.mask.values, bench.state.mask.values)
     assert again.text == "lakes larger than 2 ha"
@@ -125,29 +131,29 @@ def test_a_session_comes_back_with_edits_that_can_be_taken_back(tmp_path: Path, 
 
 
 def test_a_session_of_a_scene_in_memory_needs_that_scene(tmp_path: Path) -> None:
-    state = WorkbenchState(sample_scene("river_10m"), "index", executor=Here())
+    state = WorkbenchState(sample_scene("river_10m"), "index", executor=ImmediateExecutor())
     save_session(state, tmp_path / "a.spex")
     with pytest.raises(SourceNotFoundError, match="Make a workbench with the same scene"):
-        open_session(WorkbenchState(None, "index", executor=Here()), tmp_path / "a.spex")
-    same = WorkbenchState(sample_scene("river_10m"), "index", executor=Here())
+        open_session(WorkbenchState(None, "index", executor=ImmediateExecutor()), tmp_path / "a.spex")
+    same = WorkbenchState(sample_scene("river_10m"), "index", executor=ImmediateExecutor())
     open_session(same, tmp_path / "a.spex")
 
 
 def test_a_session_says_where_its_scene_was(tmp_path: Path, write_raster: Any, recording_map: Any) -> None:
     path = write_raster(np.full((4, 8, 8), 0.2, np.float32), descriptions=["blue", "green", "red", "nir"])
-    bench = Workbench(path, "index", executor=Here(), view=recording_map)
+    bench = Workbench(path, "index", executor=ImmediateExecutor(), view=recording_map)
     bench.save(tmp_path / "a.spex")
     bench.close()
     path.rename(tmp_path / "moved.tif")
     with pytest.raises(SourceNotFoundError, match="open it in the workbench first"):
-        open_session(WorkbenchState(None, "index", executor=Here()), tmp_path / "a.spex")
-    again = WorkbenchState(open_scene(tmp_path / "moved.tif"), "index", executor=Here())
+        open_session(WorkbenchState(None, "index", executor=ImmediateExecutor()), tmp_path / "a.spex")
+    again = WorkbenchState(open_scene(tmp_path / "moved.tif"), "index", executor=ImmediateExecutor())
     open_session(again, tmp_path / "a.spex")
-    assert again.origin.name == str(path)
+    assert again.source.name == str(path)
 
 
 def test_damaged_and_strange_sessions_are_refused(tmp_path: Path) -> None:
-    state = WorkbenchState(None, "index", executor=Here())
+    state = WorkbenchState(None, "index", executor=ImmediateExecutor())
     with pytest.raises(SourceNotFoundError, match="Check the path"):
         open_session(state, tmp_path / "none.spex")
     (tmp_path / "broken.spex").write_bytes(b"PK")
@@ -166,8 +172,8 @@ def test_damaged_and_strange_sessions_are_refused(tmp_path: Path) -> None:
 
 def test_two_workbenches_do_not_disturb_each_other(recording_map: Any) -> None:
     other_map = type(recording_map)()
-    one = Workbench("river_10m", "index", executor=Here(), view=recording_map)
-    other = Workbench("town_1m", "index", executor=Here(), view=other_map)
+    one = Workbench("river_10m", "index", executor=ImmediateExecutor(), view=recording_map)
+    other = Workbench("town_1m", "index", executor=ImmediateExecutor(), view=other_map)
     before = len(other_map.calls)
     extract(one)
     one.panels["Scene"].index.value = "NDVI"
@@ -199,7 +205,7 @@ def test_closing_frees_scene_state_widgets_and_threads(recording_map: Any) -> No
 
 def test_working_neither_makes_nor_closes_a_widget() -> None:
     # A page that is still loading waits for ever for a widget that is closed meanwhile.
-    bench = Workbench("river_10m", "index", executor=Here())
+    bench = Workbench("river_10m", "index", executor=ImmediateExecutor())
     before = set(_instances)
     extract(bench)
     for layer in ("probability", "mask"):
@@ -217,7 +223,7 @@ def test_working_neither_makes_nor_closes_a_widget() -> None:
 
 
 def test_when_a_page_shows_the_map_all_is_said_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Workbench("river_10m", "index", executor=Here())
+    bench = Workbench("river_10m", "index", executor=ImmediateExecutor())
     said: list[Any] = []
     monkeypatch.setattr("ipywidgets.Widget.send_state", lambda one, key=None: said.append((one, key)))
     for name, value in {"west": 9.0, "south": 49.6, "east": 9.1, "north": 49.7}.items():
@@ -238,5 +244,69 @@ def test_the_model_that_ships_is_used_where_there_is_one(monkeypatch: pytest.Mon
     import spex_widgets.state as home
 
     monkeypatch.setattr(home, "usual_model", lambda: "tiny")
-    assert WorkbenchState(executor=Here()).model == "tiny"
-    assert WorkbenchState(model="index", executor=Here()).model == "index"
+    assert WorkbenchState(executor=ImmediateExecutor()).model == "tiny"
+    assert WorkbenchState(model="index", executor=ImmediateExecutor()).model == "index"
+
+
+def test_an_instruction_is_asked_and_extracted_in_code(recording_map: Any) -> None:
+    bench = Workbench("river_10m", "index", executor=ImmediateExecutor(), view=recording_map)
+    assert bench.ask("las zonas de agua al norte").language == "es"
+    assert bench.panels["Instruct"].text.value == "las zonas de agua al norte"
+    assert bench.extract().is_over
+    assert bench.result.instruction.text == "las zonas de agua al norte"
+    recording_map.window = (40, 150, 100, 120)
+    bench.ask("water")
+    bench.extract(visible_only=True)
+    assert bench.state.window == (40, 150, 100, 120)
+    bench.extract(visible_only=False)
+    assert bench.state.window == (0, 0, *bench.state.scene.spex.shape)
+    bench.close()
+
+
+def test_an_instruction_that_is_not_understood_extracts_nothing(recording_map: Any) -> None:
+    bench = Workbench("river_10m", "index", executor=ImmediateExecutor(), view=recording_map)
+    with pytest.raises(InstructionError, match="big"):
+        bench.ask("the big lakes")
+    with pytest.raises(InstructionError):
+        bench.extract()
+    assert bench.result is None
+    bench.close()
+
+
+def test_without_a_scene_nothing_is_extracted(recording_map: Any) -> None:
+    empty = Workbench(None, "index", executor=ImmediateExecutor(), view=recording_map)
+    empty.ask("water")
+    with pytest.raises(EmptySceneError, match="Open one"):
+        empty.extract()
+    empty.close()
+
+
+def test_a_second_extraction_waits_for_the_first(recording_map: Any, fake_model: Any) -> None:
+    started, finish = threading.Event(), threading.Event()
+    predict = fake_model.predict
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        started.set()
+        finish.wait(60)
+        return predict(*arguments, **options)
+
+    fake_model.predict = slow
+    bench = Workbench("river_10m", fake_model, view=recording_map)
+    bench.ask("water")
+    job = bench.extract()
+    assert started.wait(60)
+    with pytest.raises(ExtractionError, match="Wait until it is done"):
+        bench.extract()
+    job.cancel()
+    finish.set()
+    bench.close()
+
+
+def test_a_panel_that_is_shown_is_returned_for_the_cell(recording_map: Any) -> None:
+    bench = Workbench("river_10m", "index", executor=ImmediateExecutor(), view=recording_map)
+    assert bench.show("Edit") is bench.panels["Edit"]
+    assert bench.tabs.value == "Edit"
+    with pytest.raises(KeyError):
+        bench.show("Nowhere")
+    assert bench.tabs.value == "Edit"
+    bench.close()

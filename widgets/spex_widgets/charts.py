@@ -24,13 +24,13 @@ def histogram(values: Any, threshold: float, label: str) -> str:
         threshold: In the same unit.
         label: What the values are.
     """
-    known = np.asarray(values)[np.isfinite(values)]
-    if not known.size:
+    finite = np.asarray(values)[np.isfinite(values)]
+    if not finite.size:
         return ""
-    low, high = (float(end) for end in np.percentile(known, (0.5, 99.5)))
+    low, high = (float(end) for end in np.percentile(finite, (0.5, 99.5)))
     low, high = min(low, threshold), max(high, threshold)
     high = high if high > low else low + 1e-6
-    counts, _ = np.histogram(known, BINS, (low, high))
+    counts, _ = np.histogram(finite, BINS, (low, high))
     step, most = (WIDTH - LEFT) / BINS, max(1, int(counts.max()))
     tall = (HEIGHT - BOTTOM - TOP) * counts / most
     bars = "".join(
@@ -39,8 +39,8 @@ def histogram(values: Any, threshold: float, label: str) -> str:
     )
     at = LEFT + (threshold - low) / (high - low) * (WIDTH - LEFT)
     line = f'<line x1="{at:.1f}" x2="{at:.1f}" y1="0" y2="{HEIGHT - BOTTOM}" stroke="#d55e00" stroke-width="2"/>'
-    told = f"Histogram of {label}; threshold {threshold:.3f}"
-    return _svg(f'<g fill="#56738a">{bars}</g>{line}{_ends(low, high, label)}', told)
+    description = f"Histogram of {label}; threshold {threshold:.3f}"
+    return _svg(f'<g fill="#56738a">{bars}</g>{line}{_ends(low, high, label)}', description)
 
 
 def color_bar(name: str, colors: Any, limits: tuple[float, float]) -> str:
@@ -69,11 +69,11 @@ def lines(series: Mapping[str, Points], across: str, up: str) -> str:
         across: What x is.
         up: What y is.
     """
-    kept = {name: [(x, y) for x, y in points if np.isfinite(y)] for name, points in series.items()}
-    every = np.array([point for points in kept.values() for point in points], float).reshape(-1, 2)
-    if not len(every):
+    finite = {name: [(x, y) for x, y in points if np.isfinite(y)] for name, points in series.items()}
+    corners = np.array([point for points in finite.values() for point in points], float).reshape(-1, 2)
+    if not len(corners):
         return ""
-    (left, low), (right, high) = every.min(axis=0), every.max(axis=0)
+    (left, low), (right, high) = corners.min(axis=0), corners.max(axis=0)
     low, right, high = min(0.0, float(low)), max(float(right), float(left) + 1e-9), max(float(high), float(low) + 1e-9)
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -82,12 +82,12 @@ def lines(series: Mapping[str, Points], across: str, up: str) -> str:
             TOP + (high - y) / (high - low) * (HEIGHT - BOTTOM - TOP),
         )
 
-    drawn = "".join(_line([place(x, y) for x, y in points], i) for i, points in enumerate(kept.values()))
+    drawn = "".join(_line([place(x, y) for x, y in points], i) for i, points in enumerate(finite.values()))
     ticks = f'<text x="{LEFT - 4}" y="{TOP + 8}" text-anchor="end">{high:.3g}</text>' + (
         f'<text x="{LEFT - 4}" y="{HEIGHT - BOTTOM}" text-anchor="end">{low:.3g}</text>'
     )
-    told = f"{up} by {across}: {', '.join(series)}"
-    body = _svg(f"{drawn}{ticks}{_ends(float(left), right, across)}", told)
+    description = f"{up} by {across}: {', '.join(series)}"
+    body = _svg(f"{drawn}{ticks}{_ends(float(left), right, across)}", description)
     return f"<div>{escape(up)}</div>{body}{_legend([*series])}"
 
 
@@ -121,8 +121,8 @@ def _ends(low: float, high: float, label: str) -> str:
     )
 
 
-def _svg(body: str, told: str) -> str:
+def _svg(body: str, description: str) -> str:
     return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(told)}" style="width: 100%; max-width: '
-        f'520px; font-size: 11px" fill="currentColor">{body}</svg>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(description)}" fill="currentColor" '
+        f'style="width: 100%; max-width: 520px; font-size: 11px">{body}</svg>'
     )

@@ -1,4 +1,4 @@
-"""What hands do to the mask of a state: edits with their history, clicks that a model heeds, figures measured anew."""
+"""Edits of the mask by hand: strokes and splits with a history, clicks that ask the model, figures measured again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spex_widgets.state import WorkbenchState
 
 
 def change(state: WorkbenchState, edit: Callable[[Any], Any]) -> None:
-    """Change the mask; what went wrong is the state's error.
+    """Change the mask; an error becomes the error of the state.
 
     Args:
         state: With a result.
@@ -58,7 +58,9 @@ def click(state: WorkbenchState, point: Point) -> None:
     if state.tool == "spectrum":
         state.add_point(*point)
     elif state.tool in ("add", "remove"):
-        hint(state, UserPrompts((*state.hints.clicks, (*point, state.tool == "add")), state.hints.boxes))
+        ask_model(
+            state, UserPrompts((*state.user_prompts.clicks, (*point, state.tool == "add")), state.user_prompts.boxes)
+        )
     elif state.tool in ("paint", "erase"):
         draw(state, [point])
     elif state.tool in ("split", "merge"):
@@ -84,7 +86,7 @@ def _second_click(state: WorkbenchState, point: Point) -> None:
     if state.anchor is None:
         state.anchor = point
         return
-    first, second = (_in_result(state, one) for one in (state.anchor, point))
+    first, second = (_in_result(state, point) for point in (state.anchor, point))
     state.anchor = None
     edit = split if state.tool == "split" else merge
     change(state, lambda mask: edit(mask, first, second))
@@ -105,12 +107,12 @@ def delete_chosen(state: WorkbenchState) -> None:
     change(state, lambda mask: delete(mask, (x, y)))
 
 
-def hint(state: WorkbenchState, hints: UserPrompts) -> None:
+def ask_model(state: WorkbenchState, user_prompts: UserPrompts) -> None:
     """Ask the model again about the window of the last hint; its answer replaces the mask there.
 
     Args:
         state: With a result.
-        hints: In pixels of the scene; at least one.
+        user_prompts: In pixels of the scene; at least one.
     """
     try:
         _pixels(state)
@@ -118,25 +120,25 @@ def hint(state: WorkbenchState, hints: UserPrompts) -> None:
     except RegionError as error:
         state.error = error
         return
-    state.hints, state.busy = hints, "asking the model again"
+    state.user_prompts, state.busy = user_prompts, "asking the model again"
     scene, (top, left, *_), number = state.result_scene, state.window, state.number
-    row, column, height, width = state.seen
-    own, seen = hints.moved(left, top), (row - top, column - left, height, width)
+    row, column, height, width = state.view_window
+    prompts, view = user_prompts.moved(left, top), (row - top, column - left, height, width)
 
     def work(_job: Job) -> Any:
         model = state.loaded_model()
-        window = window_about(scene.spex.shape, seen, model.card.tile_px, own)
+        window = window_about(scene.spex.shape, view, model.card.tile_px, prompts)
         with state.model_lock:
-            return window, refine_window(scene, model, target, window, prompts_within(own, window))
+            return window, refine_window(scene, model, target, window, prompts_within(prompts, window))
 
-    def done(made: Any) -> None:
-        if state.hints is hints:  # else there are newer ones, whose answer comes
+    def done(answer: Any) -> None:
+        if state.user_prompts is user_prompts:  # else there are newer ones, whose answer comes
             state.busy = ""
-            change(state, lambda mask: replace_window(mask, made[0], number, made[1]))
+            change(state, lambda mask: replace_window(mask, answer[0], number, answer[1]))
 
     def failed(error: BaseException) -> None:
         with state.hold_trait_notifications():
-            state.busy, state.error, state.hints = "", error, UserPrompts()
+            state.busy, state.error, state.user_prompts = "", error, UserPrompts()
 
     state.jobs.start(work, done, failed)
 
@@ -163,7 +165,7 @@ def _in_result(state: WorkbenchState, point: Point) -> Point:
 
 
 def _take(state: WorkbenchState, history: History, pixels: Any) -> None:
-    """Take over edited pixels, and have everything that follows from them measured anew."""
+    """Take over edited pixels, and measure again everything that follows from them."""
     if history is state.history:
         return
     with state.hold_trait_notifications():

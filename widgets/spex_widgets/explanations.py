@@ -12,30 +12,30 @@ from spex_nb.types import Claim, Evidence, Spread
 from spex_widgets.messages import table
 
 
-def explanation_html(said: Explanation, language: str, chosen: Claim | None = None) -> str:
+def explanation_html(explanation: Explanation, language: str, chosen: Claim | None = None) -> str:
     """Return an explanation with its claims marked, and the sentences that were written from the evidence.
 
     Args:
-        said: Of one target.
+        explanation: Of one target.
         language: ISO 639-1 code of its language.
         chosen: The claim that is pointed at.
     """
-    own = _marked(said, chosen)
-    answer = escape(said.answer)
-    body = f"<p class='said'>{own}</p><p>{answer}</p>" if own else f"<p>{answer}</p>"
+    text = _marked(explanation, chosen)
+    answer = escape(explanation.answer)
+    body = f"<p class='quote'>{text}</p><p>{answer}</p>" if text else f"<p>{answer}</p>"
     return f"<div lang='{escape(language)}' dir='auto'>{body}</div>"
 
 
-def _marked(said: Explanation, chosen: Claim | None) -> str:
+def _marked(explanation: Explanation, chosen: Claim | None) -> str:
     pieces, at = [], 0
-    for claim in sorted(said.claims, key=lambda claim: claim.start):
+    for claim in sorted(explanation.claims, key=lambda claim: claim.start):
         if claim.start < at:  # within the claim before
             continue
         css = f"{claim.verdict.split()[0]}{' chosen' if claim == chosen else ''}"
         words = f"<span class='{escape(css)}' title='{escape(_because(claim))}'>{escape(claim.text)}</span>"
-        pieces += [escape(said.text[at : claim.start]), words, f"<strong>{escape(mark_of(claim))}</strong>"]
+        pieces += [escape(explanation.text[at : claim.start]), words, f"<strong>{escape(mark_of(claim))}</strong>"]
         at = claim.start + len(claim.text)
-    return "".join([*pieces, escape(said.text[at:])])
+    return "".join([*pieces, escape(explanation.text[at:])])
 
 
 def _because(claim: Claim) -> str:
@@ -63,14 +63,14 @@ def evidence_table(evidence: Mapping[str, Evidence]) -> str:
     rows = [
         (
             TARGETS[name].word,
-            _area(one),
-            f"{one.share_frac:.2%}",
-            f"{one.number:,}",
-            one.index_name or "",
-            _spread(one.inside),
-            _spread(one.outside),
+            _area(figures),
+            f"{figures.share_frac:.2%}",
+            f"{figures.number:,}",
+            figures.index_name or "",
+            _spread(figures.inside),
+            _spread(figures.outside),
         )
-        for name, one in evidence.items()
+        for name, figures in evidence.items()
     ]
     return table(rows, ("target", "area", "share", "regions", "index", "inside", "outside"))
 

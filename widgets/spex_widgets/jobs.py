@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from threading import Event, get_ident
-from typing import Any
+from threading import Event, Lock, get_ident
+from typing import Any, TypeVar
 
-from spex_nb.errors import JobCancelledError
+from spex_nb.errors import JobCancelledError, SpexWarning
 
 THREADS = 4
 Failed = Callable[[BaseException], None]
+Result = TypeVar("Result")
+_RECORDING = Lock()
+"""Python records warnings for the whole process, so only one piece of work at a time may record its own."""
 
 
-class Here(Executor):
+class ImmediateExecutor(Executor):
     """An executor that does the work at once, in the thread that asks for it: jobs of tests are synchronous."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
@@ -59,12 +63,12 @@ class Job:
                 "The work was cancelled", found="a click on Cancel", expected="none", fix="Start it again any time."
             )
 
-    def tell(self, share: float, text: str = "") -> None:
+    def report(self, share: float, text: str = "") -> None:
         """Say how far the work is, 0..1, and in words; time left is added once there is something to go by."""
         if self._progress is not None:
             self._deliver(self._progress, share, f"{text}{self._time_left(share)}")
 
-    def pass_on(self, function: Callable[..., None], *args: Any) -> None:
+    def call(self, function: Callable[..., None], *args: Any) -> None:
         """Call a function on the kernel's loop, such as to show what is made so far."""
         self._deliver(function, *args)
 
@@ -84,7 +88,7 @@ class Jobs:
     """
 
     def __init__(self, executor: Executor | None = None, threads: int = THREADS) -> None:
-        self._given, self._own = executor, None if executor else ThreadPoolExecutor(threads, "spex")
+        self._executor, self._pool = executor, None if executor else ThreadPoolExecutor(threads, "spex")
         self._running: set[Job] = set()
         self._is_closed = False
 
@@ -106,12 +110,12 @@ class Jobs:
         Returns:
             The job. All three are called on the kernel's loop where there is one, and never after `close`.
         """
-        loop, here = _running_loop(), get_ident()
+        loop, this_thread = _running_loop(), get_ident()
 
         def deliver(function: Callable[..., None], *args: Any) -> None:
             if self._is_closed:
                 return
-            if loop is None or get_ident() == here:  # an executor that does the work at once is on the loop already
+            if loop is None or get_ident() == this_thread:  # on the loop already
                 self._call(function, failed, *args)
             else:
                 loop.call_soon_threadsafe(self._call, function, failed, *args)
@@ -121,13 +125,13 @@ class Jobs:
 
         def run() -> None:
             try:
-                made = work(job)
+                result = work(job)
             except BaseException as error:  # noqa: BLE001 (handed to the one who waits)
                 deliver(self._end, job, failed, error)
             else:
-                deliver(self._end, job, done, made)
+                deliver(self._end, job, done, result)
 
-        (self._given or self._own).submit(run)  # type: ignore[union-attr]  # one of both is there
+        (self._executor or self._pool).submit(run)  # type: ignore[union-attr]  # one of both is there
         return job
 
     def _end(self, job: Job, function: Callable[[Any], None], value: Any) -> None:
@@ -149,8 +153,8 @@ class Jobs:
         for job in self._running:
             job.cancel()
         self._running.clear()
-        if self._own is not None:
-            self._own.shutdown(wait=False, cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -158,3 +162,11 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:  # no kernel: a plain script or a test
         return None
+
+
+def record_warnings(work: Callable[[], Result]) -> tuple[Result, list[str]]:
+    """Do a piece of work; return what it gives, and the texts of the warnings of spex_nb meanwhile."""
+    with _RECORDING, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SpexWarning)
+        result = work()
+    return result, [str(warning.message) for warning in caught if issubclass(warning.category, SpexWarning)]

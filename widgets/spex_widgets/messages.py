@@ -16,7 +16,7 @@ STYLE = """<style>
 .spex .quiet { color: var(--jp-ui-font-color2, #666); font-size: .93em }
 .spex .error { border-left: 4px solid #d55e00; padding: .4em .7em; background: var(--spex-no); overflow-wrap: anywhere }
 .spex .note { border-left: 4px solid #e69f00; padding: .3em .7em; background: rgba(230, 159, 0, .16) }
-.spex .said { border-left: 4px solid #0072b2; padding: .3em .7em; background: rgba(0, 114, 178, .12) }
+.spex .quote { border-left: 4px solid #0072b2; padding: .3em .7em; background: rgba(0, 114, 178, .12) }
 .spex .holds { background: var(--spex-yes); border-radius: 2px }
 .spex .contradicts { background: var(--spex-no); border-radius: 2px }
 .spex .chosen { outline: 2px solid #0072b2 }
@@ -31,7 +31,7 @@ STYLE = """<style>
 .spex-panel { padding: 4px 8px; overflow-x: hidden }
 .spex-panel .widget-inline-hbox .widget-label { min-width: 76px }
 </style>"""
-"""Colours of the themes of JupyterLab where there are any; marks are told apart by sign as well as by colour."""
+"""Colours of the themes of JupyterLab where there are any; marks are lines apart by sign as well as by colour."""
 
 
 def block(inner: str, css: str = "") -> str:
@@ -52,14 +52,14 @@ def note(text: str) -> str:
 def error_html(error: BaseException) -> str:
     """Return an error as text: what is wrong, found, expected, and what to do; any other with its traceback."""
     if isinstance(error, SpexError):
-        found = f"Found: {escape(error.found)}. Expected: {escape(error.expected)}."
-        inner = f"<strong>{escape(error.problem)}.</strong><br>{found}<br><strong>→ {escape(error.fix)}</strong>"
+        comparison = f"Found: {escape(error.found)}. Expected: {escape(error.expected)}."
+        inner = f"<strong>{escape(error.problem)}.</strong><br>{comparison}<br><strong>→ {escape(error.fix)}</strong>"
     else:
-        told = escape("".join(traceback.format_exception(error)))
+        lines = escape("".join(traceback.format_exception(error)))
         inner = (
             f"<strong>{escape(type(error).__name__)}:</strong> {escape(str(error))}<br>This is a bug, or a file that "
             f"changed: please report it with these lines."
-            f"<details><summary>Traceback</summary><pre>{told}</pre></details>"
+            f"<details><summary>Traceback</summary><pre>{lines}</pre></details>"
         )
     return f'<div class="spex"><div class="error" role="alert">{inner}</div></div>'
 

@@ -50,11 +50,11 @@ def save_session(state: WorkbenchState, path: str | Path, *, overwrite: bool = F
         tempfile.TemporaryDirectory(prefix="spex-nb-") as scratch,
         zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file,
     ):
-        file.writestr(SESSION, json.dumps(_described(state), indent=1, ensure_ascii=False))
+        file.writestr(SESSION, json.dumps(_description(state), indent=1, ensure_ascii=False))
         if state.extraction is not None:
             folder = state.extraction.save(Path(scratch) / RESULT)
-            for one in sorted(folder.rglob("*")):
-                file.write(one, f"{RESULT}/{one.relative_to(folder)}", zipfile.ZIP_STORED)
+            for file_path in sorted(folder.rglob("*")):
+                file.write(file_path, f"{RESULT}/{file_path.relative_to(folder)}", zipfile.ZIP_STORED)
             edits = Path(scratch) / EDITS
             np.savez_compressed(edits, **dict(_arrays(state.history)))
             file.write(edits, EDITS)
@@ -74,10 +74,10 @@ def open_session(state: WorkbenchState, path: str | Path) -> None:
         raise SourceNotFoundError("There is no such session", found=str(path), expected="a file", fix="Check the path.")
     scratch = tempfile.TemporaryDirectory(prefix="spex-nb-")
     try:
-        said = _unpacked(path, Path(scratch.name))
-        found = Path(scratch.name) / RESULT
-        extraction = replace(load_extraction(found), scratch=scratch) if found.is_dir() else None
-        history = _history(Path(scratch.name) / EDITS, said) if extraction is not None else History()
+        payload = _unpacked(path, Path(scratch.name))
+        result_folder = Path(scratch.name) / RESULT
+        extraction = replace(load_extraction(result_folder), scratch=scratch) if result_folder.is_dir() else None
+        history = _history(Path(scratch.name) / EDITS, payload) if extraction is not None else History()
     except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
         raise UnreadableSourceError(
             "The session cannot be read",
@@ -85,14 +85,14 @@ def open_session(state: WorkbenchState, path: str | Path) -> None:
             expected=f"a whole file of format {FORMAT}",
             fix="Update spex-nb if a later version wrote it; else there is no way to read it.",
         ) from error
-    _restore(state, said, extraction, history)
+    _restore(state, payload, extraction, history)
 
 
-def _described(state: WorkbenchState) -> dict[str, Any]:
+def _description(state: WorkbenchState) -> dict[str, Any]:
     model = state.model if isinstance(state.model, str | Path) else getattr(state.model, "id", "")
     return {
         "format": FORMAT,
-        "scene": state.origin.to_json(),
+        "scene": state.source.to_json(),
         "fingerprint": _fingerprint(state.scene),
         "bands": state.bands,
         "index": state.index,
@@ -102,7 +102,7 @@ def _described(state: WorkbenchState) -> dict[str, Any]:
         "past": state.past,
         "window": state.window,
         "points": state.points,
-        "patches": [[one.row, one.column] for one in _patches(state.history)],
+        "patches": [[patch.row, patch.column] for patch in _patches(state.history)],
         "done": len(state.history.done),
     }
 
@@ -117,49 +117,49 @@ def _patches(history: History) -> tuple[Patch, ...]:
 
 
 def _arrays(history: History) -> Iterator[tuple[str, Any]]:
-    for number, one in enumerate(_patches(history)):
-        yield f"before_{number}", one.before
-        yield f"after_{number}", one.after
+    for number, patch in enumerate(_patches(history)):
+        yield f"before_{number}", patch.before
+        yield f"after_{number}", patch.after
 
 
 def _unpacked(path: str | Path, folder: Path) -> Mapping[str, Any]:
     with zipfile.ZipFile(path) as file:
         file.extractall(folder)  # which keeps names with .. or a root inside the folder
-    said: dict[str, Any] = json.loads((folder / SESSION).read_text(encoding="utf-8"))
-    if said["format"] != FORMAT:
-        raise ValueError(f"format {said['format']}")
-    return said
+    payload: dict[str, Any] = json.loads((folder / SESSION).read_text(encoding="utf-8"))
+    if payload["format"] != FORMAT:
+        raise ValueError(f"format {payload['format']}")
+    return payload
 
 
-def _history(file: Path, said: Mapping[str, Any]) -> History:
+def _history(file: Path, payload: Mapping[str, Any]) -> History:
     with np.load(file) as arrays:
         patches = tuple(
             Patch(row, column, arrays[f"before_{number}"], arrays[f"after_{number}"])
-            for number, (row, column) in enumerate(said["patches"])
+            for number, (row, column) in enumerate(payload["patches"])
         )
-    return History(patches[: said["done"]], patches[said["done"] :])
+    return History(patches[: payload["done"]], patches[payload["done"] :])
 
 
-def _restore(state: WorkbenchState, said: Mapping[str, Any], extraction: Any, history: History) -> None:
-    has_it = _is_same(state.scene, said)
-    origin = state.origin if has_it and state.origin.kind != "memory" else SceneSource.from_json(said["scene"])
-    scene = state.scene if has_it else _opened(origin)
-    if not _is_same(scene, said):
+def _restore(state: WorkbenchState, payload: Mapping[str, Any], extraction: Any, history: History) -> None:
+    is_open = _is_same(state.scene, payload)
+    source = state.source if is_open and state.source.kind != "memory" else SceneSource.from_json(payload["scene"])
+    scene = state.scene if is_open else _opened(source)
+    if not _is_same(scene, payload):
         raise UnreadableSourceError(
             "The scene of the session has changed",
-            found=f"other pixels in {origin}",
+            found=f"other pixels in {source}",
             expected="the scene that the session was made with",
             fix="Put the file back as it was.",
         )
     with state.hold_trait_notifications():
-        state.show_scene(scene, origin)
-        state.bands, state.index = tuple(said["bands"]), said["index"]
-        state.points = {label: tuple(point) for label, point in said["points"].items()}
-        state.text, state.past = said["instruction"], tuple(said["past"])
-        if said["model"] != str(getattr(state.model, "id", state.model)):
-            state.model = said["model"]
+        state.show_scene(scene, source)
+        state.bands, state.index = tuple(payload["bands"]), payload["index"]
+        state.points = {label: tuple(point) for label, point in payload["points"].items()}
+        state.text, state.past = payload["instruction"], tuple(payload["past"])
+        if payload["model"] != str(getattr(state.model, "id", state.model)):
+            state.model = payload["model"]
         if extraction is not None:
-            state.show_result(extraction, tuple(said["window"]))
+            state.show_result(extraction, tuple(payload["window"]))
             mask = extraction.mask.values
             for patch in history.done:
                 mask = patch.laid_on(mask, patch.after)
@@ -167,17 +167,17 @@ def _restore(state: WorkbenchState, said: Mapping[str, Any], extraction: Any, hi
             state.result = correct_result(extraction, mask, state.result_scene)
 
 
-def _opened(origin: SceneSource) -> Any:
+def _opened(source: SceneSource) -> Any:
     """Open the scene of a session; never an address, for a session may come from anywhere."""
-    if origin.kind == "file" and not Path(origin.name).exists():
+    if source.kind == "file" and not Path(source.name).exists():
         raise SourceNotFoundError(
             "The scene of the session is not where it was",
-            found=f"nothing at {origin.name}",
+            found=f"nothing at {source.name}",
             expected="the scene that the session was made with",
             fix="Put it back, or open it in the workbench first, then the session.",
         )
-    return reopen(origin)
+    return reopen(source)
 
 
-def _is_same(scene: Any, said: Mapping[str, Any]) -> bool:
-    return scene is not None and _fingerprint(scene) == said["fingerprint"]
+def _is_same(scene: Any, payload: Mapping[str, Any]) -> bool:
+    return scene is not None and _fingerprint(scene) == payload["fingerprint"]

@@ -34,7 +34,7 @@ TOOLS = {
 """What a click on the map does, and how it is called."""
 
 
-class Held(traitlets.Any):
+class ByIdentity(traitlets.Any):
     """An attribute that changes whenever it holds another object: scenes and masks have no useful ``==``."""
 
     def set(self, obj: Any, value: Any) -> None:
@@ -62,21 +62,21 @@ class WorkbenchState(traitlets.HasTraits):
         executor: Where jobs are done; threads of its own if not given.
     """
 
-    scene = Held(None, allow_none=True)
-    origin = traitlets.Instance(SceneSource, args=())
+    scene = ByIdentity(None, allow_none=True)
+    source = traitlets.Instance(SceneSource, args=())
     """Where the scene comes from, for sessions."""
     bands = traitlets.Tuple()
     """The three that are shown as red, green and blue."""
     index = traitlets.Unicode("")
     """Name of the index that is shown instead of them."""
-    model = Held()
+    model = ByIdentity()
     text = traitlets.Unicode("")
     """The instruction as typed."""
-    instruction = Held(None, allow_none=True)
+    instruction = ByIdentity(None, allow_none=True)
     """As understood; None where it is not."""
     past = traitlets.Tuple()
     """Instructions that were carried out, last first."""
-    preview = Held(None, allow_none=True)
+    preview = ByIdentity(None, allow_none=True)
     """A `Preview` that is shown instead of the mask."""
     layer = traitlets.Enum(["mask", "probability"], "mask")
     """What of the result the map shows."""
@@ -84,14 +84,14 @@ class WorkbenchState(traitlets.HasTraits):
     """Of it."""
     wipe = traitlets.Float(1.0, min=0, max=1)
     """It is shown left of this share of the map's width only."""
-    extraction = Held(None, allow_none=True)
+    extraction = ByIdentity(None, allow_none=True)
     """The result as it was extracted."""
     window = traitlets.Tuple(default_value=(0, 0, 0, 0))
     """(row, column, height, width) of the scene that it covers."""
-    mask = Held(None, allow_none=True)
+    mask = ByIdentity(None, allow_none=True)
     """Its mask, with all edits: uint8 [h, w]."""
     history = traitlets.Instance(History, args=())
-    result = Held(None, allow_none=True)
+    result = ByIdentity(None, allow_none=True)
     """The result of the edited mask; None while it is measured."""
     region = traitlets.Int(-1)
     """Row of the chosen region in the result's table; -1 for none."""
@@ -99,9 +99,9 @@ class WorkbenchState(traitlets.HasTraits):
     brush_px = traitlets.Int(4, min=1)
     number = traitlets.Int(1, min=1)
     """Of the class that is painted and clicked at."""
-    hints = traitlets.Instance(UserPrompts, args=())
+    user_prompts = traitlets.Instance(UserPrompts, args=())
     """Clicks and boxes, in pixels of the scene."""
-    anchor = Held(None, allow_none=True)
+    anchor = ByIdentity(None, allow_none=True)
     """The first of two clicks: (x, y) in pixels of the scene."""
     points = traitlets.Dict()
     """Points whose spectra are shown: label → (x, y) in pixels of the scene."""
@@ -109,7 +109,7 @@ class WorkbenchState(traitlets.HasTraits):
     """What the next of them is called."""
     busy = traitlets.Unicode("")
     """What goes on; empty when nothing does."""
-    error = Held(None, allow_none=True)
+    error = ByIdentity(None, allow_none=True)
     """What went wrong with an edit."""
 
     def __init__(
@@ -117,7 +117,7 @@ class WorkbenchState(traitlets.HasTraits):
         scene: xr.Dataset | None = None,
         model: str | Path | MaskModel | None = None,
         *,
-        origin: SceneSource | None = None,
+        source: SceneSource | None = None,
         executor: Executor | None = None,
     ) -> None:
         super().__init__(model=usual_model() if model is None else model)
@@ -125,16 +125,16 @@ class WorkbenchState(traitlets.HasTraits):
         self.visible_window: Callable[[], Window | None] | None = None
         """Says what is seen of the scene, where there is a map."""
         self.model_lock = Lock()
-        """Held by who asks the model: it keeps the features of one tile at a time."""
+        """ByIdentity by who asks the model: it keeps the features of one tile at a time."""
         self._loaded: tuple[Any, MaskModel] | None = None
         if scene is not None:
-            self.show_scene(scene, origin or source_of(scene))
+            self.show_scene(scene, source or source_of(scene))
 
-    def show_scene(self, scene: xr.Dataset, origin: SceneSource) -> None:
+    def show_scene(self, scene: xr.Dataset, source: SceneSource) -> None:
         """Go over to another scene; what was found in the last one is let go."""
         with self.hold_trait_notifications():
             self.forget_result()
-            self.origin, self.index, self.points = origin, "", {}
+            self.source, self.index, self.points = source, "", {}
             self.bands = usual_bands(scene)
             self.scene = scene
 
@@ -142,7 +142,7 @@ class WorkbenchState(traitlets.HasTraits):
         """Let go of mask, regions and edits."""
         with self.hold_trait_notifications():
             self.extraction = self.result = self.mask = self.preview = self.anchor = self.error = None
-            self.history, self.hints, self.region, self.number = History(), UserPrompts(), -1, 1
+            self.history, self.user_prompts, self.region, self.number = History(), UserPrompts(), -1, 1
 
     def show_result(self, extraction: Any, window: Window) -> None:
         """Take over a new result.
@@ -172,7 +172,7 @@ class WorkbenchState(traitlets.HasTraits):
         return self.scene.spex.window(*self.window)  # type: ignore[no-any-return]
 
     @property
-    def seen(self) -> Window:
+    def view_window(self) -> Window:
         """(row, column, height, width) of what is seen of the scene: all of it where there is no map."""
         seen = None if self.visible_window is None else self.visible_window()
         return seen or (0, 0, *self.scene.spex.shape)

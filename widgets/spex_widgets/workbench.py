@@ -1,4 +1,4 @@
-"""The workbench: a map that you talk to, with everything that is known of scene and result beside it."""
+"""The workbench: a map that takes instructions, with panels beside it for scene, result and everything between."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from typing import Any
 
 import ipywidgets as ipw
 
+from spex_nb.language.instructions import parse_instruction
 from spex_nb.scene.open import open_scene
 from spex_nb.scene.reader import SceneSource
 from spex_nb.scene.samples import reopen, source_of
-from spex_nb.types import MaskModel
+from spex_nb.types import Instruction, MaskModel
+from spex_widgets.jobs import Job
 from spex_widgets.map.link import MapLink
 from spex_widgets.messages import STYLE, block
 from spex_widgets.panels.editing import EditingPanel
 from spex_widgets.panels.export import ExportPanel
 from spex_widgets.panels.index import IndexPanel
-from spex_widgets.panels.instruction import InstructionPanel
+from spex_widgets.panels.instruction import WHOLE, WINDOW, InstructionPanel
 from spex_widgets.panels.layers import LayersPanel
-from spex_widgets.panels.panel import close_all, every
+from spex_widgets.panels.panel import Panel, close_all, walk_widgets
 from spex_widgets.panels.result import ResultPanel
 from spex_widgets.panels.scene import ScenePanel
 from spex_widgets.panels.spectra import SpectraPanel
@@ -29,20 +31,21 @@ from spex_widgets.session import open_session, save_session
 from spex_widgets.state import WorkbenchState
 
 PANELS = (ScenePanel, SpectraPanel, IndexPanel, InstructionPanel, ResultPanel, EditingPanel, ExportPanel, TrainingPanel)
-FIRST = "Instruct"
+FIRST_PANEL = "Instruct"
 
 
 class Workbench(ipw.VBox):  # type: ignore[misc]
-    """A notebook map that you talk to.
+    """A notebook map that takes instructions.
 
     Args:
         scene: A Dataset of named bands, a path or whatever `open_scene` takes, the name of a sample, or None to choose
-            in the notebook.
-        model: ``index``, ``tiny``, a folder, or any `MaskModel`; the model that ships if not given, else the index.
-        map: A ``leafmap.Map`` to work on; a new one if not given.
-        executor: Where jobs are done; threads of its own if not given.
-        root: Folder that files may be chosen from; the current one if not given.
-        view: What stands in for `MapView`, such as in tests.
+            in the notebook (default).
+        model: ``index``, ``tiny``, a folder, or any `MaskModel`. By default the model that ships or, without torch, the
+            index.
+        map: A ``leafmap.Map`` to work on (default: a new one).
+        executor: Where jobs run (default: four threads).
+        root: Folder that files may be chosen from (default: the current one).
+        view: An object in the place of `MapView`, such as in tests.
 
     Raises:
         SpexError: As `open_scene`.
@@ -59,21 +62,21 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         view: Any = None,
     ) -> None:
         super().__init__()
-        opened, origin = _opened(scene)
-        self.state = WorkbenchState(opened, model, origin=origin, executor=executor)
-        """What the workbench is about; change it, and panels and map follow."""
+        opened, source = _opened(scene)
+        self.state = WorkbenchState(opened, model, source=source, executor=executor)
+        """The observable state; change it, and panels and map follow."""
         self.view = _new_view(map, executor) if view is None else view
-        self.panels = {
+        self.panels: dict[str, Any] = {
             kind.title: kind(self.state, root) if kind is ScenePanel else kind(self.state) for kind in PANELS
         }
-        """By title."""
+        """The panels by their titles."""
         self.layers = LayersPanel(self.state)
         self._link = MapLink(self.state, self.view)
-        self._is_own_map = map is None
-        self.view.on_notice, self.view.on_shown = self._show_head, self._say_again
+        self._made_map = map is None
+        self.view.on_notice, self.view.on_shown = self._show_head, self._resend
         self.tabs = ipw.ToggleButtons(
             options=[*self.panels],
-            value=FIRST if scene is not None else ScenePanel.title,
+            value=FIRST_PANEL if scene is not None else ScenePanel.title,
             tooltips=[f"Show the panel {title}" for title in self.panels],
             style={"button_width": "auto"},
         )
@@ -93,8 +96,44 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
 
     @property
     def result(self) -> Any:
-        """The `Extraction` as edited; None where there is none, or while it is measured."""
+        """The `Extraction` with all edits; None before the first one, and while an edit is measured."""
         return self.state.result
+
+    def ask(self, text: str) -> Instruction:
+        """Set the instruction, as if it was typed.
+
+        Args:
+            text: What to extract, in any of the nine languages.
+
+        Returns:
+            The instruction as the parser understands it; ``meaning`` repeats it in words.
+
+        Raises:
+            InstructionError: If the parser does not understand the text.
+        """
+        self.state.text = text
+        return parse_instruction(text)
+
+    def extract(self, *, visible_only: bool | None = None) -> Job:
+        """Start to extract what the instruction asks for; the notebook stays usable meanwhile.
+
+        Args:
+            visible_only: Whether only the part of the scene that the map shows is searched. None takes the choice in
+                the panel, which is the whole scene at first.
+
+        Returns:
+            The job, which `cancel()` stops. `result` holds the extraction once `is_over` is true.
+
+        Raises:
+            EmptySceneError: If there is no scene.
+            ExtractionError: If another extraction is running.
+            InstructionError: If there is no instruction that the parser understands.
+        """
+        panel = self.panels[InstructionPanel.title]
+        if visible_only is not None:
+            panel.scope.value = WINDOW if visible_only else WHOLE
+        job: Job = panel.start()
+        return job
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Save the session; see `save_session`."""
@@ -104,9 +143,15 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         """Go on with a session; see `open_session`."""
         open_session(self.state, path)
 
-    def show(self, title: str) -> None:
-        """Turn to a panel by its title."""
+    def show(self, title: str) -> Panel:
+        """Turn to a panel by its title, and return it, so that a cell shows it too.
+
+        Raises:
+            KeyError: If there is no panel of this title.
+        """
+        panel: Panel = self.panels[title]
         self.tabs.value = title
+        return panel
 
     def _lay_out(self) -> None:
         narrow = {"flex": "1 1 380px", "min_width": "340px", "max_height": "640px", "overflow": "auto"}
@@ -120,7 +165,7 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
 
     def _show_head(self, _what: Any = None) -> None:
         state = self.state
-        what = "no scene" if state.scene is None else str(state.origin)
+        what = "no scene" if state.scene is None else str(state.source)
         busy = f" · <em>{escape(state.busy)} …</em>" if state.busy else ""
         wrong = " · <strong>see the tab 'Edit'</strong>" if state.error is not None else ""
         notice = f" · {escape(self.view.notice)}" if self.view.notice else ""
@@ -130,22 +175,22 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         if self.state.extraction is not None:
             self.show(ResultPanel.title)
 
-    def _say_again(self) -> None:
-        """Send all but the map once more: what changed while a page was loading its widgets never arrived there."""
-        for one in every((self.head, self.layers, self._side)):
-            one.send_state()
+    def _resend(self) -> None:
+        """Send all widgets but the map again, since a page misses what changes while it loads them."""
+        for widget in walk_widgets((self.head, self.layers, self._side)):
+            widget.send_state()
 
     def close(self) -> None:
-        """Stop all jobs, and let go of scene, model, files, threads and widgets; a map that was given stays."""
+        """Stop all jobs, and free scene, model, files, threads and widgets; a map that the caller passed stays."""
         self._link.close()
         for panel in self.panels.values():
             panel.close()
         self.panels = {}
         self.layers.close()
-        self.view.on_notice, self.view.on_shown = _nobody_listens, _nobody_listens
+        self.view.on_notice, self.view.on_shown = _ignore, _ignore
         self.view.close()
         self.state.close()
-        if not self._is_own_map:
+        if not self._made_map:
             self._left.children = ()
         close_all(self.children)
         self.children = []
@@ -162,7 +207,7 @@ def _opened(scene: Any) -> tuple[Any, SceneSource]:
     return (scene if is_scene else open_scene(scene)), source
 
 
-def _nobody_listens(*_: str) -> None:
+def _ignore(*_: str) -> None:
     """Keep a map that stays from holding on to the workbench."""
 
 

@@ -15,7 +15,7 @@ Draw = Callable[[View], bytes]
 
 
 @dataclass(eq=False)
-class _Picture:
+class _MapImage:
     overlay: Any
     draw: Draw | None = None
     kind: Kind = "png"
@@ -23,7 +23,7 @@ class _Picture:
     """Number of the latest view that was asked for; older drawings are thrown away."""
 
 
-class Pictures:
+class MapImages:
     """One picture a layer, the lowest first.
 
     The overlays stay the same from beginning to end: a page that is still loading asks for every widget there is, and
@@ -39,13 +39,13 @@ class Pictures:
     def __init__(
         self, overlays: Mapping[str, Any], view: Callable[[], View | None], jobs: Jobs, failed: Failed
     ) -> None:
-        self._pictures = {name: _Picture(overlay) for name, overlay in overlays.items()}
+        self._images = {name: _MapImage(overlay) for name, overlay in overlays.items()}
         self._view, self._jobs, self._failed = view, jobs, failed
 
     @property
     def shown(self) -> list[Any]:
         """The overlays that have something to show."""
-        return [one.overlay for one in self._pictures.values() if one.draw is not None]
+        return [image.overlay for image in self._images.values() if image.draw is not None]
 
     def put(self, name: str, draw: Draw, kind: Kind) -> None:
         """Show what is drawn now, and whenever the map moves.
@@ -55,36 +55,36 @@ class Pictures:
             draw: Called on the executor with a view, returns the encoded picture.
             kind: How it is encoded.
         """
-        picture = self._pictures[name]
-        picture.draw, picture.kind = draw, kind
+        image = self._images[name]
+        image.draw, image.kind = draw, kind
         self.redraw(name)
 
     def drop(self, name: str) -> None:
         """Show nothing in a layer."""
-        picture = self._pictures[name]
-        picture.draw, picture.overlay.url = None, ""
-        picture.wanted += 1
+        image = self._images[name]
+        image.draw, image.overlay.url = None, ""
+        image.wanted += 1
 
     def redraw(self, *names: str) -> None:
         """Draw layers for what the map shows now: all of them if none is named."""
         view = self._view()
-        for name in names or self._pictures:
-            picture = self._pictures[name]
-            if view is not None and picture.draw is not None:
-                self._draw(picture, picture.draw, view)
+        for name in names or self._images:
+            image = self._images[name]
+            if view is not None and image.draw is not None:
+                self._draw(image, image.draw, view)
 
-    def _draw(self, picture: _Picture, draw: Draw, view: View) -> None:
-        picture.wanted += 1
-        number = picture.wanted
+    def _draw(self, image: _MapImage, draw: Draw, view: View) -> None:
+        image.wanted += 1
+        number = image.wanted
 
         def work(_job: Job) -> bytes | None:
-            return draw(view) if picture.wanted == number else None
+            return draw(view) if image.wanted == number else None
 
         def done(encoded: bytes | None) -> None:
-            if encoded is not None and picture.wanted == number:
+            if encoded is not None and image.wanted == number:
                 west, south, east, north = view.bounds_lonlat
-                with picture.overlay.hold_sync():
-                    picture.overlay.bounds = [[south, west], [north, east]]
-                    picture.overlay.url = data_uri(encoded, picture.kind)
+                with image.overlay.hold_sync():
+                    image.overlay.bounds = [[south, west], [north, east]]
+                    image.overlay.url = data_uri(encoded, image.kind)
 
         self._jobs.start(work, done, self._failed)

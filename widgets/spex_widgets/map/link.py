@@ -122,8 +122,8 @@ class MapLink:
 
     def _boxed(self, window: Window) -> None:
         row, column, height, width = window
-        box, hints = (column, row, column + width, row + height), self.state.hints
-        self._trying(lambda: editor.hint(self.state, UserPrompts(hints.clicks, (*hints.boxes, box))))
+        box, user_prompts = (column, row, column + width, row + height), self.state.user_prompts
+        self._trying(lambda: editor.ask_model(self.state, UserPrompts(user_prompts.clicks, (*user_prompts.boxes, box))))
 
     def _brushed(self, stroke: Sequence[Point]) -> None:
         self._trying(lambda: editor.draw(self.state, list(stroke)))

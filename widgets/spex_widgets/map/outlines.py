@@ -36,7 +36,7 @@ class Outlines:
     @property
     def shown(self) -> list[Any]:
         """The layers that have something to show."""
-        return [one for one in self._layers.values() if one.data]
+        return [layer for layer in self._layers.values() if layer.data]
 
     def show_scene(self, place: WebGrid) -> None:
         """Show where a scene lies."""
@@ -55,7 +55,7 @@ class Outlines:
         Raises:
             RegionError: If there is no such region.
         """
-        self._layers["selected"].data = {} if region_id is None else _simplified(self._one(region_id), place)
+        self._layers["selected"].data = {} if region_id is None else _simplified(self._region(region_id), place)
 
     def bounds(self, region_id: Any, place: WebGrid) -> Bounds:
         """Return (west, south, east, north) of a region.
@@ -63,7 +63,7 @@ class Outlines:
         Raises:
             RegionError: If there is no such region.
         """
-        west, south, east, north = shapely.total_bounds(_in_lonlat(self._one(region_id), place)).tolist()
+        west, south, east, north = shapely.total_bounds(_in_lonlat(self._region(region_id), place)).tolist()
         return west, south, east, north
 
     def clear(self) -> None:
@@ -72,13 +72,13 @@ class Outlines:
         for layer in self._layers.values():
             layer.data = {}
 
-    def _one(self, region_id: Any) -> gpd.GeoDataFrame:
+    def _region(self, region_id: Any) -> gpd.GeoDataFrame:
         if self._regions is None or region_id not in self._regions.index:
-            known = [] if self._regions is None else list(self._regions.index[:5])
+            first_ids = [] if self._regions is None else list(self._regions.index[:5])
             raise RegionError(
                 "There is no such region",
                 found=repr(region_id),
-                expected=f"one of {known} …",
+                expected=f"one of {first_ids} …",
                 fix="Ids are those of the table's index.",
             )
         return self._regions.loc[[region_id]]

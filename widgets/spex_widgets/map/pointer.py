@@ -16,7 +16,7 @@ OnClick = Callable[[int, int, float, float], None]
 OnDrag = Callable[[Path], None]
 
 
-class Pointing:
+class Pointer:
     """Listens to a map.
 
     Args:

@@ -24,10 +24,10 @@ from spex_nb.types import Window
 from spex_widgets.charts import color_bar
 from spex_widgets.jobs import Jobs
 from spex_widgets.map.basemaps import is_reachable
-from spex_widgets.map.images import Draw, Kind, Pictures
+from spex_widgets.map.images import Draw, Kind, MapImages
 from spex_widgets.map.outlines import Outlines
-from spex_widgets.map.pointer import OnClick, OnDrag, Path, Pointing, box_window
-from spex_widgets.map.viewport import Screen
+from spex_widgets.map.pointer import OnClick, OnDrag, Path, Pointer, box_window
+from spex_widgets.map.viewport import Viewport
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -67,15 +67,15 @@ class MapView:
         self._jobs = Jobs(executor, threads=1)
         self._overlays = {name: ipyleaflet.ImageOverlay(name=name) for name in ORDER}
         vectors = {name: ipyleaflet.GeoJSON(name=name, style=style) for name, style in STYLES.items()}
-        self._own_layers = [*self._overlays.values(), *vectors.values()]
+        self._layers_of_view = [*self._overlays.values(), *vectors.values()]
         self._legend = ipyleaflet.WidgetControl(widget=ipw.HTML(), position="bottomright")
-        self._pictures = Pictures(self._overlays, lambda: self._view(MARGIN_FRAC), self._jobs, self._failed)
+        self._images = MapImages(self._overlays, lambda: self._view(MARGIN_FRAC), self._jobs, self._failed)
         self._outlines = Outlines(vectors)
-        self._pointing = Pointing(self.map)
+        self._pointer = Pointer(self.map)
         self._scene: Pyramid | None = None
         self._stretches: dict[tuple[str, ...], Any] = {}
         self._wipe_frac = 1.0
-        self._screen = Screen(self.map, self._say_again, self._pictures.redraw)
+        self._viewport = Viewport(self.map, self._resend, self._images.redraw)
 
     @property
     def widget(self) -> Any:
@@ -94,7 +94,7 @@ class MapView:
         """
         pyramid = Pyramid(scene, **options)
         self._clear()
-        self._scene, self._pointing.place = pyramid, WebGrid(pyramid.grid)
+        self._scene, self._pointer.place = pyramid, WebGrid(pyramid.grid)
         self._outlines.show_scene(self._place)
         self.zoom_to_scene()
         bands = pyramid.layers.spex.bands
@@ -188,7 +188,7 @@ class MapView:
     def set_wipe(self, frac: float) -> None:
         """Show masks and probability only left of this part of the map's width: 1 shows all, 0 the bare scene."""
         self._wipe_frac = min(max(frac, 0.0), 1.0)
-        self._pictures.redraw(*OVER_SCENE)
+        self._images.redraw(*OVER_SCENE)
 
     def set_regions(self, frame: gpd.GeoDataFrame) -> None:
         """Show the outlines of regions; of more than 2,000 only the largest, and the one that is selected.
@@ -210,7 +210,7 @@ class MapView:
 
     def zoom_to_scene(self) -> None:
         """Show the whole scene."""
-        self._screen.show(self._place.bounds_lonlat)
+        self._viewport.show(self._place.bounds_lonlat)
 
     def zoom_to_region(self, region_id: Any) -> None:
         """Show one region.
@@ -218,7 +218,7 @@ class MapView:
         Raises:
             RegionError: If there is no such region.
         """
-        self._screen.show(self._outlines.bounds(region_id, self._place))
+        self._viewport.show(self._outlines.bounds(region_id, self._place))
 
     def visible_window(self) -> Window | None:
         """Return the pixels of the scene that the map shows: (row, column, height, width); None for none."""
@@ -227,7 +227,7 @@ class MapView:
 
     def on_click(self, callback: OnClick | None) -> None:
         """Call back with (row, column, x_crs, y_crs) when a pixel of the scene is clicked; None stops it."""
-        self._pointing.on_click = callback
+        self._pointer.on_click = callback
 
     def on_draw_box(self, callback: Callable[[Window], None] | None) -> None:
         """Call back with (row, column, height, width) when a box has been dragged; the map stays still meanwhile."""
@@ -237,11 +237,11 @@ class MapView:
             if window is not None and callback is not None:
                 callback(window)
 
-        self._pointing.take_drags(None if callback is None else finish)
+        self._pointer.take_drags(None if callback is None else finish)
 
     def on_brush(self, callback: OnDrag | None) -> None:
         """Call back with the pixel positions (x, y) of a stroke when it ends; the map stays still meanwhile."""
-        self._pointing.take_drags(callback)
+        self._pointer.take_drags(callback)
 
     def set_basemap(self, name: str | None) -> None:
         """Lay one of leafmap's basemaps under the scene; None takes it away.
@@ -259,7 +259,7 @@ class MapView:
 
         def done(reached: bool) -> None:
             if not reached:
-                self._say(f"The basemap {name} cannot be reached from here; the map works without it.")
+                self._notify(f"The basemap {name} cannot be reached from here; the map works without it.")
 
         self._jobs.start(lambda _job: is_reachable(layer.url), done, self._failed)
 
@@ -268,13 +268,13 @@ class MapView:
         if self.is_closed:
             return
         self.is_closed = True
-        self._screen.close()
+        self._viewport.close()
         self._clear()
-        self._pointing.close()
+        self._pointer.close()
         self._jobs.close()
         self._scene = None
-        for one in (*self._own_layers, self._legend.widget, self._legend):
-            one.close()
+        for widget in (*self._layers_of_view, self._legend.widget, self._legend):
+            widget.close()
 
     # -- layers
 
@@ -289,7 +289,7 @@ class MapView:
     @property
     def _place(self) -> WebGrid:
         _ = self._shown_scene
-        return self._pointing.place  # type: ignore[return-value]  # it comes with the scene
+        return self._pointer.place  # type: ignore[return-value]  # it comes with the scene
 
     def _on_scene(self, layer: Any) -> Pyramid:
         """Return a layer of the scene's pixels as it can be drawn."""
@@ -307,11 +307,11 @@ class MapView:
         return Pyramid(on_grid(xr.DataArray(pixels, dims=("y", "x")), scene.grid))
 
     def _put(self, name: str, draw: Draw, kind: Kind) -> None:
-        self._pictures.put(name, draw, kind)
+        self._images.put(name, draw, kind)
         self._lay()
 
     def _drop(self, name: str) -> None:
-        self._pictures.drop(name)
+        self._images.drop(name)
         self._lay()
 
     def _clear(self) -> None:
@@ -323,33 +323,33 @@ class MapView:
 
     def _lay(self) -> None:
         """Lay what there is to see on the map, above the layers of others."""
-        own = [*self._pictures.shown, *self._outlines.shown]
-        self.map.layers = (*(one for one in self.map.layers if one not in self._own_layers), *own)
+        layers = [*self._images.shown, *self._outlines.shown]
+        self.map.layers = (*(layer for layer in self.map.layers if layer not in self._layers_of_view), *layers)
 
     def _lay_legend(self, is_wanted: bool) -> None:
         """Show the legend or not; leafmap's own ``add`` and ``remove`` would make widgets, and close this one."""
-        others = tuple(one for one in self.map.controls if one is not self._legend)
+        others = tuple(control for control in self.map.controls if control is not self._legend)
         self.map.controls = (*others, self._legend) if is_wanted else others
 
-    def _say_again(self) -> None:
+    def _resend(self) -> None:
         """Send all layers once more: what changed while a page was loading its widgets never arrived there."""
-        for one in (*self._own_layers, self._legend.widget):
-            one.send_state()
+        for widget in (*self._layers_of_view, self._legend.widget):
+            widget.send_state()
         self.map.send_state(["layers", "controls"])
         self.on_shown()
 
     # -- drawing
 
     def _view(self, margin_frac: float = 0.0) -> View | None:
-        return None if self._scene is None else self._screen.view(self._place, margin_frac)
+        return None if self._scene is None else self._viewport.view(self._place, margin_frac)
 
     def _mask_png(self, picture: Any, view: View) -> bytes:
-        return map_images.encode_png(self._screen.wiped(picture, view, self._wipe_frac))
+        return map_images.encode_png(self._viewport.wiped(picture, view, self._wipe_frac))
 
     def _failed(self, error: BaseException) -> None:
-        self._say(str(error))
+        self._notify(str(error))
 
-    def _say(self, text: str) -> None:
+    def _notify(self, text: str) -> None:
         if text != self.notice:
             self.notice = text
             self.on_notice(text)

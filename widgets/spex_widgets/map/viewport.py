@@ -20,7 +20,7 @@ GUESSED_PX = (500.0, 700.0)
 DEEPEST_ZOOM = 24
 
 
-class Screen:
+class Viewport:
     """A map as a window on a scene.
 
     Args:

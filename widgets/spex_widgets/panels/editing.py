@@ -37,7 +37,7 @@ class EditingPanel(Panel):
             tooltips=[*HELP.values()],
             style={"button_width": "76px"},
         )
-        self.help, self.problem, self.said = ipw.HTML(), ipw.HTML(), ipw.HTML()
+        self.help, self.problem, self.status = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.target = ipw.Dropdown(description="Class", layout=WIDE)
         self.radius = ipw.IntSlider(state.brush_px, min=1, max=50, description="Brush (px)", layout=WIDE)
         self.undo = button("Undo", "Take the last edit back", self.trying(lambda: editor.undo(state)), icon="undo")
@@ -57,11 +57,11 @@ class EditingPanel(Panel):
             ipw.HBox([self.undo, self.redo]),
             ipw.HBox([self.forget, self.delete]),
             self.problem,
-            self.said,
+            self.status,
         )
         self.follow(self._show_tool, "tool", "anchor", "brush_px")
         self.follow(self._show_classes, "extraction", "number")
-        self.follow(self._show_history, "history", "mask", "hints", "busy")
+        self.follow(self._show_history, "history", "mask", "user_prompts", "busy")
         self.follow(self._show_problem, "error")
 
     def _choose_tool(self) -> None:
@@ -71,13 +71,13 @@ class EditingPanel(Panel):
     def _choose_target(self) -> None:
         if self.target.value:
             with self.state.hold_trait_notifications():
-                self.state.number, self.state.hints = self.target.value, UserPrompts()
+                self.state.number, self.state.user_prompts = self.target.value, UserPrompts()
 
     def _choose_radius(self) -> None:
         self.state.brush_px = self.radius.value
 
     def _forget(self) -> None:
-        self.state.hints = UserPrompts()
+        self.state.user_prompts = UserPrompts()
 
     def _show_tool(self) -> None:
         self.tool.value, self.radius.value = self.state.tool, self.state.brush_px
@@ -93,11 +93,11 @@ class EditingPanel(Panel):
     def _show_history(self) -> None:
         done, undone = len(self.state.history.done), len(self.state.history.undone)
         self.undo.disabled, self.redo.disabled = not done, not undone
-        self.forget.disabled = not self.state.hints
-        clicks, boxes = len(self.state.hints.clicks), len(self.state.hints.boxes)
-        hints = f" {_count(clicks, 'point')}, {_count(boxes, 'box')}." if self.state.hints else ""
+        self.forget.disabled = not self.state.user_prompts
+        clicks, boxes = len(self.state.user_prompts.clicks), len(self.state.user_prompts.boxes)
+        hints = f" {_count(clicks, 'point')}, {_count(boxes, 'box')}." if self.state.user_prompts else ""
         busy = f" {self.state.busy.capitalize()} …" if self.state.busy else ""
-        self.said.value = block(f"{_count(done, 'edit')}.{hints}{busy}", "quiet")
+        self.status.value = block(f"{_count(done, 'edit')}.{hints}{busy}", "quiet")
 
     def _show_problem(self) -> None:
         self.problem.value = "" if self.state.error is None else error_html(self.state.error)

@@ -12,11 +12,11 @@ from spex_nb.errors import OutputError
 from spex_nb.extraction import Extraction
 from spex_nb.extraction.finish import correct_result
 from spex_nb.extraction.result_page import write_result_page
+from spex_widgets.jobs import record_warnings
 from spex_widgets.messages import note, quiet
 from spex_widgets.panels.panel import WIDE, Panel, button
 from spex_widgets.session import open_session, save_session
 from spex_widgets.state import WorkbenchState
-from spex_widgets.warned import with_warnings
 
 Write = Callable[[Extraction, Path, bool], Any]
 FORMATS: dict[str, tuple[str, Write]] = {
@@ -46,23 +46,23 @@ class ExportPanel(Panel):
         self.session = ipw.Text("session.spex", description="Session", layout=WIDE)
         self.save = button("Save session", "Scene, instruction, result and edits as one file", self.trying(self._save))
         self.open = button("Open session", "Go on where it was saved", self.trying(self._open))
-        self.said = ipw.HTML()
-        every = [*self.buttons.values()]
+        self.status = ipw.HTML()
+        buttons = [*self.buttons.values()]
         self.lay_out(
             self.folder,
             self.name,
             self.overwrite,
-            ipw.HBox(every[:3]),
-            ipw.HBox(every[3:]),
+            ipw.HBox(buttons[:3]),
+            ipw.HBox(buttons[3:]),
             self.session,
             ipw.HBox([self.save, self.open]),
-            self.said,
+            self.status,
         )
         self.follow(self._show, "extraction", "scene")
 
     def _show(self) -> None:
-        for one in self.buttons.values():
-            one.disabled = self.state.extraction is None
+        for control in self.buttons.values():
+            control.disabled = self.state.extraction is None
         self.save.disabled = self.state.scene is None
 
     def _export(self, name: str) -> None:
@@ -71,12 +71,12 @@ class ExportPanel(Panel):
         suffix, write = FORMATS[name]
         path, over = self._place(f"{self.name.value.strip() or 'result'}{suffix}"), self.overwrite.value
         extraction, mask, scene = self.state.extraction, self.state.mask.values, self.state.result_scene
-        known = self.state.result
+        measured = self.state.result
 
         def work(_job: Any) -> tuple[Path, list[str]]:
-            result = correct_result(extraction, mask, scene) if known is None else known
-            _, said = with_warnings(lambda: write(result, path, over))
-            return path, said
+            result = correct_result(extraction, mask, scene) if measured is None else measured
+            _, notes = record_warnings(lambda: write(result, path, over))
+            return path, notes
 
         self._start(work, f"Writing {name} …")
 
@@ -92,23 +92,23 @@ class ExportPanel(Panel):
         return folder / name
 
     def _start(self, work: Callable[[Any], tuple[Path, list[str]]], text: str) -> None:
-        self.said.value = quiet(text)
+        self.status.value = quiet(text)
         self.state.jobs.start(work, self._written, self._not_written)
 
-    def _written(self, made: tuple[Path, list[str]]) -> None:
-        path, said = made
-        self.said.value = quiet(f"Written to {path.absolute()}.") + "".join(map(note, said))
+    def _written(self, outcome: tuple[Path, list[str]]) -> None:
+        path, notes = outcome
+        self.status.value = quiet(f"Written to {path.absolute()}.") + "".join(map(note, notes))
 
     def _not_written(self, error: BaseException) -> None:
-        self.said.value = ""
+        self.status.value = ""
         self.fail(error)
 
     def _save(self) -> None:
         path = save_session(
             self.state, Path(self.folder.value or ".") / self.session.value, overwrite=self.overwrite.value
         )
-        self.said.value = quiet(f"Session saved to {path.absolute()}.")
+        self.status.value = quiet(f"Session saved to {path.absolute()}.")
 
     def _open(self) -> None:
         open_session(self.state, Path(self.folder.value or ".") / self.session.value)
-        self.said.value = quiet("The session is open again.")
+        self.status.value = quiet("The session is open again.")

@@ -72,7 +72,7 @@ class IndexPanel(Panel):
         if not self.target.value:
             self.hide()
             return
-        window = self.state.seen
+        window = self.state.view_window
         step = max(1, -(-max(window[2:]) // LONGEST_PX))
         self._window = _thinned(self.state.scene.spex.window(*window), step).compute()
         prior = spectral_prior(self._window, self.target.value)
@@ -111,17 +111,17 @@ class IndexPanel(Panel):
         rows = [
             (
                 str(i),
-                f"{one.area_px:,} px" if one.area_m2 is None else f"{one.area_m2 / 1e4:,.2f} ha",
-                one.size,
-                one.location,
-                f"{one.mean_index:.3f}",
+                f"{region.area_px:,} px" if region.area_m2 is None else f"{region.area_m2 / 1e4:,.2f} ha",
+                region.size,
+                region.location,
+                f"{region.mean_index:.3f}",
             )
-            for i, one in enumerate(self.regions[:SHOWN_REGIONS], start=1)
+            for i, region in enumerate(self.regions[:SHOWN_REGIONS], start=1)
         ]
         listed = table(rows, ("", "area", "size", "place", "mean")) if rows else ""
         prompt = escape(build_prompt(self.target.value, self.regions[:SHOWN_REGIONS]))
-        found = f"<p>{share:.1%} of the window, {len(self.regions)} regions.</p>"
-        return block(f"{found}{listed}<h4>What the model would read</h4><pre>{prompt}</pre>")
+        summary = f"<p>{share:.1%} of the window, {len(self.regions)} regions.</p>"
+        return block(f"{summary}{listed}<h4>What the model would read</h4><pre>{prompt}</pre>")
 
     def hide(self) -> None:
         """Take the prior off the map."""

@@ -1,4 +1,4 @@
-"""The instruction: typed in any of nine languages, said back before anything runs, carried out beside the kernel."""
+"""The instruction: typed in any of nine languages, repeated before anything runs, carried out beside the kernel."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from typing import Any
 
 import ipywidgets as ipw
 
-from spex_nb.errors import EmptySceneError, ExtractionCancelledError, InstructionError, JobCancelledError
+from spex_nb.errors import (
+    EmptySceneError,
+    ExtractionCancelledError,
+    ExtractionError,
+    InstructionError,
+    JobCancelledError,
+)
 from spex_nb.extraction import Extraction, Progress, extract
 from spex_nb.extraction.mask_models import INDEX, usual_model
 from spex_nb.language.instructions import parse_instruction
@@ -81,7 +87,7 @@ class InstructionPanel(Panel):
             self.words,
         )
         self._job: Job | None = None
-        self._said = ""
+        self._explanation = ""
         self.follow(self._show_text, "text", "scene")
         self.follow(self._show_past, "past")
         self.follow(self._show_model, "model")
@@ -114,57 +120,68 @@ class InstructionPanel(Panel):
         if chosen and chosen != str(getattr(model, "id", model)):
             self.state.model = chosen
 
-    def start(self) -> None:
+    def start(self) -> Job:
         """Start to extract.
+
+        Returns:
+            The job; over at once where the executor runs jobs immediately.
 
         Raises:
             EmptySceneError: If there is no scene.
-            InstructionError: If the instruction is not understood.
+            ExtractionError: If another extraction is running.
+            InstructionError: If the parser does not understand the instruction.
         """
         state = self.state
+        if self._job is not None:
+            raise ExtractionError(
+                "An extraction is running already",
+                found="a second start",
+                expected="one extraction at a time",
+                fix="Wait until it is done, or cancel it.",
+            )
         if state.scene is None:
             raise EmptySceneError("There is no scene", found="none", expected="one", fix="Open one in the tab 'Scene'.")
-        asked = parse_instruction(state.text)
+        instruction = parse_instruction(state.text)
         height, width = state.scene.spex.shape
-        window: Window = state.seen if self.scope.value == WINDOW else (0, 0, height, width)
-        self._said, self.words.value = "", ""
+        window: Window = state.view_window if self.scope.value == WINDOW else (0, 0, height, width)
+        self._explanation, self.words.value = "", ""
         self._set_running(True)
-        self._job = state.jobs.start(
-            lambda job: (self._extract(asked, window, job), window), self._done, self._failed, self._tell
+        job = state.jobs.start(
+            lambda job: (self._extract(instruction, window, job), window), self._done, self._failed, self._show_progress
         )
-        if self._job.is_over:
-            self._job = None
+        self._job = None if job.is_over else job
+        return job
 
-    def _extract(self, asked: Instruction, window: Window, job: Job) -> Extraction:
+    def _extract(self, instruction: Instruction, window: Window, job: Job) -> Extraction:
         """Extract, in a job that tells how far it is and passes on what the model says."""
         state = self.state
-        job.tell(0, "loading the model")
+        job.report(0, "loading the model")
         model = state.loaded_model()
         job.require_wanted()
         scene = state.scene.spex.window(*window)
-        job.tell(0, "planning")
+        job.report(0, "planning")
         with state.model_lock:
             return extract(
                 scene,
-                asked,
+                instruction,
                 model,
-                progress=lambda at: job.tell(at.done / at.total, _step(at)),
-                hear=lambda piece: job.pass_on(self._hear, piece),
+                progress=lambda at: job.report(at.done / at.total, _step(at)),
+                hear=lambda piece: job.call(self._show_piece, piece),
                 cancel=job.is_cancelled,
             )
 
-    def _hear(self, piece: str) -> None:
+    def _show_piece(self, piece: str) -> None:
         """Show the explanation as it is written."""
-        self._said += piece
-        self.words.value = block(escape(self._said), "said")
+        self._explanation += piece
+        self.words.value = block(escape(self._explanation), "quote")
         self.progress.value = quiet("The model explains what it found …")
 
-    def _tell(self, share: float, text: str) -> None:
+    def _show_progress(self, share: float, text: str) -> None:
         self.bar.value = share
         self.progress.value = quiet(text)
 
-    def _done(self, made: tuple[Extraction, Window]) -> None:
-        result, window = made
+    def _done(self, outcome: tuple[Extraction, Window]) -> None:
+        result, window = outcome
         self._job = None
         self._set_running(False)
         self.progress.value = quiet("Done: see the tab 'Result'.")
@@ -203,7 +220,7 @@ def _understood(text: str) -> tuple[Any, str]:
     if not text.strip():
         return None, quiet("Type what to extract, or choose an example. Nine languages are understood.")
     try:
-        asked = parse_instruction(text)
+        instruction = parse_instruction(text)
     except InstructionError as refusal:
         return None, error_html(refusal)
-    return asked, block(f"<strong dir='auto'>{escape(asked.meaning)}</strong>", "said")
+    return instruction, block(f"<strong dir='auto'>{escape(instruction.meaning)}</strong>", "quote")

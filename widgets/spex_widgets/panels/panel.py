@@ -46,7 +46,7 @@ class Panel(ipw.VBox):  # type: ignore[misc]
         self._ties.append((changed, list(names)))
         self.trying(show)()
 
-    def trying(self, action: Callable[..., None]) -> Callable[..., None]:
+    def trying(self, action: Callable[..., object]) -> Callable[..., None]:
         """Return an action whose errors appear in the panel; the button or change it is called with is dropped."""
 
         def tried(*_: Any) -> None:
@@ -74,15 +74,15 @@ class Panel(ipw.VBox):  # type: ignore[misc]
 
 def button(text: str, tooltip: str, action: Callable[..., None], **options: Any) -> ipw.Button:
     """Return a button that does something."""
-    made = ipw.Button(description=text, tooltip=tooltip, **options)
-    made.on_click(action)
-    return made
+    control = ipw.Button(description=text, tooltip=tooltip, **options)
+    control.on_click(action)
+    return control
 
 
-def every(widgets: Iterable[Any]) -> Iterator[Any]:
+def walk_widgets(widgets: Iterable[Any]) -> Iterator[Any]:
     """Yield widgets with all that they hold, inner ones first."""
     for widget in widgets:
-        yield from every(getattr(widget, "children", ()))
+        yield from walk_widgets(getattr(widget, "children", ()))
         parts = getattr(widget, "layout", None), getattr(widget, "style", None)
         yield from (part for part in parts if isinstance(part, ipw.Widget))
         yield widget
@@ -90,6 +90,6 @@ def every(widgets: Iterable[Any]) -> Iterator[Any]:
 
 def close_all(widgets: Iterable[Any]) -> None:
     """Close widgets with all that they hold: ipywidgets keeps each one alive until it is closed."""
-    for one in [*every(widgets)]:
-        one.unobserve_all()
-        one.close()
+    for widget in [*walk_widgets(widgets)]:
+        widget.unobserve_all()
+        widget.close()

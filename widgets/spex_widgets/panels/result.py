@@ -51,14 +51,15 @@ class ResultPanel(Panel):
         self._is_showing = True
         self._show_lists(result)
         self._is_showing = False
-        said = result.instruction
+        instruction = result.instruction
         self.head.value = block(
-            f"<strong dir='auto'>{escape(said.text)}</strong><br><span dir='auto'>{escape(said.meaning)}</span>"
+            f"<strong dir='auto'>{escape(instruction.text)}</strong><br>"
+            f"<span dir='auto'>{escape(instruction.meaning)}</span>"
             f"{legend(result.class_names)}"
         )
         self._show_explanation(result, None)
         self.evidence.value = block(f"<h4>Evidence</h4>{evidence_table(result.evidence)}")
-        self.notes.value = "".join(map(note, result.notes)) + quiet(_made(result))
+        self.notes.value = "".join(map(note, result.notes)) + quiet(_provenance_line(result))
 
     def _show_lists(self, result: Extraction) -> None:
         claims = _claims(result)
@@ -71,7 +72,7 @@ class ResultPanel(Panel):
 
     def _show_explanation(self, result: Extraction, chosen: Claim | None) -> None:
         language = result.instruction.language
-        body = "".join(explanation_html(one, language, chosen) for one in result.explanations)
+        body = "".join(explanation_html(explanation, language, chosen) for explanation in result.explanations)
         share = result.faithfulness
         held = "" if share is None else f"<p class='quiet'>{share:.0%} of the claims that can be checked hold.</p>"
         self.explanation.value = block(f"<h4>Explanation</h4>{body}{held}")
@@ -84,7 +85,7 @@ class ResultPanel(Panel):
         claim = None if self.claims.value < 0 else _claims(result)[self.claims.value]
         self._show_explanation(result, claim)
         if claim is not None and claim.kind in ("size", "place", "position") and len(result.regions):
-            target = next(one.target for one in result.explanations if claim in one.claims)
+            target = next(explanation.target for explanation in result.explanations if claim in explanation.claims)
             rows = (result.regions["target"] == target).to_numpy().nonzero()[0]
             self.state.region = int(rows[0]) if len(rows) else -1
 
@@ -93,13 +94,13 @@ class ResultPanel(Panel):
             self.state.region = self.regions.value
 
     def _show_region(self) -> None:
-        known = {value for _, value in self.regions.options}
-        if self.state.region in known:
+        rows = {value for _, value in self.regions.options}
+        if self.state.region in rows:
             self.regions.value = self.state.region
 
 
 def _claims(result: Extraction) -> list[Claim]:
-    return [claim for one in result.explanations for claim in one.claims]
+    return [claim for explanation in result.explanations for claim in explanation.claims]
 
 
 def _listed(result: Extraction) -> list[tuple[str, int]]:
@@ -114,6 +115,6 @@ def _line(row: dict[str, Any], result: Extraction) -> str:
     return f"{result.class_names[row['target']]} {row['region']} · {area} · {row['location']}{probability}"
 
 
-def _made(result: Extraction) -> str:
-    made = result.provenance
-    return f"{made['model']} on {made['scene']}, spex-nb {made['versions']['spex-nb']}, {made['made']}"
+def _provenance_line(result: Extraction) -> str:
+    facts = result.provenance
+    return f"{facts['model']} on {facts['scene']}, spex-nb {facts['versions']['spex-nb']}, {facts['made']}"

@@ -1,4 +1,4 @@
-"""The scene: opened from a sample or a file, said in words, shown in three bands or an index."""
+"""The scene: opened from a sample or a file, attrs in words, shown in three bands or an index."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from spex_nb.output.plotting import COMPOSITES
 from spex_nb.scene.reader import SceneSource
 from spex_nb.scene.samples import SAMPLES, reopen, source_of
 from spex_nb.spectral.indices import list_indices
+from spex_widgets.jobs import record_warnings
 from spex_widgets.messages import block, note, table
 from spex_widgets.panels.panel import WIDE, Panel, button
 from spex_widgets.state import WorkbenchState, usual_bands
-from spex_widgets.warned import with_warnings
 
 OWN_BANDS, TRUE, FALSE = "bands of your own", "true colour", "false colour (near infrared)"
 
@@ -64,8 +64,8 @@ class ScenePanel(Panel):
             description="Index", placeholder="name of an index, such as NDVI", layout=WIDE, continuous_update=False
         )
         self.view.observe(self.trying(self._choose_colours), "value")
-        for one in self.bands:
-            one.observe(self.trying(self._choose_bands), "value")
+        for dropdown in self.bands:
+            dropdown.observe(self.trying(self._choose_bands), "value")
         self.index.observe(self.trying(self._choose_index), "value")
         self.lay_out(
             ipw.HBox([self.sample]),
@@ -110,18 +110,18 @@ class ScenePanel(Panel):
             )
         self._open(source_of(path))
 
-    def _open(self, origin: SceneSource) -> None:
+    def _open(self, source: SceneSource) -> None:
         self.open_sample.disabled = self.open_file.disabled = True
-        self.warnings.value = block(f"Opening {escape(str(origin))} …", "quiet")
+        self.warnings.value = block(f"Opening {escape(str(source))} …", "quiet")
         self.state.jobs.start(
-            lambda _job: (origin, *with_warnings(lambda: reopen(origin))), self._opened, self._not_opened
+            lambda _job: (source, *record_warnings(lambda: reopen(source))), self._opened, self._not_opened
         )
 
-    def _opened(self, found: tuple[SceneSource, Any, list[str]]) -> None:
-        origin, scene, said = found
+    def _opened(self, outcome: tuple[SceneSource, Any, list[str]]) -> None:
+        source, scene, warnings = outcome
         self._let_open()
-        self.warnings.value = "".join(map(note, said))
-        self.state.show_scene(scene, origin)
+        self.warnings.value = "".join(map(note, warnings))
+        self.state.show_scene(scene, source)
 
     def _not_opened(self, error: BaseException) -> None:
         self._let_open()
@@ -145,12 +145,12 @@ class ScenePanel(Panel):
         if self._is_showing or self.state.scene is None:
             return
         self.view.value = OWN_BANDS
-        self._show_bands(tuple(one.value for one in self.bands))
+        self._show_bands(tuple(dropdown.value for dropdown in self.bands))
 
     def _show_bands(self, names: tuple[str, ...]) -> None:
         self._is_showing = True
-        for one, name in zip(self.bands, names, strict=True):
-            one.value = name
+        for dropdown, name in zip(self.bands, names, strict=True):
+            dropdown.value = name
         self.index.value = ""
         self._is_showing = False
         with self.state.hold_trait_notifications():
@@ -166,40 +166,40 @@ class ScenePanel(Panel):
             self.facts.value = block("No scene yet: open a sample or a file.", "quiet")
             return
         self._is_showing = True
-        for one, name in zip(self.bands, self.state.bands, strict=True):
-            one.options = scene.spex.bands
-            one.value = name
+        for dropdown, name in zip(self.bands, self.state.bands, strict=True):
+            dropdown.options = scene.spex.bands
+            dropdown.value = name
         table_of_indices = list_indices(scene)
         self.index.options = [*table_of_indices[table_of_indices["available"]].index.map(str)]
         self.index.value, self.view.value = "", TRUE
         self._is_showing = False
-        self.facts.value = block(f"{_relative(scene)}{table(_facts(scene, self.state.origin))}")
+        self.facts.value = block(f"{_relative(scene)}{table(_facts(scene, self.state.source))}")
 
 
 def _relative(scene: Any) -> str:
     return note(scene.spex.number_note) if scene.spex.is_relative else ""
 
 
-def _facts(scene: Any, origin: SceneSource) -> list[tuple[str, ...]]:
+def _facts(scene: Any, source: SceneSource) -> list[tuple[str, ...]]:
     """Return what a scene says of itself, and why; a Dataset from elsewhere may say less."""
     height, width = scene.spex.shape
-    waves, said, gsd = scene.spex.wavelengths_um, scene.attrs, scene.spex.gsd_m
+    waves, attrs, gsd = scene.spex.wavelengths_um, scene.attrs, scene.spex.gsd_m
     place = (
         f"{scene.spex.crs.to_string()}, {gsd:.3g} m a pixel" if scene.spex.crs and gsd else "none: areas are in pixels"
     )
     rows = [
-        ("from", str(origin)),
+        ("from", str(source)),
         ("size", f"{height:,} × {width:,} px"),
         ("CRS", place),
-        ("sensor", _because(said, "sensor", "sensor_reason")),
+        ("sensor", _because(attrs, "sensor", "sensor_reason")),
         ("bands", ", ".join(f"{band} {waves[band]:.3g} µm" if band in waves else band for band in scene.spex.bands)),
-        ("named by", str(said.get("bands_reason", ""))),
-        ("values", _because(said, "radiometry", "radiometry_reason")),
-        ("scale", f"raw × {said['scale']:g} {said['offset']:+g}" if {"scale", "offset"} <= set(said) else ""),
-        ("data", str(said.get("valid_reason", ""))),
+        ("named by", str(attrs.get("bands_reason", ""))),
+        ("values", _because(attrs, "radiometry", "radiometry_reason")),
+        ("scale", f"raw × {attrs['scale']:g} {attrs['offset']:+g}" if {"scale", "offset"} <= set(attrs) else ""),
+        ("data", str(attrs.get("valid_reason", ""))),
     ]
     return [row for row in rows if row[1]]
 
 
-def _because(said: Any, what: str, why: str) -> str:
-    return " — ".join(str(said[name]) for name in (what, why) if said.get(name))
+def _because(attrs: Any, what: str, why: str) -> str:
+    return " — ".join(str(attrs[name]) for name in (what, why) if attrs.get(name))

@@ -34,9 +34,9 @@ class SpectraPanel(Panel):
         self.clear = button("Clear", "Remove all points", self.trying(self._clear))
         self.path = ipw.Text("spectra.csv", description="Save as", layout=WIDE)
         self.save = button("Save CSV", "Write the spectra as a table", self.trying(self._save))
-        self.picture, self.said = ipw.HTML(), ipw.HTML()
+        self.picture, self.status = ipw.HTML(), ipw.HTML()
         self.pick.observe(self.trying(self._pick), "value")
-        self.lay_out(ipw.HBox([self.pick, self.clear]), self.label, self.picture, self.path, self.save, self.said)
+        self.lay_out(ipw.HBox([self.pick, self.clear]), self.label, self.picture, self.path, self.save, self.status)
         self.label.observe(self.trying(self._name), "value")
         self.follow(self._show, "scene", "points")
         self.follow(self._show_tool, "tool")
@@ -58,13 +58,13 @@ class SpectraPanel(Panel):
         self.save.disabled = not points
         self.picture.value = block(_chart(self.state.scene, points)) if points else ""
         hint = "" if points else "Name a surface, pick points, and click on the map."
-        self.said.value = quiet(hint)
+        self.status.value = quiet(hint)
 
     def _save(self) -> None:
         if not self.state.points:
             raise GridError("There is no spectrum", found="no point", expected="at least one", fix="Click on the map.")
         path = save_spectra(self.state.scene, self.state.points, Path(self.path.value), overwrite=True)
-        self.said.value = quiet(f"Written to {path}.")
+        self.status.value = quiet(f"Written to {path}.")
 
 
 def _chart(scene: Any, points: Mapping[str, tuple[int, int]]) -> str:

@@ -83,7 +83,7 @@ class TrainingPanel(Panel):
         self.pause = button("Pause", "Write a checkpoint and stop", self.trying(self._pause), icon="pause")
         self.use = button("Use it", "Extract with the trained model from now on", self.trying(self._use), icon="check")
         self.bar = ipw.FloatProgress(min=0, max=1, layout={"width": "98%"})
-        self.examples, self.said, self.curves = ipw.HTML(), ipw.HTML(), ipw.HTML()
+        self.examples, self.status, self.curves = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.samples = ipw.VBox()
         self.folder.observe(self.trying(self._show_examples), "value")
         self.lay_out(*self._parts())
@@ -110,7 +110,7 @@ class TrainingPanel(Panel):
             self.rate,
             ipw.HBox([self.train, self.pause, self.use]),
             self.bar,
-            self.said,
+            self.status,
             self.curves,
             self.samples,
         ]
@@ -161,7 +161,7 @@ class TrainingPanel(Panel):
                 "There are no examples", found=str(folder), expected="at least one", fix="Add one first."
             )
         self.train.disabled = True
-        self.said.value = quiet("Building records …")
+        self.status.value = quiet("Building records …")
         if self._training is not None and self._is_unfinished(self._training.look()):
             self._run(self._training)
             return
@@ -196,7 +196,7 @@ class TrainingPanel(Panel):
 
     def _not_built(self, error: BaseException) -> None:
         self.train.disabled = False
-        self.said.value = ""
+        self.status.value = ""
         self.fail(error)
 
     def _run(self, training: Any) -> None:
@@ -224,7 +224,7 @@ class TrainingPanel(Panel):
         self.bar.value = min(1.0, seen.steps / training.steps)
         if not running:
             self.state.busy = ""
-        self.said.value = _said(seen, training.steps, running)
+        self.status.value = _status(seen, training.steps, running)
         self._draw(seen)
         self._show_running()
 
@@ -243,7 +243,7 @@ class TrainingPanel(Panel):
     def _pause(self) -> None:
         if self._training is not None:
             self._training.pause()
-            self.said.value = quiet("Writing a checkpoint …")
+            self.status.value = quiet("Writing a checkpoint …")
 
     def _use(self) -> None:
         checkpoint = None if self._training is None else self._training.look().checkpoint
@@ -252,7 +252,7 @@ class TrainingPanel(Panel):
                 "There is no checkpoint yet", found="none", expected="one", fix="Train, or pause a training."
             )
         self.state.model = str(checkpoint)
-        self.said.value = quiet(f"From now on {checkpoint} extracts.")
+        self.status.value = quiet(f"From now on {checkpoint} extracts.")
 
     def close(self) -> None:
         """End the training, with a checkpoint, and let go of everything."""
@@ -265,13 +265,13 @@ class TrainingPanel(Panel):
 
 def _file_of(state: WorkbenchState) -> Path | None:
     """Return the raster that the result's scene is all of; None where it is a part, or came from elsewhere."""
-    if state.mask.shape != state.scene.spex.shape or state.origin.kind == "memory":
+    if state.mask.shape != state.scene.spex.shape or state.source.kind == "memory":
         return None
-    if state.origin.kind == "file":
-        path = Path(state.origin.name)
-        return path if path.is_file() and not state.origin.options else None
+    if state.source.kind == "file":
+        path = Path(state.source.name)
+        return path if path.is_file() and not state.source.options else None
     try:
-        return sample_path(state.origin.name)
+        return sample_path(state.source.name)
     except SourceNotFoundError:  # a sample that is no file
         return None
 
@@ -282,7 +282,7 @@ def _targets_of(built: Any) -> list[str]:
     return [*open_dataset(built.folder).index["target"].unique()]
 
 
-def _said(seen: Watched, steps: int, running: bool) -> str:
+def _status(seen: Watched, steps: int, running: bool) -> str:
     if seen.error:
         return block(f"<strong>{escape(seen.error)}</strong>", "error")
     loss = f", loss {seen.curves[-1]['loss']:.3f}" if seen.curves and "loss" in seen.curves[-1] else ""
