@@ -13,7 +13,7 @@ shore = (masks[0.1].mask == 1) != (masks[0.9].mask == 1)
 plot_mask(scene, shore, color="#d55e00")
 
 # %% [markdown]
-# The area falls from about 86 to 80 ha. The difference lies along the shores, where pixels are mixed. Elsewhere the
+# The area falls from about 89 to 81 ha. The difference lies along the shores, where pixels are mixed. Elsewhere the
 # model is sure.
 
 # %% Exercise 3
