@@ -6,13 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 Side = Literal["above", "below"]
 Point = tuple[float, float]
 """(x, y): x to the right, y down."""
 Rectangle = tuple[Point, Point, Point, Point]
 """Four corners, in order around the rectangle."""
+Runs = NDArray[np.int32]
+"""[N, 3]: rows of (row, first column, column after the last), in reading order."""
 Window = tuple[int, int, int, int]
 """(row, column, height, width) of a pixel rectangle."""
 MASK_NODATA = 255
@@ -71,7 +75,7 @@ class Region:
     """Connected pixels of a mask. Pixel (row r, column c) covers x from c to c + 1 and y from r to r + 1."""
 
     runs: Any = field(repr=False, compare=False)
-    """Its pixels: int32 [N, 3], rows of (row, first column, column after the last), in reading order."""
+    """Its pixels, as `Runs`; None where a copy goes into a file without them."""
     shape: tuple[int, int]
     """(height, width) of the tile, in pixels."""
     area_px: int

@@ -29,7 +29,7 @@ from spex_nb.extraction.tile_store import TileStore
 from spex_nb.language.answers import write_answer
 from spex_nb.language.claims import check_explanation
 from spex_nb.regions.filters import apply_filters
-from spex_nb.regions.find import survey_regions
+from spex_nb.regions.find import summarize_regions
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.regions.runs import painted_rows
 from spex_nb.regions.table import class_table
@@ -126,7 +126,7 @@ def _georeference(scene: xr.Dataset) -> dict[str, Any]:
 def _regions_of(mask: Any, plan: Plan) -> list[Region]:
     """Return all regions of a mask, large enough and largest first."""
     ground, smallest = EqualAreaGrid.of(plan.scene), plan.choices.min_area_px
-    return survey_regions(mask, ground=ground, min_area_px=smallest, top=None).regions
+    return summarize_regions(mask, ground=ground, min_area_px=smallest, top=None).regions
 
 
 def _filtered(found: Regions, made: Mosaic, plan: Plan) -> dict[str, list[Region]]:
@@ -284,7 +284,7 @@ def _require_classes(mask: Any, result: Extraction) -> None:
 def _corrected_regions(mask: Any, result: Extraction, scene: xr.Dataset) -> dict[str, list[Region]]:
     ground = EqualAreaGrid.of(scene)
     return {
-        name: survey_regions(mask == number, ground=ground, top=None).regions
+        name: summarize_regions(mask == number, ground=ground, top=None).regions
         for number, name in enumerate(result.class_names, start=1)
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from spex_nb.errors import MissingBandError, RegionError
-from spex_nb.regions.find import survey_regions
+from spex_nb.regions.find import summarize_regions
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.spectral.indices import compute_index
 from spex_nb.targets import get_target
@@ -76,7 +76,7 @@ def measure_arrays(  # noqa: PLR0913 (what measure_evidence takes from the scene
     is_relative: bool = False,
 ) -> Evidence:
     """Measure a mask, as ``measure_evidence`` does, whose scene is already taken apart: quicker for many masks."""
-    found = survey_regions(mask, valid, index=index, ground=ground, min_area_px=min_area_px, top=top, source=source)
+    found = summarize_regions(mask, valid, index=index, ground=ground, min_area_px=min_area_px, top=top, source=source)
     inside = np.asarray(mask, bool) & valid
     valid_px = int(valid.sum())
     return Evidence(

@@ -13,7 +13,7 @@ import xarray as xr
 from spex_nb.errors import RegionError
 from spex_nb.regions.find import region_polygons
 from spex_nb.regions.ground import EqualAreaGrid, from_lonlat
-from spex_nb.regions.polygons import outline_regions
+from spex_nb.regions.polygons import polygons_of
 from spex_nb.regions.runs import label_runs
 from spex_nb.spectral.priors import spectral_prior
 from spex_nb.types import (
@@ -211,7 +211,7 @@ def _outlines(mask: Any) -> Any:
     """Return the outlines of a mask in pixels, as shapely polygons."""
     runs, numbers = label_runs(np.asarray(mask, bool), 4)
     order = np.argsort(numbers, kind="stable")
-    return outline_regions(np.split(runs[order], np.flatnonzero(np.diff(numbers[order])) + 1) if len(runs) else [])
+    return polygons_of(np.split(runs[order], np.flatnonzero(np.diff(numbers[order])) + 1) if len(runs) else [])
 
 
 def _on_ground(outlines: Any, ground: EqualAreaGrid) -> Any:

@@ -1,4 +1,4 @@
-"""From a mask to its connected regions, measured: area, centroid, rotated rectangle, place, size word."""
+"""Connected regions of a mask: area, centroid, rotated rectangle, place and size word of each."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 
 from spex_nb.errors import RegionError
 from spex_nb.regions.ground import EqualAreaGrid
-from spex_nb.regions.polygons import outline_regions
-from spex_nb.regions.runs import Components, label_runs, paint_runs
+from spex_nb.regions.polygons import polygons_of
+from spex_nb.regions.runs import RegionRuns, label_runs, paint_runs
 from spex_nb.types import Attributes, Point, Region, RegionSource
 
 if TYPE_CHECKING:
@@ -28,20 +29,21 @@ SIZE_WORDS = {
     "large": 0.025,
     "huge": 1.0,
 }
-"""Each word, and the largest share of the tile that it is said of. SPEX does not publish its limits; these agree with
-the largest region of each word in its published prompts (shares of 512 x 512 pixels: very tiny 0.0016, small 0.0043,
-medium 0.0066, somewhat large 0.0105, large 0.0207)."""
+"""Each word, and the largest share of the tile that it covers. SPEX does not publish its limits. These agree with the
+largest region of each word in its published prompts (shares of 512 x 512 pixels: very tiny 0.0016, small 0.0043, medium
+0.0066, somewhat large 0.0105, large 0.0207)."""
 ROWS = ("top", "middle", "bottom")
 COLUMNS = ("left", "center", "right")
 LOCATIONS = tuple("center" if (r, c) == (1, 1) else f"{ROWS[r]}-{COLUMNS[c]}" for r in range(3) for c in range(3))
 DECIMALS = 3
+"""Of fractions of the tile in a prompt."""
 
 
 def find_regions(
-    mask: Any,
-    valid: Any = None,
+    mask: ArrayLike,
+    valid: ArrayLike | None = None,
     *,
-    index: Any = None,
+    index: ArrayLike | None = None,
     min_area_px: int = 1,
     connectivity: Literal[4, 8] = 8,
     top: int | None = 10,
@@ -51,50 +53,51 @@ def find_regions(
 
     Args:
         mask: bool or 0/1 [H, W]. A DataArray with a CRS gives areas in m².
-        valid: bool [H, W]; pixels that are not valid belong to no region.
-        index: float [H, W], NaN where undefined, to be measured inside each region; a DataArray gives its name too.
-        min_area_px: Smaller regions are left out.
+        valid: bool [H, W]; pixels that are not valid belong to no region. All are valid by default.
+        index: float [H, W], NaN where undefined. The regions carry its mean and standard deviation, and the name of a
+            DataArray.
+        min_area_px: Area of the smallest region, 0 or more.
         connectivity: 8 where pixels that meet at a corner belong together, or 4.
-        top: How many at most; None for all.
-        source: What the mask was made from.
+        top: The most regions to return, 1 or more; None for all.
+        source: What the mask comes from.
 
     Returns:
-        Largest first; of equal ones first the one whose first pixel in reading order comes first.
+        Largest first. Of equal areas, the region whose first pixel comes first in reading order.
 
     Raises:
         RegionError: If the mask is no mask, the arrays differ in shape, or a number makes no sense.
     """
-    return survey_regions(
+    return summarize_regions(
         mask, valid, index=index, min_area_px=min_area_px, connectivity=connectivity, top=top, source=source
     ).regions
 
 
 @dataclass(frozen=True)
-class Survey:
-    """The largest regions of a mask, and totals over all of it."""
+class RegionSummary:
+    """The largest regions of a mask, and totals over the whole mask."""
 
     regions: list[Region]
     number: int
-    """Regions of at least ``min_area_px``, whether or not they are among the largest."""
+    """Number of regions of at least ``min_area_px``, the largest and all others."""
     area_px: int
-    """Of the whole mask."""
+    """Area of the whole mask."""
     area_m2: float | None
 
 
-def survey_regions(
-    mask: Any,
-    valid: Any = None,
+def summarize_regions(
+    mask: ArrayLike,
+    valid: ArrayLike | None = None,
     *,
-    index: Any = None,
+    index: ArrayLike | None = None,
     min_area_px: int = 1,
     connectivity: Literal[4, 8] = 8,
     top: int | None = 10,
     source: RegionSource = "index",
     ground: EqualAreaGrid | None = None,
-) -> Survey:
-    """Find the regions of a mask, and count and sum what it holds in all.
+) -> RegionSummary:
+    """Find the regions of a mask, and measure the whole mask.
 
-    Arguments as for ``find_regions``; ``ground`` is what lies under a mask that knows no CRS itself.
+    The other arguments are those of `find_regions`; ``ground`` is the grid of a mask that carries no CRS.
     """
     pixels = _as_mask(mask, valid, index)
     _require_sense(min_area_px, connectivity, top)
@@ -104,9 +107,9 @@ def survey_regions(
     areas = np.bincount(numbers, weights=runs[:, 2] - runs[:, 1]).astype(np.int64)
     order = np.argsort(-areas, kind="stable")  # numbers follow the reading order of first pixels
     large = order[areas[order] >= min_area_px]
-    found = Components.of(runs, numbers, large[:top])
-    return Survey(
-        regions=_measure(found, pixels.shape, source, ground, index),
+    largest = RegionRuns.of(runs, numbers, large[:top])
+    return RegionSummary(
+        regions=_measure(largest, pixels.shape, source, ground, index),
         number=len(large),
         area_px=int(areas.sum()),
         area_m2=None if ground is None else float(ground.run_areas_m2(runs).sum()),
@@ -114,18 +117,18 @@ def survey_regions(
 
 
 def size_word(share_frac: float) -> str:
-    """Return the size word of a region that takes this share of its tile."""
+    """Return the size word of a region that covers this share of its tile, 0..1."""
     return next((word for word, limit in SIZE_WORDS.items() if share_frac <= limit), "huge")
 
 
 def location_word(x_frac: float, y_frac: float) -> str:
-    """Return the cell of the 3 x 3 grid in which a point lies; fractions of the tile, y down."""
+    """Return the cell of the 3 x 3 grid that holds a point, in fractions of the tile with y down."""
     row, column = (min(int(3 * value), 2) for value in (y_frac, x_frac))
     return LOCATIONS[3 * row + column]
 
 
 def region_attributes(region: Region, *, rich: bool = False) -> Attributes:
-    """Return what a prompt says of a region, rounded as it says it.
+    """Return the figures of a region as a prompt writes them, with three decimals.
 
     Args:
         region: The region.
@@ -150,8 +153,8 @@ def region_attributes(region: Region, *, rich: bool = False) -> Attributes:
     )
 
 
-def region_mask(regions: Sequence[Region], shape: tuple[int, int]) -> Any:
-    """Return regions as a mask again: bool [H, W]."""
+def region_mask(regions: Sequence[Region], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return regions as a mask: bool [H, W] of shape (height, width)."""
     runs = [np.empty((0, 3), np.int32), *(region.runs for region in regions)]
     return paint_runs(np.concatenate(runs), 1, shape).astype(bool)
 
@@ -161,17 +164,17 @@ def region_polygon(region: Region) -> Any:
     return region_polygons([region])[0]
 
 
-def region_polygons(regions: Sequence[Region]) -> Any:
-    """Return what `region_polygon` does of many regions: object [N], and much quicker than one by one."""
-    return outline_regions([region.runs for region in regions])
+def region_polygons(regions: Sequence[Region]) -> NDArray[Any]:
+    """Return `region_polygon` of many regions, object [N]; much quicker than one region at a time."""
+    return polygons_of([region.runs for region in regions])
 
 
 def regions_frame(regions: Sequence[Region], scene: xr.Dataset | xr.DataArray) -> gpd.GeoDataFrame:
     """Return regions as polygons with their attributes, one row each, in the given order.
 
     Args:
-        regions: Of this scene.
-        scene: Whose grid they lie on.
+        regions: Regions of this scene.
+        scene: The scene whose grid they lie on.
 
     Returns:
         A GeoDataFrame in the scene's CRS (in pixels, y down, without one): area_px, area_m2 (NaN without a CRS),
@@ -202,7 +205,7 @@ def regions_frame(regions: Sequence[Region], scene: xr.Dataset | xr.DataArray) -
     return gpd.GeoDataFrame(table.astype({"area_px": "int64"}), geometry=outlines, crs=scene.rio.crs)
 
 
-def _as_mask(mask: Any, valid: Any, index: Any) -> Any:
+def _as_mask(mask: ArrayLike, valid: ArrayLike | None, index: ArrayLike | None) -> NDArray[np.bool_]:
     pixels = np.asarray(mask)
     if pixels.ndim != 2 or not (pixels.dtype == bool or _is_zero_one(pixels)):  # noqa: PLR2004 (rows and columns)
         raise RegionError(
@@ -223,11 +226,11 @@ def _as_mask(mask: Any, valid: Any, index: Any) -> Any:
     return pixels if valid is None else pixels & np.asarray(valid, bool)
 
 
-def _is_zero_one(pixels: Any) -> bool:
-    return pixels.dtype.kind in "iu" and (pixels.size == 0 or (pixels.min() >= 0 and pixels.max() <= 1))
+def _is_zero_one(pixels: NDArray[Any]) -> bool:
+    return pixels.dtype.kind in "iu" and (pixels.size == 0 or bool(pixels.min() >= 0 and pixels.max() <= 1))
 
 
-def _extent(pixels: Any) -> str:
+def _extent(pixels: NDArray[Any]) -> str:
     return f"from {pixels.min()} to {pixels.max()}" if pixels.size and pixels.dtype.kind in "iuf" else "no numbers"
 
 
@@ -242,25 +245,30 @@ def _require_sense(min_area_px: int, connectivity: int, top: int | None) -> None
 
 
 def _measure(
-    found: Components, shape: tuple[int, int], source: RegionSource, ground: EqualAreaGrid | None, index: Any
+    regions: RegionRuns,
+    shape: tuple[int, int],
+    source: RegionSource,
+    ground: EqualAreaGrid | None,
+    index: ArrayLike | None,
 ) -> list[Region]:
     height, width = shape
-    row, first, end = found.runs.T.astype(np.int64)
+    row, first, end = regions.runs.T.astype(np.int64)
     lengths, middles = end - first, np.stack([(first + end) / 2, row + 0.5], 1)
-    areas = found.sum(lengths)
-    centroids = np.stack([found.sum(lengths * middles[:, axis]) / areas for axis in (0, 1)], 1)
-    squares = None if ground is None else found.sum(ground.run_areas_m2(found.runs))
-    means, spreads = found.spread(index, width)
+    areas = regions.sum(lengths)
+    centroids = np.stack([regions.sum(lengths * middles[:, axis]) / areas for axis in (0, 1)], 1).tolist()
+    squares = None if ground is None else regions.sum(ground.run_areas_m2(regions.runs))
+    means, spreads = regions.spread(index, width)
     name = getattr(index, "name", None)
+    runs, rectangles = np.split(regions.runs, regions.starts[1:]), regions.rectangles()
     return [
         Region(
-            runs=own,
+            runs=runs[i],
             shape=shape,
             area_px=int(areas[i]),
             centroid_px=(x, y),
-            rectangle_px=rectangle,
-            share_frac=(share := int(areas[i]) / (height * width)),
-            size=size_word(share),
+            rectangle_px=rectangles[i],
+            share_frac=int(areas[i]) / (height * width),
+            size=size_word(int(areas[i]) / (height * width)),
             location=location_word(x / width, y / height),
             source=source,
             area_m2=None if squares is None else float(squares[i]),
@@ -268,7 +276,5 @@ def _measure(
             mean_index=None if means is None else float(means[i]),
             spread_index=None if spreads is None else float(spreads[i]),
         )
-        for i, (own, (x, y), rectangle) in enumerate(
-            zip(np.split(found.runs, found.starts[1:]), centroids.tolist(), found.rectangles(), strict=False)
-        )
+        for i, (x, y) in enumerate(centroids)
     ]

@@ -1,6 +1,6 @@
-"""How well a mask agrees with a label, in counts that add up over tiles, and figures made of their sums.
+"""Agreement of a mask with a label: counts that add up over tiles, and figures of their sums.
 
-A figure that is not defined, such as the precision of an empty mask, is NaN: it is neither good nor bad.
+An undefined figure, such as the precision of an empty mask, is NaN: it is neither good nor bad.
 """
 
 from __future__ import annotations
@@ -9,108 +9,118 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from spex_nb.types import Claim
 
 TOLERANCE_PX = 1
 DRAWS = 1000
+"""Of the bootstrap."""
 LEVEL = 0.95
-Statistic = Callable[[Any], Any]
+"""Share of the draws inside a confidence interval."""
+Counts = NDArray[np.int64]
+Statistic = Callable[[Counts], Any]
 """From counts [..., 4] to a figure [...]."""
 
 
-def confusion_counts(mask: Any, label: Any, known: Any = None) -> Any:
+def confusion_counts(mask: ArrayLike, label: ArrayLike, counted: ArrayLike | None = None) -> Counts:
     """Count the pixels of each outcome.
 
     Args:
         mask: Prediction, bool [H, W].
         label: Truth, bool [H, W].
-        known: Pixels that count, bool [H, W]; all of them if not given.
+        counted: Pixels that count, bool [H, W], such as those with a label; all by default.
 
     Returns:
         int64 [4]: true positives, false positives, false negatives, true negatives.
     """
-    counted = np.ones(np.shape(mask), bool) if known is None else np.asarray(known, bool)
-    predicted, true = np.asarray(mask, bool)[counted], np.asarray(label, bool)[counted]
-    hits, claimed, wanted = int((predicted & true).sum()), int(predicted.sum()), int(true.sum())
-    return np.array([hits, claimed - hits, wanted - hits, predicted.size - claimed - wanted + hits], np.int64)
+    pixels = _counted_pixels(mask, counted)
+    predicted, true = np.asarray(mask, bool)[pixels], np.asarray(label, bool)[pixels]
+    hits, positives, truths = int((predicted & true).sum()), int(predicted.sum()), int(true.sum())
+    negatives = predicted.size - positives - truths + hits
+    return np.array([hits, positives - hits, truths - hits, negatives], np.int64)
 
 
-def iou(counts: Any) -> Any:
+def iou(counts: ArrayLike) -> Any:
     """Return intersection over union of confusion counts [..., 4]; NaN where both masks are empty."""
     hits, false_alarms, missed, _ = _columns(counts)
     return _ratio(hits, hits + false_alarms + missed)
 
 
-def f1(counts: Any) -> Any:
+def f1(counts: ArrayLike) -> Any:
     """Return F1 (Dice) of confusion counts [..., 4]; NaN where both masks are empty."""
     hits, false_alarms, missed, _ = _columns(counts)
     return _ratio(2 * hits, 2 * hits + false_alarms + missed)
 
 
-def precision(counts: Any) -> Any:
+def precision(counts: ArrayLike) -> Any:
     """Return the share of the prediction that is right, of confusion counts [..., 4]; NaN where it is empty."""
     hits, false_alarms, _, _ = _columns(counts)
     return _ratio(hits, hits + false_alarms)
 
 
-def recall(counts: Any) -> Any:
-    """Return the share of the label that is found, of confusion counts [..., 4]; NaN where it is empty."""
+def recall(counts: ArrayLike) -> Any:
+    """Return the share of the label that the prediction covers, of confusion counts [..., 4]; NaN where it is empty."""
     hits, _, missed, _ = _columns(counts)
     return _ratio(hits, hits + missed)
 
 
-def false_alarm_frac(counts: Any) -> Any:
-    """Return the share of what is not the target that is called so, of confusion counts [..., 4]."""
+def false_alarm_frac(counts: ArrayLike) -> Any:
+    """Return the share of the other land that the prediction covers, of confusion counts [..., 4]."""
     _, false_alarms, _, rest = _columns(counts)
     return _ratio(false_alarms, false_alarms + rest)
 
 
-def matched_counts(mask: Any, label: Any, known: Any = None, tolerance_px: int = TOLERANCE_PX) -> Any:
-    """Count pixels that have their like in the other mask, at most so many pixels away.
+def matched_counts(
+    mask: ArrayLike, label: ArrayLike, counted: ArrayLike | None = None, tolerance_px: int = TOLERANCE_PX
+) -> Counts:
+    """Count the pixels of each mask that are near the other mask.
 
-    Near is what lies in the square of 2 n + 1 pixels about a pixel: diagonal steps cost no more than straight ones.
+    Near is the square of 2 n + 1 pixels around a pixel: a diagonal step counts as much as a straight one.
 
     Args:
         mask: Prediction, bool [H, W].
         label: Truth, bool [H, W].
-        known: Pixels that count, bool [H, W]; all of them if not given.
-        tolerance_px: How far apart two pixels may be, 0 or more.
+        counted: Pixels that count, bool [H, W], such as those with a label; all by default.
+        tolerance_px: Largest distance that is near, 0 or more pixels.
 
     Returns:
         int64 [4]: predicted pixels near the label, predicted pixels, label pixels near the prediction, label pixels.
     """
-    counted = True if known is None else np.asarray(known, bool)
-    return _matched(np.asarray(mask, bool) & counted, np.asarray(label, bool) & counted, tolerance_px)
+    pixels = _counted_pixels(mask, counted)
+    return _matched(np.asarray(mask, bool) & pixels, np.asarray(label, bool) & pixels, tolerance_px)
 
 
-def boundary_counts(mask: Any, label: Any, known: Any = None, tolerance_px: int = TOLERANCE_PX) -> Any:
-    """Count boundary pixels that have their like in the other boundary; arguments and result as `matched_counts`.
+def boundary_counts(
+    mask: ArrayLike, label: ArrayLike, counted: ArrayLike | None = None, tolerance_px: int = TOLERANCE_PX
+) -> Counts:
+    """Count the boundary pixels of each mask that are near the other boundary.
 
-    A boundary pixel belongs to its mask, and one of its four neighbours is known not to. The edge of the tile and that
-    of the unknown are no boundaries.
+    Arguments and result are those of `matched_counts`. A boundary pixel belongs to its mask, and at least one of its
+    four neighbours counts and does not. The edge of the tile is no boundary, and neither is that of the pixels that do
+    not count.
 
     References:
         Csurka et al. (2013), https://doi.org/10.5244/C.27.32, for the F1 of boundaries.
     """
-    counted = np.ones(np.shape(mask), bool) if known is None else np.asarray(known, bool)
-    predicted, true = (_boundary(np.asarray(each, bool), counted) for each in (mask, label))
+    pixels = _counted_pixels(mask, counted)
+    predicted, true = (_boundary(np.asarray(each, bool), pixels) for each in (mask, label))
     return _matched(predicted, true, tolerance_px)
 
 
-def matched_f1(counts: Any) -> Any:
-    """Return F1 of matched counts [..., 4]: 0 where only one of both has pixels, NaN where neither has."""
+def matched_f1(counts: ArrayLike) -> Any:
+    """Return F1 of matched counts [..., 4]: 0 where only one mask has pixels, NaN where neither has."""
     near_label, predicted, near_mask, true = _columns(counts)
-    right, found = _ratio(near_label, predicted), _ratio(near_mask, true)
-    both = np.nan_to_num(_ratio(2 * right * found, right + found))
-    return np.where(predicted + true > 0, both, np.nan)[()]
+    right, covered = _ratio(near_label, predicted), _ratio(near_mask, true)
+    scores = np.nan_to_num(_ratio(2 * right * covered, right + covered))
+    return np.where(predicted + true > 0, scores, np.nan)[()]
 
 
-def mean_over_tiles(counts: Any, statistic: Statistic) -> float:
-    """Return the mean of a figure over tiles, those left out for which it is not defined.
+def mean_over_tiles(counts: Counts, statistic: Statistic) -> float:
+    """Return the mean of a figure over the tiles for which it is defined; NaN if there are none.
 
     Args:
-        counts: int [N, 4], a row a tile.
+        counts: int [N, 4], one row for each tile.
         statistic: Such as `iou`.
     """
     figures = np.asarray(statistic(counts))
@@ -119,26 +129,27 @@ def mean_over_tiles(counts: Any, statistic: Statistic) -> float:
 
 
 def bootstrap_interval(
-    counts: Any, statistic: Statistic, *, draws: int = DRAWS, level: float = LEVEL, seed: int = 0
+    counts: Counts, statistic: Statistic, *, draws: int = DRAWS, level: float = LEVEL, seed: int = 0
 ) -> tuple[float, float]:
-    """Return in what interval a pooled figure lies if other places like these had been looked at.
+    """Return a confidence interval of a pooled figure over places like these.
 
-    Places are drawn with replacement, their counts added up, and the figure made anew; the interval holds the middle
-    share of the draws for which it is defined (the percentile bootstrap, Efron 1979,
+    Each draw takes places with replacement, adds up their counts and computes the figure. The interval holds the middle
+    share of the draws for which the figure is defined (percentile bootstrap, Efron 1979,
     https://doi.org/10.1214/aos/1176344552).
 
     Args:
-        counts: int [P, 4], a row a place. Tiles of one place resemble each other: they are no independent draws.
+        counts: int [P, 4], one row for each place. Tiles of one place resemble each other: they are no independent
+            draws.
         statistic: Such as `iou`.
-        draws: How often places are drawn.
+        draws: Number of draws.
         level: Share of the draws inside the interval, between 0 and 1.
-        seed: Of the draws; the same seed gives the same interval.
+        seed: Seed of the draws; the same seed gives the same interval.
 
     Returns:
         (low, high); NaN for fewer than two places, or where the figure is never defined.
     """
     table = np.asarray(counts)
-    if len(table) < 2:  # noqa: PLR2004 (one place says nothing about others)
+    if len(table) < 2:  # noqa: PLR2004 (a single place has no spread)
         return float("nan"), float("nan")
     times = np.random.default_rng(seed).multinomial(len(table), np.full(len(table), 1 / len(table)), size=draws)
     figures = np.asarray(statistic(times @ table))
@@ -156,28 +167,34 @@ def faithfulness(claims: Iterable[Claim]) -> float:
     return float(_ratio(holding, holding + verdicts.count("contradicts")))
 
 
-def _columns(counts: Any) -> Any:
+def _counted_pixels(mask: ArrayLike, counted: ArrayLike | None) -> NDArray[np.bool_]:
+    return np.ones(np.shape(mask), bool) if counted is None else np.asarray(counted, bool)
+
+
+def _columns(counts: ArrayLike) -> NDArray[np.float64]:
     return np.moveaxis(np.asarray(counts, np.float64), -1, 0)
 
 
-def _ratio(part: Any, whole: Any) -> Any:
+def _ratio(part: ArrayLike, whole: ArrayLike) -> Any:
     """Divide, NaN where the whole is 0."""
     some, total = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
     return np.divide(some, total, out=np.full(total.shape, np.nan), where=total > 0)[()]
 
 
-def _matched(mask: Any, label: Any, tolerance_px: int) -> Any:
+def _matched(mask: NDArray[np.bool_], label: NDArray[np.bool_], tolerance_px: int) -> Counts:
     near_label, near_mask = (_grown(each, tolerance_px) for each in (label, mask))
     return np.array([(mask & near_label).sum(), mask.sum(), (label & near_mask).sum(), label.sum()], np.int64)
 
 
-def _grown(mask: Any, radius_px: int) -> Any:
+def _grown(mask: NDArray[np.bool_], radius_px: int) -> NDArray[np.bool_]:
     from scipy.ndimage import maximum_filter
 
-    return maximum_filter(mask, size=2 * radius_px + 1, mode="constant", cval=0)
+    grown: NDArray[np.bool_] = maximum_filter(mask, size=2 * radius_px + 1, mode="constant", cval=0)
+    return grown
 
 
-def _boundary(mask: Any, known: Any) -> Any:
+def _boundary(mask: NDArray[np.bool_], counted: NDArray[np.bool_]) -> NDArray[np.bool_]:
     from scipy.ndimage import binary_dilation
 
-    return mask & known & binary_dilation(known & ~mask)
+    boundary: NDArray[np.bool_] = mask & counted & binary_dilation(counted & ~mask)
+    return boundary

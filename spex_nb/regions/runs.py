@@ -1,4 +1,4 @@
-"""Runs of pixels, and the regions that they make: a scene of any size with many regions takes little memory."""
+"""Runs of pixels, and the regions that they form. Memory grows with the number of runs, not with the scene."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from spex_nb.types import Rectangle
+from spex_nb.types import Rectangle, Runs
 
+Numbers = NDArray[np.int32]
+"""[N]: the number of the region of each run."""
 BLOCK_PX = 2**20
-"""Pixels whose runs are looked for, joined and painted at a time."""
+"""Pixels that one step works on."""
 
 
-def label_runs(pixels: Any, connectivity: int) -> tuple[Any, Any]:
-    """Return the runs of a mask, int32 [N, 3] in reading order, and the number of the region of each, from 0.
+def label_runs(pixels: NDArray[np.bool_], connectivity: int) -> tuple[Runs, Numbers]:
+    """Return the runs of a mask [H, W], int32 [N, 3] in reading order, and the region number of each, int32 [N].
 
-    Regions are numbered by their first pixel in reading order. Blocks of rows are labelled one by one and joined at
-    their seams: beside the mask, memory goes with the number of runs, a few bytes each.
+    Numbers start at 0 and follow the first pixels of regions in reading order. Blocks of rows are labelled one by one,
+    then joined at their seams.
     """
     height, width = pixels.shape
     rows = max(1, BLOCK_PX // (width + 1))
@@ -27,26 +30,26 @@ def label_runs(pixels: Any, connectivity: int) -> tuple[Any, Any]:
     reach = 1 if connectivity == 8 else 0  # noqa: PLR2004
     numbers, count = [], 0
     for runs in blocks:
-        own = joined(len(runs), *touching(runs, reach)) + np.int32(count)
-        numbers.append(own)
-        count = int(own.max(initial=count - 1)) + 1
+        block_numbers = number_groups(len(runs), *touching(runs, reach)) + np.int32(count)
+        numbers.append(block_numbers)
+        count = int(block_numbers.max(initial=count - 1)) + 1
     runs, parts = np.concatenate(blocks), np.concatenate(numbers)
-    return runs, joined(count, *parts[_seams(runs, tops[1:], reach)])[parts]
+    return runs, number_groups(count, *parts[_seams(runs, tops[1:], reach)])[parts]
 
 
-def _runs(pixels: Any, top: int) -> Any:
-    """Return the runs of some rows, the first of which is ``top``."""
+def _runs(pixels: NDArray[np.bool_], top: int) -> Runs:
+    """Return the runs of a block of rows whose first row is ``top``."""
     height, width = pixels.shape
     edges = np.zeros((height, width + 1), bool)  # where a run begins or ends
     if width:
         edges[:, 0], edges[:, -1] = pixels[:, 0], pixels[:, -1]
         np.not_equal(pixels[:, 1:], pixels[:, :-1], out=edges[:, 1:-1])
-    at = np.flatnonzero(edges)
-    rows, columns = at // (width + 1), at % (width + 1)
+    positions = np.flatnonzero(edges)
+    rows, columns = positions // (width + 1), positions % (width + 1)
     return np.stack([rows[::2] + top, columns[::2], columns[1::2]], 1).astype(np.int32)
 
 
-def touching(runs: Any, reach: int) -> Any:
+def touching(runs: NDArray[Any], reach: int) -> NDArray[np.int64]:
     """Return pairs of runs of neighbouring rows, int [2, M], that meet or pass each other by ``reach``."""
     row, first, end = runs.astype(np.int64).T
     span = end.max(initial=0) + 2  # no run of one row reaches into the keys of the next
@@ -58,8 +61,8 @@ def touching(runs: Any, reach: int) -> Any:
     return np.stack([np.repeat(np.arange(len(runs)), counts), below])
 
 
-def _seams(runs: Any, tops: Sequence[int], reach: int) -> Any:
-    """Return the pairs of runs, int [2, M], that touch each other over the upper edges of blocks."""
+def _seams(runs: Runs, tops: Sequence[int], reach: int) -> NDArray[np.int64]:
+    """Return the pairs of runs, int [2, M], that touch each other across the upper edges of blocks."""
     pairs = [np.empty((2, 0), np.int64)]
     for top in tops:
         here = slice(*np.searchsorted(runs[:, 0], (top - 1, top + 1)))
@@ -67,27 +70,38 @@ def _seams(runs: Any, tops: Sequence[int], reach: int) -> Any:
     return np.concatenate(pairs, axis=1)
 
 
-def joined(count: int, one: Any, other: Any) -> Any:
-    """Number what hangs together among ``count`` things, int32 [count], by its first one."""
-    from scipy import sparse
-
-    graph = sparse.coo_array((np.ones(len(one), bool), (one, other)), shape=(count, count))
-    return sparse.csgraph.connected_components(graph, directed=False)[1]
-
-
-def pixel_positions(runs: Any, width: int) -> Any:
-    """Return the positions of all pixels of some runs in the flattened [H, W]."""
-    first, lengths = runs[:, 0].astype(np.int64) * width + runs[:, 1], (runs[:, 2] - runs[:, 1]).astype(np.int64)
-    ends = np.cumsum(lengths)
-    return np.arange(lengths.sum()) + np.repeat(first - (ends - lengths), lengths)
-
-
-def paint_runs(runs: Any, values: Any, shape: tuple[int, int]) -> Any:
-    """Return uint8 [H, W] that holds a value on the pixels of each run, and 0 elsewhere; runs do not overlap.
+def number_groups(count: int, first: NDArray[Any], second: NDArray[Any]) -> Numbers:
+    """Number the connected groups of a graph of ``count`` nodes, in the order of their first nodes.
 
     Args:
-        runs: int [N, 3], in any order.
-        values: Of each run 0..255, or one for all.
+        count: Nodes, numbered from 0.
+        first: int [M], one end of each edge.
+        second: int [M], the other end.
+
+    Returns:
+        int32 [count], the group of each node.
+    """
+    from scipy import sparse
+
+    graph = sparse.coo_array((np.ones(len(first), bool), (first, second)), shape=(count, count))
+    numbers: Numbers = sparse.csgraph.connected_components(graph, directed=False)[1]
+    return numbers
+
+
+def pixel_positions(runs: NDArray[Any], width: int) -> NDArray[np.int64]:
+    """Return the positions of all pixels of runs [N, 3] in the flattened [H, W]."""
+    first, lengths = runs[:, 0].astype(np.int64) * width + runs[:, 1], (runs[:, 2] - runs[:, 1]).astype(np.int64)
+    ends = np.cumsum(lengths)
+    positions: NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(first - (ends - lengths), lengths)
+    return positions
+
+
+def paint_runs(runs: NDArray[Any], values: ArrayLike, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return uint8 [H, W] with a value on the pixels of each run, and 0 elsewhere.
+
+    Args:
+        runs: int [N, 3], in any order, without overlaps.
+        values: 0..255 for each run [N], or one value for all.
         shape: (height, width).
     """
     painted = np.empty(shape, np.uint8)
@@ -96,8 +110,10 @@ def paint_runs(runs: Any, values: Any, shape: tuple[int, int]) -> Any:
     return painted
 
 
-def painted_rows(runs: Any, values: Any, shape: tuple[int, int]) -> Iterator[tuple[int, Any]]:
-    """Yield what `paint_runs` returns, some rows at a time, each with the first of them."""
+def painted_rows(
+    runs: NDArray[Any], values: ArrayLike, shape: tuple[int, int]
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield the result of `paint_runs` in blocks of rows: (number of the first row, uint8 [h, W])."""
     height, width = shape
     order = np.argsort(runs[:, 0], kind="stable")
     row, first, end = runs[order].T
@@ -112,22 +128,22 @@ def painted_rows(runs: Any, values: Any, shape: tuple[int, int]) -> Iterator[tup
 
 
 class RegionSums:
-    """Means and spreads of layers of values inside regions, gathered from rows that are never in memory together.
+    """Means and standard deviations of layers inside regions, summed from blocks of rows.
 
     Args:
-        runs: Of each region, int [N, 3].
-        names: Of the layers.
+        runs: int [N, 3] for each region.
+        names: Names of the layers.
     """
 
-    def __init__(self, runs: Sequence[Any], names: Sequence[str]) -> None:
-        joined = np.concatenate([np.empty((0, 3), np.int32), *runs])
-        numbers = np.repeat(np.arange(len(runs), dtype=np.int32), [len(own) for own in runs])
-        order = np.argsort(joined[:, 0], kind="stable")
-        self._runs, self._numbers = joined[order], numbers[order]
+    def __init__(self, runs: Sequence[Runs], names: Sequence[str]) -> None:
+        every_run = np.concatenate([np.empty((0, 3), np.int32), *runs])
+        numbers = np.repeat(np.arange(len(runs), dtype=np.int32), [len(region) for region in runs])
+        order = np.argsort(every_run[:, 0], kind="stable")
+        self._runs, self._numbers = every_run[order], numbers[order]
         self._sums = {name: np.zeros((3, len(runs))) for name in names}
 
-    def add(self, top: int, layers: Mapping[str, Any]) -> None:
-        """Add the rows from ``top`` on: float [h, W] of each layer, NaN where undefined."""
+    def add(self, top: int, layers: Mapping[str, NDArray[Any]]) -> None:
+        """Add a block of rows whose first row is ``top``: float [h, W] of each layer, NaN where undefined."""
         if not self._sums:
             return
         height, width = layers[next(iter(self._sums))].shape
@@ -139,63 +155,69 @@ class RegionSums:
         starts = np.concatenate([[0], np.cumsum(runs[:-1, 2] - runs[:-1, 1])])
         for name, sums in self._sums.items():
             inside = layers[name].ravel()[positions].astype(np.float64)
-            known = np.isfinite(inside)
-            inside[~known] = 0
-            for i, one in enumerate((known, inside, inside**2)):
-                of_runs = np.add.reduceat(one, starts, dtype=np.float64)
-                sums[i] += np.bincount(numbers, weights=of_runs, minlength=len(sums[i]))
+            is_finite = np.isfinite(inside)
+            inside[~is_finite] = 0
+            for i, terms in enumerate((is_finite, inside, inside**2)):
+                run_sums = np.add.reduceat(terms, starts, dtype=np.float64)
+                sums[i] += np.bincount(numbers, weights=run_sums, minlength=len(sums[i]))
 
-    def means(self, name: str) -> Any:
-        """Return the mean of a layer in each region: float64 [N], NaN where nothing is known."""
+    def means(self, name: str) -> NDArray[np.float64]:
+        """Return the mean of a layer in each region: float64 [N], NaN where no pixel is finite."""
         count, total, _ = self._sums[name]
         with np.errstate(invalid="ignore"):
-            return total / count
+            means: NDArray[np.float64] = total / count
+        return means
 
-    def spreads(self, name: str) -> Any:
-        """Return the standard deviation of a layer in each region: float64 [N], NaN where nothing is known."""
+    def spreads(self, name: str) -> NDArray[np.float64]:
+        """Return the standard deviation of a layer in each region: float64 [N], NaN where no pixel is finite."""
         count, _, squares = self._sums[name]
         with np.errstate(invalid="ignore"):
-            return np.sqrt(np.maximum(squares / count - self.means(name) ** 2, 0))
+            variances = squares / count - self.means(name) ** 2
+            spreads: NDArray[np.float64] = np.sqrt(np.maximum(variances, 0))
+        return spreads
 
 
 @dataclass(frozen=True)
-class Components:
-    """The runs of the chosen regions, one region after the other."""
+class RegionRuns:
+    """The runs of chosen regions, one region after the other."""
 
-    runs: Any
-    starts: Any
-    """First run of each region."""
+    runs: Runs
+    starts: NDArray[np.intp]
+    """[number of regions]: position of the first run of each."""
 
     @classmethod
-    def of(cls, runs: Any, numbers: Any, chosen: Any) -> Components:
-        """Gather the runs of the chosen numbers, in that order."""
+    def of(cls, runs: Runs, numbers: Numbers, chosen: NDArray[Any]) -> RegionRuns:
+        """Collect the runs of the chosen region numbers, in that order."""
         rank = np.full(numbers.max(initial=-1) + 1, -1)
         rank[chosen] = np.arange(len(chosen))
         ranks = rank[numbers]
-        kept = np.flatnonzero(ranks >= 0)
-        kept = kept[np.argsort(ranks[kept], kind="stable")]
-        return cls(runs[kept], np.searchsorted(ranks[kept], np.arange(len(chosen))))
+        positions = np.flatnonzero(ranks >= 0)
+        positions = positions[np.argsort(ranks[positions], kind="stable")]
+        return cls(runs[positions], np.searchsorted(ranks[positions], np.arange(len(chosen))))
 
-    def sum(self, values: Any) -> Any:
-        """Return the sum over the runs of each region of one value a run."""
+    def sum(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the sum of a value of each run [N], over the runs of each region."""
         return np.add.reduceat(values, self.starts) if len(self.starts) else np.empty(0)
 
-    def spread(self, index: Any, width: int) -> tuple[Any, Any]:
-        """Return mean and standard deviation of the index in each region, NaN left out; None without an index."""
+    def spread(
+        self, index: ArrayLike | None, width: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | tuple[None, None]:
+        """Return mean and standard deviation of the index [H, W] in each region without NaN; None without an index."""
         if index is None or not len(self.starts):
             return None, None
         values = np.asarray(index).ravel()[pixel_positions(self.runs, width)].astype(np.float64)
         lengths = (self.runs[:, 2] - self.runs[:, 1]).astype(np.int64)
         first = (np.cumsum(lengths) - lengths)[self.starts]  # first pixel of each region
-        known = np.isfinite(values)
-        counts = np.add.reduceat(known, first, dtype=np.int64)
+        is_finite = np.isfinite(values)
+        counts = np.add.reduceat(is_finite, first, dtype=np.int64)
         with np.errstate(invalid="ignore"):  # a region where the index is nowhere defined: NaN
-            means = np.add.reduceat(np.where(known, values, 0), first) / counts
-            away = np.where(known, values - np.repeat(means, np.diff([*first, len(values)])), 0)
-            return means, np.sqrt(np.add.reduceat(away**2, first) / counts)
+            means = np.add.reduceat(np.where(is_finite, values, 0), first) / counts
+            lengths_px = np.diff([*first, len(values)])
+            deviations = np.where(is_finite, values - np.repeat(means, lengths_px), 0)
+            return means, np.sqrt(np.add.reduceat(deviations**2, first) / counts)
 
     def rectangles(self) -> list[Rectangle]:
-        """Return the rotated rectangle of least area about each region, from the outermost runs of its rows."""
+        """Return the rotated rectangle of least area around each region, from the outermost runs of its rows."""
         import shapely
 
         if not len(self.starts):
@@ -203,17 +225,17 @@ class Components:
         regions = np.repeat(np.arange(len(self.starts)), np.diff([*self.starts, len(self.runs)]))
         new_row = np.ones(len(self.runs), bool)
         new_row[1:] = (np.diff(self.runs[:, 0]) != 0) | (np.diff(regions) != 0)
-        at = np.flatnonzero(new_row)
-        row, left = self.runs[at, 0], self.runs[at, 1]
-        right = self.runs[np.append(at[1:], len(self.runs)) - 1, 2]
+        heads = np.flatnonzero(new_row)
+        row, left = self.runs[heads, 0], self.runs[heads, 1]
+        right = self.runs[np.append(heads[1:], len(self.runs)) - 1, 2]
         x, y = np.stack([left, right, left, right], 1), np.stack([row, row, row + 1, row + 1], 1)
         corners = np.stack([x.ravel(), y.ravel()], 1).astype(float)
-        outlines = shapely.oriented_envelope(shapely.linestrings(corners, indices=np.repeat(regions[at], 4)))
+        outlines = shapely.oriented_envelope(shapely.linestrings(corners, indices=np.repeat(regions[heads], 4)))
         return [_from_upper_left(shapely.get_coordinates(outline)[:4]) for outline in outlines]
 
 
-def _from_upper_left(corners: Any) -> Rectangle:
-    """Return the corners clockwise as seen on the picture, from the one nearest to its upper left."""
+def _from_upper_left(corners: NDArray[np.float64]) -> Rectangle:
+    """Return corners [4, 2] clockwise on the picture, from the corner nearest to its upper left."""
     (a, b), (c, d) = corners[1] - corners[0], corners[2] - corners[1]
     clockwise = corners if a * d - b * c > 0 else corners[::-1]  # y points down
     start = min(range(4), key=lambda i: (round(clockwise[i].sum(), 9), clockwise[i][1]))

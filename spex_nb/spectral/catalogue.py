@@ -28,14 +28,14 @@ CORRECTED_CONSTANTS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "IBI": {"L": 0.5},  # Xu 2008, https://doi.org/10.1080/01431160802039957
         "SAVIT": {"L": 0.5},  # as SAVI
         "NDPI": {"alpha": 0.74},  # Wang et al. 2017, https://doi.org/10.1016/j.rse.2017.04.031
-        "WCI1": {"epsilon": 1e-10},  # said by the catalogue itself
+        "WCI1": {"epsilon": 1e-10},  # as the catalogue itself gives it
         "WCI2": {"epsilon": 1e-10},
     }
 )
-"""Constants whose one default in the catalogue is not what the index's own paper uses."""
+"""Constants whose default in the catalogue differs from the paper of the index."""
 
 ALIASES: Mapping[str, str] = MappingProxyType({"BSI": "BI"})
-"""Names in wide use for an index that the catalogue calls otherwise."""
+"""Names in wide use for an index that has another name in the catalogue."""
 
 KERNEL = re.compile(r"k([A-Z])([A-Z])")
 """Names of kernels in the catalogue: ``kNR`` is k(N, R)."""
@@ -116,23 +116,23 @@ def _info(name: str, row: Mapping[str, Any]) -> IndexInfo:
 
 
 def index_info(name: str) -> IndexInfo:
-    """Return what the catalogue says of an index; upper and lower case may be mixed up.
+    """Return the catalogue's entry of an index; upper and lower case may differ.
 
     Raises:
         IndexNameError: If it is not in the catalogue.
     """
-    known = catalogue()
+    entries = catalogue()
     name = ALIASES.get(name, name)
-    if name in known:
-        return known[name]
-    alike = [candidate for candidate in known if candidate.lower() == name.lower()]
+    if name in entries:
+        return entries[name]
+    alike = [candidate for candidate in entries if candidate.lower() == name.lower()]
     if len(alike) == 1:
-        return known[alike[0]]
+        return entries[alike[0]]
     raise IndexNameError(
         "The spectral index is not in the catalogue",
         found=repr(name),
-        expected=f"one of {len(known)} names, see list_indices()",
-        fix=nearest(name, known) or "Write it as a formula of bands instead.",
+        expected=f"one of {len(entries)} names, see list_indices()",
+        fix=nearest(name, entries) or "Write it as a formula of bands instead.",
     )
 
 

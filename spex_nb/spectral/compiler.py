@@ -1,4 +1,4 @@
-"""Checked formulas as one list of NumPy operations over a block of pixels; parts that they share are computed once."""
+"""Checked formulas as one list of NumPy operations over a block of pixels. Shared parts run once."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ import numpy as np
 from spex_nb.spectral.formulas import MAX_EXPONENT, names_in, refuse
 
 _UFUNCS: dict[type[ast.operator], Any] = {
-    ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.Pow: np.power,
-}  # fmt: skip
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+    ast.Pow: np.power,
+}
 _ARITHMETIC: dict[type[ast.operator], Any] = {
-    ast.Add: arithmetic.add, ast.Sub: arithmetic.sub, ast.Mult: arithmetic.mul, ast.Div: arithmetic.truediv,
+    ast.Add: arithmetic.add,
+    ast.Sub: arithmetic.sub,
+    ast.Mult: arithmetic.mul,
+    ast.Div: arithmetic.truediv,
     ast.Pow: arithmetic.pow,
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
 class Formula:
-    """A checked tree, and what its names mean."""
+    """A checked tree, and the meaning of its names."""
 
     tree: ast.expr
     constants: Mapping[str, float]
@@ -32,7 +39,7 @@ class Formula:
     bands: Mapping[str, str]
     """The band that serves each other name."""
     text: str
-    """What the user wrote, for messages."""
+    """The user's text, for messages."""
 
     @property
     def bands_used(self) -> tuple[str, ...]:
@@ -48,12 +55,12 @@ class Step:
     inputs: tuple[int, ...]
     result: int
     buffer: int | None
-    """Where the result is kept; None for the plane of the formula that ends next."""
+    """The buffer of the result; None for the plane of the formula that ends next."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """The end of one formula: its value goes out, as NaN where it or one of its divisors says so."""
+    """The end of one formula: its value goes out, with NaN where it is not finite or a divisor is zero."""
 
     value: int
     divisors: tuple[int, ...]
@@ -61,13 +68,13 @@ class Output:
 
 @dataclass(frozen=True)
 class Program:
-    """Formulas made ready to run together. Values are numbered: bands and constants first, results as they come."""
+    """Formulas that run together. Values have numbers: bands and constants first, then results in order."""
 
     bands: Mapping[str, int]
     constants: Mapping[int, float]
     steps: tuple[Step | Output, ...]
     buffers: int
-    """How many buffers the results need."""
+    """Number of buffers that the results need."""
 
     def run(self, arrays: Mapping[str, Any], valid: Any | None, planes: Sequence[Any], buffers: Any) -> None:
         """Evaluate a block. Give it blocks that fit into the processor's cache.
@@ -94,7 +101,7 @@ class Program:
 
 
 def _finish(plane: Any, value: Any, divisors: Sequence[Any], valid: Any | None) -> None:
-    """Leave a value in its plane: NaN where it is not finite, a divisor is zero, or the pixel is not valid."""
+    """Write a value into its plane: NaN where it is not finite, a divisor is zero, or the pixel is not valid."""
     if value is not plane:
         np.copyto(plane, value)
     defined = np.isfinite(plane)
@@ -120,7 +127,7 @@ def compile_formulas(formulas: Sequence[Formula]) -> Program:
 
 @dataclass
 class _Compiler:
-    """Numbers values, each distinct one once; then gives every result a buffer that is free."""
+    """Gives each distinct value a number, then each result a free buffer."""
 
     numbers: dict[tuple[Any, ...], int] = field(default_factory=dict)
     passes: list[tuple[Any, tuple[int, ...], int] | Output] = field(default_factory=list)
@@ -158,14 +165,14 @@ class _Compiler:
         return self.numbers.setdefault(key, len(self.numbers))
 
     def _apply(self, ufunc: Any, *inputs: int) -> int:
-        known = (ufunc, *inputs) in self.numbers
+        is_new = (ufunc, *inputs) not in self.numbers
         result = self._number(ufunc, *inputs)
-        if not known:
+        if is_new:
             self.passes.append((ufunc, inputs, result))
         return result
 
     def _read(self, node: ast.expr, formula: Formula, divisors: list[int]) -> int:
-        """Return the number of a node's value; note what it divides by."""
+        """Return the number of a node's value, and add its divisors to ``divisors``."""
         constant = _fold(node, formula)
         if constant is not None:
             return self._number("constant", constant)

@@ -11,17 +11,17 @@ from spex_nb.errors import FormulaError
 MAX_LENGTH = 1000
 MAX_DEPTH = 60
 MAX_EXPONENT = 16
-"""Larger powers of a reflectance mean nothing, and towers of powers only serve to hang a machine."""
+"""Larger powers of a reflectance mean nothing, and towers of powers only hang a machine."""
 
 _OPERATORS: dict[type[ast.AST], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 
 
-def refuse(text: str, found: str, expected: str = "numbers, names, + - * / ** and brackets") -> FormulaError:
-    """Return the error of a formula that holds something else than expected."""
-    shown = text if len(text) <= 60 else f"{text[:57]}…"  # noqa: PLR2004 (what fits into a message)
+def refuse(text: str, part: str, expected: str = "numbers, names, + - * / ** and brackets") -> FormulaError:
+    """Return the error of a formula that holds a forbidden part."""
+    excerpt = text if len(text) <= 60 else f"{text[:57]}…"  # noqa: PLR2004 (what fits into a message)
     return FormulaError(
         "The formula is no band arithmetic",
-        found=f"{found} in {shown!r}",
+        found=f"{part} in {excerpt!r}",
         expected=expected,
         fix="Write it like '(nir - red) / (nir + red + L)', and pass constants by name: L=0.5.",
     )

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BLOCK_PX = 2**16
-"""Pixels that are worked on at a time: a few bands of them stay in the processor\'s cache."""
+"""Pixels that one step works on: a few bands of them stay in the processor's cache."""
 NARROW_NIR_UM = (0.85, 0.88)
-"""Where the catalogue's narrow near infrared (N2) lies."""
+"""Wavelengths of the catalogue's narrow near infrared (N2)."""
 
 
 def compute_index(scene: xr.Dataset, index: str, *, dtype: Any = "float32", **constants: float) -> xr.DataArray:
@@ -40,8 +40,8 @@ def compute_index(scene: xr.Dataset, index: str, *, dtype: Any = "float32", **co
         scene: A Scene, or any Dataset of bands [H, W] named by STAC common name; lazy in, lazy out.
         index: A name of the catalogue ("NDVI"), or a formula of band names, catalogue symbols and constants
             ("(nir - red) / (nir + red + L)").
-        dtype: float32 or float64, in which it is computed.
-        **constants: Values of constants, such as ``L=0.5``; otherwise the defaults of ``index_info(index)``.
+        dtype: float32 or float64, of the computation and the result.
+        **constants: Values of constants, such as ``L=0.5``. The default is that of ``index_info(index)``.
 
     Returns:
         The index [H, W], unitless; NaN where ``valid`` is False or the formula is undefined. Attributes say which
@@ -72,17 +72,17 @@ def compute_indices(
     Raises:
         IndexNameError, MissingBandError, FormulaError: As for ``compute_index``.
     """
-    made = _compute(scene, indices, dtype, constants)
-    named = {layer.name: layer for layer in made.values()}
+    layers = _compute(scene, indices, dtype, constants)
+    named = {layer.name: layer for layer in layers.values()}
     return xr.Dataset(named, attrs={"note": scene.spex.number_note} if scene.spex.is_relative else {})
 
 
 def _compute(
     scene: xr.Dataset, indices: Sequence[str], dtype: Any, constants: Mapping[str, float]
 ) -> dict[str, xr.DataArray]:
-    """Return the layer of each index, by what the user called it."""
-    asked = tuple(dict.fromkeys(indices))
-    recipes = [_recipe(scene, index, constants) for index in asked]
+    """Return the layer of each index, by the name or formula that the user gave."""
+    distinct = tuple(dict.fromkeys(indices))
+    recipes = [_recipe(scene, index, constants) for index in distinct]
     _require_used(constants, recipes)
     bands = tuple(dict.fromkeys(name for recipe in recipes for name in recipe.formula.bands_used))
     program = compile_formulas([recipe.formula for recipe in recipes])
@@ -93,7 +93,7 @@ def _compute(
     coords = scene[bands[0]].coords
     return {
         index: xr.DataArray(plane, coords, ("y", "x"), recipe.name, recipe.attrs)
-        for index, recipe, plane in zip(asked, recipes, planes, strict=True)
+        for index, recipe, plane in zip(distinct, recipes, planes, strict=True)
     }
 
 
@@ -107,11 +107,11 @@ def is_available(scene: xr.Dataset, index: str) -> bool:
 
 
 def list_indices(scene: xr.Dataset | None = None, domain: str | None = None) -> pd.DataFrame:
-    """Return the catalogue as a table, and which of it a scene allows.
+    """Return the catalogue as a table, with the indices that a scene allows.
 
     Args:
-        scene: Where given, ``available`` and ``why_not`` speak of it.
-        domain: Only indices of this domain: vegetation, water, burn, snow, soil, urban, radar, kernel or clouds.
+        scene: The scene that ``available`` and ``why_not`` describe. Without a scene every index is available.
+        domain: vegetation, water, burn, snow, soil, urban, radar, kernel or clouds; all of them by default.
 
     Returns:
         A DataFrame indexed by name: long_name, formula, bands, domain, available, why_not, reference.
@@ -142,7 +142,7 @@ def list_indices(scene: xr.Dataset | None = None, domain: str | None = None) -> 
 
 @dataclass(frozen=True)
 class _Recipe:
-    """An index made ready for one scene."""
+    """An index with the bands and constants of one scene."""
 
     name: str
     formula: Formula
@@ -192,18 +192,18 @@ def _finish(
             fix="Use the names of the bands.",
         )
     formula = Formula(tree, constants, served, name)
-    said = {"units": "1", "bands": ", ".join(f"{symbol}={band}" for symbol, band in served.items())}
-    said["constants"] = ", ".join(f"{key}={value:g}" for key, value in constants.items())
+    notes = {"units": "1", "bands": ", ".join(f"{symbol}={band}" for symbol, band in served.items())}
+    notes["constants"] = ", ".join(f"{key}={value:g}" for key, value in constants.items())
     if scene.spex.is_relative:
-        said["note"] = scene.spex.number_note
-    return _Recipe(name, formula, attrs | {key: text for key, text in said.items() if text})
+        notes["note"] = scene.spex.number_note
+    return _Recipe(name, formula, attrs | {key: text for key, text in notes.items() if text})
 
 
 def _band_for(scene: xr.Dataset, name: str) -> str | None:
-    """Return the band that serves a name: the band so called, else the one that the catalogue's symbol means.
+    """Return the band that serves a name: the band of that name, or the band of the catalogue's symbol.
 
-    Where a sensor has only one near infrared, it serves both N and N2, if its wavelength allows; and a single
-    thermal band serves T.
+    Where a sensor has only one near infrared, it serves both N and N2, if its wavelength allows. A single thermal band
+    serves T.
     """
     if name in scene.spex.bands:
         return name
@@ -261,14 +261,14 @@ def _number(scene: xr.Dataset, name: str, formula: str, given: Mapping[str, floa
 
 
 def _require_used(constants: Mapping[str, float], recipes: Sequence[_Recipe]) -> None:
-    known = {name for recipe in recipes for name in recipe.formula.constants}
-    surplus = sorted(set(constants) - known)
+    used = {name for recipe in recipes for name in recipe.formula.constants}
+    surplus = sorted(set(constants) - used)
     if surplus:
         raise FormulaError(
             "A constant occurs in none of the indices",
             found=", ".join(surplus),
-            expected=", ".join(sorted(known)) or "no constants",
-            fix=nearest(surplus[0], known) or "Leave it out.",
+            expected=", ".join(sorted(used)) or "no constants",
+            fix=nearest(surplus[0], used) or "Leave it out.",
         )
 
 

@@ -1,6 +1,6 @@
-"""From a target to a first mask: one index, one threshold, chosen by measurement from the bands at hand.
+"""The first mask of a target: one index and one threshold, chosen by measurement for the bands of the scene.
 
-It knows no instruction and no model. How the rules were found stands in docs/priors.md.
+The module knows no instruction and no model. docs/priors.md shows how the rules were measured.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ class Guard:
 
 @dataclass(frozen=True)
 class Rule:
-    """How one index shows one target.
+    """An index, a threshold and guards that show one target.
 
     Attributes:
         index: Name in the catalogue.
-        threshold: Where to cut it, in units of the index.
-        side: Which side belongs to the target.
-        why: What was measured, and what to beware of.
-        guards: Further conditions, all of which a pixel must meet.
-        radiometry: What pixel values the threshold holds for.
+        threshold: Threshold in units of the index.
+        side: Side of the threshold that belongs to the target.
+        why: The measurement behind the rule, and its weakness.
+        guards: Further conditions; a pixel must meet all of them.
+        radiometry: Pixel values that the threshold holds for.
     """
 
     index: str
@@ -143,36 +143,37 @@ RULES: dict[str, tuple[Rule, ...]] = {
              "lies above it", (Guard("NDWI", 0.0, "below"),), "reflectance"),
     ),
 }  # fmt: skip
-"""The rules of each target, best first; the first whose bands and radiometry fit is taken."""
+"""The rules of each target, best first. `spectral_prior` takes the first whose bands and radiometry fit."""
 
-NO_INDEX = {"road": "a road is told by its shape: its surface has the spectrum of roofs, yards and gravel"}
+NO_INDEX = {"road": "only its shape shows a road: its surface has the spectrum of roofs, yards and gravel"}
 
 
 def spectral_prior(scene: xr.Dataset, target: str, threshold: float | None = None) -> Prior:
-    """Make the first mask of a target: the best measured index that the scene's bands allow, cut where measured.
+    """Make the first mask of a target, from the best measured index that the scene's bands allow.
 
-    Thresholds are fixed. A threshold estimated from the scene itself, such as Otsu's, finds the target in every
-    scene, also where there is none; here a scene without the target gives an ordinary mask that is all False.
+    Thresholds are fixed. A threshold that is estimated from the scene, such as Otsu's, finds the target in every scene,
+    even where there is none. Here a scene without the target gives a mask that is all False.
 
     Args:
         scene: Any Dataset of named bands [H, W], reflectance or DN; lazy or not.
         target: ``water``, ``vegetation``, ``building``, ``built_up``, ``bare_soil``, ``snow`` or ``burn``.
-        threshold: Where to cut the index instead of where measured; the guards stay.
+        threshold: Threshold in units of the index, instead of the measured one; the guards stay.
 
     Returns:
         Mask bool [H, W] and index float32 [H, W], lazy if the scene is lazy, with the threshold and the reason.
 
     Raises:
         TargetError: If the target is unknown, has no index (``road``), or has none for uncalibrated values.
-        MissingBandError: If no index of the target can be computed from the bands; says which would help.
+        MissingBandError: If no index of the target can be computed from the bands. It names the bands that would help.
     """
     _require_target(target)
     rejected: list[str] = []
     for rule in RULES[target]:
         obstacle = _obstacle(rule, scene)
         if not obstacle:
-            own = rule if threshold is None else replace(rule, threshold=threshold, why="a threshold set by hand")
-            return _apply(own, scene, target, rejected)
+            if threshold is not None:
+                rule = replace(rule, threshold=threshold, why="a threshold set by hand")  # noqa: PLW2901
+            return _apply(rule, scene, target, rejected)
         rejected.append(f"{rule.index} {obstacle}")
     raise _no_rule(scene, target, rejected)
 
@@ -226,12 +227,12 @@ def _obstacle(rule: Rule, scene: xr.Dataset) -> str:
 
 
 def _is_uncalibrated(scene: xr.Dataset) -> bool:
-    """Whether the values are digital numbers: said by the scene, or seen by their integer type."""
+    """Say whether the values are digital numbers: the scene is marked so, or its type is an integer."""
     return scene.spex.is_relative or any(scene[band].dtype.kind in "iu" for band in scene.spex.bands)
 
 
 def _apply(rule: Rule, scene: xr.Dataset, target: str, rejected: list[str]) -> Prior:
-    """Cut the rule's index and hold the guards against it."""
+    """Cut the rule's index, and leave out the pixels that fail a guard."""
     named = [rule.index, *(guard.name for guard in rule.guards if guard.name not in scene.spex.bands)]
     indices = compute_indices(scene, named)
     index = indices[rule.index]
@@ -256,7 +257,7 @@ def _apply(rule: Rule, scene: xr.Dataset, target: str, rejected: list[str]) -> P
 
 
 def _reason(rule: Rule, scene: xr.Dataset, target: str, rejected: list[str]) -> str:
-    """Tell in sentences what was taken, what it fell back from, and what to beware of."""
+    """Return in sentences the rule, the better rules that do not fit, and the weakness of the rule."""
     sentences = [f"{target} is where {rule}: {rule.why}."]
     if rejected:
         sentences.append(f"A fallback: {'; '.join(dict.fromkeys(rejected))}.")
@@ -288,17 +289,17 @@ def _require_target(target: str) -> None:
 def _no_rule(scene: xr.Dataset, target: str, rejected: list[str]) -> TargetError | MissingBandError:
     """Return the error of a scene that no rule fits: for want of calibration, or of bands."""
     computable = [rule for rule in RULES[target] if set(rule.bands) <= set(scene.spex.bands)]
-    found = f"bands {', '.join(scene.spex.bands)}; {'; '.join(dict.fromkeys(rejected))}"
+    bands = f"bands {', '.join(scene.spex.bands)}; {'; '.join(dict.fromkeys(rejected))}"
     if computable:
         return TargetError(
             f"No index shows the target {target!r} in values that are not calibrated to reflectance",
-            found=found,
+            found=bands,
             expected="reflectance" if _is_uncalibrated(scene) else "relative values",
             fix="Open the scene with scale= and offset=, which turn its digital numbers into reflectance.",
         )
     return MissingBandError(
         f"No index of the target {target!r} can be computed",
-        found=found,
+        found=bands,
         expected=" or ".join(f"{rule.index} ({', '.join(rule.bands)})" for rule in RULES[target]),
         fix=f"Open a scene that also has {_helpful_bands(scene, target)}.",
     )

@@ -1,4 +1,4 @@
-"""From an index to a mask: where to cut, and the cutting. It knows no band and no target."""
+"""Thresholds of an index, and the mask that a threshold gives. The module knows no band and no target."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def threshold_index(index: Index, method: Method = "fixed", value: float | None 
 
     Args:
         index: Index values [H, W], numeric; NaN where undefined.
-        method: How the threshold is found, see `find_threshold`.
+        method: The way to find the threshold, see `find_threshold`.
         value: The threshold (``fixed``) or the percentile 0..100 (``percentile``).
         side: Which side of the threshold is True; the threshold itself never is.
 
@@ -38,7 +38,7 @@ def threshold_index(index: Index, method: Method = "fixed", value: float | None 
     Raises:
         ThresholdError: If method, value or side make no sense, or the index has no finite pixel to find one from.
     """
-    _require_known("side", side, SIDES)
+    _require_name("side", side, SIDES)
     threshold = find_threshold(index, method, value)
     # A comparison with NaN is False on both sides: undefined pixels drop out by themselves.
     mask = index > threshold if side == "above" else index < threshold
@@ -52,11 +52,11 @@ def find_threshold(
 ) -> float:
     """Find where to cut an index, in units of the index.
 
-    ``fixed`` is ``value`` itself and reads no pixel. The others look at the finite pixels, at most 4 million of them:
-    of a larger scene every n-th row and column (a lazy scene then computes its chunks one after another and keeps only
-    the sample). ``otsu`` splits two classes; ``multi-otsu`` splits three and returns the upper split, which suits a
-    target that is rare and high; ``percentile`` returns the ``value``-th percentile. All three find a split in any
-    scene, even one without the target.
+    ``fixed`` returns ``value`` and reads no pixel. The other methods read at most 4 million finite pixels: every n-th
+    row and column of a larger scene. A lazy scene then computes its chunks one after another and keeps only the sample.
+    ``otsu`` splits two classes. ``multi-otsu`` splits three and returns the upper split, which suits a target that is
+    rare and high. ``percentile`` returns the ``value``-th percentile. These three find a split in any scene, even
+    without the target.
 
     Args:
         index: Index values [H, W], numeric; NaN where undefined.
@@ -73,7 +73,7 @@ def find_threshold(
         Otsu (1979), https://doi.org/10.1109/TSMC.1979.4310076;
         Liao, Chen and Chung (2001), http://www.iis.sinica.edu.tw/page/jise/2001/200109_01.html.
     """
-    _require_known("method", method, METHODS)
+    _require_name("method", method, METHODS)
     _require_value(method, value)
     if method == "fixed" and value is not None:
         return float(value)
@@ -118,14 +118,14 @@ def _finite_sample(index: xr.DataArray | npt.NDArray[Any]) -> npt.NDArray[Any]:
     return sample
 
 
-def _require_known(what: str, name: str, known: tuple[str, ...]) -> None:
+def _require_name(what: str, name: str, names: tuple[str, ...]) -> None:
     """Refuse a method or side that does not exist."""
-    if name not in known:
+    if name not in names:
         raise ThresholdError(
             f"Unknown threshold {what}",
             found=repr(name),
-            expected=f"one of {', '.join(known)}",
-            fix=nearest(str(name), known) or f"Use {known[0]!r}.",
+            expected=f"one of {', '.join(names)}",
+            fix=nearest(str(name), names) or f"Use {names[0]!r}.",
         )
 
 

@@ -108,7 +108,7 @@ def test_the_edges_of_the_tile_and_of_the_unknown_are_no_boundaries() -> None:
     full = np.ones((4, 4), bool)
     assert boundary_counts(full, full).tolist() == [0, 0, 0, 0]
     left = pixels("##..", "##..")
-    assert boundary_counts(left, left, known=pixels("##..", "##..")).tolist() == [0, 0, 0, 0]
+    assert boundary_counts(left, left, counted=pixels("##..", "##..")).tolist() == [0, 0, 0, 0]
     assert boundary_counts(left, left).tolist() == [2, 2, 2, 2]
 
 

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from rasterio.features import shapes
 
 from spex_nb.regions import polygons
-from spex_nb.regions.polygons import outline_regions
+from spex_nb.regions.polygons import polygons_of
 from spex_nb.regions.runs import label_runs
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))
@@ -38,7 +38,7 @@ def test_outlines_are_valid_and_those_of_gdal(mask: Any, connectivity: int, batc
     regions = regions_of(mask, connectivity)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(polygons, "BATCH_RUNS", batch)
-        made = outline_regions(regions)
+        made = polygons_of(regions)
     assert len(made) == len(regions)
     for outline, runs in zip(made, regions, strict=True):
         assert shapely.is_valid(outline), shapely.is_valid_reason(outline)
@@ -49,23 +49,23 @@ def test_outlines_are_valid_and_those_of_gdal(mask: Any, connectivity: int, batc
 def test_an_outline_by_hand_has_corners_only_and_its_hole() -> None:
     mask = np.zeros((6, 7), bool)
     mask[1:5, 2:6], mask[2:4, 3:5] = True, False
-    (ring,) = outline_regions(regions_of(mask))
+    (ring,) = polygons_of(regions_of(mask))
     assert shapely.get_coordinates(ring.exterior).tolist() == [[2, 1], [6, 1], [6, 5], [2, 5], [2, 1]]
     assert shapely.equals(ring.interiors[0], shapely.box(3, 2, 5, 4).exterior)
     assert len(ring.interiors) == 1
 
 
 def test_pixels_that_meet_at_a_corner_are_parts_and_holes_that_meet_at_one_are_holes() -> None:
-    (diagonal,) = outline_regions(regions_of(np.eye(3, dtype=bool)))
+    (diagonal,) = polygons_of(regions_of(np.eye(3, dtype=bool)))
     assert (diagonal.geom_type, len(diagonal.geoms)) == ("MultiPolygon", 3)
     mask = np.ones((4, 4), bool)
     mask[1, 1] = mask[2, 2] = False
-    (pierced,) = outline_regions(regions_of(mask))
+    (pierced,) = polygons_of(regions_of(mask))
     assert (pierced.geom_type, len(pierced.interiors)) == ("Polygon", 2)
     mask[0, 0] = False  # the first hole now meets the outside at a corner
-    (pierced,) = outline_regions(regions_of(mask))
+    (pierced,) = polygons_of(regions_of(mask))
     assert (shapely.is_valid(pierced), len(pierced.interiors)) == (True, 2)
 
 
 def test_no_region_has_no_outline() -> None:
-    assert outline_regions([]).tolist() == []
+    assert polygons_of([]).tolist() == []
