@@ -15,11 +15,12 @@ import xarray as xr
 from dask import threaded
 
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
-from spex_nb.errors import EmptySceneError, GridError, RadiometryError, UnknownLayoutError
+from spex_nb.errors import EmptySceneError, GridError, RadiometryError, SensorError, UnknownLayoutError
 from spex_nb.scene import arrays
 from spex_nb.scene.band_names import Bands, Recognised, recognise
 from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
 from spex_nb.scene.pixels import (
+    CODINGS,
     READING,
     BandGroup,
     ClearSky,
@@ -45,11 +46,12 @@ EAGER_BYTES = 64 * 2**20
 CHUNKS_PX = (512, 2048)
 """Chunks of scenes that are read in windows: whole blocks of most files, and few rows, to keep those under a tile."""
 
+Clouds = bool | str | Path | Mapping[str, str | Path]
 Chunks = Literal["auto"] | int | tuple[int, int] | None
 Numbers = float | Mapping[str, float] | None
 
 
-def open_scene(
+def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a source leaves open)
     source: Any,
     sensor: str | Mapping[str, Any] | Path | Sensor | None = None,
     bands: Bands = None,
@@ -57,7 +59,9 @@ def open_scene(
     offset: Numbers = None,
     nodata: float | None = None,
     chunks: Chunks = "auto",
-    clouds: bool | str | Path = False,
+    clouds: Clouds = False,
+    *,
+    time: arrays.Time = None,
 ) -> Scene:
     """Open any multispectral raster as reflectance.
 
@@ -73,7 +77,10 @@ def open_scene(
         nodata: Raw number that means no data, instead of what the file says.
         chunks: "auto" (lazy above 64 MB), None (read now), or the side of lazy dask chunks in pixels.
         clouds: True takes clouds and their shadows out of ``valid`` by the product's quality layer; a path names
-            the layer (QA_PIXEL, SCL or Fmask in its name). Bands keep their values there.
+            the layer (QA_PIXEL, SCL or Fmask in its name); {coding: path} says how it is coded too, by a name of
+            ``pixels.CODINGS``. Bands keep their values there.
+        time: One date of NetCDF, Zarr, a Dataset or a DataArray that has several: its number from 0, or the
+            beginning of its text, such as "2024-05-01".
 
     Returns:
         A Scene: one float32 variable a band, dims (y, x), NaN where it has no data; bool ``valid``; CRS and transform
@@ -88,7 +95,7 @@ def open_scene(
     Warns:
         RadiometryWarning: If the values are implausible as reflectance, or their scale is a guess.
     """
-    found = _locate(source)
+    found = _locate(source, time)
     known = recognise(found, sensor, bands)
     settings = {name: settle(name, band, known.sensor, scale, offset) for name, band in known.bands.items()}
     grid = _common_grid(known.bands)
@@ -115,6 +122,7 @@ def open_scene(
         "nodata": nodata,
         "chunks": None if chunks == "auto" else chunks,
         "clouds": clouds or None,
+        "time": time,
     }
     described.encoding[SOURCE] = SceneSource.of(source, options)
     return described
@@ -145,15 +153,16 @@ def _groups(
     return [BandGroup.of(names, known.bands, settings, grid, nodata) for names in _together(known.bands)]
 
 
-def _locate(source: Any) -> Source:
+def _locate(source: Any, time: arrays.Time) -> Source:
+    if isinstance(source, xr.Dataset | xr.DataArray):
+        return arrays.from_xarray(source, time=time)
+    if arrays.is_dataset_path(source):
+        return arrays.from_dataset_path(source, time)
+    arrays.require_no_time(time, f"a source of type {type(source).__name__}")
     if isinstance(source, np.ndarray):
         return arrays.from_numpy(source)
-    if isinstance(source, xr.Dataset | xr.DataArray):
-        return arrays.from_xarray(source)
     if isinstance(source, Mapping) or hasattr(source, "assets"):
         return stac.from_stac(source if isinstance(source, Mapping) else source.to_dict(transform_hrefs=False))
-    if arrays.is_dataset_path(source):
-        return arrays.from_dataset_path(source)
     if isinstance(source, str | Path):
         return files.locate(source)
     if isinstance(source, Sequence):
@@ -219,7 +228,7 @@ def _together(bands: Mapping[str, BandSource]) -> list[list[str]]:
     return list(groups.values())
 
 
-def _masks(known: Recognised, quality: Quality | None, clouds: bool | str | Path, grid: Grid) -> list[Any]:
+def _masks(known: Recognised, quality: Quality | None, clouds: Clouds, grid: Grid) -> list[Any]:
     """Return what beside the bands themselves says where data are: alpha, the file's mask, the quality layer."""
     masks: list[Any] = []
     if known.alpha is not None and known.alpha.file is not None:
@@ -228,9 +237,23 @@ def _masks(known: Recognised, quality: Quality | None, clouds: bool | str | Path
     masked = [file for file in files.values() if file.has_mask and known.alpha is None]
     masks += [PixelMask(Reading(f.path, (1,), None if f.grid.matches(grid) else grid), "mask") for f in masked]
     if clouds is not False:
-        layer = quality if clouds is True else Quality(str(clouds), coding_of(str(clouds)))
-        masks.append(_clear_sky(layer, grid))
+        masks.append(_clear_sky(quality if clouds is True else _quality_of(clouds), grid))
     return masks
+
+
+def _quality_of(clouds: str | Path | Mapping[str, str | Path]) -> Quality:
+    """Return the layer that the caller names, with the coding that is given or that its name and values tell."""
+    if not isinstance(clouds, Mapping):
+        return Quality(str(clouds), coding_of(str(clouds)))
+    if len(clouds) != 1 or not set(clouds) <= set(CODINGS):
+        raise SensorError(
+            "The coding of the quality layer is unknown",
+            found=f"clouds={dict(clouds)!r}",
+            expected=f"one of {', '.join(CODINGS)}, with the path of the layer",
+            fix="Pass clouds={'scl': 'path/to/layer.tif'} or the like.",
+        )
+    ((coding, path),) = clouds.items()
+    return Quality(str(path), coding)
 
 
 def _clear_sky(layer: Quality | None, grid: Grid) -> ClearSky:
@@ -323,7 +346,7 @@ def _require_valid(scene: Scene, source: Source) -> None:
         )
 
 
-def _masking(clouds: bool | str | Path, masks: Sequence[Any]) -> str:
+def _masking(clouds: Clouds, masks: Sequence[Any]) -> str:
     said = "data in every band"
     kinds = [mask.kind for mask in masks if isinstance(mask, PixelMask)]
     if kinds:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,12 +14,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
 from spex_nb.errors import SensorError
 from spex_nb.scene.band_source import BandSource
 from spex_nb.scene.radiometry import Radiometry, to_reflectance
-from spex_nb.scene.rasters import Grid, Reading, lazy_bands, read_window
+from spex_nb.scene.rasters import Grid, Reading, lazy_bands, open_raster, read_window
 
 SAMPLE_SIDE = 64
 """Side of the nine windows whose values are judged."""
@@ -30,6 +33,10 @@ SCL_CLOUDY = (0, 1, 3, 8, 9, 10)
 FMASK_CLOUDY = 0b1110
 """Cloud, adjacent to cloud or shadow, cloud shadow: bits 1-3 of HLS Fmask (HLS user guide 2.0)."""
 FMASK_FILL = 255
+FMASK_CLASSES_CLEAR = (1, 4, 5)
+"""Clear land, snow and water: of the classes 0 to 5 that python-fmask writes (0 no data, 2 cloud, 3 shadow)."""
+CFMASK_CLEAR = (0, 1, 3)
+"""Clear land, water and snow: of the classes 0 to 4 of CFMask and of Fmask in MATLAB (2 shadow, 4 cloud, 255 fill)."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +110,40 @@ class BandGroup:
         return to_reflectance(self.reading(window), self.settings, self.nodata)
 
 
+@dataclass(frozen=True)
+class ResampledArray:
+    """Reads windows of one array [H, W] on another grid, by the same warp as a file: it is kept as one in memory."""
+
+    plane: Any
+    own_grid: Grid
+    reading: Reading
+
+    def __call__(self, window: Window) -> Any:
+        """Return the raw pixels [1, H, W] of a window."""
+        return replace(self.reading, path=self._file.name)(window)
+
+    @cached_property
+    def _file(self) -> MemoryFile:
+        """The array as a raster that GDAL reads; made once, and again in another process."""
+        numbers, grid = np.asarray(self.plane), self.own_grid
+        file = MemoryFile(ext=".tif")
+        size = {"height": grid.height, "width": grid.width, "count": 1}
+        with file.open(driver="GTiff", dtype=numbers.dtype, crs=grid.crs, transform=grid.transform, **size) as raster:
+            raster.write(numbers, 1)
+        weakref.finalize(self, file.close)
+        return file
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the file in memory behind: another process makes its own."""
+        return {name: value for name, value in self.__dict__.items() if name != "_file"}
+
+
 def _reading_of(bands: Sequence[BandSource], grid: Grid, nodata: float | None) -> Any:
     file = bands[0].file
     if file is None:
+        first = bands[0]
+        if not first.grid.matches(grid):
+            return ResampledArray(first.array, first.grid, Reading("", (1,), grid, nodata))
         return ArrayReading(tuple(band.array for band in bands))
     onto = None if file.grid.matches(grid) else grid
     return Reading(file.path, tuple(band.index for band in bands), onto, nodata)
@@ -195,8 +233,24 @@ def fmask_clear(quality: Any) -> Any:
     return ((quality.astype(np.uint8) & FMASK_CLOUDY) == 0) & (quality != FMASK_FILL)
 
 
+def fmask_classes_clear(quality: Any) -> Any:
+    """Return True where the classes of python-fmask (uint8, any shape) are clear land, snow or water."""
+    return np.isin(quality, FMASK_CLASSES_CLEAR)
+
+
+def cfmask_clear(quality: Any) -> Any:
+    """Return True where the classes of CFMask or Fmask in MATLAB (uint8, any shape) are clear land, water or snow."""
+    return np.isin(quality, CFMASK_CLEAR)
+
+
 CODINGS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
-    {"qa_pixel": qa_pixel_clear, "scl": scl_clear, "fmask": fmask_clear}
+    {
+        "qa_pixel": qa_pixel_clear,
+        "scl": scl_clear,
+        "fmask": fmask_clear,
+        "fmask_classes": fmask_classes_clear,
+        "cfmask": cfmask_clear,
+    }
 )
 
 
@@ -213,12 +267,14 @@ class ClearSky:
 
 
 def coding_of(path: str) -> str:
-    """Return the coding that the name of a quality layer tells.
+    """Return the coding that the name of a quality layer tells; of "fmask", which has three, by its values too.
 
     Raises:
-        SensorError: If the name tells none.
+        SensorError: If the name tells none, or neither name nor values tell which.
     """
     name = Path(path).name.lower()
+    if re.search(r"c?fmask", name):
+        return _fmask_coding(path)
     for coding in CODINGS:
         if re.search(rf"(^|[._-]){coding}([._-]|$)", name):
             return coding
@@ -226,5 +282,42 @@ def coding_of(path: str) -> str:
         "The quality layer is of no coding that is known here",
         found=name,
         expected="a file name that holds QA_PIXEL, SCL or Fmask",
-        fix="Rename the file, or set scene['valid'] from a mask of your own.",
+        fix=f"Pass clouds={{coding: path}} with one of {', '.join(CODINGS)}; or set scene['valid'] yourself.",
     )
+
+
+def _fmask_coding(path: str) -> str:
+    """Tell the bits of HLS from the classes of python-fmask (0 to 5) and of CFMask (0 to 4, and 255).
+
+    Odd numbers below 6 are classes: HLS leaves its lowest bit unused. Of classes 5 is water of python-fmask; without
+    it the number of no data decides, 0 for python-fmask and 255 for CFMask.
+    """
+    name = Path(path).name.lower()
+    if name.startswith("hls."):
+        return "fmask"
+    values, nodata = _values_of(path)
+    classes = values - {FMASK_FILL}
+    if classes and max(classes) > max(FMASK_CLASSES_CLEAR):
+        return "fmask"
+    if max(FMASK_CLASSES_CLEAR) in classes:
+        return "fmask_classes"
+    if classes & {1, 3} or "cfmask" in name:
+        if "cfmask" in name or "fmask4" in name or FMASK_FILL in (*values, nodata):
+            return "cfmask"
+        if nodata == 0:
+            return "fmask_classes"
+    raise SensorError(
+        "The coding of the cloud layer cannot be told: fmask stands for several",
+        found=f"{path} with the values {sorted(values)}",
+        expected="bits of HLS, classes 0 to 5 of python-fmask, or classes 0 to 4 of CFMask",
+        fix=f"Pass clouds={{'fmask': {path!r}}}, or with 'fmask_classes' or 'cfmask' in place of 'fmask'.",
+    )
+
+
+def _values_of(path: str) -> tuple[set[int], float | None]:
+    """Return the distinct values of an 8-bit layer, read block by block, and its number of no data."""
+    with open_raster(path) as file:
+        values: set[int] = set()
+        for _, window in file.block_windows(1):
+            values |= set(np.unique(file.read(1, window=window)).tolist())
+        return values, file.nodata

@@ -60,7 +60,7 @@ def from_file(location: str) -> Source:
         return replace(from_files(parts, label_from="subdataset"), location=location, layout="subdatasets of one file")
     bands = bands_of_file(location)
     tags = bands[0].file.tags if bands[0].file else {}
-    return Source(location, "raster file", _with_claims(bands, location), tags=tags)
+    return Source(location, "raster file", with_claims(bands, location), tags=tags)
 
 
 def from_files(locations: Sequence[str | Path], *, label_from: str = "file name") -> Source:
@@ -114,10 +114,10 @@ def _single(location: str, label_from: str) -> BandSource:
     band = bands[0]
     if not band.label:
         band = replace(band, label=label_of_file(location), label_from=label_from)
-    return _with_claims((band,), location)[0]
+    return with_claims((band,), location)[0]
 
 
-def _with_claims(bands: tuple[BandSource, ...], location: str) -> tuple[BandSource, ...]:
+def with_claims(bands: tuple[BandSource, ...], location: str) -> tuple[BandSource, ...]:
     """Return bands with what their product's name and the metadata beside them state of scale and offset."""
     bands = sentinel2.with_offset_of_name(bands, location)
     bands = landsat.with_level_of_name(bands, location)

@@ -19,6 +19,9 @@ ARCHIVES = {".zip": "/vsizip/", ".tar": "/vsitar/", ".tgz": "/vsitar/", ".tar.gz
 LARGEST_METADATA = 64 * 2**20
 """No metadata file is larger than this, in bytes; a larger one is not read into memory."""
 
+LONGEST_IN_TAR = 99
+"""GDAL finds no longer names in a tar archive, whose header has room for as many characters."""
+
 
 @dataclass(frozen=True)
 class ProductFolder:
@@ -40,6 +43,8 @@ class ProductFolder:
 
     def location(self, name: str) -> str:
         """Return what GDAL opens to read a file."""
+        if self.root.lower().endswith(".tar") and len(name) > LONGEST_IN_TAR:
+            return _part_of_tar(Path(self.root), name)
         return self.prefix + name
 
     def read_bytes(self, name: str) -> bytes:
@@ -149,10 +154,21 @@ def _read(folder: ProductFolder, name: str) -> bytes:
             _require_small(archive.getinfo(name).file_size)
             return archive.read(name)
     with tarfile.open(path) as archive:
-        member = next(info for info in archive.getmembers() if info.name.removeprefix("./") == name)
+        member = _member(archive, name)
         _require_small(member.size)
         file = archive.extractfile(member)
         return file.read() if file else b""
+
+
+def _member(archive: tarfile.TarFile, name: str) -> tarfile.TarInfo:
+    return next(info for info in archive.getmembers() if info.name.removeprefix("./") == name)
+
+
+def _part_of_tar(path: Path, name: str) -> str:
+    """Return a file of a tar archive by where it begins in it, as GDAL reads any part of a file."""
+    with tarfile.open(path) as archive:
+        member = _member(archive, name)
+    return f"/vsisubfile/{member.offset_data}_{member.size},{path.as_posix()}"
 
 
 def _require_small(size: int) -> None:
