@@ -38,12 +38,12 @@ def save_cog(
     """Write layers as a cloud-optimised GeoTIFF, a window at a time, so that memory does not grow with the scene.
 
     Args:
-        layers: [H, W] or a Dataset of them, lazy or not. Real numbers become float32 with nodata NaN; bool and uint8
-            become uint8 with nodata 255.
-        path: Where to.
-        overwrite: Whether an existing file is replaced.
-        colors: For masks: the colour (red, green, blue) of each class.
-        progress: Whether to show a progress bar.
+        layers: An array [H, W] or a Dataset of such arrays, lazy or not. Real numbers become float32 with nodata NaN;
+            bool and uint8 become uint8 with nodata 255.
+        path: The file to write.
+        overwrite: Whether an existing file is replaced (default: no).
+        colors: The colour (red, green, blue), 0..255, of each class of a mask (default: none).
+        progress: Whether to show a progress bar (default: no).
 
     Returns:
         The path.
@@ -59,7 +59,7 @@ def save_cog(
 
     with explain_write_errors(path), write_whole(path, overwrite) as part, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
         _write(dataset, part, colors, progress)
-    _say_if_loose(dataset, path)
+    _warn_if_not_georeferenced(dataset, path)
     return Path(path)
 
 
@@ -93,7 +93,7 @@ def _write(dataset: xr.Dataset, part: Path, colors: Any, progress: bool) -> None
         "bigtiff": "if_safer",
     }
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)  # said once, by the caller
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)  # the caller warns once
         with rasterio.open(plain, "w", **profile) as file:
             _describe(file, dataset, colors if discrete else None)
             for window, pixels in _windows(dataset, profile["dtype"], progress):
@@ -105,9 +105,9 @@ def copy_as_cog(plain: Path, path: Path, *, discrete: bool) -> None:
     """Copy a GeoTIFF as a cloud-optimised one, with overviews.
 
     Args:
-        plain: The file.
-        path: Where to.
-        discrete: Whether its numbers are classes, which have no mean.
+        plain: The GeoTIFF.
+        path: The file to write.
+        discrete: Whether its numbers are classes, so that overviews take the nearest and not the mean.
     """
     import rasterio
     from rasterio.shutil import copy
@@ -151,7 +151,7 @@ def _window_shape(dataset: xr.Dataset, width: int) -> tuple[int, int]:
     return rows, max(BLOCK, WINDOW_PX // rows // BLOCK * BLOCK)
 
 
-def _say_if_loose(dataset: xr.Dataset, path: str | Path) -> None:
+def _warn_if_not_georeferenced(dataset: xr.Dataset, path: str | Path) -> None:
     if dataset.rio.crs is None:
         warnings.warn(
             f"{path} has no georeference, because the scene has none: its coordinates are pixels, y down. "
@@ -171,10 +171,10 @@ def save_geopackage(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: boo
         GridWarning: If the polygons have no CRS.
     """
     with explain_write_errors(path), write_whole(path, overwrite) as part, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="'crs' was not provided")  # said below, with the reason
+        warnings.filterwarnings("ignore", message="'crs' was not provided")  # the warning below gives the reason
         frame.to_file(part, driver="GPKG", layer="regions")
     if frame.crs is None:
-        _say_loose_polygons(path)
+        _warn_of_pixel_coordinates(path)
     return Path(path)
 
 
@@ -190,7 +190,7 @@ def save_geoparquet(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: boo
     with explain_write_errors(path), write_whole(path, overwrite) as part:
         frame.to_parquet(part, index=False)
     if frame.crs is None:
-        _say_loose_polygons(path)
+        _warn_of_pixel_coordinates(path)
     return Path(path)
 
 
@@ -224,7 +224,7 @@ def save_geojson(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool =
     return Path(path)
 
 
-def _say_loose_polygons(path: str | Path) -> None:
+def _warn_of_pixel_coordinates(path: str | Path) -> None:
     warnings.warn(
         f"{path} has no georeference, because the scene has none: its coordinates are pixels, y down.",
         GridWarning,

@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from spex_nb.errors import GridError, require_extra
 from spex_nb.targets import class_rgb
 from spex_nb.types import MASK_NODATA
 
 LONGEST_PX = 1500
-"""Of the picture; what is thinner than its pixels may not be seen."""
+"""Longest side of the picture; a mask thinner than its pixels may not be seen."""
 OPACITY = 160
+Bounds = tuple[tuple[float, float], tuple[float, float]]
+"""((south, west), (north, east)), degrees."""
 
 
 def mask_layer(mask: xr.DataArray, classes: Sequence[str], name: str) -> Any:
@@ -24,8 +27,8 @@ def mask_layer(mask: xr.DataArray, classes: Sequence[str], name: str) -> Any:
 
     Args:
         mask: uint8 [H, W]: 0 none, 1 ... n the classes, 255 no data.
-        classes: Their ids, which choose the colours.
-        name: Of the layer.
+        classes: Ids of the classes, which choose the colours.
+        name: Name of the layer.
 
     Raises:
         GridError: If the mask has no CRS.
@@ -45,7 +48,7 @@ def mask_layer(mask: xr.DataArray, classes: Sequence[str], name: str) -> Any:
     return ImageOverlay(url=_png(_colored(pixels, classes)), bounds=bounds, name=name)
 
 
-def _in_web_mercator(mask: xr.DataArray) -> tuple[Any, Any]:
+def _in_web_mercator(mask: xr.DataArray) -> tuple[NDArray[np.uint8], Bounds]:
     """Return a mask on the grid of web maps, and its ((south, west), (north, east))."""
     import rasterio.warp
     from affine import Affine
@@ -58,10 +61,10 @@ def _in_web_mercator(mask: xr.DataArray) -> tuple[Any, Any]:
     new_transform, new_width, new_height = rasterio.warp.calculate_default_transform(
         crs, "EPSG:3857", width, height, *corners
     )
-    turned = np.full((new_height, new_width), MASK_NODATA, np.uint8)
+    warped = np.full((new_height, new_width), MASK_NODATA, np.uint8)
     rasterio.warp.reproject(
         thin,
-        turned,
+        warped,
         src_transform=transform,
         src_crs=crs,
         dst_transform=new_transform,
@@ -71,18 +74,18 @@ def _in_web_mercator(mask: xr.DataArray) -> tuple[Any, Any]:
     )
     bounds = array_bounds(new_height, new_width, new_transform)
     west, south, east, north = rasterio.warp.transform_bounds("EPSG:3857", "EPSG:4326", *bounds)
-    return turned, ((south, west), (north, east))
+    return warped, ((south, west), (north, east))
 
 
-def _colored(pixels: Any, classes: Sequence[str]) -> Any:
-    """Return a mask as uint8 [H, W, 4]; what is no class is transparent."""
+def _colored(pixels: NDArray[np.uint8], classes: Sequence[str]) -> NDArray[np.uint8]:
+    """Return a mask [H, W] as RGBA [H, W, 4]; pixels of no class are transparent."""
     colors = np.zeros((256, 4), np.uint8)
     for number, name in enumerate(classes, start=1):
         colors[number] = [*class_rgb(name), OPACITY]
     return colors[pixels]
 
 
-def _png(pixels: Any) -> str:
+def _png(pixels: NDArray[np.uint8]) -> str:
     from PIL import Image
 
     buffer = io.BytesIO()

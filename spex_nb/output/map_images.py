@@ -1,7 +1,7 @@
 """A window of a scene, index, mask or probability as a picture in Web Mercator, for a layer of a web map.
 
-Pictures are RGBA, uint8 [H, W, 4], of the size that the view has on the screen; where there is nothing to show they are
-transparent. Pixels are never mixed: each shows the nearest of the scene.
+Pictures are RGBA, uint8 [H, W, 4], of the size that the view has on the screen. Where there is nothing to show they are
+transparent. Pixels are never mixed: each shows the nearest pixel of the scene.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from spex_nb.errors import BandError
 from spex_nb.output.plotting import COMPOSITES, color_limits, colormap_name
@@ -20,11 +21,14 @@ from spex_nb.output.web_mercator import WEB_MERCATOR, View, WebGrid
 from spex_nb.scene.pyramid import Pyramid
 from spex_nb.spectral.indices import compute_index
 from spex_nb.targets import class_rgb as class_rgb  # noqa: PLC0414 (maps ask for it here)
+from spex_nb.types import Window
 
 Limits = tuple[float, float]
 Color = tuple[int, int, int]
+Rgba = NDArray[np.uint8]
+"""A picture [H, W, 4]."""
 PERCENTILES = (2, 98)
-SURVEY_PX = 512
+THINNED_PX = 512
 """Longest side of the thinned scene on which a stretch is measured."""
 PNG_LEVEL = 3
 WEBP_QUALITY = 85
@@ -61,32 +65,32 @@ def measure_stretch(
     Args:
         scene: A path, a Dataset of bands [H, W], or a Pyramid of either.
         bands: As for ``composite_bands``.
-        percentiles: Of the valid pixels.
+        percentiles: Percentiles of the valid pixels that are dark and bright (default: 2 and 98).
     """
     pyramid = _pyramid(scene)
     names = composite_bands(pyramid, bands)
-    seen = _survey(pyramid, names)
-    good = seen.spex.valid.values
-    return {name: _between(seen[name].values[good], percentiles) for name in names}
+    layers = _thinned(pyramid, names)
+    good = layers.spex.valid.values
+    return {name: _limits_between(layers[name].values[good], percentiles) for name in names}
 
 
 def measure_limits(scene: Any, index: str) -> Limits:
     """Return between which values an index is coloured over the whole scene, as ``color_limits`` of a thinned one."""
     pyramid = _pyramid(scene)
-    seen = _survey(pyramid, pyramid.layers.spex.bands)
-    return color_limits(compute_index(seen, index).values)
+    layers = _thinned(pyramid, pyramid.layers.spex.bands)
+    return color_limits(compute_index(layers, index).values)
 
 
 def render_scene(
     scene: Any, view: View, bands: str | Sequence[str] = "true", stretch: Mapping[str, Limits] | None = None
-) -> Any:
+) -> Rgba:
     """Draw three bands of a scene.
 
     Args:
         scene: A path, a Dataset of bands [H, W], or a Pyramid of either.
         view: What the map shows.
         bands: As for ``composite_bands``.
-        stretch: Of each band, as ``measure_stretch`` returns; measured on the whole scene if not given.
+        stretch: Of each band, as ``measure_stretch`` returns; None measures it on the whole scene.
 
     Returns:
         RGBA, uint8 [H, W, 4].
@@ -95,21 +99,21 @@ def render_scene(
     names = composite_bands(pyramid, bands)
     stretch = measure_stretch(pyramid, names) if stretch is None else stretch
 
-    def colored(seen: xr.Dataset) -> Any:
-        planes = [_scaled(seen[name].values, stretch[name]) for name in names]
-        return np.stack([*planes, _alpha(seen.spex.valid.values)])
+    def color_layers(layers: xr.Dataset) -> NDArray[np.uint8]:
+        planes = [_to_uint8(layers[name].values, stretch[name]) for name in names]
+        return np.stack([*planes, _alpha(layers.spex.valid.values)])
 
-    return _rendered(pyramid, names, view, colored)
+    return _render(pyramid, names, view, color_layers)
 
 
-def render_index(scene: Any, index: str, view: View, limits: Limits | None = None) -> Any:
+def render_index(scene: Any, index: str, view: View, limits: Limits | None = None) -> Rgba:
     """Draw a spectral index.
 
     Args:
         scene: As for ``render_scene``.
         index: A name of the catalogue, or a formula.
         view: What the map shows.
-        limits: Values of the first and last colour; measured on the whole scene if not given.
+        limits: Values of the first and last colour; None measures it on the whole scene.
 
     Returns:
         RGBA, uint8 [H, W, 4].
@@ -121,15 +125,15 @@ def render_index(scene: Any, index: str, view: View, limits: Limits | None = Non
     low, high = measure_limits(pyramid, index) if limits is None else limits
     colors = color_table(low, high)
 
-    def colored(seen: xr.Dataset) -> Any:
-        values = compute_index(seen, index).values
-        picture = colors[_scaled(values, (low, high))].transpose(2, 0, 1)
+    def color_layers(layers: xr.Dataset) -> NDArray[np.uint8]:
+        values = compute_index(layers, index).values
+        picture = colors[_to_uint8(values, (low, high))].transpose(2, 0, 1)
         return np.concatenate([picture, _alpha(np.isfinite(values))[None]])
 
-    return _rendered(pyramid, _bands_of(pyramid, index), view, colored)
+    return _render(pyramid, _bands_of(pyramid, index), view, color_layers)
 
 
-def render_mask(mask: Any, colors: Mapping[int, Sequence[int]], view: View) -> Any:
+def render_mask(mask: Any, colors: Mapping[int, Sequence[int]], view: View) -> Rgba:
     """Draw the classes of a mask in their exact colours.
 
     Args:
@@ -143,7 +147,7 @@ def render_mask(mask: Any, colors: Mapping[int, Sequence[int]], view: View) -> A
     pyramid = _pyramid(mask)
     table = _class_table(colors)
     name = pyramid.names[0]
-    return _rendered(pyramid, [name], view, lambda seen: _classes(seen[name].values, table))
+    return _render(pyramid, [name], view, lambda layers: _classes(layers[name].values, table))
 
 
 def render_live_mask(
@@ -152,7 +156,7 @@ def render_live_mask(
     colors: Mapping[int, Sequence[int]],
     view: View,
     bands: Sequence[str] | None = None,
-) -> Any:
+) -> Rgba:
     """Draw a mask that is measured on what the view shows, such as a prior while its threshold is moved.
 
     Args:
@@ -160,7 +164,7 @@ def render_live_mask(
         measure: Takes the thinned scene [h, w], returns bool or uint8 [h, w].
         colors: As for ``render_mask``.
         view: What the map shows.
-        bands: That ``measure`` needs; all if not given.
+        bands: Those that ``measure`` needs; None takes all.
 
     Returns:
         RGBA, uint8 [H, W, 4].
@@ -168,10 +172,10 @@ def render_live_mask(
     pyramid = _pyramid(scene)
     table = _class_table(colors)
     names = pyramid.layers.spex.bands if bands is None else bands
-    return _rendered(pyramid, names, view, lambda seen: _classes(np.asarray(measure(seen)), table))
+    return _render(pyramid, names, view, lambda layers: _classes(np.asarray(measure(layers)), table))
 
 
-def render_probability(probability: Any, view: View, color: Color | None = None) -> Any:
+def render_probability(probability: Any, view: View, color: Color | None = None) -> Rgba:
     """Draw a probability: the more probable, the more opaque.
 
     Args:
@@ -186,29 +190,30 @@ def render_probability(probability: Any, view: View, color: Color | None = None)
     name = pyramid.names[0]
     red, green, blue = class_rgb("") if color is None else color
 
-    def colored(seen: xr.Dataset) -> Any:
-        opaque = _scaled(seen[name].values, (0.0, 1.0))
+    def color_layers(layers: xr.Dataset) -> NDArray[np.uint8]:
+        opaque = _to_uint8(layers[name].values, (0.0, 1.0))
         return np.stack([np.full_like(opaque, part) for part in (red, green, blue)] + [opaque])
 
-    return _rendered(pyramid, [name], view, colored)
+    return _render(pyramid, [name], view, color_layers)
 
 
-def color_table(low: float, high: float) -> Any:
+def color_table(low: float, high: float) -> NDArray[np.uint8]:
     """Return the colours of an index from low to high: uint8 [256, 3]."""
     import matplotlib as mpl
 
     shades = mpl.colormaps[colormap_name(low, high)](np.arange(256))
-    return np.round(255 * shades[:, :3]).astype(np.uint8)
+    table: NDArray[np.uint8] = np.round(255 * shades[:, :3]).astype(np.uint8)
+    return table
 
 
-def encode_png(picture: Any) -> bytes:
+def encode_png(picture: NDArray[np.uint8]) -> bytes:
     """Return a picture, uint8 [H, W, 3 or 4], as a PNG: exact, and small where it has few colours."""
-    return _encoded(picture, "PNG", compress_level=PNG_LEVEL)
+    return _encode(picture, "PNG", compress_level=PNG_LEVEL)
 
 
-def encode_webp(picture: Any, quality: int = WEBP_QUALITY) -> bytes:
-    """Return a picture, uint8 [H, W, 3 or 4], as a WebP: colours are nearly right, and it is small."""
-    return _encoded(picture, "WEBP", quality=quality, method=WEBP_EFFORT)
+def encode_webp(picture: NDArray[np.uint8], quality: int = WEBP_QUALITY) -> bytes:
+    """Return a picture, uint8 [H, W, 3 or 4], as a WebP: small, with nearly the right colours."""
+    return _encode(picture, "WEBP", quality=quality, method=WEBP_EFFORT)
 
 
 def data_uri(encoded: bytes, kind: Literal["png", "webp"]) -> str:
@@ -216,7 +221,7 @@ def data_uri(encoded: bytes, kind: Literal["png", "webp"]) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"
 
 
-def _encoded(picture: Any, kind: str, **options: Any) -> bytes:
+def _encode(picture: NDArray[np.uint8], kind: str, **options: Any) -> bytes:
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -228,68 +233,74 @@ def _pyramid(source: Any) -> Pyramid:
     return source if isinstance(source, Pyramid) else Pyramid(source)
 
 
-def _survey(pyramid: Pyramid, names: Sequence[str]) -> xr.Dataset:
-    return pyramid.read(names, pyramid.whole, pyramid.step_for(SURVEY_PX))
+def _thinned(pyramid: Pyramid, names: Sequence[str]) -> xr.Dataset:
+    return pyramid.read(names, pyramid.whole, pyramid.step_for(THINNED_PX))
 
 
 def _bands_of(pyramid: Pyramid, index: str) -> list[str]:
-    """Return the bands that an index takes; one pixel tells."""
-    said = compute_index(pyramid.read(pyramid.layers.spex.bands, (0, 0, 1, 1)), index).attrs["bands"]
-    return [pair.split("=")[1] for pair in said.split(", ")]
+    """Return the bands that an index takes, computed on a single pixel."""
+    pixel = pyramid.read(pyramid.layers.spex.bands, (0, 0, 1, 1))
+    pairs = compute_index(pixel, index).attrs["bands"].split(", ")
+    return [pair.split("=")[1] for pair in pairs]
 
 
-def _rendered(pyramid: Pyramid, names: Sequence[str], view: View, colored: Callable[[xr.Dataset], Any]) -> Any:
+def _render(
+    pyramid: Pyramid, names: Sequence[str], view: View, color_layers: Callable[[xr.Dataset], NDArray[np.uint8]]
+) -> Rgba:
     """Read what a view shows, colour it as uint8 [4, h, w], and bring it onto the pixels of the view."""
-    place = WebGrid(pyramid.grid)
-    step = place.step(view)
-    window = place.window(view, step)
+    web_grid = WebGrid(pyramid.grid)
+    step = web_grid.step(view)
+    window = web_grid.window(view, step)
     if window is None:
         return np.zeros((*view.size_px, 4), np.uint8)
-    return _warped(colored(pyramid.read(names, window, step)), place, window, step, view)
+    return _warp(color_layers(pyramid.read(names, window, step)), web_grid, window, step, view)
 
 
-def _warped(picture: Any, place: WebGrid, window: tuple[int, int, int, int], step: int, view: View) -> Any:
+def _warp(picture: NDArray[np.uint8], web_grid: WebGrid, window: Window, step: int, view: View) -> Rgba:
+    """Return a picture [4, h, w] of a window on the pixels of a view."""
     from affine import Affine
     from rasterio.warp import Resampling, reproject
 
     row, col, *_ = window
-    out = np.zeros((4, *view.size_px), np.uint8)
+    warped = np.zeros((4, *view.size_px), np.uint8)
     reproject(
         np.ascontiguousarray(picture),
-        out,
-        src_transform=place.grid.transform @ Affine.translation(col, row) @ Affine.scale(step),
-        src_crs=place.grid.crs,
+        warped,
+        src_transform=web_grid.grid.transform @ Affine.translation(col, row) @ Affine.scale(step),
+        src_crs=web_grid.grid.crs,
         dst_transform=view.transform,
         dst_crs=WEB_MERCATOR,
         resampling=Resampling.nearest,
     )
-    return np.ascontiguousarray(out.transpose(1, 2, 0))
+    return np.ascontiguousarray(warped.transpose(1, 2, 0))
 
 
-def _scaled(values: Any, limits: Limits) -> Any:
+def _to_uint8(values: NDArray[Any], limits: Limits) -> NDArray[np.uint8]:
     """Return values as uint8, 0 at the lower limit and where there is no data, 255 at the upper."""
     low, high = limits
     scaled = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
-    return np.nan_to_num(255 * scaled + 0.5).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.nan_to_num(255 * scaled + 0.5).astype(np.uint8)
+    return pixels
 
 
-def _between(values: Any, percentiles: tuple[float, float]) -> Limits:
+def _limits_between(values: NDArray[Any], percentiles: tuple[float, float]) -> Limits:
     if not values.size:
         return 0.0, 1.0
     low, high = (float(value) for value in np.percentile(values, percentiles))
     return low, high
 
 
-def _alpha(shown: Any) -> Any:
+def _alpha(shown: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return np.where(shown, np.uint8(255), np.uint8(0))
 
 
-def _class_table(colors: Mapping[int, Sequence[int]]) -> Any:
+def _class_table(colors: Mapping[int, Sequence[int]]) -> NDArray[np.uint8]:
     table = np.zeros((256, 4), np.uint8)
     for number, color in colors.items():
         table[number] = [*color, 255][:4]
     return table
 
 
-def _classes(mask: Any, table: Any) -> Any:
-    return table[mask.astype(np.uint8)].transpose(2, 0, 1)
+def _classes(mask: NDArray[Any], table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = table[mask.astype(np.uint8)].transpose(2, 0, 1)
+    return pixels

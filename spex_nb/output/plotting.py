@@ -1,4 +1,4 @@
-"""Pictures of scenes, indices, masks, histograms and spectra, as matplotlib figures that no global state knows."""
+"""Pictures of scenes, indices, masks, histograms and spectra, as matplotlib figures outside pyplot's global state."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
 
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import BandError, nearest
@@ -48,7 +49,7 @@ def plot_scene(
     Args:
         scene: Any Dataset of named bands [H, W].
         bands: "true" (red, green, blue), "false" (nir, red, green), or three names.
-        percentiles: Each band is stretched between these, over valid pixels.
+        percentiles: Percentiles of the valid pixels of a band that are dark and bright (default: 2 and 98).
 
     Raises:
         BandError: If a band is missing.
@@ -63,7 +64,7 @@ def plot_scene(
 
 def composite(
     scene: xr.Dataset, bands: str | Sequence[str] = "true", percentiles: tuple[float, float] = (2, 98)
-) -> Any:
+) -> NDArray[Any]:
     """Return three bands as a picture, float [H, W, 3] in 0..1; arguments and errors as for ``plot_scene``."""
     valid = scene.spex.valid.values
     names = _composite_bands(scene, bands)
@@ -77,7 +78,13 @@ def _composite_bands(scene: xr.Dataset, bands: str | Sequence[str]) -> tuple[str
 
 
 def plot_index(index: xr.DataArray, limits: tuple[float, float] | None = None) -> Figure:
-    """Draw an index [H, W] with a colour bar, centred on 0 where it takes both signs; NaN stays grey."""
+    """Draw an index with a colour bar.
+
+    Args:
+        index: float [H, W]; NaN stays grey.
+        limits: Values of the first and the last colour. By default nearly all values lie between them, and 0 is in the
+            middle where the index takes both signs.
+    """
     thin = _thinned(index)
     low, high = limits or color_limits(thin.values)
     figure, axes = _figure()
@@ -96,8 +103,20 @@ def plot_index(index: xr.DataArray, limits: tuple[float, float] | None = None) -
     return figure
 
 
-def plot_mask(scene: xr.Dataset, mask: xr.DataArray, color: str = "#0072b2", bands: Any = "true") -> Figure:
-    """Draw a mask, bool [H, W], over the picture of its scene."""
+def plot_mask(
+    scene: xr.Dataset, mask: xr.DataArray, color: str = "#0072b2", bands: str | Sequence[str] = "true"
+) -> Figure:
+    """Draw a mask over the picture of its scene.
+
+    Args:
+        scene: Bands [H, W].
+        mask: bool [H, W].
+        color: A colour that matplotlib knows (default: blue).
+        bands: As for `plot_scene`.
+
+    Raises:
+        BandError: If a band is missing.
+    """
     from matplotlib.colors import to_rgba
 
     figure = plot_scene(scene, bands)
@@ -133,7 +152,7 @@ def plot_classes(scene: xr.Dataset, mask: xr.DataArray, names: Mapping[str, str]
     return figure
 
 
-def picture_of(scene: xr.Dataset) -> Any:
+def picture_of(scene: xr.Dataset) -> NDArray[Any]:
     """Return a scene in true colour, its first band in grey where it has no red, green and blue: 0..1 [H, W, 3]."""
     try:
         return composite(scene)
@@ -146,8 +165,20 @@ def _plain(text: str) -> str:
     return text.replace("$", r"\$").lstrip("_")
 
 
-def plot_regions(scene: xr.Dataset, regions: Sequence[Region], color: str = "#f0e442", bands: Any = "true") -> Figure:
-    """Draw regions over the picture of their scene: their pixels, the least-area rectangle, and their rank."""
+def plot_regions(
+    scene: xr.Dataset, regions: Sequence[Region], color: str = "#f0e442", bands: str | Sequence[str] = "true"
+) -> Figure:
+    """Draw regions over the picture of their scene: their pixels, the least-area rectangle, and their rank.
+
+    Args:
+        scene: Bands [H, W].
+        regions: Regions of this scene, the first in rank first.
+        color: A colour that matplotlib knows (default: yellow).
+        bands: As for `plot_scene`.
+
+    Raises:
+        BandError: If a band is missing.
+    """
     from matplotlib.colors import to_rgb
 
     figure = plot_scene(scene, bands)
@@ -169,7 +200,13 @@ def plot_regions(scene: xr.Dataset, regions: Sequence[Region], color: str = "#f0
 
 
 def plot_histogram(index: xr.DataArray, threshold: float | None = None, bins: int = 128) -> Figure:
-    """Draw how often each value of an index [H, W] occurs, with a line at the threshold."""
+    """Draw how often each value of an index occurs.
+
+    Args:
+        index: float [H, W]; NaN is left out.
+        threshold: Value at which a line is drawn (default: no line).
+        bins: Number of bars (default: 128).
+    """
     values = _thinned(index).values
     figure, axes = _figure(height=3.2)
     axes.hist(values[np.isfinite(values)], bins=bins, color="#56738a")
@@ -211,8 +248,13 @@ def plot_spectra(scene: xr.Dataset, points: Mapping[str, tuple[int, int]]) -> Fi
     return figure
 
 
-def plot_maps(maps: Mapping[str, Any], columns: int = 5) -> Figure:
-    """Draw arrays [h, w] of any sizes side by side, each in its own range from dark to bright."""
+def plot_maps(maps: Mapping[str, ArrayLike], columns: int = 5) -> Figure:
+    """Draw arrays side by side, each in its own range from dark to bright.
+
+    Args:
+        maps: Arrays [h, w] of any sizes, by title.
+        columns: Pictures in a row (default: 5).
+    """
     rows = -(-len(maps) // columns)
     figure = Picture(figsize=(2.4 * columns, 2.6 * rows), layout="constrained")
     for place, (name, values) in enumerate(maps.items(), start=1):
@@ -231,7 +273,7 @@ def _thinned(data: Any) -> Any:
     return data.isel(y=slice(None, None, step), x=slice(None, None, step)).compute()
 
 
-def _stretched(band: Any, valid: Any, percentiles: tuple[float, float]) -> Any:
+def _stretched(band: NDArray[Any], valid: NDArray[np.bool_], percentiles: tuple[float, float]) -> NDArray[Any]:
     good = valid & np.isfinite(band)
     if not good.any():
         return np.full(band.shape, NODATA_GREY)
@@ -240,7 +282,7 @@ def _stretched(band: Any, valid: Any, percentiles: tuple[float, float]) -> Any:
     return np.where(good, scaled, NODATA_GREY)
 
 
-def color_limits(values: Any) -> tuple[float, float]:
+def color_limits(values: NDArray[Any]) -> tuple[float, float]:
     """Return between which values an index [H, W] is coloured: nearly all, centred on 0 where it takes both signs."""
     finite = values[np.isfinite(values)]
     if not finite.size:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from affine import Affine
+from numpy.typing import ArrayLike, NDArray
 from rasterio.crs import CRS
 
 from spex_nb.errors import GridError
@@ -25,7 +25,9 @@ PLAIN = Affine(10, 0, 0, 0, -10, 0)
 RADIUS_M = 6_378_137.0
 LATITUDE_LIMIT = 85.0511
 EDGE_POINTS = 9
-"""Each edge of a view is followed at so many points: it is curved in the scene's CRS."""
+"""Points along each edge of a view, which is curved in the scene's CRS."""
+Positions = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""First and second coordinates, float64 of one shape."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,13 @@ class View:
         return Affine((right - left) / width, 0, left, 0, (bottom - top) / height, top)
 
 
-def mercator(lons: Any, lats: Any) -> tuple[Any, Any]:
+def mercator(lons: ArrayLike, lats: ArrayLike) -> Positions:
     """Return x and y in Web Mercator, metres, of longitudes and latitudes; beyond 180 degrees it goes on."""
     lats = np.clip(lats, -LATITUDE_LIMIT, LATITUDE_LIMIT)
     return RADIUS_M * np.radians(lons), RADIUS_M * np.log(np.tan(math.pi / 4 + np.radians(lats) / 2))
 
 
-def from_mercator(x: Any, y: Any) -> tuple[Any, Any]:
+def from_mercator(x: ArrayLike, y: ArrayLike) -> Positions:
     """Return longitudes and latitudes of Web Mercator x and y, in metres."""
     lats = 2 * np.arctan(np.exp(np.asarray(y) / RADIUS_M)) - math.pi / 2
     return np.degrees(np.asarray(x) / RADIUS_M), np.degrees(lats)
@@ -82,19 +84,19 @@ class WebGrid:
         """Whether the scene lies on the Earth; else its coordinates are those of pixels."""
         self.grid = grid if self.has_crs else grid._replace(transform=PLAIN, crs=WEB_MERCATOR)
 
-    def lonlat(self, cols: Any, rows: Any) -> tuple[Any, Any]:
+    def lonlat(self, cols: ArrayLike, rows: ArrayLike) -> Positions:
         """Return longitudes and latitudes of pixel positions; pixel (row r, column c) has its middle at + 0.5."""
-        x, y = _applied(self.grid.transform, cols, rows)
-        return from_mercator(*_moved(x, y, self.grid.crs, WEB_MERCATOR))
+        x, y = _apply(self.grid.transform, cols, rows)
+        return from_mercator(*_to_crs(x, y, self.grid.crs, WEB_MERCATOR))
 
-    def lonlat_of_crs(self, x: Any, y: Any) -> tuple[Any, Any]:
+    def lonlat_of_crs(self, x: ArrayLike, y: ArrayLike) -> Positions:
         """Return longitudes and latitudes of positions in the scene's CRS: in pixels where it has none."""
         inverse = ~self.grid.transform if self.has_crs else Affine.identity()
-        return self.lonlat(*_applied(inverse, x, y))
+        return self.lonlat(*_apply(inverse, x, y))
 
-    def pixels(self, lons: Any, lats: Any) -> tuple[Any, Any]:
+    def pixels(self, lons: ArrayLike, lats: ArrayLike) -> Positions:
         """Return columns and rows, with fractions, of longitudes and latitudes; NaN where there is no such place."""
-        return _applied(~self.grid.transform, *_moved(*mercator(lons, lats), WEB_MERCATOR, self.grid.crs))
+        return _apply(~self.grid.transform, *_to_crs(*mercator(lons, lats), WEB_MERCATOR, self.grid.crs))
 
     def crs_position(self, col: float, row: float) -> tuple[float, float]:
         """Return x and y of a pixel position in the scene's CRS: the position itself where it has none."""
@@ -125,8 +127,8 @@ class WebGrid:
         cols, rows = self._of_screen(view, *_outline(0, 0, width, height))
         if not np.isfinite(cols).any():
             return None
-        left, right = _clipped(cols, self.grid.width, step)
-        top, bottom = _clipped(rows, self.grid.height, step)
+        left, right = _clip(cols, self.grid.width, step)
+        top, bottom = _clip(rows, self.grid.height, step)
         return (top, left, bottom - top, right - left) if top < bottom and left < right else None
 
     def step(self, view: View) -> int:
@@ -137,18 +139,18 @@ class WebGrid:
         area = abs((cols[1] - cols[0]) * (rows[2] - rows[0]) - (cols[2] - cols[0]) * (rows[1] - rows[0]))
         return 1 << max(0, math.floor(math.log2(math.sqrt(area)) + 1e-6)) if np.isfinite(area) and area > 0 else 1
 
-    def _of_screen(self, view: View, x: Any, y: Any) -> tuple[Any, Any]:
-        moved = _moved(*_applied(view.transform, x, y), WEB_MERCATOR, self.grid.crs)
-        return _applied(~self.grid.transform, *moved)
+    def _of_screen(self, view: View, x: ArrayLike, y: ArrayLike) -> Positions:
+        moved = _to_crs(*_apply(view.transform, x, y), WEB_MERCATOR, self.grid.crs)
+        return _apply(~self.grid.transform, *moved)
 
 
-def _applied(transform: Affine, x: Any, y: Any) -> tuple[Any, Any]:
+def _apply(transform: Affine, x: ArrayLike, y: ArrayLike) -> Positions:
     """Return positions [N] moved by an affine, which itself takes single ones only."""
     x, y = np.asarray(x, float), np.asarray(y, float)
     return transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f
 
 
-def _moved(x: Any, y: Any, source: Any, target: Any) -> tuple[Any, Any]:
+def _to_crs(x: ArrayLike, y: ArrayLike, source: CRS | None, target: CRS | None) -> Positions:
     """Return positions in another CRS; NaN where it does not reach."""
     if source == target:
         return np.asarray(x, float), np.asarray(y, float)
@@ -159,7 +161,7 @@ def _moved(x: Any, y: Any, source: Any, target: Any) -> tuple[Any, Any]:
     return moved[0].reshape(np.shape(x)), moved[1].reshape(np.shape(y))
 
 
-def _outline(left: float, top: float, right: float, bottom: float) -> tuple[Any, Any]:
+def _outline(left: float, top: float, right: float, bottom: float) -> Positions:
     """Return x and y of points along the four edges, closed."""
     along = np.linspace(0, 1, EDGE_POINTS)
     x = np.concatenate([along, np.ones(EDGE_POINTS), along[::-1], np.zeros(EDGE_POINTS)])
@@ -167,7 +169,7 @@ def _outline(left: float, top: float, right: float, bottom: float) -> tuple[Any,
     return left + x * (right - left), top + y * (bottom - top)
 
 
-def _clipped(positions: Any, size: int, step: int) -> tuple[int, int]:
+def _clip(positions: NDArray[np.float64], size: int, step: int) -> tuple[int, int]:
     """Return the first and last + 1 whole pixel among positions, within the grid."""
     first = max(0, math.floor(np.nanmin(positions) + 1e-6))
     last = min(size, math.ceil(np.nanmax(positions) - 1e-6))

@@ -10,8 +10,8 @@ import pytest
 import shapely
 from affine import Affine
 
-from spex_nb import save_geojson
 from spex_nb.errors import GridError, OutputError
+from spex_nb.output import save_geojson
 
 POLAR_AREAS = {1: "+proj=laea +lat_0=90 +datum=WGS84", -1: "+proj=laea +lat_0=-90 +datum=WGS84"}
 
