@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from spex_nb.errors import ExtractionError, OutputError
-from spex_nb.extraction.explain import Listener
-from spex_nb.extraction.finish import Clock, finish
+from spex_nb.extraction.explain import ExplanationStream
+from spex_nb.extraction.finish import finish
 from spex_nb.extraction.plan import Plan, plan_extraction
 from spex_nb.extraction.result import Extraction
-from spex_nb.extraction.run import Progress, ProgressReporter, run_tiles
+from spex_nb.extraction.run import PartTimer, Progress, ProgressReporter, run_tiles
 from spex_nb.extraction.storage import at_home, save_extraction
 from spex_nb.extraction.tile_store import TileStore
 from spex_nb.types import Instruction, MaskModel, Window
@@ -36,7 +36,7 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
     drawn: Any = None,
     seed: int = 0,
     progress: bool | Callable[[Progress], None] = True,
-    hear: Callable[[str], None] | None = None,
+    on_text: Callable[[str], None] | None = None,
     cancel: Any = None,
     client: Any = None,
     open_options: Mapping[str, Any] | None = None,
@@ -62,7 +62,7 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         seed: Chooses among the wordings of the sentences that are written from evidence.
         progress: Whether to say what the run takes and show a bar; or a function that is called with a `Progress`
             after each tile and at each part that follows, in the thread that called `extract`.
-        hear: Called with each piece of the model's explanation as it comes; never for ``index``, which has none.
+        on_text: Called with each piece of the model's explanation as it comes; never for ``index``, which has none.
         cancel: A ``threading.Event``, or a function that says whether to stop; asked before each tile, and before each
             piece of an explanation, which then ends there.
         client: A ``distributed.Client``: its workers predict the tiles, each with the model loaded once. They must see
@@ -93,13 +93,14 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         store.begin(plan.identity, overwrite)
         reporter = ProgressReporter(progress, len(windows), sum(map(store.is_done, windows)))
         reporter.say(str(plan))
-        clock = Clock(reporter.begin)
-        with clock.timing("tiles"):
+        timer = PartTimer(reporter.begin)
+        with timer.timing("tiles"):
             failures = run_tiles(
                 plan.job, plan.predictor, windows, store, reporter=reporter, client=client, is_cancelled=is_cancelled
             )
         _require_some(failures, plan)
-        result = finish(plan, store, failures, clock, Listener(hear or Listener.hear, is_cancelled))
+        stream = ExplanationStream(on_text or ExplanationStream.on_text, is_cancelled)
+        result = finish(plan, store, failures, timer, stream)
     if out is None:
         store.delete_tiles()
         return replace(result, scratch=scratch)
@@ -141,7 +142,7 @@ def _save(result: Extraction, out: str | Path, overwrite: bool) -> None:
 
 def _asker(cancel: Any) -> Callable[[], bool]:
     if cancel is None:
-        return Listener.is_cancelled
+        return ExplanationStream.is_cancelled
     asker: Callable[[], bool] = getattr(cancel, "is_set", cancel)
     return asker
 

@@ -1,14 +1,14 @@
-"""One look at the scene under a finished mask, row by row: evidence, figures of every region, a thinned picture."""
+"""One reading of the scene under a finished mask, row by row: evidence, figures of every region, an overview."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from affine import Affine
+from numpy.typing import NDArray
 
 from spex_nb.errors import MissingBandError
 from spex_nb.language.evidence import readable_index
@@ -20,95 +20,105 @@ from spex_nb.targets import TARGETS
 from spex_nb.types import MASK_NODATA, Evidence, Region, Spread
 
 OVERVIEW_PX = 1024
-"""Longest side of the thinned scene that is kept with a result."""
+"""Longest side of the thinned scene that a result keeps, in pixels."""
 EVIDENCE_REGIONS = 10
-"""Regions that evidence knows one by one; the others are counted."""
+"""Number of regions that evidence describes one by one; the others are counted."""
 USUAL_INDICES = ("NDVI", "NDWI")
-"""Measured in every region where the bands allow it, beside the index that the target is read by."""
+"""Measured in every region where the bands allow it, beside the index that describes the target."""
 
 
 @dataclass(frozen=True)
-class Shown:
+class MeasuredLayer:
     """What is measured: a class of the mask, or a target beside it.
 
     Attributes:
         name: Of the class or target.
-        regions: All of it, largest first.
+        regions: All of its regions, largest first.
         mask_of: Gives where it is, bool [h, W], in some rows.
-        layer: Its number among the layers of probability; None without one.
+        number: Its number among the layers of probability, from 0; None without one.
     """
 
     name: str
     regions: Sequence[Region]
-    mask_of: Callable[[slice], Any]
-    layer: int | None = None
+    mask_of: Callable[[slice], NDArray[np.bool_]]
+    number: int | None = None
 
 
 @dataclass(frozen=True)
-class Survey:
+class SceneStatistics:
     """What was measured."""
 
     evidence: dict[str, Evidence]
-    """By target; equal to what `measure_evidence` says of the whole."""
-    figures: dict[str, dict[str, Any]]
-    """By class: mean probability and mean indices of each region, float64 [N] each."""
+    """By target; equal to what `measure_evidence` gives for the whole scene at once."""
+    figures: dict[str, dict[str, NDArray[np.float64]]]
+    """By class: mean probability and mean indices of each region, [N] each."""
     overview: xr.Dataset
     """Every n-th pixel of the scene."""
     scene_hash: str
-    """Of all its pixels; empty where they were not hashed."""
+    """Of all pixels of the scene; empty where they were not hashed."""
 
 
-def survey(
+def measure_scene(
     reader: SceneReader,
-    mask: Any,
-    shown: Sequence[Shown],
-    probability_of: Callable[[int, int], Any],
+    mask: NDArray[np.uint8],
+    layers: Sequence[MeasuredLayer],
+    probability_of: Callable[[int, int], NDArray[np.float32]],
     *,
     hashes_scene: bool = True,
-) -> Survey:
-    """Read a scene once, and measure what is shown of it.
+) -> SceneStatistics:
+    """Read a scene once, and measure the layers of a mask.
 
     Args:
         reader: Of the scene.
         mask: uint8 [H, W]: 0 none, 1 ... n classes, 255 no data.
-        shown: What to measure.
+        layers: What to measure.
         probability_of: Gives probabilities float32 [n, h, W] from a first row and a number of rows.
         hashes_scene: Whether to hash all pixels; a mask that changes on the same scene needs no second hash.
     """
     scene = reader.scene
-    pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))  # which indices there are, one pixel tells
+    pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))  # one pixel shows which indices the bands allow
     usual = [name for name in USUAL_INDICES if _allows(pixel, name)]
-    gathered = [_Gathered.of(one, pixel, usual) for one in shown]
-    indices = list(dict.fromkeys(name for one in gathered for name in one.indices))
+    sums = [_LayerSums.of(layer, pixel, usual) for layer in layers]
+    indices = list(dict.fromkeys(name for one in sums for name in one.indices))
     overview, pixels, valid_px = _Thinned(scene), BandHash(scene.spex.bands), 0
     for top, part in reader.rows():
         rows = slice(top, top + part.sizes["y"])
-        valid = mask[rows] != MASK_NODATA
-        valid_px += int(valid.sum())
-        values = {str(name): layer.values for name, layer in compute_indices(part, indices).items()} if indices else {}
+        has_data = mask[rows] != MASK_NODATA
+        valid_px += int(has_data.sum())
+        values = _index_values(part, indices)
         probability = probability_of(top, part.sizes["y"])
-        for one in gathered:
-            one.add(rows, valid, values, probability)
+        for one in sums:
+            one.add(rows, has_data, values, probability)
         overview.add(top, part)
         if hashes_scene:
             pixels.add(part)
-    borders = class_borders(mask, [one.name for one in shown if one.layer is not None])
-    ground = EqualAreaGrid.of(scene)
-    return Survey(
-        evidence={
-            one.shown.name: replace(
-                one.evidence(mask.shape, valid_px, is_on_map=ground is not None),
-                neighbours=borders.get(one.shown.name, {}), is_relative=scene.spex.is_relative,
-            )
-            for one in gathered if one.shown.name in TARGETS
-        },
-        figures={one.shown.name: one.figures for one in gathered},
+    borders = class_borders(mask, [layer.name for layer in layers if layer.number is not None])
+    is_on_map = EqualAreaGrid.of(scene) is not None
+    evidence = {
+        one.layer.name: replace(
+            one.evidence(mask.shape, valid_px, is_on_map=is_on_map),
+            neighbours=borders.get(one.layer.name, {}),
+            is_relative=scene.spex.is_relative,
+        )
+        for one in sums
+        if one.layer.name in TARGETS
+    }
+    return SceneStatistics(
+        evidence=evidence,
+        figures={one.layer.name: one.figures for one in sums},
         overview=overview.scene,
         scene_hash=pixels.hexdigest() if hashes_scene else "",
-    )  # fmt: skip
+    )
 
 
-def class_borders(mask: Any, names: Sequence[str]) -> dict[str, dict[str, float]]:
+def _index_values(part: xr.Dataset, indices: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """Return the values of indices, [h, W] each, by name."""
+    if not indices:
+        return {}
+    return {str(name): index.values for name, index in compute_indices(part, indices).items()}
+
+
+def class_borders(mask: NDArray[np.uint8], names: Sequence[str]) -> dict[str, dict[str, float]]:
     """Return the share of the border of each class, towards other pixels with data, behind which each other class lies.
 
     Args:
@@ -136,11 +146,11 @@ def class_borders(mask: Any, names: Sequence[str]) -> dict[str, dict[str, float]
 class _Moments:
     """Count, sum and sum of squares of some pixels."""
 
-    sums: Any = field(default_factory=lambda: np.zeros(3))
+    sums: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
 
-    def add(self, values: Any) -> None:
-        known = values[np.isfinite(values)].astype(np.float64)
-        self.sums += known.size, known.sum(), (known**2).sum()
+    def add(self, values: NDArray[np.float32]) -> None:
+        finite = values[np.isfinite(values)].astype(np.float64)
+        self.sums += finite.size, finite.sum(), (finite**2).sum()
 
     @property
     def spread(self) -> Spread:
@@ -151,54 +161,70 @@ class _Moments:
 
 
 @dataclass
-class _Gathered:
-    """What was gathered so far of one class or target."""
+class _LayerSums:
+    """What the rows so far add up to, for one layer."""
 
-    shown: Shown
+    layer: MeasuredLayer
     index_name: str | None
-    """The index that its figures are given in."""
-    sums: RegionSums
-    layers: Sequence[str]
+    """The index that its evidence is given in."""
+    regions: RegionSums
+    names: Sequence[str]
     """What is measured in each region: the probability and indices."""
     inside: _Moments = field(default_factory=_Moments)
     outside: _Moments = field(default_factory=_Moments)
     area_px: int = 0
 
     @classmethod
-    def of(cls, shown: Shown, scene: xr.Dataset, usual: Sequence[str]) -> _Gathered:
-        own = readable_index(scene, shown.name) if shown.name in TARGETS else None
-        name = None if own is None else str(own.name)
-        runs = [region.runs for region in shown.regions]
-        wanted = [*(["probability"] if shown.layer is not None else []), *([name] if name else []), *usual]
-        layers = list(dict.fromkeys(wanted))
-        return cls(shown, name, RegionSums(runs, layers), layers)
+    def of(cls, layer: MeasuredLayer, scene: xr.Dataset, usual: Sequence[str]) -> _LayerSums:
+        """Begin to measure a layer.
+
+        Args:
+            layer: What to measure.
+            scene: Any pixel of the scene.
+            usual: Indices that are measured in every region.
+        """
+        index = readable_index(scene, layer.name) if layer.name in TARGETS else None
+        names = [] if layer.number is None else ["probability"]
+        names += [] if index is None else [str(index.name)]
+        names = list(dict.fromkeys([*names, *usual]))
+        runs = [region.runs for region in layer.regions]
+        return cls(layer, None if index is None else str(index.name), RegionSums(runs, names), names)
 
     @property
     def indices(self) -> list[str]:
-        return [name for name in self.layers if name != "probability"]
+        return [name for name in self.names if name != "probability"]
 
     @property
-    def figures(self) -> dict[str, Any]:
-        return {name: self.sums.means(name) for name in self.layers}
+    def figures(self) -> dict[str, NDArray[np.float64]]:
+        return {name: self.regions.means(name) for name in self.names}
 
-    def add(self, rows: slice, valid: Any, values: Mapping[str, Any], probability: Any) -> None:
-        inside = self.shown.mask_of(rows) & valid
+    def add(
+        self,
+        rows: slice,
+        has_data: NDArray[np.bool_],
+        values: Mapping[str, NDArray[np.float32]],
+        probability: NDArray[np.float32],
+    ) -> None:
+        inside = self.layer.mask_of(rows) & has_data
         self.area_px += int(inside.sum())
-        own = {} if self.shown.layer is None else {"probability": probability[self.shown.layer]}
-        self.sums.add(rows.start, {**values, **own})
+        number = self.layer.number
+        own_probability = {} if number is None else {"probability": probability[number]}
+        self.regions.add(rows.start, {**values, **own_probability})
         if self.index_name is not None:
             self.inside.add(values[self.index_name][inside])
-            self.outside.add(values[self.index_name][valid & ~inside])
+            self.outside.add(values[self.index_name][has_data & ~inside])
 
-    def evidence(self, shape: tuple[int, int], valid_px: int, *, is_on_map: bool) -> Evidence:
+    def evidence(self, shape: tuple[int, ...], valid_px: int, *, is_on_map: bool) -> Evidence:
+        regions = self.layer.regions
+        height, width = shape
         return Evidence(
-            target=self.shown.name,
-            shape=shape,
+            target=self.layer.name,
+            shape=(height, width),
             area_px=self.area_px,
             valid_px=valid_px,
             share_frac=self.area_px / valid_px if valid_px else 0.0,
-            area_m2=sum(region.area_m2 or 0.0 for region in self.shown.regions) if is_on_map else None,
-            number=len(self.shown.regions),
+            area_m2=sum(region.area_m2 or 0.0 for region in regions) if is_on_map else None,
+            number=len(regions),
             regions=self._largest(),
             index_name=self.index_name,
             inside=None if self.index_name is None else self.inside.spread,
@@ -206,10 +232,11 @@ class _Gathered:
         )
 
     def _largest(self) -> tuple[Region, ...]:
-        regions = self.shown.regions[:EVIDENCE_REGIONS]
+        """Return the largest regions, each with its figures of the index."""
+        regions = self.layer.regions[:EVIDENCE_REGIONS]
         if self.index_name is None:
             return tuple(regions)
-        means, spreads = self.sums.means(self.index_name), self.sums.spreads(self.index_name)
+        means, spreads = self.regions.means(self.index_name), self.regions.spreads(self.index_name)
         return tuple(
             replace(region, index_name=self.index_name, mean_index=float(mean), spread_index=float(spread))
             for region, mean, spread in zip(regions, means, spreads, strict=False)

@@ -15,30 +15,30 @@ from spex_nb.types import Region, Window
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What was found on the way."""
+class NoteContext:
+    """What notes are made of, beside the plan."""
 
-    found: Mapping[str, Sequence[Region]]
+    candidates: Mapping[str, Sequence[Region]]
     """Regions of each class, before the filters of the instruction."""
-    kept: Mapping[str, Sequence[Region]]
+    kept_regions: Mapping[str, Sequence[Region]]
     """Regions of each class, after them."""
-    made: Mosaic
-    best: Mapping[str, IndexExtreme]
-    """The best value of each target's index anywhere."""
+    mosaic: Mosaic
+    extremes: Mapping[str, IndexExtreme]
+    """The extreme of each target's index anywhere."""
     failures: Mapping[Window, str]
 
 
-def notes_of(plan: Plan, findings: Findings, more: Sequence[str]) -> list[str]:
+def notes_of(plan: Plan, context: NoteContext, more: Sequence[str]) -> list[str]:
     """Return the notes of a result, as sentences."""
     notes = [
         *_who_answered(plan),
         *_weaker(plan),
         *_resampled(plan),
-        *_the_rest(plan, findings),
-        *(sentence for name in plan.assignment.classes for sentence in _why_nothing(name, plan, findings)),
-        *_overlaps(findings),
+        *_the_rest(plan, context),
+        *(sentence for name in plan.assignment.classes for sentence in _why_nothing(name, plan, context)),
+        *_overlaps(context),
         *more,
-        *_failed(plan, findings),
+        *_failed(plan, context),
         "" if plan.scene.spex.crs else "The scene has no CRS: areas and places are in pixels.",
     ]
     return [note for note in notes if note]
@@ -81,25 +81,26 @@ def _resampled(plan: Plan) -> Iterator[str]:
         )
 
 
-def _the_rest(plan: Plan, findings: Findings) -> Iterator[str]:
+def _the_rest(plan: Plan, context: NoteContext) -> Iterator[str]:
     """Say what the mask of "everything but" shows, since the explanation speaks of what was left out."""
     if plan.assignment.targets:
         return
-    (rest,) = findings.kept.values()
-    pixels, metres = sum(one.area_px for one in rest), [one.area_m2 for one in rest if one.area_m2 is not None]
-    ground = f" ({sum(metres) / 1e4:,.3g} ha)" if metres else ""
+    (rest,) = context.kept_regions.values()
+    pixels = sum(region.area_px for region in rest)
+    areas_m2 = [region.area_m2 for region in rest if region.area_m2 is not None]
+    ground = f" ({sum(areas_m2) / 1e4:,.3g} ha)" if areas_m2 else ""
     yield (
         f"The mask shows the rest, {pixels:,} px{ground} in {_regions(len(rest))}; what is said of "
         f"{', '.join(TARGETS[target].word for target in plan.assignment.excluded)} is said of what was left out."
     )
 
 
-def _why_nothing(name: str, plan: Plan, findings: Findings) -> Iterator[str]:
+def _why_nothing(name: str, plan: Plan, context: NoteContext) -> Iterator[str]:
     """Say why a class is empty, if it is."""
-    if findings.kept[name]:
+    if context.kept_regions[name]:
         return
     word = TARGETS[name].word if name in TARGETS else "everything else"
-    dropped = findings.found[name]
+    dropped = context.candidates[name]
     if dropped:
         largest = dropped[0]
         size = f"{largest.area_px:,} px" if largest.area_m2 is None else f"{largest.area_m2 / 1e4:,.3g} ha"
@@ -109,38 +110,38 @@ def _why_nothing(name: str, plan: Plan, findings: Findings) -> Iterator[str]:
         )
         return
     smallest = plan.choices.min_area_px
-    yield f"Of {word} nothing was found in regions of at least {smallest} px: {_nearest_miss(name, plan, findings)}."
+    yield f"Of {word} nothing was found in regions of at least {smallest} px: {_nearest_miss(name, plan, context)}."
 
 
 def _regions(number: int) -> str:
     return f"{number:,} region{'' if number == 1 else 's'}"
 
 
-def _nearest_miss(name: str, plan: Plan, findings: Findings) -> str:
+def _nearest_miss(name: str, plan: Plan, context: NoteContext) -> str:
     """Say how near a target came to its threshold."""
-    highest = findings.made.highest.get(name, 0.0)
+    highest = context.mosaic.highest.get(name, 0.0)
     by_model = f"the highest probability seen is {highest:.3f}, the threshold {plan.choices.threshold:g}"
-    best = findings.best.get(name)
-    if best is None or not math.isfinite(best.value):
+    extreme = context.extremes.get(name)
+    if extreme is None or not math.isfinite(extreme.value):
         return by_model
-    extreme, side = ("highest", "above") if best.side == "above" else ("lowest", "below")
-    bound = f"{side} {best.threshold:g}" + (f", with {best.guard}" if best.guard else "")
-    by_index = f"the {extreme} {best.index_name} seen is {best.value:.3f}, and the target lies {bound}"
+    word = "highest" if extreme.side == "above" else "lowest"
+    bound = f"{extreme.side} {extreme.threshold:g}" + (f", with {extreme.guard}" if extreme.guard else "")
+    by_index = f"the {word} {extreme.index_name} seen is {extreme.value:.3f}, and the target lies {bound}"
     return by_index if name in plan.assignment.by_index else f"{by_model}; {by_index}"
 
 
-def _overlaps(findings: Findings) -> Iterator[str]:
-    if findings.made.contested_px:
+def _overlaps(context: NoteContext) -> Iterator[str]:
+    if context.mosaic.contested_px:
         yield (
-            f"{findings.made.contested_px:,} pixels were claimed by more than one target; each went to the most "
+            f"{context.mosaic.contested_px:,} pixels were claimed by more than one target; each went to the most "
             "probable one."
         )
 
 
-def _failed(plan: Plan, findings: Findings) -> Iterator[str]:
-    if findings.failures:
-        (row, col, height, width), why = next(iter(sorted(findings.failures.items())))
+def _failed(plan: Plan, context: NoteContext) -> Iterator[str]:
+    if context.failures:
+        (row, col, height, width), why = next(iter(sorted(context.failures.items())))
         yield (
-            f"{len(findings.failures)} of {len(plan.tiling.windows)} tiles failed and count as no data, for example "
+            f"{len(context.failures)} of {len(plan.tiling.windows)} tiles failed and count as no data, for example "
             f"rows {row} to {row + height}, columns {col} to {col + width}: {why}"
         )

@@ -98,9 +98,9 @@ class TargetAssignment:
         return (*self.near, *(() if self.targets else self.excluded))
 
     @property
-    def spoken_of(self) -> tuple[str, ...]:
-        """What the explanation is about: the targets, or what was left out of everything."""
-        return self.targets or self.excluded
+    def explained_by_model(self) -> frozenset[str]:
+        """Targets that the model explains: those of the mask, or those left out of it, that no index answers."""
+        return frozenset(self.targets or self.excluded) - self.by_index
 
 
 def assign_targets(instruction: Instruction, model: MaskModel, scene: xr.Dataset) -> TargetAssignment:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from spex_nb.errors import DeviceMemoryError, SpexError
 from spex_nb.extraction.mask_models import IndexModel, load_mask_model
@@ -25,18 +26,20 @@ from spex_nb.targets import TARGETS
 from spex_nb.types import DeviceModel, MaskModel, Prior, Side, Window
 
 PROMPT_MIN_AREA_PX = 4
-"""Smaller regions of a prior are not told to the model, as in the data that it learned from."""
+"""Smaller regions of a prior are left out of prompts, as in the data that the model learned from."""
 LARGEST_LOGIT = 30.0
-"""What a model is surer of than this counts as this; its float32 probability is 0 or 1 all the same."""
+"""Larger logits are cut to this. The float32 probability is 0 or 1 all the same."""
 LARGEST_BYTES = 32 * 2**20
+"""Size up to which glibc uses the memory of freed arrays again; its own limit where nobody has set one."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 THRESHOLDS = {M_MMAP_THRESHOLD: LARGEST_BYTES, M_TRIM_THRESHOLD: 2 * LARGEST_BYTES}
-"""As far as glibc goes by itself where nobody has set one."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class IndexExtreme:
-    """How near an index came to its threshold, over the valid pixels: the value on the target's side of it."""
+    """How near an index came to its threshold over the valid pixels: the value furthest on the target's side."""
 
     index_name: str
     value: float
@@ -54,9 +57,9 @@ class IndexExtreme:
 class TilePrediction:
     """What came of a tile."""
 
-    logits: Any
-    """float32 [T, h, w], NaN where there is no data; None where there is none at all."""
-    best: dict[str, IndexExtreme] = field(default_factory=dict)
+    logits: NDArray[np.float32] | None
+    """[T, h, w], NaN where there is no data; None where the tile has none at all."""
+    extremes: dict[str, IndexExtreme] = field(default_factory=dict)
     """By target, where an index shows it."""
     notes: tuple[str, ...] = ()
     """What did not go as usual."""
@@ -69,7 +72,7 @@ class TileJob:
     """All that is needed to predict tiles anywhere.
 
     Attributes:
-        token: Of this run: a worker keeps scene and model for it.
+        token: Name of this run; a worker keeps scene and model for it.
         source: The scene.
         model: A name, folder or model.
         targets: Ids, one a layer of logits.
@@ -92,135 +95,198 @@ class TileJob:
         return not isinstance(self.source.scene, xr.Dataset) and isinstance(self.model, str | Path)
 
 
-class TilePredictor:
-    """A scene and a model, open, that tiles are asked of."""
-
-    def __init__(self, job: TileJob, model: MaskModel | None = None, scene: xr.Dataset | None = None) -> None:
-        self.reader = SceneReader(open_source(job.source) if scene is None else scene, job.tile_px)
-        self._job = job
-        self._model = _Patient(load_mask_model(job.model) if model is None else model)
-        self._index = _Patient(IndexModel())
-        self._lock = threading.Lock()
-
-    def predict(self, window: Window) -> TilePrediction:
-        """Predict a tile. It is tried twice, for a drive may have hiccuped; then the result says why it failed."""
-        with self._lock:  # neither the kept chunks nor a model's kept features are for two threads at once
-            try:
-                return self._attempt(self.reader.read(window))
-            except Exception:  # noqa: BLE001 (whatever it is, it may pass)
-                try:
-                    return self._attempt(self.reader.read_again(window))
-                except Exception as error:  # noqa: BLE001 (the other tiles go on, and it is reported)
-                    return TilePrediction(None, failure=f"{type(error).__name__}: {error}")
-
-    def _attempt(self, tile: xr.Dataset) -> TilePrediction:
-        valid = tile.spex.valid.values
-        if not valid.any():
-            return TilePrediction(None)
-        job = self._job
-        zoomed = zoom_tile(tile, job.zoom)
-        priors = {target: prior for target in job.targets if (prior := prior_of(zoomed, target)) is not None}
-        notes: list[str] = []
-        logits: dict[str, Any] = {}
-        for model, is_index in ((self._index, True), (self._model, False)):
-            asked = [target for target in job.targets if (target in job.by_index) == is_index]
-            logits |= model.ask(zoomed, [model.question(zoomed, target, priors.get(target)) for target in asked], notes)
-        best = {target: _best_of(prior, zoomed.spex.valid.values) for target, prior in priors.items()}
-        stacked = np.stack([logits[target] for target in job.targets])
-        return TilePrediction(_on_pixels(stacked, zoomed.spex.valid.values, valid), best, tuple(notes))
-
-
-Question = tuple[str, str, Any]
-"""Target, prompt, and prior mask bool [H, W] or None."""
-
-
-class _Patient:
-    """A model that is asked for fewer targets at a time, then on the CPU, when its device has too little memory."""
+class MemoryFallbackModel:
+    """A model that gets fewer targets at a time, then runs on the CPU, where its device has too little memory."""
 
     def __init__(self, model: MaskModel) -> None:
-        self._model = model
+        self.model = model
         self._at_once = len(TARGETS)
 
-    def question(self, tile: xr.Dataset, target: str, prior: Prior | None) -> Question:
-        """Return what the model is asked of a tile; none is made for a model that reads none."""
-        if prior is None or not self._model.card.reads_prompts:
-            return target, build_prompt(target, []), None
-        mask, valid = prior.mask.values, tile.spex.valid.values
-        return target, build_prompt(target, find_regions(mask, valid, min_area_px=PROMPT_MIN_AREA_PX)), mask
+    def predict(
+        self,
+        tile: xr.Dataset,
+        targets: Sequence[str],
+        prompts: Sequence[str],
+        priors: Sequence[Any],
+        notes: list[str],
+        **user_prompts: Any,
+    ) -> list[NDArray[np.float32]]:
+        """Return mask logits [H, W], one a target; what had to be changed is noted.
 
-    def ask(self, tile: xr.Dataset, questions: Sequence[Question], notes: list[str]) -> dict[str, Any]:
-        """Return mask logits [H, W] by target; what had to be changed for it is noted."""
-        answered: dict[str, Any] = {}
-        while len(answered) < len(questions):
-            batch = questions[len(answered) : len(answered) + self._at_once]
-            targets, prompts, priors = zip(*batch, strict=True)
+        Args:
+            tile: Bands [H, W].
+            targets: Ids.
+            prompts: As many.
+            priors: As many, each a mask bool [H, W] or None.
+            notes: Gets a sentence for each change.
+            **user_prompts: ``points`` and ``boxes`` of one target, as in `MaskModel.predict`.
+        """
+        layers: list[NDArray[np.float32]] = []
+        while len(layers) < len(targets):
+            batch = slice(len(layers), len(layers) + self._at_once)
             try:
-                logits = self._model.predict(tile, targets, prompts, priors=priors)
+                logits = self.model.predict(tile, targets[batch], prompts[batch], priors=priors[batch], **user_prompts)
             except DeviceMemoryError:
-                changed = self._take_less(len(batch))
-                if not changed:
+                change = self._need_less(len(targets[batch]))
+                if not change:
                     raise
-                notes.append(changed)
+                notes.append(change)
             else:
-                answered |= zip(targets, logits, strict=True)
-        return answered
+                layers += list(logits)
+        return layers
 
-    def _take_less(self, asked: int) -> str:
+    def _need_less(self, targets: int) -> str:
         """Make the model need less memory, and say how; an empty string if it cannot."""
-        if asked > 1:
-            self._at_once = asked // 2
-            return f"The device has too little memory for {asked} targets at a time: {self._at_once} were asked for."
-        if isinstance(self._model, DeviceModel) and self._model.use_cpu():
+        if targets > 1:
+            self._at_once = targets // 2
+            return f"The device has too little memory for {targets} targets at a time: {self._at_once} were asked for."
+        if isinstance(self.model, DeviceModel) and self.model.use_cpu():
             return "The device has too little memory: the model went on on the CPU."
         return ""
 
 
-def _best_of(prior: Prior, valid: Any) -> IndexExtreme:
-    values = np.where(valid, prior.index.values, np.nan)
-    known = values[np.isfinite(values)]
-    best = known.max(initial=-np.inf) if prior.side == "above" else known.min(initial=np.inf)
-    return IndexExtreme(prior.index_name, float(best), prior.threshold, prior.side, prior.guard)
+class TileStep:
+    """The way of one tile: to the model's resolution, through prompts to logits, and back to its own pixels.
 
-
-def _on_pixels(logits: Any, known: Any, valid: Any) -> Any:
-    """Return logits of a zoomed tile on the pixels of the scene, NaN where these have no data.
-
-    Raises:
-        SpexError: If the model gave logits of another shape, or none for a pixel with data.
+    Args:
+        tile: Bands [H, W] and ``valid``, in memory.
+        zoom: The model's pixels for each pixel of the tile.
+        targets: Ids; the prior of each is made, where the bands allow it.
     """
-    if logits.shape[1:] != known.shape or np.isnan(logits[:, known]).any():
-        raise SpexError(
-            "The model's logits make no sense",
-            found=f"shape {logits.shape}, {np.isnan(logits).mean():.1%} of them NaN",
-            expected=f"a number for every pixel with data of {known.shape}",
-            fix="Check the model's predict().",
-        )
-    limited = np.where(known, np.clip(logits, -LARGEST_LOGIT, LARGEST_LOGIT), np.nan).astype(np.float32)
-    back = limited if known.shape == valid.shape else resample(limited, valid.shape)
-    return np.where(valid, back, np.float32(np.nan))
+
+    def __init__(self, tile: xr.Dataset, zoom: float, targets: Sequence[str]) -> None:
+        self._valid = tile.spex.valid.values
+        self.zoomed = zoom_tile(tile, zoom)
+        self._zoomed_valid = self.zoomed.spex.valid.values
+        found = {target: prior_of(self.zoomed, target) for target in targets}
+        self._priors = {target: prior for target, prior in found.items() if prior is not None}
+        self.notes: list[str] = []
+
+    def ask(
+        self, model: MemoryFallbackModel, targets: Sequence[str], **user_prompts: Any
+    ) -> dict[str, NDArray[np.float32]]:
+        """Return the model's mask logits by target, [H, W] on the zoomed tile.
+
+        Args:
+            model: The model.
+            targets: Ids; none gives an empty dict.
+            **user_prompts: ``points`` and ``boxes`` of one target, in pixels of the zoomed tile.
+
+        Raises:
+            SpexError: If the model gives logits of another shape, or none for a pixel with data.
+        """
+        if not targets:
+            return {}
+        reads_prompts = model.model.card.reads_prompts
+        masks = [self._prior_mask(target) if reads_prompts else None for target in targets]
+        prompts = [self._prompt(target, mask) for target, mask in zip(targets, masks, strict=True)]
+        layers = model.predict(self.zoomed, targets, prompts, masks, self.notes, **user_prompts)
+        self._require_logits(layers)
+        return dict(zip(targets, layers, strict=True))
+
+    def _require_logits(self, layers: Sequence[NDArray[np.float32]]) -> None:
+        has_data = self._zoomed_valid
+        for layer in layers:
+            if layer.shape != has_data.shape or np.isnan(layer[has_data]).any():
+                raise SpexError(
+                    "The model's logits make no sense",
+                    found=f"shape {layer.shape}, {np.isnan(layer).mean():.1%} of them NaN",
+                    expected=f"a number for every pixel with data of {has_data.shape}",
+                    fix="Check the model's predict().",
+                )
+
+    def extremes(self) -> dict[str, IndexExtreme]:
+        """Return how near each target's index came to its threshold."""
+        return {target: _extreme_of(prior, self._zoomed_valid) for target, prior in self._priors.items()}
+
+    def on_scene_pixels(self, layers: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return logits [T, h, w] on the pixels of the tile, NaN where it has no data."""
+        cut = np.clip(np.stack(layers), -LARGEST_LOGIT, LARGEST_LOGIT)
+        cut = np.where(self._zoomed_valid, cut, np.float32(np.nan)).astype(np.float32)
+        back = cut if cut.shape[1:] == self._valid.shape else resample(cut, self._valid.shape)
+        return np.where(self._valid, back, np.float32(np.nan))
+
+    def _prior_mask(self, target: str) -> NDArray[np.bool_] | None:
+        prior = self._priors.get(target)
+        return None if prior is None else prior.mask.values
+
+    def _prompt(self, target: str, mask: NDArray[np.bool_] | None) -> str:
+        if mask is None:
+            return build_prompt(target, [])
+        return build_prompt(target, find_regions(mask, self._zoomed_valid, min_area_px=PROMPT_MIN_AREA_PX))
 
 
-_held: dict[str, TilePredictor] = {}
-_holding = threading.Lock()
+def _extreme_of(prior: Prior, valid: NDArray[np.bool_]) -> IndexExtreme:
+    values = prior.index.values[valid]
+    values = values[np.isfinite(values)]
+    value = values.max(initial=-np.inf) if prior.side == "above" else values.min(initial=np.inf)
+    return IndexExtreme(prior.index_name, float(value), prior.threshold, prior.side, prior.guard)
+
+
+def try_twice(reader: SceneReader, window: Window, work: Callable[[xr.Dataset], T]) -> T:
+    """Do some work on a tile, and once more if it fails, for a drive may fail for a moment.
+
+    Args:
+        reader: Of the scene.
+        window: Of the tile.
+        work: Called with the tile.
+    """
+    try:
+        return work(reader.read(window))
+    except Exception:  # noqa: BLE001 (whatever it is, it may pass)
+        return work(reader.read_again(window))
+
+
+class TilePredictor:
+    """A scene and a model, both open, that predict tile after tile."""
+
+    def __init__(self, job: TileJob, model: MaskModel | None = None, scene: xr.Dataset | None = None) -> None:
+        self.reader = SceneReader(open_source(job.source) if scene is None else scene, job.tile_px)
+        self._job = job
+        self._model = MemoryFallbackModel(load_mask_model(job.model) if model is None else model)
+        self._index = MemoryFallbackModel(IndexModel())
+        self._lock = threading.Lock()
+
+    def predict(self, window: Window) -> TilePrediction:
+        """Predict a tile, in two attempts; after the second the result says why it failed."""
+        with self._lock:  # neither the stored chunks nor a model's stored features are for two threads at once
+            try:
+                return try_twice(self.reader, window, self._predict)
+            except Exception as error:  # noqa: BLE001 (the other tiles go on, and it is reported)
+                return TilePrediction(None, failure=f"{type(error).__name__}: {error}")
+
+    def _predict(self, tile: xr.Dataset) -> TilePrediction:
+        if not tile.spex.valid.values.any():
+            return TilePrediction(None)
+        job = self._job
+        step = TileStep(tile, job.zoom, job.targets)
+        logits = step.ask(self._index, [target for target in job.targets if target in job.by_index])
+        logits |= step.ask(self._model, [target for target in job.targets if target not in job.by_index])
+        layers = step.on_scene_pixels([logits[target] for target in job.targets])
+        return TilePrediction(layers, step.extremes(), tuple(step.notes))
+
+
+_predictors: dict[str, TilePredictor] = {}
+_predictors_lock = threading.Lock()
 
 
 def predict_on_worker(job: TileJob, window: Window) -> TilePrediction:
     """Predict a tile on a worker, which opens the scene and loads the model once."""
-    with _holding:
-        if job.token not in _held:
-            _held.clear()
+    with _predictors_lock:
+        if job.token not in _predictors:
+            _predictors.clear()
             keep_large_arrays()
-            _held[job.token] = TilePredictor(job)
-        predictor = _held[job.token]
+            _predictors[job.token] = TilePredictor(job)
+        predictor = _predictors[job.token]
     return predictor.predict(window)
 
 
 def keep_large_arrays() -> None:
-    """Let glibc use the memory of arrays that are gone for the next ones, up to 32 MB each.
+    """Let glibc use the memory of freed arrays for the next ones, up to 32 MB each.
 
-    With ``MALLOC_TRIM_THRESHOLD_``, which dask sets for its workers, glibc no longer learns how large arrays are, maps
-    each one of more than 128 kB anew, and a tile of `tiny` takes three times as long. Elsewhere than on Linux nothing
-    is changed. Source: mallopt(3).
+    dask sets ``MALLOC_TRIM_THRESHOLD_`` for its workers. glibc then no longer learns how large arrays are and maps each
+    one of more than 128 kB afresh, so that a tile of `tiny` takes three times as long. Nothing changes on other systems
+    than Linux. Source: mallopt(3).
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries lack it

@@ -27,7 +27,7 @@ class Progress:
     """How far a run is.
 
     Attributes:
-        part: What is being done: ``tiles``, ``assembling``, ``regions``, ``survey``, ``explanation`` or ``saving``.
+        part: ``tiles``, ``assembling``, ``regions``, ``measurement``, ``explanation`` or ``saving``.
         done: Tiles that need no more work, those of an earlier run included.
         total: All tiles.
         seconds_left: What the other tiles take at the pace so far; None where there is nothing to go by yet, and once
@@ -87,6 +87,28 @@ def _keep_quiet(_: Progress) -> None:
     """Tell nobody."""
 
 
+class PartTimer:
+    """Seconds that each part of a run took.
+
+    Args:
+        on_part: Called with the name of each part as it begins.
+    """
+
+    def __init__(self, on_part: Callable[[str], None]) -> None:
+        self.seconds: dict[str, float] = {}
+        self._on_part = on_part
+
+    @contextmanager
+    def timing(self, part: str) -> Iterator[None]:
+        """Time what happens inside."""
+        self._on_part(part)
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[part] = round(time.perf_counter() - start, 3)
+
+
 def run_tiles(
     job: TileJob,
     predictor: TilePredictor,
@@ -106,7 +128,7 @@ def run_tiles(
         store: Where finished tiles are kept.
         reporter: Told of each tile.
         client: A ``distributed.Client``, whose workers do it instead.
-        is_cancelled: TargetAssignment before each tile.
+        is_cancelled: Called before each tile; True ends the run.
 
     Returns:
         Tiles that failed, and why. They are not kept: the next run tries them again.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spex_nb.errors import OutputError
 from spex_nb.extraction.predict import IndexExtreme, TilePrediction
@@ -59,33 +60,34 @@ class TileStore:
         """Whether a tile is finished."""
         return self._path(window).exists()
 
-    def put(self, window: Window, made: TilePrediction) -> None:
+    def put(self, window: Window, prediction: TilePrediction) -> None:
         """Write what came of a tile.
 
         Raises:
             OutputError: If the disk is full.
         """
-        said = {"best": {target: asdict(best) for target, best in made.best.items()}, "notes": made.notes}
-        logits = np.empty(0, np.float32) if made.logits is None else made.logits
+        extremes = {target: asdict(extreme) for target, extreme in prediction.extremes.items()}
+        meta = json.dumps({"best": extremes, "notes": prediction.notes}).encode()
+        logits = np.empty(0, np.float32) if prediction.logits is None else prediction.logits
         try:
             with write_whole(self._path(window)) as part:
-                np.savez(part, logits=logits, said=np.frombuffer(json.dumps(said).encode(), np.uint8))
+                np.savez(part, logits=logits, said=np.frombuffer(meta, np.uint8))  # as version 0.1 calls it
         except OSError as error:
             raise unwritable(self.folder, error) from error
 
-    def logits(self, window: Window) -> Any:
+    def logits(self, window: Window) -> NDArray[np.float32] | None:
         """Return the logits [T, h, w] of a tile; None where it has no data or failed."""
         if not self.is_done(window):
             return None
-        with np.load(self._path(window)) as kept:
-            logits = kept["logits"]
+        with np.load(self._path(window)) as arrays:
+            logits: NDArray[np.float32] = arrays["logits"]
         return logits if logits.size else None
 
     def meta(self, window: Window) -> tuple[dict[str, IndexExtreme], tuple[str, ...]]:
-        """Return the best index values and the notes of a finished tile."""
-        with np.load(self._path(window)) as kept:
-            said = json.loads(kept["said"].tobytes())
-        return {target: IndexExtreme(**best) for target, best in said["best"].items()}, tuple(said["notes"])
+        """Return the index extremes and the notes of a finished tile."""
+        with np.load(self._path(window)) as arrays:
+            meta = json.loads(arrays["said"].tobytes())
+        return {target: IndexExtreme(**extreme) for target, extreme in meta["best"].items()}, tuple(meta["notes"])
 
     def delete_tiles(self) -> None:
         """Delete the tiles, and keep what lies beside them."""

@@ -352,7 +352,7 @@ def test_provenance_says_how_it_was_made() -> None:
     assert said["parameters"] | {"threshold": 0.5, "seed": 7, "min_area_px": 4} == said["parameters"]
     assert len(said["scene_hash"]) == 32
     assert said["versions"]["numpy"] == np.__version__
-    assert set(said["timing_s"]) == {"tiles", "assembling", "regions", "survey", "explanation"}
+    assert set(said["timing_s"]) == {"tiles", "assembling", "regions", "measurement", "explanation"}
 
 
 def test_a_parsed_instruction_will_do() -> None:

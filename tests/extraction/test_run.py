@@ -379,7 +379,7 @@ def test_a_function_is_told_how_far_a_run_is_and_what_it_goes_on_from(scene: xr.
     extract(scene, "water", Brightness(), out=tmp_path / "out", progress=told.append, tile_px=32, overlap_px=0)
     assert [(one.part, one.done, one.total) for one in told] == [
         *(("tiles", done, 9) for done in (4, 5, 6, 7, 8, 9)),
-        *((part, 9, 9) for part in ("assembling", "regions", "survey", "explanation", "saving")),
+        *((part, 9, 9) for part in ("assembling", "regions", "measurement", "explanation", "saving")),
     ]
     is_known = [one.seconds_left is not None for one in told]
     assert is_known == [False, True, True, True, True, False] + [False] * 5
@@ -401,18 +401,18 @@ def test_an_explanation_is_heard_as_it_comes_and_ends_where_nobody_listens(scene
             yield from ("Water covers ", "14% of the scene. ", "And so on.")
 
     heard: list[str] = []
-    whole = quietly(scene, "water", Talker(), hear=heard.append)
+    whole = quietly(scene, "water", Talker(), on_text=heard.append)
     assert "".join(heard) == whole.explanations[0].text == "Water covers 14% of the scene. And so on."
-    cut = quietly(scene, "water", Talker(), hear=heard.append, cancel=lambda: len(heard) == 5)
+    cut = quietly(scene, "water", Talker(), on_text=heard.append, cancel=lambda: len(heard) == 5)
     assert cut.explanations[0].text == "Water covers 14% of the scene."
     assert "The model's explanation of water was cut short, because the run was cancelled." in cut.notes
     assert not any("cut short" in note for note in whole.notes)
-    quietly(RIVER, "water", "index", hear=lambda _: pytest.fail("the index has no words"))
+    quietly(RIVER, "water", "index", on_text=lambda _: pytest.fail("the index has no words"))
 
 
 def test_a_listener_that_fails_is_no_fault_of_the_model(scene: xr.Dataset) -> None:
     with pytest.raises(ZeroDivisionError):
-        quietly(scene, "water", Brightness(says="Water."), hear=lambda _: 1 / 0)
+        quietly(scene, "water", Brightness(says="Water."), on_text=lambda _: 1 / 0)
 
 
 def test_a_run_that_fails_leaves_nothing_behind(

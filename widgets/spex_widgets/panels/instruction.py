@@ -166,7 +166,7 @@ class InstructionPanel(Panel):
                 instruction,
                 model,
                 progress=lambda at: job.report(at.done / at.total, _step(at)),
-                hear=lambda piece: job.call(self._show_piece, piece),
+                on_text=lambda piece: job.call(self._show_piece, piece),
                 cancel=job.is_cancelled,
             )
 
