@@ -29,9 +29,9 @@ class SpexError(Exception):
 
     Args:
         problem: What is wrong, in one clause.
-        found: What was seen.
-        expected: What would have been right.
-        fix: What the user can do about it.
+        found: The faulty value.
+        expected: The right kind of value.
+        fix: The next step of the user.
     """
 
     def __init__(self, problem: str, *, found: object, expected: object, fix: str) -> None:
@@ -56,7 +56,7 @@ class UnreadableSourceError(SpexError):
 
 
 class UnknownLayoutError(SpexError):
-    """A folder, item or dataset has no layout that is known here."""
+    """A folder, item or dataset has a layout that spex_nb does not know."""
 
 
 class DataTypeError(SpexError):
@@ -92,7 +92,7 @@ class MissingBandError(BandError):
 
 
 class FormulaError(SpexError):
-    """A formula holds something other than band arithmetic."""
+    """A formula holds more than band arithmetic."""
 
 
 class ThresholdError(SpexError):
@@ -104,7 +104,7 @@ class TargetError(SpexError):
 
 
 class RegionError(SpexError):
-    """A mask or a geometry cannot be made into regions, or a filter needs what was not given."""
+    """A mask or a geometry gives no regions, or a filter lacks an argument."""
 
 
 class CheckpointError(SpexError):
@@ -120,11 +120,11 @@ class PromptError(SpexError):
 
 
 class InstructionError(SpexError):
-    """An instruction was not understood."""
+    """An instruction holds words that the parser does not know, or a meaning that no extraction can do."""
 
 
 class LanguageError(SpexError):
-    """A language is not among those that are spoken here."""
+    """A language is not among the nine that spex_nb speaks."""
 
 
 class DatasetError(SpexError):
@@ -132,11 +132,11 @@ class DatasetError(SpexError):
 
 
 class TrainingError(SpexError):
-    """A stage of training is described wrongly, or cannot go on."""
+    """A stage of training has a wrong setting, or cannot continue."""
 
 
 class OutputError(SpexError):
-    """A result cannot be written where it was asked for."""
+    """A result cannot be written to its destination."""
 
 
 class ExtractionError(SpexError):
@@ -160,7 +160,7 @@ class SpexWarning(UserWarning):
 
 
 class RadiometryWarning(SpexWarning):
-    """Pixel values look as if scale and offset were wrong; or they are no reflectance."""
+    """Pixel values suggest a wrong scale or offset, or are no reflectance."""
 
 
 class BandWarning(SpexWarning):
@@ -172,11 +172,11 @@ class GridWarning(SpexWarning):
 
 
 class PromptWarning(SpexWarning):
-    """A prompt does not hold all that was asked for."""
+    """A prompt leaves out some regions."""
 
 
 class DatasetWarning(SpexWarning):
-    """A dataset is not all that was asked for."""
+    """A dataset differs from its settings."""
 
 
 def nearest(name: str, names: Iterable[str], n: int = 3) -> str:

@@ -1,4 +1,4 @@
-"""The plain carriers that pass between modules. They hold; they do not compute."""
+"""The plain carriers that pass between modules. They hold values and compute nothing."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ Window = tuple[int, int, int, int]
 MASK_NODATA = 255
 """The value of a uint8 mask where the scene has no data."""
 RegionSource = Literal["index", "label", "drawn"]
-"""What a region was found in: a spectral index, ground truth (never at test time), or what a user drew."""
+"""The source of a region: a spectral index, ground truth (never at test time), or a drawing of the user."""
 Verdict = Literal["holds", "contradicts", "cannot be checked"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prior:
-    """What one spectral index says of a target: a first mask, and how it came about.
+    """The first mask of a target from one spectral index, and the reason for it.
 
-    Two priors are never equal by value: the mask and the index may be lazy, and comparing them would compute them.
+    Two priors are never equal by value: mask and index may be lazy, and a comparison would compute them.
     """
 
     target: str
     """Id of the target, such as ``water``."""
     mask: xr.DataArray = field(repr=False)
-    """Where the target is likely: bool [H, W]; False where the index is undefined."""
+    """bool [H, W]: True where the target is likely, False where the index is undefined."""
     index: xr.DataArray = field(repr=False)
-    """The index that was thresholded: float32 [H, W], NaN where it is undefined."""
+    """The index under the threshold: float32 [H, W], NaN where it is undefined."""
     index_name: str
     """Name of the index in the catalogue."""
     threshold: float
-    """Where the index was cut, in units of the index."""
+    """In units of the index."""
     side: Side
     """Which side of the threshold belongs to the target."""
     reason: str
-    """Why this index and this threshold, what it fell back from, and how far to trust it; in sentences."""
+    """Sentences: why this index and threshold, which better rules do not fit, and how far to trust it."""
     reference: str
     """DOI or URL of the index."""
     guard: str = ""
@@ -55,7 +55,7 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What a prompt says of one region. Positions are fractions of the tile, with three decimals."""
+    """One region as a prompt lists it. Positions are fractions of the tile, with three decimals."""
 
     size: str
     """Size word, from ``regions.SIZE_WORDS``."""
@@ -129,7 +129,7 @@ class PlaceFilter:
 
 @dataclass(frozen=True, slots=True)
 class DrawnFilter:
-    """Regions by the area that the user drew: wholly or partly within it, or outside it."""
+    """Regions by the area that the user drew: for the most part within it, or outside it."""
 
     inside: bool
 
@@ -155,19 +155,19 @@ Filter = AreaFilter | RankFilter | PlaceFilter | DrawnFilter | NearFilter | Edge
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """What a user typed, understood."""
+    """The meaning of what a user typed."""
 
     text: str
     """The whole text as typed; the language model reads it too."""
     language: str
     """ISO 639-1 code: ar, de, en, es, fr, hi, pt, ru or zh."""
     targets: tuple[str, ...]
-    """Ids of the targets asked for; empty when everything but ``excluded`` is."""
+    """Ids of the wanted targets; empty for everything but ``excluded``."""
     excluded: tuple[str, ...] = ()
     """Ids of the targets to leave out."""
     filters: tuple[Filter, ...] = ()
     narrower: Mapping[str, str] = field(default_factory=dict)
-    """Words that mean less than their target, such as ``forest`` -> ``vegetation``: the answer is for the target."""
+    """Words narrower than their target, such as ``forest`` -> ``vegetation``. The answer is for the target."""
     meaning: str = ""
     """The parsed meaning as a sentence in the user's language."""
 
@@ -182,7 +182,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Figures measured on a mask and the bands under it: what an explanation may say."""
+    """Figures measured on a mask and the bands under it: the statements that an explanation may make."""
 
     target: str
     shape: tuple[int, int]
@@ -216,14 +216,14 @@ class Claim:
     """One checkable statement of an explanation."""
 
     text: str
-    """The words, as they stand in the explanation."""
+    """Its words in the explanation."""
     start: int
-    """Where they begin in it, in characters."""
+    """Position of its first character in the explanation."""
     kind: Literal["area", "share", "number", "index", "size", "place", "position", "presence", "neighbour", "other"]
     stated: str
-    """What they say, in one form for all languages."""
+    """The statement, in one form for all languages."""
     measured: str
-    """What the evidence says; empty where it says nothing."""
+    """The figure of the evidence; empty where it has none."""
     verdict: Verdict
 
 

@@ -1,4 +1,4 @@
-"""From evidence to an answer in prose: what was found, how much, where, beside what, and how it looks spectrally."""
+"""Answers in prose from evidence: area, number, place, neighbours and spectral figures of a target."""
 
 from __future__ import annotations
 
@@ -14,21 +14,34 @@ from spex_nb.types import Evidence, Spread
 
 FEWEST_SENTENCES = 3
 SIGNIFICANT = 3
-"""Digits of an area; its first three say all that a reader compares."""
+"""Digits of an area: a reader compares no more."""
 FEWEST_DIGITS = 2
-"""A zero at the end is left out only beyond these: ``3 ha`` would be read as anything from 2.5 to 3.5 ha, but half a
-unit of the last of two digits is within what a claim may be off anyway (`claims.TOLERANCES`)."""
+"""Zeros at the end are dropped only beyond these digits. A reader takes ``3 ha`` for 2.5 to 3.5 ha. Half a unit of the
+second digit is within the tolerance of a claim (`claims.TOLERANCES`)."""
 GROUPED_FROM = 10_000
 SMALLEST_PERCENT = 0.01
-"""Smaller shares are written as "less than" it."""
+"""Smaller shares are written as "less than" this."""
 HECTARES_FROM_M2 = 10_000
 SQUARE_KILOMETRES_FROM_M2 = 10_000_000
 INDEX_DECIMALS = 2
 MINUS, LEFT_TO_RIGHT = "\N{MINUS SIGN}", "\N{LEFT-TO-RIGHT MARK}"
 FIGURES = (
-    "share", "area", "largest_area", "n", "regions", "valid", "zero_share", "zero_area", "neighbours", "index",
-    "inside", "outside", "relative", "size", "place",
-)  # fmt: skip
+    "share",
+    "area",
+    "largest_area",
+    "n",
+    "regions",
+    "valid",
+    "zero_share",
+    "zero_area",
+    "neighbours",
+    "index",
+    "inside",
+    "outside",
+    "relative",
+    "size",
+    "place",
+)
 """Slots that a template leaves open."""
 _SLOT = re.compile(r"\{(\w+)\}")
 _SENTENCE_END = re.compile(r"(?<=[.!?。।؟])(?=\s|[^\s.!?。।؟\d])")
@@ -37,7 +50,7 @@ _CHOICE = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer, and which of the sentence variants it is made of."""
+    """An answer, and the variants of its sentences."""
 
     text: str
     template: str
@@ -45,18 +58,17 @@ class Answer:
 
 
 def write_answer(evidence: Evidence, language: str = "en", seed: int = 0) -> Answer:
-    """Write what evidence says as three to five sentences.
+    """Write evidence as three to five sentences.
 
-    Every figure is the evidence's own, rounded; nothing is said that it does not hold. That nothing was found is an
-    answer too.
+    Every figure comes from the evidence, rounded. An empty mask gives an answer too: the target is absent.
 
     Args:
         evidence: Figures of one mask.
         language: ISO 639-1 code of one of `languages.LANGUAGES`.
-        seed: Chooses among the variants of each sentence, and their order; the same seed gives the same answer.
+        seed: Chooses the variant of each sentence, and their order. The same seed gives the same answer.
 
     Returns:
-        The answer.
+        The text and the variants of its sentences.
 
     Raises:
         LanguageError: If the language is not spoken here.
@@ -72,15 +84,15 @@ def write_answer(evidence: Evidence, language: str = "en", seed: int = 0) -> Ans
 
 
 def answer_template(evidence: Evidence, language: str = "en", seed: int = 0) -> str:
-    """Write an answer whose figures are left open, as slots such as ``{share}``, for `fill_answer` to fill.
+    """Write an answer with slots such as ``{share}`` in place of its figures; `fill_answer` fills them.
 
-    A small language model learns sentences, but copies figures badly, and takes long to learn sizes and places; so it
-    writes slots for all of these.
+    A small language model learns sentences, but copies figures badly and learns sizes and places slowly. So it writes
+    slots for all of these.
 
     Args:
-        evidence: Says which sentences there are.
+        evidence: Decides which sentences there are.
         language: As in `write_answer`.
-        seed: Likewise.
+        seed: As in `write_answer`.
 
     Raises:
         LanguageError: If the language is not spoken here.
@@ -94,15 +106,15 @@ def answer_template(evidence: Evidence, language: str = "en", seed: int = 0) -> 
 
 
 def fill_answer(pieces: Iterable[str], evidence: Evidence, language: str = "en") -> Iterator[str]:
-    """Fill the slots of an answer while it is written.
+    """Fill the slots of an answer while a model writes it.
 
     Args:
         pieces: The answer, in pieces of any length.
-        evidence: Where the figures come from.
-        language: That of the answer.
+        evidence: The source of the figures.
+        language: ISO 639-1 code of the answer.
 
     Yields:
-        Sentences as they are complete. One that asks for a figure that the evidence does not hold is left out.
+        Each sentence when it is complete. A sentence with a slot that the evidence cannot fill is left out.
 
     Raises:
         LanguageError: If the language is not spoken here.
@@ -117,9 +129,9 @@ def fill_answer(pieces: Iterable[str], evidence: Evidence, language: str = "en")
 
 
 def _filled(sentence: str, figures: Mapping[str, str]) -> str:
-    """Return a sentence with its figures; nothing if one of them is not known."""
-    asked = set(_SLOT.findall(sentence))
-    return _SLOT.sub(lambda slot: figures[slot[1]], sentence) if asked <= figures.keys() else ""
+    """Return a sentence with its figures, or an empty string if one of them is missing."""
+    slots = set(_SLOT.findall(sentence))
+    return _SLOT.sub(lambda slot: figures[slot[1]], sentence) if slots <= figures.keys() else ""
 
 
 def _phrases(language: str) -> Mapping[str, Any]:
@@ -127,7 +139,7 @@ def _phrases(language: str) -> Mapping[str, Any]:
 
 
 def _slots(evidence: Evidence) -> list[tuple[str, ...]]:
-    """Return the sentences that this evidence has something for, in blocks that stay together."""
+    """Return the slots of the sentences that this evidence can fill, in blocks that stay together."""
     index = _index_slot(evidence)
     if not evidence.area_px:
         return [("absent",), ("examined",), (index or "zero",)]
@@ -165,7 +177,7 @@ def _is_known(spread: Spread | None) -> bool:
 
 
 def _order(blocks: list[tuple[str, ...]], seed: int) -> list[str]:
-    """Return the slots: the first block leads, the others follow in an order that the seed chooses."""
+    """Return the slots: the first block, then the other blocks in an order that the seed chooses."""
     first, *others = blocks
     others.sort(key=lambda block: _hash(f"{seed}:order:{block[0]}"))
     return [slot for block in (first, *others) for slot in block]
@@ -191,8 +203,8 @@ class _Writer:
 
     def variants(self, slot: str) -> list[str]:
         """Return the variants of a sentence."""
-        found: list[str] = self._phrases["sentences"][slot]
-        return found
+        variants: list[str] = self._phrases["sentences"][slot]
+        return variants
 
     def sentence(self, slot: str, number: int, seed: int) -> str:
         """Return one variant of a sentence, filled."""
@@ -209,13 +221,13 @@ class _Writer:
         return text[0].upper() + text[1:]
 
     def figures(self, seed: int = 0) -> dict[str, str]:
-        """Return what can be said of the evidence in figures, by slot."""
+        """Return the figures of the evidence, by slot."""
         evidence = self._evidence
         remarks = self._phrases["sentences"]["relative"]
         largest = {"largest_area": self._area_of_largest()} | self._place_and_size()
-        known = self._totals() | self._spectral() | largest
+        figures = self._totals() | self._spectral() | largest
         remark = remarks[_choose(f"{seed}:relative", len(remarks))] if evidence.is_relative else ""
-        return {name: text for name, text in known.items() if text} | {"relative": remark}
+        return {name: text for name, text in figures.items() if text} | {"relative": remark}
 
     def _totals(self) -> dict[str, str]:
         evidence = self._evidence
@@ -258,7 +270,7 @@ class _Writer:
         return str(self._phrases["and"].join([self._phrases["comma"].join(first), last] if first else [last]))
 
     def _regions(self, number: int) -> str:
-        """Return number and noun in the form that the number asks for, in languages that have several."""
+        """Return number and noun in the plural form of the number, in languages that have several."""
         forms = self._phrases.get("regions")
         return str(forms[_plural(number)].format(self._integer(number))) if forms else ""
 
@@ -287,7 +299,7 @@ class _Writer:
         return f"{self._index(spread.mean)} ± {self._index(spread.std)}"
 
     def _index(self, value: float) -> str:
-        """Return a value of an index; some indices run to thousands, and need no decimals there."""
+        """Return a value of an index, without decimals where it runs to thousands."""
         return self._decimal(value, INDEX_DECIMALS) if abs(value) < GROUPED_FROM else self._integer(round(value))
 
     def _rounded(self, value: float) -> str:
@@ -296,7 +308,7 @@ class _Writer:
         return self._without_zeros(self._decimal(value, max(digits, 0)))
 
     def _without_zeros(self, text: str) -> str:
-        """Drop zeros behind the decimal mark, as far as the digits that are left say how exact the number is."""
+        """Drop zeros behind the decimal mark, as far as the remaining digits show the precision."""
         mark = self._language.decimal
         while mark in text and text[-1] == "0" and len(text.replace(mark, "").lstrip("0")) > FEWEST_DIGITS:
             text = text[:-1]

@@ -1,4 +1,4 @@
-"""A clause of an explanation: what it speaks of, and how the words in it bear on each other."""
+"""Clauses of an explanation: the subject of each, and the relations between its words."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from functools import cached_property
 from spex_nb.language.claim_tokens import Sentence, Token
 
 RANKS = ("second", "third", "largest", "smallest")
-"""Words that single out one region; ``second`` before ``largest``, which is part of it."""
+"""Words that name a single region; ``second`` before ``largest``, which is part of it."""
 SIDES = ("inside", "outside")
 NEAR = 3
-"""Words between a number and the noun it counts, or between ``no`` and what there is none of."""
+"""Most words between a number and the noun that it counts, or between ``no`` and its noun."""
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a value of an index is of."""
+    """The pixels and the statistic of a value of an index."""
 
     side: str
     """``inside`` or ``outside`` of the mask."""
@@ -24,7 +24,7 @@ class Role:
 
 
 class Clause:
-    """A clause with what it speaks of."""
+    """A clause and its subject."""
 
     def __init__(self, tokens: list[Token], subject: str) -> None:
         self.tokens = tokens
@@ -35,25 +35,25 @@ class Clause:
 
     @cached_property
     def units(self) -> set[str]:
-        """Return the units that are named in it."""
+        """The units that the clause names."""
         return {token.senses["unit"] for token in self.tokens if "unit" in token}
 
     @cached_property
     def descriptions(self) -> list[Token]:
-        """Return the words for sizes and places in it, each meaning once."""
+        """The words for sizes and places, each meaning once."""
         words = (token for token in self.tokens if "size" in token or "place" in token)
         return list({(token.senses.get("size"), token.senses.get("place")): token for token in words}.values())
 
     @cached_property
     def denials(self) -> tuple[int, int]:
-        """Return where the first word stands that denies what follows, and the last that denies what stands before."""
+        """Positions of the first word that denies what follows, and of the last that denies what comes before."""
         places = range(len(self.tokens))
         first = next((i for i in places if self.tokens[i].senses.keys() & {"not", "no"}), len(self.tokens))
         last = next((i for i in reversed(places) if self.tokens[i].senses.keys() & {"not", "no_after"}), -1)
         return first, last
 
     def has(self, *kinds: str) -> bool:
-        """Say whether a word of one of these kinds is in it."""
+        """Say whether the clause has a word of one of these kinds."""
         return any(kind in self.kinds for kind in kinds)
 
     def before(self, position: int, distance: int) -> list[Token]:
@@ -66,7 +66,7 @@ class Clause:
 
 
 def read_clauses(sentence: Sentence) -> list[Clause]:
-    """Give each clause its subject: the last one named in it or before, or else the first that the sentence names."""
+    """Give each clause its subject: the last in it or before it, or else the first of the sentence."""
     marks = (*RANKS, "others")
     named = [[kind for token in tokens for kind in marks if kind in token] for tokens in sentence]
     subject = next((kinds[0] for kinds in named if kinds), "")
@@ -78,9 +78,9 @@ def read_clauses(sentence: Sentence) -> list[Clause]:
 
 
 def index_roles(clauses: list[Clause]) -> dict[int, Role]:
-    """Return for each number of a sentence whether it is of the inside or the outside, and whether it is a spread."""
+    """Return the role of each number of a sentence: inside or outside of the mask, mean or spread."""
     roles: dict[int, Role] = {}
-    fronted = ""  # ``Inside, it is 0.4``: a clause with a side and no number speaks for the next one
+    fronted = ""  # ``Inside, it is 0.4``: a clause with a side and no number gives its side to the next clause
     for clause in clauses:
         sides = [side for side in map(_side_of, clause.tokens) if side]
         numbers = [t for t in clause.tokens if t.figure is not None]
@@ -93,7 +93,7 @@ def index_roles(clauses: list[Clause]) -> dict[int, Role]:
 
 
 def _roles_in(clause: Clause, default: str) -> dict[int, Role]:
-    """Give numbers their sides within a clause: the side before them, or after them where numbers come first."""
+    """Give numbers of a clause their sides: the side before them, or after them where numbers come first."""
     roles: dict[int, Role] = {}
     side, is_taken, latest, owed = "", False, default, ""
     for position, token in enumerate(clause.tokens):
@@ -117,7 +117,7 @@ def _side_of(token: Token) -> str:
 
 
 def _next_side(tokens: list[Token], start: int) -> str:
-    """Return the side that is named before the next mean, from a position after a number on."""
+    """Return the side between a position after a number and the next mean, or an empty string."""
     for position in range(start, len(tokens)):
         if tokens[position].figure is not None and "pm" not in tokens[position - 1]:
             return ""
@@ -127,7 +127,7 @@ def _next_side(tokens: list[Token], start: int) -> str:
 
 
 def _is_spread(clause: Clause, position: int) -> bool:
-    """Say whether a number is said to be a standard deviation; ``0.43 ± 0.05`` begins with the mean all the same."""
+    """Say whether the words before a number call it a standard deviation; ``0.43 ± 0.05`` begins with the mean."""
     if any("pm" in t for t in clause.after(position, 1)):
         return False
     for token in clause.before(position, 2 * NEAR):
@@ -157,5 +157,5 @@ def is_denied_at(clause: Clause, position: int) -> bool:
 
 
 def denial(clause: Clause) -> str:
-    """Return ``not `` where a clause denies what it says, else nothing."""
+    """Return ``not `` if a clause denies its statement, else an empty string."""
     return "not " if clause.has("not", "no", "none", "absent", "no_after") else ""

@@ -1,4 +1,4 @@
-"""What evidence knows of the things that a clause speaks of: the figures that a number in it may mean."""
+"""Facts of the evidence that a number in a clause may mean."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ OF_REGION = "area of a region"
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One figure of the evidence: its name, its value where it is known, and how it is told."""
+    """One figure of the evidence; its value is None where the evidence lacks it."""
 
     name: str
     value: float | None
-    told: str = ""
-    """Its value with a unit that is always the same, so that 1 km² and 100 ha are seen to be one figure."""
+    canonical: str = ""
+    """Its value in one unit, so that 1 km² and 100 ha compare as one figure."""
 
     def __str__(self) -> str:
-        return "" if self.value is None else f"{self.name}: {self.told or f'{self.value:.6g}'}"
+        return "" if self.value is None else f"{self.name}: {self.canonical or f'{self.value:.6g}'}"
 
 
 class Facts:
-    """The evidence, asked clause by clause of one sentence.
+    """The facts of the evidence for each clause of one sentence.
 
     Args:
         evidence: Figures measured on the mask.
-        clauses: Of the sentence.
+        clauses: The clauses of the sentence.
     """
 
     def __init__(self, evidence: Evidence, clauses: Sequence[Clause]) -> None:
@@ -40,29 +40,29 @@ class Facts:
         self._kinds = {kind for clause in clauses for kind in clause.kinds}
 
     def areas(self, clause: Clause, unit: str) -> list[Fact]:
-        """Return the areas that one in this clause may mean."""
+        """Return the areas that an area in this clause may mean."""
         evidence = self._evidence
         if clause.has("valid") or ("valid" in self._kinds and not clause.has("target", "region", "total", *RANKS)):
             return [Fact("valid pixels", float(evidence.valid_px))] if unit == "px" else []
         if clause.targets and evidence.target not in clause.targets:
             return []
         total = area_fact("total area", evidence, unit)
-        own = [area_fact(OF_REGION, region, unit) for region in self.named(clause)]
+        of_regions = [area_fact(OF_REGION, region, unit) for region in self.named(clause)]
         if clause.subject in RANKS:
-            return [*own, total] if clause.has("total") else own
+            return [*of_regions, total] if clause.has("total") else of_regions
         kinds = clause.kinds if not clause.kinds <= {"number", "unit", "fillers", "about"} else self._kinds
         is_of_regions = bool(kinds & {"region", "target", "others", "size", "place"})
         is_of_all = not is_of_regions or ("total" in kinds and "region" not in kinds)
-        return [total] if is_of_all else [total, *own]
+        return [total] if is_of_all else [total, *of_regions]
 
     def elsewhere(self, clause: Clause) -> tuple[Region, ...]:
-        """Return the regions that a clause may speak of, but that do not lie where it says."""
+        """Return the regions that a clause may mean, but that lie in another place than it names."""
         named = self.named(clause)
         placed = self.placed(clause, named)
         return tuple(region for region in named if region not in placed)
 
     def placed(self, clause: Clause, regions: tuple[Region, ...]) -> tuple[Region, ...]:
-        """Return the regions that lie where a clause says, so that no figure of another one is taken for theirs."""
+        """Return the regions that lie in the place that a clause names."""
         places = [t.senses["place"] for t in clause.descriptions if "place" in t]
         if not places or denial(clause) or clause.subject in RANKS:
             return regions
@@ -87,13 +87,13 @@ class Facts:
         return [*of_scene, *of_target, *([whole] if clause.has("total") else [])]
 
     def border_shares(self, token: Token) -> list[Fact]:
-        """Return the share of the border that the nearest other target takes up."""
+        """Return the share of the border that belongs to the nearest other target."""
         name = self._neighbour_of(token)
         share = self._evidence.neighbours.get(name) if name else None
         return [] if share is None else [percent_fact(f"border with {name}", 100 * share)]
 
     def _neighbour_of(self, token: Token) -> str | None:
-        """Return the other target that a percentage belongs to: before it where nouns come first, else after it."""
+        """Return the other target of a percentage: before it where nouns come first, else after it."""
         others, starts = self._others
         if not others:
             return None
@@ -104,25 +104,23 @@ class Facts:
 
     @cached_property
     def _others(self) -> tuple[list[Token], list[int]]:
-        """Return the sentence's words for other targets, and where they start."""
+        """Return the sentence's words for other targets, and their starts."""
         words = (t for clause in self._clauses for t in clause.tokens if "target" in t)
         others = [t for t in words if t.senses["target"] != self._evidence.target]
         return others, [t.start for t in others]
 
     @cached_property
     def _first_percent(self) -> int:
-        """Return where the first sign of percent of a sentence that has one starts."""
+        """Return the start of the first sign of percent in a sentence that has one."""
         return next(t.start for clause in self._clauses for t in clause.tokens if t.senses.get("unit") == "percent")
 
     def index_facts(self, clause: Clause, role: Role) -> list[Fact]:
         """Return the means or spreads of the index that a number in this clause may mean."""
         evidence = self._evidence
         spread: Spread | None = evidence.outside if role.side == "outside" or not evidence.area_px else evidence.inside
-        facts = (
-            []
-            if spread is None
-            else [Fact(f"{part_of(role)} {role.side}", spread.std if role.is_spread else spread.mean)]
-        )
+        facts = []
+        if spread is not None:
+            facts.append(Fact(f"{part_of(role)} {role.side}", spread.std if role.is_spread else spread.mean))
         if clause.subject in RANKS and not clause.has(*SIDES):
             named = self.named(clause)
             facts += [
@@ -131,7 +129,7 @@ class Facts:
         return facts
 
     def named(self, clause: Clause) -> tuple[Region, ...]:
-        """Return the regions that a clause speaks of: one by its rank, or all that are known."""
+        """Return the regions that a clause means: one by its rank, or all in the evidence."""
         regions, number = self._evidence.regions, self._evidence.number
         if clause.subject == "smallest":
             return regions[-1:] if len(regions) == number else ()
@@ -143,11 +141,11 @@ class Facts:
 
 
 def area_fact(name: str, measured: Evidence | Region, unit: str) -> Fact:
-    """Return an area in a unit; what is empty is so in every unit."""
-    told = f"{measured.area_px} px"
+    """Return an area in a unit; an empty area is 0 in every unit."""
+    canonical = f"{measured.area_px} px"
     if unit == "px" or not measured.area_px:
-        return Fact(name, float(measured.area_px), told)
-    return Fact(name, None if measured.area_m2 is None else measured.area_m2 / SQUARE_METRES[unit], told)
+        return Fact(name, float(measured.area_px), canonical)
+    return Fact(name, None if measured.area_m2 is None else measured.area_m2 / SQUARE_METRES[unit], canonical)
 
 
 def percent_fact(name: str, percent: float) -> Fact:
@@ -166,11 +164,8 @@ def count_such(evidence: Evidence, words: list[Token]) -> float | None:
         return None
     sizes = {t.senses["size"] for t in words if "size" in t}
     places = [t.senses["place"] for t in words if "place" in t]
-    hits = [
-        r
-        for r in evidence.regions
-        if (not sizes or r.size in sizes) and (not places or any(lies_in(r, place) for place in places))
-    ]
+    of_size = [region for region in evidence.regions if not sizes or region.size in sizes]
+    hits = [region for region in of_size if not places or any(lies_in(region, place) for place in places)]
     return float(len(hits))
 
 

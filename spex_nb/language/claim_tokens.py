@@ -1,4 +1,4 @@
-"""Text in any of the nine languages → the words and figures that say something about regions."""
+"""From a text in any of the nine languages to the words and figures that describe regions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from spex_nb.language.languages import ARABIC_DECIMAL, Language, fold, get_langu
 from spex_nb.targets import TARGETS
 
 LONGEST_NUMBER = 40
-"""Characters of a number that is still read; longer ones are noise."""
+"""Characters of the longest number that is read; longer ones are noise."""
 OTHER_INDICES = ("EVI", "SAVI", "MSAVI", "NDMI", "NDRE", "AWEI", "UI", "NBR2")
-"""Names that are known as indices, beside those that figures are given in."""
+"""Names of indices beside those of `targets.TARGETS`."""
 _LETTER = r"[^\W\d_]|[\u0900-\u0963\u0970-\u097f]"
 _CJK = r"\u3400-\u9fff"
 _NUMBER = (
@@ -36,12 +36,12 @@ _GROUP = 3
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number as it was written."""
+    """A number of the text."""
 
     value: float
     """NaN where it is too long or too large to mean anything."""
     half_unit: float
-    """Half a unit of its last digit: what its rounding leaves open."""
+    """Half a unit of its last digit: the error of its rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Token:
     """In characters of the original text."""
     end: int
     senses: Mapping[str, str]
-    """What it may mean: kind -> value; empty for words without a meaning here."""
+    """Its possible meanings: kind -> value; empty for words without a meaning here."""
     figure: Figure | None = None
     pair: tuple[float, float] | None = None
 
@@ -65,7 +65,7 @@ Sentence = list[list[Token]]
 
 
 def read_sentences(text: str, language: str, index_name: str = "") -> list[Sentence]:
-    """Split a text into sentences of clauses of tokens, in one pass whose time grows with the text's length only.
+    """Split a text into sentences of clauses of tokens, in one pass and in time that grows with its length.
 
     Args:
         text: Anything.
@@ -86,8 +86,8 @@ def read_sentences(text: str, language: str, index_name: str = "") -> list[Sente
             clauses[-1][-1] = corner
         else:
             clauses[-1].append(token)
-    kept = ([clause for clause in sentence if clause] for sentence in sentences)
-    return [sentence for sentence in kept if sentence]
+    spoken = ([clause for clause in sentence if clause] for sentence in sentences)
+    return [sentence for sentence in spoken if sentence]
 
 
 def _corner(first: Token, second: Token, text: str) -> Token | None:
@@ -100,7 +100,7 @@ def _corner(first: Token, second: Token, text: str) -> Token | None:
 
 
 def _fold_with_places(text: str) -> tuple[str, list[int]]:
-    """Return the text as words are compared, and for each of its characters where it came from."""
+    """Return the folded text, and the position of the source of each of its characters."""
     folded, places = [], []
     for place, char in enumerate(text):
         for plain in _fold_char(char):
@@ -144,12 +144,12 @@ def _sure_senses(senses: Mapping[str, str], written: str, index_name: str) -> Ma
 
 
 def read_figure(digits: str, decimal: str) -> Figure:
-    """Read a number in ASCII digits, whose marks are read as the language does unless they cannot be meant so.
+    """Read a number in ASCII digits. Its marks mean what they mean in the language, unless that is impossible.
 
-    ``1.234`` is 1234 where the comma is the decimal mark, and ``0.43`` is 0.43 all the same.
+    ``1.234`` is 1234 where the comma is the decimal mark, while ``0.43`` is 0.43 there too.
 
     Args:
-        digits: Digits with decimal mark, thousands separators and exponent, as found by `read_sentences`.
+        digits: Digits with decimal mark, thousands separators and exponent, as `read_sentences` cuts them out.
         decimal: The language's decimal mark.
     """
     if len(digits) > LONGEST_NUMBER:
@@ -179,11 +179,11 @@ def _is_decimal(digits: str, marks: list[str], usual: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _lexer(language: str, index_name: str) -> tuple[re.Pattern[str], Mapping[str, Mapping[str, str]]]:
-    """Return one expression for all tokens, and what the words of each of its groups mean."""
-    senses = {form: dict(found) for form, found in _vocabulary(language).items()}
-    for name in {*OTHER_INDICES, *(index for target in TARGETS.values() for index in target.indices), index_name}:
-        if name:
-            senses[fold(name)] = {"index": name}
+    """Return one expression for all tokens, and the meanings of the words of each of its groups."""
+    senses = {form: dict(meanings) for form, meanings in _vocabulary(language).items()}
+    index_names = {index for target in TARGETS.values() for index in target.indices}
+    for name in filter(None, {*OTHER_INDICES, *index_names, index_name}):
+        senses[fold(name)] = {"index": name}
     meanings: dict[str, Mapping[str, str]] = {kind: {kind: ""} for kind in ("stop", "comma", "pm", "times")}
     by_first: dict[str, list[str]] = {}
     for number, form in enumerate(sorted(senses, key=lambda form: (-len(form), form))):
@@ -192,8 +192,8 @@ def _lexer(language: str, index_name: str) -> tuple[re.Pattern[str], Mapping[str
     # Hundreds of words are tried only where their first letter stands: a tenth of the time.
     prefix = "[وفبكلا]{0,4}" if language == "ar" else ""
     branches = [f"(?={prefix}{re.escape(first)})(?:{'|'.join(words)})" for first, words in by_first.items()]
-    one = "" if language == "zh" else "+"
-    other = rf"(?P<other>[^\W\d\u0900-\u097f]{one}|[\u0900-\u0963\u0970-\u097f]+)"
+    repeat = "" if language == "zh" else "+"
+    other = rf"(?P<other>[^\W\d\u0900-\u097f]{repeat}|[\u0900-\u0963\u0970-\u097f]+)"
     return re.compile("|".join([f"(?P<pair>{_PAIR})", _NUMBER, *branches, *_MARKS, other])), meanings
 
 
@@ -227,26 +227,26 @@ def _one_word(word: str, language: str) -> str:
 
 @cache
 def _vocabulary(language: str) -> Mapping[str, Mapping[str, str]]:
-    """Return every form that means something, with its meanings: kind -> value."""
+    """Return every form with a meaning, and its meanings: kind -> value."""
     senses: dict[str, dict[str, str]] = {}
     for kind, value, form in _meanings(get_language(language), _words(language)):
         senses.setdefault(_stem(fold(form), language), {}).setdefault(kind, value)
     return senses
 
 
-def _meanings(spoken: Language, words: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _meanings(language: Language, words: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Yield kind, value and form of each word; of two meanings of the same kind the first one counts."""
-    for kind, words_of, own in (
-        ("size", words["sizes"], spoken.sizes),
-        ("place", words["places"], spoken.places),
-        ("target", words["targets"], spoken.targets),
+    for kind, claim_words, common_words in (
+        ("size", words["sizes"], language.sizes),
+        ("place", words["places"], language.places),
+        ("target", words["targets"], language.targets),
     ):
-        for value, form in (*_pairs(words_of), *_pairs(own)):
+        for value, form in (*_pairs(claim_words), *_pairs(common_words)):
             if kind != "size" or len(form) > 1:  # the Chinese for large and small is part of too many other words
                 yield kind, value, form
-    yield from (("unit", unit, form) for unit, forms in spoken.units.items() for form in forms)
+    yield from (("unit", unit, form) for unit, forms in language.units.items() for form in forms)
     # In most languages one is the article too.
-    yield from (("numeral", n, form) for n, forms in spoken.numbers.items() if n != "1" for form in forms)
+    yield from (("numeral", n, form) for n, forms in language.numbers.items() if n != "1" for form in forms)
     yield from (("scale", str(factor), form) for form, factor in words["scales"].items())
     for kind in words.keys() - {"sizes", "places", "targets", "scales"}:
         yield from ((kind, "", form) for form in words[kind])

@@ -1,4 +1,4 @@
-"""What an explanation claims, found in free text and held against the evidence, statement by statement."""
+"""Claims of an explanation: found in free text, and checked against the evidence one by one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from operator import attrgetter
 
 from spex_nb.language.claim_clauses import (
     NEAR,
@@ -30,9 +31,9 @@ TOLERANCES = {
     "index": 0.0,
     "about": 0.1,
 }
-"""How far a figure may be off, as a share of the measured one; ``about`` is for those that say so, of any kind. Half a
-unit of the last digit given is always allowed, for counts excepted, and `INDEX_SLACK` more for an index: so ``3 ha``
-may be 2.5 ha, and who knows it better writes ``3.0 ha``, as `answers.write_answer` does."""
+"""Largest error of a figure that holds, as a share of the measured one; ``about`` is for figures of any kind that are
+called approximate. Half a unit of the last digit is always allowed, except for counts, and `INDEX_SLACK` more for an
+index. So ``3 ha`` holds for 2.5 ha; `answers.write_answer` writes ``3.0 ha`` where it means that."""
 INDEX_SLACK = 0.01
 POSITION_SLACK = 0.02
 """Of the tile's width and height."""
@@ -44,14 +45,14 @@ UNKNOWN: Verdict = "cannot be checked"
 
 
 def check_explanation(text: str, evidence: Evidence, language: str = "en") -> list[Claim]:
-    """Find what a text claims about a mask, and say of each claim whether it holds.
+    """Find the claims of a text about a mask, and check each of them.
 
-    Found are areas, shares, counts, values of the index, size words, places, positions, presence and absence, and what
-    lies along the border. A number whose meaning is not clear is a claim too, which cannot be checked. Places named by
-    compass are read as on a picture whose top is north.
+    Claims are areas, shares, counts, values of the index, size words, places, positions, presence and absence, and
+    neighbours along the border. A number of unclear meaning is a claim that cannot be checked. Compass words are read
+    as on a picture whose top is north.
 
     Args:
-        text: An explanation, by whomever; it may hold anything.
+        text: An explanation by any author; it may hold anything.
         evidence: Figures measured on the mask.
         language: ISO 639-1 code of the text's language.
 
@@ -64,8 +65,8 @@ def check_explanation(text: str, evidence: Evidence, language: str = "en") -> li
     get_language(language)
     plain = _MARKUP.sub(lambda tag: " " * len(tag.group()), text)
     sentences = read_sentences(plain, language, evidence.index_name or "")
-    checked = (claim for sentence in sentences for claim in _SentenceCheck(text, sentence, evidence).claims())
-    return sorted(checked, key=lambda claim: claim.start)
+    claims = (claim for sentence in sentences for claim in _SentenceCheck(text, sentence, evidence).claims())
+    return sorted(claims, key=attrgetter("start"))
 
 
 def same_figures(original: str, rewritten: str, evidence: Evidence, language: str = "en") -> bool:
@@ -74,7 +75,7 @@ def same_figures(original: str, rewritten: str, evidence: Evidence, language: st
     Args:
         original: An explanation, such as `answers.write_answer` gives.
         rewritten: The same in other words.
-        evidence: What both are about.
+        evidence: Figures of the mask that both describe.
         language: ISO 639-1 code of both.
 
     Returns:
@@ -82,11 +83,11 @@ def same_figures(original: str, rewritten: str, evidence: Evidence, language: st
         text with the same meaning, and the rewritten text neither contradicts the evidence nor has a number that cannot
         be checked.
     """
-    told = check_explanation(original, evidence, language)
-    wanted = {(claim.kind, claim.measured) for claim in told if claim.verdict == HOLDS}
-    found = check_explanation(rewritten, evidence, language)
-    is_sound = not any(claim.verdict == CONTRADICTS or _is_loose_number(claim) for claim in found)
-    return is_sound and wanted <= {(claim.kind, claim.measured) for claim in found}
+    before = check_explanation(original, evidence, language)
+    required = {(claim.kind, claim.measured) for claim in before if claim.verdict == HOLDS}
+    after = check_explanation(rewritten, evidence, language)
+    is_sound = not any(claim.verdict == CONTRADICTS or _is_loose_number(claim) for claim in after)
+    return is_sound and required <= {(claim.kind, claim.measured) for claim in after}
 
 
 def _is_loose_number(claim: Claim) -> bool:
@@ -135,7 +136,7 @@ class _SentenceCheck:
     # --- numbers -----------------------------------------------------------------------------------------------------
 
     def _number(self, clause: Clause, position: int, token: Token, figure: Figure) -> Claim:
-        """Read a number by what stands around it: its unit, what it counts, or the index."""
+        """Read a number by the words around it: its unit, the noun that it counts, or the index."""
         if self._is_side_of_grid(clause, position, figure):
             return self._claim((token, token), "other", f"side {figure.value:g} px", _sides(self._evidence), HOLDS)
         after = clause.after(position, 2)
@@ -153,7 +154,7 @@ class _SentenceCheck:
         return self._unclear(token)
 
     def _is_percent_before(self, token: Token) -> bool:
-        """Say whether a unit is one that stands before its number, as in 百分之五."""
+        """Say whether a token is a unit before its number, as in 百分之五."""
         return token.senses.get("unit") == "percent" and _is_chinese(self._text[token.start : token.end])
 
     def _quantity(
@@ -178,9 +179,9 @@ class _SentenceCheck:
     def _count(self, clause: Clause, position: int, token: Token, figure: Figure) -> Claim:
         facts = [Fact("regions", float(self._evidence.number))]
         if clause.descriptions and not clause.has(*RANKS):
-            known = count_such(self._evidence, clause.descriptions)
+            number = count_such(self._evidence, clause.descriptions)
             near = [t for t in clause.after(position, NEAR) if "size" in t]
-            facts = [Fact("such regions", known)] + ([] if near else facts)
+            facts = [Fact("such regions", number)] + ([] if near else facts)
         return self._compared(clause, position, (token, token), "number", figure, f"{figure.value:g}", facts)
 
     def _index(self, clause: Clause, position: int, token: Token, figure: Figure) -> Claim:
@@ -192,12 +193,12 @@ class _SentenceCheck:
         return self._compared(clause, position, (token, token), "index", figure, stated, facts)
 
     def _numeral(self, clause: Clause, position: int, token: Token) -> Iterator[Claim]:
-        """Check a number word; one that counts nothing known cannot be checked."""
+        """Check a number word; one that counts no noun of the evidence cannot be checked."""
         figure = Figure(float(token.senses["numeral"]), 0.0)
-        next_one = clause.after(position, 1)
+        following = clause.after(position, 1)
         if self._is_count(clause, position):
             yield self._count(clause, position, token, figure)
-        elif not _is_chinese(self._text[token.start : token.end]) or (next_one and "measure" in next_one[0]):
+        elif not _is_chinese(self._text[token.start : token.end]) or (following and "measure" in following[0]):
             yield self._unclear(token)
 
     def _single(self, token: Token) -> Claim:
@@ -217,15 +218,15 @@ class _SentenceCheck:
         stated: str,
         facts: list[Fact],
     ) -> Claim:
-        """Hold a figure against the facts that it may mean: one that agrees is enough."""
-        known = [fact for fact in facts if fact.value is not None and math.isfinite(fact.value)]
+        """Compare a figure with the facts that it may mean: one that agrees is enough."""
+        measured = [fact for fact in facts if fact.value is not None and math.isfinite(fact.value)]
         denied = is_denied_at(clause, position) or (bool(figure.value) and _is_denied_around(clause, position))
-        if not known or not math.isfinite(figure.value) or denied:
-            return self._claim(span, kind, stated, "; ".join(str(fact) for fact in known), UNKNOWN)
+        if not measured or not math.isfinite(figure.value) or denied:
+            return self._claim(span, kind, stated, "; ".join(str(fact) for fact in measured), UNKNOWN)
         how = comparison_at(clause, position)
-        agreeing = [fact for fact in known if _agrees(kind, figure, fact.value or 0.0, how)]
+        agreeing = [fact for fact in measured if _agrees(kind, figure, fact.value or 0.0, how)]
         verdict = HOLDS if agreeing else CONTRADICTS
-        return self._claim(span, kind, f"{how} {stated}".strip(), str((agreeing or known)[0]), verdict)
+        return self._claim(span, kind, f"{how} {stated}".strip(), str((agreeing or measured)[0]), verdict)
 
     def _is_count(self, clause: Clause, position: int) -> bool:
         """Say whether the number at a position counts regions: ``5 lakes``, ``number of regions: 5``."""
@@ -244,7 +245,7 @@ class _SentenceCheck:
         return "region" in token or token.senses.get("target") == self._evidence.target
 
     def _is_counted_before(self, clause: Clause, position: int) -> bool:
-        """Look back, over a colon too, for what the number counts."""
+        """Look back, over a colon too, for the noun that the number counts."""
         earlier = self._earlier.get(clause)
         if position or earlier is None:
             return all("fillers" in t for t in clause.after(position, 2)) and bool(
@@ -295,7 +296,7 @@ class _SentenceCheck:
         yield self._claim((token, token), "size", denial(clause) + size, _words_of(named, "size"), verdict)
 
     def _word_verdict(self, clause: Clause, *, is_there: bool, could_be: bool) -> Verdict:
-        """Judge a size or place: of one region, or of any, some of which may not be listed."""
+        """Judge a size or place of one region, or of any region where some may not be listed."""
         evidence = self._evidence
         if clause.subject in RANKS and not self._facts.named(clause) and evidence.number:
             return UNKNOWN
@@ -306,7 +307,7 @@ class _SentenceCheck:
         return HOLDS if is_there != bool(denial(clause)) else CONTRADICTS
 
     def _presence(self, clause: Clause) -> Iterator[Claim]:
-        """Check what a clause says of the target's being there at all."""
+        """Check a statement that the target is present or absent."""
         nouns = [t for t in clause.tokens if t.senses.get("target") == self._evidence.target]
         if self._says_absent(clause, nouns):
             subject = nouns or [t for t in clause.tokens if t.senses.keys() & {"absent", "none", "no"}]
@@ -356,7 +357,7 @@ class _SentenceCheck:
 
 
 def _agrees(kind: str, figure: Figure, measured: float, how: str) -> bool:
-    """Say whether a figure agrees with what was measured."""
+    """Say whether a figure agrees with the measured value."""
     slack = 0.0 if kind == "number" else figure.half_unit + (INDEX_SLACK if kind == "index" else 0.0)
     if how in ("more", "at_least"):
         return measured > figure.value - slack - (1e-9 if how == "at_least" else 0.0)
@@ -383,11 +384,11 @@ def _is_denied_around(clause: Clause, position: int) -> bool:
 
 
 def _holds_for(clause: Clause, agreeing: Iterable[bool]) -> bool:
-    """Say whether a word is true of the regions that a clause speaks of: of all of them, or of any."""
-    found = list(agreeing)
+    """Say whether a word is true of the regions that a clause means: of all of them, or of any."""
+    verdicts = list(agreeing)
     if clause.has("all") and clause.subject not in RANKS:
-        return bool(found) and all(found)
-    return any(found)
+        return bool(verdicts) and all(verdicts)
+    return any(verdicts)
 
 
 def _words_of(regions: tuple[Region, ...], attribute: str) -> str:

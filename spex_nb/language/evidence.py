@@ -1,4 +1,4 @@
-"""What a mask and the bands under it say in figures: the ground on which explanations are written and checked."""
+"""Figures of a mask and the bands under it. Explanations are written from them and checked against them."""
 
 from __future__ import annotations
 
@@ -31,23 +31,24 @@ def measure_evidence(
 
     Args:
         mask: bool [H, W] on the scene's grid.
-        scene: The bands under it; its ``valid`` bounds the mask, and its CRS gives areas in m².
-        target: What the mask shows.
-        index: float [H, W], the index to measure; without it, the best known one that the scene allows.
-        others: Masks of other targets [H, W], whose share of the mask's border is measured.
-        min_area_px: Smaller regions are not counted; their area still is.
-        top: How many regions to measure one by one.
-        source: What the mask was made from.
+        scene: The bands under it. Pixels outside its ``valid`` do not count; its CRS gives areas in m².
+        target: Id of the target that the mask shows.
+        index: float [H, W], the index to measure. The default is the first of the target's indices that the scene
+            allows.
+        others: Masks of other targets [H, W], by id; the evidence holds their shares of the mask's border.
+        min_area_px: Area of the smallest region that counts. The area of smaller ones is still in the total.
+        top: The most regions to measure one by one; None for all.
+        source: What the mask comes from.
 
     Returns:
-        The figures.
+        The figures of the mask.
 
     Raises:
         TargetError: If the target is unknown.
         RegionError: If the mask is no mask of this scene.
     """
     measured = readable_index(scene, get_target(target).id) if index is None else index
-    measured = None if measured is None else measured.compute()  # once, though it is asked for several figures
+    measured = None if measured is None else measured.compute()  # once, for several figures
     return measure_arrays(
         _on_grid(mask, scene),
         scene.spex.valid.values,
@@ -75,19 +76,21 @@ def measure_arrays(  # noqa: PLR0913 (what measure_evidence takes from the scene
     source: RegionSource = "index",
     is_relative: bool = False,
 ) -> Evidence:
-    """Measure a mask, as ``measure_evidence`` does, whose scene is already taken apart: quicker for many masks."""
-    found = summarize_regions(mask, valid, index=index, ground=ground, min_area_px=min_area_px, top=top, source=source)
+    """Measure a mask as `measure_evidence` does, from arrays of the scene: quicker for many masks of one scene."""
+    summary = summarize_regions(
+        mask, valid, index=index, ground=ground, min_area_px=min_area_px, top=top, source=source
+    )
     inside = np.asarray(mask, bool) & valid
     valid_px = int(valid.sum())
     return Evidence(
         target=get_target(target).id,
         shape=valid.shape,
-        area_px=found.area_px,
+        area_px=summary.area_px,
         valid_px=valid_px,
-        share_frac=found.area_px / valid_px if valid_px else 0.0,
-        area_m2=found.area_m2,
-        number=found.number,
-        regions=tuple(found.regions),
+        share_frac=summary.area_px / valid_px if valid_px else 0.0,
+        area_m2=summary.area_m2,
+        number=summary.number,
+        regions=tuple(summary.regions),
         index_name=None if index is None else str(index.name),
         inside=None if index is None else _spread(index, inside),
         outside=None if index is None else _spread(index, valid & ~inside),
@@ -97,7 +100,7 @@ def measure_arrays(  # noqa: PLR0913 (what measure_evidence takes from the scene
 
 
 def readable_index(scene: xr.Dataset, target: str) -> xr.DataArray | None:
-    """Compute the index that figures about a target are given in; None where the scene allows none."""
+    """Compute the first index of a target that the scene allows; None where it allows none."""
     for name in get_target(target).indices:
         try:
             return compute_index(scene, name)
@@ -124,7 +127,7 @@ def _spread(index: xr.DataArray, where: Any) -> Spread:
 
 
 def _neighbours(inside: Any, valid: Any, others: Mapping[str, Any]) -> dict[str, float]:
-    """Return the share of the pixel edges between the mask and other valid pixels behind which each target lies."""
+    """Return the share of each target along the pixel edges between the mask and other valid pixels."""
     masks = {get_target(name).id: np.asarray(mask, bool) for name, mask in others.items()}
     edges, behind = 0, dict.fromkeys(masks, 0)
     for here, there in _pairs():

@@ -1,4 +1,4 @@
-"""The nine languages spoken here, as data: their words for numbers, units, sizes, places and land covers."""
+"""Nine languages as data: their words for numbers, units, sizes, places and land covers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, Literal
 from spex_nb.errors import LanguageError, nearest
 
 LANGUAGES = ("en", "ar", "de", "es", "fr", "hi", "pt", "ru", "zh")
-"""ISO 639-1 codes; English, which errors are written in, comes first."""
+"""ISO 639-1 codes. English, the language of errors, comes first."""
 NUMBER = r"\d+(?: \d{3}(?!\d)|[.,٫٬'’]\d+)*"
 """Regular expression of a number in digits of any script, after `fold`."""
 GROUP_MARKS = " ٬'’"
@@ -25,7 +25,7 @@ Words = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Language:
-    """One language. In each list of forms the first is the one that answers are written with."""
+    """One language. Answers use the first form of each list."""
 
     code: str
     endonym: str
@@ -43,7 +43,7 @@ class Language:
     targets: Words = field(repr=False)
     """Ids of targets -> nouns, the usual plural or collective name first."""
     instructions: Mapping[str, Any] = field(repr=False)
-    """What `lexicon` and `meanings` read: further words, and the phrases that a meaning is written with."""
+    """Further words for `lexicon`, and the phrases of `paraphrase`."""
 
 
 @cache
@@ -80,18 +80,18 @@ def _read_file(code: str) -> dict[str, Any]:
 
 
 def fold(text: str) -> str:
-    """Return text as words are compared: NFKC (so that ² is 2), casefolded, without marks that typists leave out.
+    """Return text in the form that is compared: NFKC (² is 2), casefolded, without marks that typists leave out.
 
     Latin accents, Arabic vowel signs, the Hindi nukta and invisible characters go; ё is е, й is и, the forms of alef,
     yeh and teh marbuta are one each, and traditional Chinese characters are simplified.
     """
     wide = unicodedata.normalize("NFKC", text).casefold()
-    kept = (
+    letters = (
         char
         for char in unicodedata.normalize("NFKD", wide).translate(_ALIKE)
         if unicodedata.category(char) not in ("Mn", "Cf") or "\u0900" <= char <= "\u097f"  # Devanagari's are vowels
     )
-    return unicodedata.normalize("NFC", "".join(kept))
+    return unicodedata.normalize("NFC", "".join(letters))
 
 
 _ALIKE = str.maketrans(
@@ -102,32 +102,32 @@ _ALIKE = str.maketrans(
     "于体顷积区园图这个请显给们里里为过离东边内与别总条块处筑楼农树丛滩湾浅沟湿绿盖阔针盐碱铁车线桥机场冻烧毁迹灾识检测标记画选择划围范缘触邻远较约亩万两几种类对应该没无让帮烦谢卫遥"
     "张数据将从间后发现见计长宽广状级当点还样实够问题吗么设许积单级村厂库坝",
 )
-"""Characters that typists mix, and those of traditional Chinese that instructions are made of."""
+"""Characters that typists mix, and the traditional Chinese ones that instructions use."""
 
 
 def read_number(text: str, language: Language | str) -> float:
-    """Read a number as it is written in a language.
+    """Read a number of a text in a language.
 
     Args:
         text: Digits of any script with the language's decimal mark and thousands separators, or a number word.
         language: The language or its code.
 
     Returns:
-        The number. A mark that cannot be the thousands separator where it stands is the decimal mark: ``2,5`` is 2.5
-        in English too.
+        The number. A mark that cannot separate thousands at its place is the decimal mark: ``2,5`` is 2.5 in English
+        too.
 
     Raises:
         LanguageError: If the text is no number.
     """
-    spoken = get_language(language) if isinstance(language, str) else language
+    tongue = get_language(language) if isinstance(language, str) else language
     plain = fold(text).strip()
-    if (word := _number_words(spoken.code).get(plain)) is not None:
+    if (word := _number_words(tongue.code).get(plain)) is not None:
         return word
     sign, digits = (-1, plain[1:]) if plain.startswith("-") else (1, plain)
     if not re.fullmatch(NUMBER, digits):
-        raise _no_number(text, spoken)
+        raise _no_number(text, tongue)
     ascii_digits = "".join(str(unicodedata.digit(char)) if char.isdigit() else char for char in digits)
-    return sign * _read_digits(ascii_digits, text, spoken)
+    return sign * _read_digits(ascii_digits, text, tongue)
 
 
 @cache

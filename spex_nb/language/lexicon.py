@@ -1,4 +1,4 @@
-"""From text to tokens of known meaning, in one language. It knows words and typing errors, but no grammar."""
+"""From text to tokens with a meaning, in one language. The lexicon knows words and typing errors, but no grammar."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from spex_nb.errors import LanguageError
 from spex_nb.language.languages import NUMBER, Language, fold, get_language, read_number
 
 SHORTEST_MENDED = 5
-"""Shorter words have too many neighbours to be mended."""
+"""Letters of the shortest word that is mended: shorter ones have too many neighbours."""
 LONG_WORD = 8
-"""From here on two typing errors are mended instead of one."""
+"""Letters from which on two typing errors are mended instead of one."""
 SHORTEST_STEM = 3
-"""What an Arabic article leaves must be a word."""
+"""Letters that must remain of an Arabic word without its article."""
 
 _MARKS = r"\u0300-\u036f\u0640\u064b-\u065f\u0670\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u200c\u200d"
 _ATOM = re.compile(
@@ -43,7 +43,7 @@ _CLITICS = ("و", "ف", "لل", "ب", "ل", "ك")
 
 @dataclass(frozen=True, slots=True)
 class Sense:
-    """What a word means."""
+    """The meaning of a word."""
 
     kind: str
     """Its role in the grammar, such as ``target``, ``unit`` or ``and``."""
@@ -60,7 +60,7 @@ UNKNOWN = Sense("unknown")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Some words of a text, and what they mean together."""
+    """Some words of a text, and their meaning together."""
 
     sense: Sense
     text: str
@@ -76,7 +76,7 @@ class Reading:
     mended: tuple[tuple[str, str], ...]
     """Typing errors: (as typed, as read)."""
     odd: int
-    """How many words lack an accent, or have one too many."""
+    """Number of words with a missing or a needless accent."""
 
     unknown: tuple[str, ...]
     """The words that the language does not have, those in a row together."""
@@ -85,7 +85,7 @@ class Reading:
 
     @property
     def cost(self) -> tuple[int, int, int]:
-        """How ill the language fits: unknown words, then mended ones, then missing accents."""
+        """The misfit of the language: unknown words, then mended ones, then odd accents."""
         return sum(t.sense.kind in ("unknown", "foreign") for t in self.tokens), len(self.mended), self.odd
 
 
@@ -96,7 +96,7 @@ class _Atom:
     text: str
     """As typed."""
     key: str
-    """As it is looked up."""
+    """As the lexicon lists it."""
 
     @property
     def spelling(self) -> str:
@@ -106,7 +106,7 @@ class _Atom:
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The words of one language that an instruction may be made of."""
+    """The words of one language that instructions are made of."""
 
     language: Language
     spelled: Mapping[tuple[str, ...], Sense] = field(repr=False)
@@ -148,7 +148,7 @@ def get_lexicon(code: str) -> Lexicon:
     """Return the lexicon of a language by its code.
 
     Raises:
-        LanguageError: If the language is not spoken here.
+        LanguageError: If the language is not among `LANGUAGES`.
     """
     language = get_language(code)
     senses: dict[tuple[str, ...], Sense] = {(sign,): sense for sign, sense in _SIGNS.items()}
@@ -167,8 +167,8 @@ def get_lexicon(code: str) -> Lexicon:
         language,
         spelled,
         senses,
-        {key: frozenset(found) for key, found in vocabulary.items()},
-        {key: tuple(found) for key, found in spellings.items()},
+        {key: frozenset(meanings) for key, meanings in vocabulary.items()},
+        {key: tuple(texts) for key, texts in spellings.items()},
         frozenset(fold(word) for word in language.instructions["lookalikes"]),
     )
 
@@ -184,7 +184,7 @@ def read_text(text: str, code: str) -> Reading:
         The tokens in the order of the text, without harmless words and signs.
 
     Raises:
-        LanguageError: If the language is not spoken here.
+        LanguageError: If the language is not among `LANGUAGES`.
     """
     lexicon = get_lexicon(code)
     mended: dict[str, str] = {}
@@ -265,12 +265,12 @@ def _forms(entry: str, sense: Sense) -> Iterator[tuple[str, Sense]]:
 
 
 def _atoms(text: str) -> list[_Atom]:
-    """Split a text into words, numbers and the signs that mean something."""
+    """Split a text into words, numbers and the signs that have a meaning."""
     wide = unicodedata.normalize("NFKC", text)
-    found = list(_ATOM.finditer(wide))
-    keys = ["", *(fold(match.group()).replace("^", "") for match in found), ""]
+    matches = list(_ATOM.finditer(wide))
+    keys = ["", *(fold(match.group()).replace("^", "") for match in matches), ""]
     atoms = []
-    for match, before, key, after in zip(found, keys, keys[1:], keys[2:], strict=False):
+    for match, before, key, after in zip(matches, keys, keys[1:], keys[2:], strict=False):
         spaced = match.start() == 0 or wide[match.start() - 1].isspace()
         meant = _dash(before, after, spaced) if key in _DASHES else key
         if meant and meant not in _IGNORED:
@@ -279,7 +279,7 @@ def _atoms(text: str) -> list[_Atom]:
 
 
 def _dash(before: str, after: str, spaced: bool) -> str:
-    """Return what a dash stands for: up to, minus, a pause, or nothing inside a word."""
+    """Return the meaning of a dash: up to, minus, a pause, or nothing inside a word."""
     if after[:1].isdigit() and before[:1].isdigit():
         return _UP_TO
     if not spaced:
@@ -294,7 +294,7 @@ def _bare(key: str) -> str:
 
 
 def _parts(atom: _Atom, lexicon: Lexicon) -> list[_Atom]:
-    """Return an Arabic word parted from the short words that are written together with it."""
+    """Split an Arabic word from the short words that are written together with it."""
     if atom.key in lexicon.vocabulary:
         return [atom]
     for clitic in _CLITICS:
@@ -309,7 +309,7 @@ def _parts(atom: _Atom, lexicon: Lexicon) -> list[_Atom]:
 
 
 def _mend(atom: _Atom, lexicon: Lexicon, mended: dict[str, str]) -> _Atom:
-    """Return an unknown word as the known one that was meant, and note it."""
+    """Return the known word that an unknown one is a typing error of, and add both to ``mended``."""
     if atom.key in lexicon.vocabulary or (word := lexicon.mend(atom.key)) is None:
         return atom
     mended[atom.text] = lexicon.spellings[word][0]
@@ -347,15 +347,15 @@ def _number(atom: _Atom, language: Language) -> Sense:
         return UNKNOWN
 
 
-def _distance(one: str, other: str) -> int:
-    """Return how many letters must be added, dropped, replaced or swapped with their neighbour."""
+def _distance(typed: str, word: str) -> int:
+    """Return the number of letters to add, drop, replace or swap with their neighbour."""
     before: list[int] = []
-    last = list(range(len(other) + 1))
-    for i, a in enumerate(one, start=1):
+    last = list(range(len(word) + 1))
+    for i, a in enumerate(typed, start=1):
         row = [i]
-        for j, b in enumerate(other, start=1):
+        for j, b in enumerate(word, start=1):
             cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a != b))
-            if i > 1 and j > 1 and (a, one[i - 2]) == (other[j - 2], b):
+            if i > 1 and j > 1 and (a, typed[i - 2]) == (word[j - 2], b):
                 cost = min(cost, before[j - 2] + 1)
             row.append(cost)
         before, last = last, row

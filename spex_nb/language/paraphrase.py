@@ -1,4 +1,4 @@
-"""A parsed instruction as a sentence, and a refusal as one, in the language that it was asked in."""
+"""Sentences in the language of an instruction: its meaning, or its refusal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from spex_nb.types import AreaFilter, DrawnFilter, EdgeFilter, Filter, NearFilte
 
 KM = 1000
 SIGNIFICANT = 7
-"""Digits of a quantity; an acre is 4046.856 m² to its reader."""
+"""Digits of a quantity: a reader of 4046.856 m² recognises an acre."""
 
 
 def describe(
@@ -21,15 +21,15 @@ def describe(
     narrower: Mapping[str, str] | None = None,
     mended: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """Say what was understood.
+    """Write the meaning of an instruction as a sentence.
 
     Args:
-        language: The language to say it in.
-        targets: Ids of the targets asked for; none for everything but ``excluded``.
-        excluded: Ids of the targets left out.
-        filters: Which regions.
-        narrower: Words -> the targets that they are answered as.
-        mended: Typing errors, as typed and as read.
+        language: The language of the sentence.
+        targets: Ids of the wanted targets; none for everything but ``excluded``.
+        excluded: Ids of the targets to leave out.
+        filters: The filters of regions.
+        narrower: Narrower words -> the targets that answer them.
+        mended: Typing errors: (as typed, as read).
 
     Returns:
         Such as ``water bodies larger than 2 ha, in the north-west; "lake" is answered as water bodies``.
@@ -37,9 +37,9 @@ def describe(
     phrases = language.instructions["phrases"]
     sentence = _subject(language, targets, excluded)
     if filters:
-        # A pause keeps the filters from reading as the last noun's own.
+        # Without a pause the filters would seem to belong to the last noun.
         lead = phrases["pause" if excluded or isinstance(filters[0], RankFilter) else "lead"]
-        sentence += lead + phrases["pause"].join(describe_filter(one, language) for one in filters)
+        sentence += lead + phrases["pause"].join(describe_filter(wanted, language) for wanted in filters)
     notes = [
         phrases["narrower"].format(word=word, target=language.targets[target][0])
         for word, target in (narrower or {}).items()
@@ -48,10 +48,10 @@ def describe(
     return str(phrases["stop"]).join([sentence, *notes])
 
 
-def describe_filter(one: Filter, language: Language) -> str:
-    """Say what one filter keeps."""
+def describe_filter(wanted: Filter, language: Language) -> str:
+    """Write the condition of one filter."""
     phrases: Mapping[str, str] = language.instructions["phrases"]
-    match one:
+    match wanted:
         case AreaFilter(comparison, amount, unit):
             return phrases[comparison].format(_quantity(amount, unit, language))
         case NearFilter(target, metres, within):
@@ -69,19 +69,19 @@ def describe_filter(one: Filter, language: Language) -> str:
 
 
 def refuse(language: Language, words: str) -> str:
-    """Say in a language that something was not understood, and what can be asked."""
+    """Write in a language that the parser does not know some words, with an example of what it knows."""
     sentence: str = language.instructions["phrases"]["refusal"]
     return sentence.format(words)
 
 
 def _subject(language: Language, targets: Sequence[str], excluded: Sequence[str]) -> str:
     phrases = language.instructions["phrases"]
-    asked = _nouns(language, targets, "plain")
+    nouns = _nouns(language, targets, "plain")
     if not excluded:
-        return asked
+        return nouns
     form = phrases["without"] if targets else phrases["everything except"]
     without: str = form.format(
-        targets=asked, excluded=_nouns(language, excluded, "plain"), oblique=_nouns(language, excluded, "oblique")
+        targets=nouns, excluded=_nouns(language, excluded, "plain"), oblique=_nouns(language, excluded, "oblique")
     )
     return without
 

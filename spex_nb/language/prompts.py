@@ -1,4 +1,4 @@
-"""From a target and its regions to the prompt text that the language model reads, and back.
+"""Prompts for the language model: written from a target and its regions, and read back.
 
 The form is that of SPEX (https://doi.org/10.1109/TGRS.2026.3670308).
 """
@@ -26,8 +26,8 @@ ASK_WITHOUT_REGIONS = (
     "and provide a detailed description of them."
 )
 MAX_LENGTH = 100_000
-_ASKED = re.compile(r"attributes of the (?P<word>.{1,40}?) regions?\b", re.IGNORECASE)
-_ASKED_WITHOUT = re.compile(r"in which no (?P<word>.{1,40}?) regions were found beforehand", re.IGNORECASE)
+_WITH_REGIONS = re.compile(r"attributes of the (?P<word>.{1,40}?) regions?\b", re.IGNORECASE)
+_WITHOUT_REGIONS = re.compile(r"in which no (?P<word>.{1,40}?) regions were found beforehand", re.IGNORECASE)
 _ENTRY = re.compile(r"\{([^{}]*)\}")
 _NUMBER = r"[-+]?\d{1,12}(?:\.\d{0,12})?(?:e-?\d{1,3})?"
 _POINT = rf"[\[(]\s*({_NUMBER})\s*,\s*({_NUMBER})\s*[\])]"
@@ -36,7 +36,7 @@ _TOKEN = re.compile(r"\d|[^\W\d]{1,6}|[^\w\s]")
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt, read."""
+    """The meaning of a prompt."""
 
     target: str
     """Id of the target."""
@@ -56,21 +56,21 @@ def build_prompt(
 
     Args:
         target: Id of a target (``water``), or the word that prompts use (``water bodies``).
-        regions: Largest first; Regions are put into that order.
-        rich: Whether Regions say their index, mean index and share too, which SPEX's own prompts do not.
-        max_tokens: The smallest regions are dropped until the prompt holds no more tokens than this.
-        count_tokens: The tokenizer's way to count; without it, an estimate that rather says too many.
+        regions: Regions in any order, which the prompt lists largest first; or Attributes, largest first.
+        rich: Whether the prompt lists index, mean index and share too. The published prompts of SPEX do not.
+        max_tokens: The prompt drops its smallest regions until it has at most this many tokens.
+        count_tokens: The tokenizer's count of a text. The default is an estimate that is rather too high.
 
     Returns:
-        The text: the image token, and on the next line the question with the list of attributes. Where there is no
-        region, a question that says so.
+        The image token, and on the next line the question with the list of attributes. Without regions, the question
+        says that there are none.
 
     Raises:
         TargetError: If the target is unknown.
         PromptError: If not even the question fits into ``max_tokens``.
 
     Warns:
-        PromptWarning: If regions were dropped; says how many.
+        PromptWarning: If the prompt drops regions, with their number.
     """
     word = get_target(target).word
     by_size = sorted(regions, key=lambda region: -region.area_px if isinstance(region, Region) else 0)
@@ -78,10 +78,10 @@ def build_prompt(
     text = _write(word, entries)
     if max_tokens is None or (count := count_tokens or estimate_tokens)(text) <= max_tokens:
         return text
-    for kept in range(len(entries) - 1, 0, -1):
-        text = _write(word, entries[:kept])
+    for number in range(len(entries) - 1, 0, -1):
+        text = _write(word, entries[:number])
         if count(text) <= max_tokens:
-            _say_dropped(len(entries), kept, max_tokens)
+            _warn_of_dropped_regions(len(entries), number, max_tokens)
             return text
     raise PromptError(
         "The prompt does not fit",
@@ -92,7 +92,7 @@ def build_prompt(
 
 
 def keep_regions(prompt: str, most: int) -> str:
-    """Return a prompt that lists no more than so many regions: its first, which are the largest."""
+    """Return a prompt with at most this many regions: its first, which are the largest."""
     entries = list(_ENTRY.finditer(prompt))
     if len(entries) <= most:
         return prompt
@@ -114,16 +114,16 @@ def parse_prompt(text: str) -> Prompt:
     if len(text) > MAX_LENGTH:
         raise _no_prompt(f"{len(text)} characters", f"at most {MAX_LENGTH} characters")
     flat = text.replace("\\n", "\n").replace("\\'", "'")
-    without = _ASKED_WITHOUT.search(flat)
+    without = _WITHOUT_REGIONS.search(flat)
     if without:
         return Prompt(get_target(without["word"]).id, ())
-    asked = _ASKED.search(flat)
-    if asked is None:
+    question = _WITH_REGIONS.search(flat)
+    if question is None:
         raise _no_prompt(repr(text[:60]), "'… the attributes of the water bodies regions …'")
-    target = get_target(asked["word"].strip("\"' ")).id
+    target = get_target(question["word"].strip("\"' ")).id
     if flat.count("{") != flat.count("}"):
         raise _no_prompt(repr(text[-60:]), "a list of attributes that is not cut off")
-    return Prompt(target, tuple(_read_entry(entry) for entry in _ENTRY.findall(flat[asked.end() :])))
+    return Prompt(target, tuple(_read_entry(entry) for entry in _ENTRY.findall(flat[question.end() :])))
 
 
 def estimate_tokens(text: str) -> int:
@@ -142,14 +142,14 @@ def _write(word: str, entries: Sequence[str]) -> str:
 
 
 def _entry(region: Attributes) -> str:
-    said: dict[str, object] = {
+    attributes: dict[str, object] = {
         "Size of area": region.size,
         "Centroid": list(region.centroid_frac),
         "Location": region.location,
         "Bounding box": [list(corner) for corner in region.rectangle_frac],
     }
     rich = {"Index": region.index_name, "Mean index": region.mean_index, "Share": region.share_frac}
-    return str(said | {name: value for name, value in rich.items() if value is not None})
+    return str(attributes | {name: value for name, value in rich.items() if value is not None})
 
 
 def _read_entry(entry: str) -> Attributes:
@@ -169,20 +169,20 @@ def _read_entry(entry: str) -> Attributes:
 
 
 def _part(entry: str, key: str, pattern: str) -> str:
-    found = _maybe(entry, key, pattern)
-    if found is None:
+    value = _maybe(entry, key, pattern)
+    if value is None:
         raise _no_prompt(f"{{{entry[:80]}}}", f"an entry with {key!r}")
-    return found
+    return value
 
 
 def _maybe(entry: str, key: str, pattern: str) -> str | None:
-    found = re.search(rf"""['"]{key}['"]\s*:\s*['"]?(?P<value>{pattern})""", entry, re.IGNORECASE | re.DOTALL)
-    return found["value"].strip() if found else None
+    match = re.search(rf"""['"]{key}['"]\s*:\s*['"]?(?P<value>{pattern})""", entry, re.IGNORECASE | re.DOTALL)
+    return match["value"].strip() if match else None
 
 
 def _maybe_number(entry: str, key: str) -> float | None:
-    found = _maybe(entry, key, _NUMBER)
-    return None if found is None else float(found)
+    digits = _maybe(entry, key, _NUMBER)
+    return None if digits is None else float(digits)
 
 
 def _word(entry: str, key: str, words: Sequence[str]) -> str:
@@ -199,13 +199,13 @@ def _point(pair: tuple[str, str]) -> Point:
     return x, y
 
 
-def _say_dropped(all_of_them: int, kept: int, max_tokens: int) -> None:
+def _warn_of_dropped_regions(regions: int, listed: int, max_tokens: int) -> None:
     warnings.warn(
-        f"The prompt names the {kept} largest of {all_of_them} regions: more do not fit into {max_tokens} tokens.",
+        f"The prompt names the {listed} largest of {regions} regions: more do not fit into {max_tokens} tokens.",
         PromptWarning,
         stacklevel=3,
     )
 
 
-def _no_prompt(found: str, expected: str) -> PromptError:
-    return PromptError("This is no prompt", found=found, expected=expected, fix="Make prompts with build_prompt.")
+def _no_prompt(excerpt: str, expected: str) -> PromptError:
+    return PromptError("This is no prompt", found=excerpt, expected=expected, fix="Make prompts with build_prompt.")

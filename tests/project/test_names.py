@@ -36,7 +36,14 @@ FORBIDDEN = frozenset(
 """Each hides what the thing is: payload, result, matches, bands, kept_regions, model."""
 ALLOWED = {("spex_nb/errors.py", "found")}
 """An error names what was found, what was expected and what to do: its three arguments."""
-PLACES = ("spex_nb/errors.py", "spex_nb/targets.py", "spex_nb/types.py", "spex_nb/regions", "spex_nb/spectral")
+PLACES = (
+    "spex_nb/errors.py",
+    "spex_nb/targets.py",
+    "spex_nb/types.py",
+    "spex_nb/language",
+    "spex_nb/regions",
+    "spex_nb/spectral",
+)
 
 
 def names_bound_in(source: str) -> Iterator[tuple[int, str]]:
