@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from spex_nb.model.layers.joint_readout import TargetTree
+from spex_nb.model.layers.joint_readout import TargetTree, dice_loss, partial_label_loss
 
 TARGETS = ("water", "vegetation", "built_up", "building", "road", "tree", "low")
 PARENTS = {"building": "built_up", "road": "built_up", "tree": "vegetation", "low": "vegetation"}
@@ -88,3 +88,52 @@ def test_gradients_reach_rivals(tree: TargetTree) -> None:
     assert logits.grad is not None
     assert logits.grad[0, 0] > 0 > logits.grad[0, 1]
     assert math.isclose(float(logits.grad[0, 3]), 0, abs_tol=1e-7)
+
+
+LEAVES = (
+    ("water", None), (None, None), ("building", "built_up"), ("road", "built_up"), (None, "built_up"),
+    ("tree", "vegetation"), ("low", "vegetation"),
+)  # fmt: skip
+
+
+def test_leaves_are_the_finest_classes_and_add_up_to_one(tree: TargetTree) -> None:
+    assert tree.leaves == LEAVES
+    torch.testing.assert_close(tree.leaf_log_probabilities(random_logits()).exp().sum(1), torch.ones(2, 5, 6))
+
+
+def test_a_target_is_the_sum_of_its_leaves(tree: TargetTree) -> None:
+    leaves, targets = tree.leaf_log_probabilities(random_logits()).exp(), tree.log_probabilities(random_logits()).exp()
+    torch.testing.assert_close(leaves[:, 2:5].sum(1), targets[:, 2])
+    torch.testing.assert_close(leaves[:, 5:].sum(1), targets[:, 1])
+
+
+def allow(*classes: int) -> torch.Tensor:
+    """Return the label of one pixel that allows some leaves: bool [1, L, 1, 1]."""
+    allowed = torch.zeros(1, len(LEAVES), 1, 1, dtype=torch.bool)
+    allowed[:, list(classes)] = True
+    return allowed
+
+
+def test_partial_labels_cost_the_log_of_all_that_they_allow() -> None:
+    log_leaves = torch.log(torch.tensor([0.1, 0.2, 0.1, 0.1, 0.1, 0.3, 0.1])).view(1, -1, 1, 1)
+    assert float(partial_label_loss(log_leaves, allow(5))) == pytest.approx(-math.log(0.3))
+    assert float(partial_label_loss(log_leaves, allow(5, 6))) == pytest.approx(-math.log(0.4))
+    assert float(partial_label_loss(log_leaves, allow(0, 1, 3, 4, 5, 6))) == pytest.approx(-math.log(0.9), rel=1e-5)
+    assert float(partial_label_loss(log_leaves, allow(*range(7)))) == 0
+
+
+def test_pixels_without_label_and_weight_count_for_nothing() -> None:
+    log_leaves = torch.log(torch.tensor([[0.4] + [0.1] * 6, [0.1] * 6 + [0.4]])).view(2, -1, 1, 1)
+    allowed = torch.cat([allow(0), allow(*range(7))])
+    assert float(partial_label_loss(log_leaves, allowed)) == pytest.approx(-math.log(0.4))
+    allowed = torch.cat([allow(0), allow(0)])
+    weights = torch.tensor([3.0, 1.0]).view(2, 1, 1)
+    expected = -(3 * math.log(0.4) + math.log(0.1)) / 4
+    assert float(partial_label_loss(log_leaves, allowed, weights)) == pytest.approx(expected)
+
+
+def test_dice_loss_by_hand_and_only_where_known() -> None:
+    p = torch.tensor([[[1.0, 0.5, 0.9]]])
+    is_target = torch.tensor([[[True, True, False]]])
+    assert float(dice_loss(p, is_target, torch.tensor([[[True, True, False]]]))) == pytest.approx(1 - 3 / 3.25)
+    assert float(dice_loss(is_target.float(), is_target, torch.ones_like(is_target))) == pytest.approx(0)
