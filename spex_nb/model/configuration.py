@@ -198,6 +198,9 @@ class SpexConfig(_Strict):
         positive_weights: Of the pixels of each of them in the cross-entropy; 1 if not given.
         weak_without: Of some of them, the band without which they are found far less well: ``{"water": "nir"}``.
         left_to_index: Those that a spectral index finds better: ``"always"``, or in scenes that are ``"uncalibrated"``.
+        joint: Whether the targets of a pixel compete, so that no pixel is two of them; see `joint_readout`.
+        part_of: Then, of each target that is a part of another, the id of that other: ``{"road": "built_up"}``.
+        covered_by_parts: Then, the targets that hold nothing but their parts.
         text_weight, bce_weight, dice_weight, query_weight, reconstruction_weight: Of the losses.
     """
 
@@ -210,10 +213,24 @@ class SpexConfig(_Strict):
         "mask_decoder_config": MaskDecoderConfig,
     }
     _own = (
-        *sub_configs, "aggregation_channels", "aggregation_dropout", "language_grid", "image_token_id", "targets",
-        "positive_weights", "weak_without", "left_to_index", "text_weight", "bce_weight", "dice_weight", "query_weight",
+        *sub_configs,
+        "aggregation_channels",
+        "aggregation_dropout",
+        "language_grid",
+        "image_token_id",
+        "targets",
+        "positive_weights",
+        "weak_without",
+        "left_to_index",
+        "joint",
+        "part_of",
+        "covered_by_parts",
+        "text_weight",
+        "bce_weight",
+        "dice_weight",
+        "query_weight",
         "reconstruction_weight",
-    )  # fmt: skip
+    )
 
     def __init__(  # noqa: PLR0913, PLR0917 (each is a choice of the model)
         self,
@@ -230,6 +247,9 @@ class SpexConfig(_Strict):
         positive_weights: tuple[float, ...] = (),
         weak_without: Mapping[str, str] | None = None,
         left_to_index: Mapping[str, str] | None = None,
+        joint: bool = False,
+        part_of: Mapping[str, str] | None = None,
+        covered_by_parts: tuple[str, ...] = (),
         text_weight: float = 1.0,
         bce_weight: float = 2.0,
         dice_weight: float = 1.0,
@@ -252,6 +272,8 @@ class SpexConfig(_Strict):
         self.language_grid, self.image_token_id = language_grid, image_token_id
         self.targets, self.positive_weights = tuple(targets), tuple(positive_weights)
         self.weak_without, self.left_to_index = dict(weak_without or {}), dict(left_to_index or {})
+        self.joint, self.part_of, self.covered_by_parts = joint, dict(part_of or {}), tuple(covered_by_parts)
+        _require(not joint or len(self.targets) > 0, "targets", "empty", "the targets that compete, for joint=True")
         self.text_weight, self.bce_weight, self.dice_weight = text_weight, bce_weight, dice_weight
         self.query_weight, self.reconstruction_weight = query_weight, reconstruction_weight
         super().__init__(**kwargs)

@@ -22,6 +22,7 @@ from spex_nb.language.answers import fill_answer
 from spex_nb.language.evidence import measure_evidence
 from spex_nb.language.prompts import in_language, parse_prompt
 from spex_nb.model.checkpoint_files import resolve_checkpoint
+from spex_nb.model.layers.joint_readout import TargetTree
 from spex_nb.model.modeling import SpexModel
 from spex_nb.model.outputs import TEXT_INPUTS, ImageFeatures
 from spex_nb.model.processing import SpexProcessor
@@ -62,6 +63,8 @@ class SpexPredictor:
     ) -> None:
         self.model, self.processor, self.asks_by = model, processor, asks_by
         model.train(False)
+        config = model.config
+        self._tree = TargetTree(config.targets, config.part_of, config.covered_by_parts) if config.joint else None
         self.id = name
         self.targets = model.config.targets or tuple(TARGETS)
         self.weak_without: dict[str, str] = dict(model.config.weak_without)
@@ -172,8 +175,33 @@ class SpexPredictor:
         if self.asks_by == "query":
             inputs = self._query_inputs(inputs, targets)
         with _device_memory_errors():
-            logits = self.model.segment(features=self._features(encoded), **inputs)
-        return np.where(encoded.valid, logits.float().cpu().numpy(), np.float32(-np.inf))
+            logits = self.model.segment(features=self._features(encoded), **inputs).float()
+            if self._tree is not None:
+                logits = self._compete(self._tree, logits, targets, self._features(encoded))
+        return np.where(encoded.valid, logits.cpu().numpy(), np.float32(-np.inf))
+
+    def _compete(
+        self, tree: TargetTree, logits: torch.Tensor, targets: Sequence[str], features: ImageFeatures
+    ) -> torch.Tensor:
+        """Return log-odds [T, H, W] of targets that compete; targets without a query stay as they are.
+
+        The queries of the targets that nobody asked for give their logits.
+        """
+        number_of = {name: tree.targets.index(name) for name in targets if name in tree.targets}
+        rivals = [number for number in tree.rivals(list(number_of)) if number not in number_of.values()]
+        everyone = logits.new_zeros((len(tree.targets), *logits.shape[1:]))
+        for name, row in zip(targets, logits, strict=True):
+            if name in number_of:
+                everyone[number_of[name]] = row
+        if rivals:
+            numbers = torch.tensor(rivals, device=logits.device)
+            found = self.model.segment(features=features, target_index=numbers, image_index=torch.zeros_like(numbers))
+            everyone[rivals] = found.float()
+        log_odds = tree.log_odds(everyone[None])[0]
+        rows = [
+            log_odds[number_of[name]] if name in number_of else row for name, row in zip(targets, logits, strict=True)
+        ]
+        return torch.stack(rows)
 
     def _query_inputs(self, inputs: dict[str, torch.Tensor], targets: Sequence[str]) -> dict[str, torch.Tensor]:
         """Replace the text of the prompts by the numbers of their targets."""
@@ -308,7 +336,7 @@ def _digest(tile: xr.Dataset, valid: NDArray[np.bool_], processor: SpexProcessor
     layers = [tile[name] for name in tile.spex.bands]
     described = [(layer.name, layer.dtype, layer.attrs) for layer in layers]
     attributes = (tile.attrs, tile.spex.gsd_m, tile.spex.shape, described)
-    settings = (processor.bands, processor.mean, processor.std, processor.index_channels)
+    settings = (processor.bands, processor.mean, processor.std, processor.index_channels, processor.prior_channels)
     digest = hashlib.sha256(repr((attributes, settings)).encode())
     for values in (*(layer.values for layer in layers), valid):
         digest.update(np.ascontiguousarray(values).data)

@@ -37,6 +37,7 @@ class SpexProcessor(ProcessorMixin):
         bands: For a fixed stem its bands, in its order; None where the model takes any.
         mean, std: By band: what reflectance is normalised with.
         index_channels: Whether to compute `configuration.INDICES` and the priors of `configuration.PRIOR_TARGETS`.
+        prior_channels: Whether these priors are given; otherwise they count as unknown.
         max_length: Longest prompt, in tokens, visual ones included.
         language_grid: As in the model's configuration.
         named_regions: How many regions a prompt lists at most, the largest; None for all. A model reads as many as it
@@ -53,12 +54,13 @@ class SpexProcessor(ProcessorMixin):
         max_length: int = 4096,
         language_grid: int | None = None,
         named_regions: int | None = None,
+        prior_channels: bool = True,
         chat_template: str | None = None,
     ) -> None:
         self.bands = None if bands is None else list(bands)
         self.mean, self.std = dict(mean or {}), dict(std or {})
         self.index_channels, self.max_length, self.language_grid = index_channels, max_length, language_grid
-        self.named_regions = named_regions
+        self.named_regions, self.prior_channels = named_regions, prior_channels
         super().__init__(tokenizer, chat_template=chat_template)
         if tokenizer.convert_tokens_to_ids(IMAGE_TOKEN) in (None, tokenizer.unk_token_id):
             raise ValueError(f"The tokenizer has no token {IMAGE_TOKEN}; add it as a special token before training.")
@@ -186,7 +188,7 @@ class SpexProcessor(ProcessorMixin):
         if self.index_channels:
             indices = torch.full((len(scenes), INDEX_CHANNELS, *size), torch.nan)
             for channels, scene in zip(indices, scenes, strict=True):
-                _fill_indices(channels, scene)
+                _fill_indices(channels, scene, PRIOR_TARGETS if self.prior_channels else ())
             data["index_values"] = indices
         return data
 
@@ -259,7 +261,7 @@ def _wave(scene: xr.Dataset, band: str, *, is_needed: bool) -> tuple[float, floa
     return (float("nan") if centre is None else float(centre)), float(width or 0.05)
 
 
-def _fill_indices(channels: Tensor, scene: xr.Dataset) -> None:
+def _fill_indices(channels: Tensor, scene: xr.Dataset, priors: Sequence[str]) -> None:
     """Write indices and priors of a scene [h, w] into its channels [I, H, W].
 
     NaN where there is no data, where an index is undefined, and all over where the bands allow no index or prior. Where
@@ -267,8 +269,8 @@ def _fill_indices(channels: Tensor, scene: xr.Dataset) -> None:
     """
     height, width = scene.spex.shape
     valid = scene.spex.valid.values
-    computed = chain(_indices(scene), (prior_mask(scene, name) for name in PRIOR_TARGETS))
-    for channel, values in zip(channels, computed, strict=True):
+    computed = chain(_indices(scene), (prior_mask(scene, name) for name in priors))
+    for channel, values in zip(channels, computed, strict=False):
         if values is not None:
             channel[:height, :width] = torch.from_numpy(np.where(valid, values, np.float32(np.nan)).astype(np.float32))
 

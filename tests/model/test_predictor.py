@@ -174,3 +174,75 @@ def test_half_precision_weights_are_used_in_full_precision(
     predicted = loaded.predict(tile, ["water"], [WATER])
     exact = SpexPredictor(model, processor).predict(tile, ["water"], [WATER])
     assert np.corrcoef(predicted.ravel(), exact.ravel())[0, 1] > 0.999
+
+
+# --- targets that compete
+
+COMPETING = ("water", "vegetation", "built_up", "bare_soil", "building", "road")
+
+
+@pytest.fixture(scope="module")
+def joint(processor: SpexProcessor) -> SpexModel:
+    text = TEXT | {"vocab_size": len(processor.tokenizer), "max_position_embeddings": 4096}
+    torch.manual_seed(2)
+    model = make(
+        text_config=text,
+        image_token_id=processor.image_token_id,
+        targets=COMPETING,
+        joint=True,
+        part_of={"building": "built_up", "road": "built_up"},
+    )
+    assert model.target_queries is not None
+    torch.nn.init.normal_(model.target_queries.weight, std=4)
+    return model
+
+
+def masks_of(predictor: SpexPredictor, tile: xr.Dataset, *targets: str) -> dict[str, Any]:
+    """Return the logits of some targets that are asked for together."""
+    logits = predictor.predict(tile, targets, [build_prompt(target, []) for target in targets])
+    return dict(zip(targets, logits, strict=True))
+
+
+@pytest.mark.parametrize("asks_by", ["prompt", "query"])
+def test_masks_of_a_joint_model_exclude_each_other_and_hold_their_parts(
+    asks_by: Any, joint: SpexModel, processor: SpexProcessor, tile: xr.Dataset
+) -> None:
+    logits = masks_of(SpexPredictor(joint, processor, asks_by=asks_by), tile, *COMPETING)
+    p = {name: 1 / (1 + np.exp(-values.astype(float))) for name, values in logits.items()}
+    assert sum(p[name] for name in COMPETING[:4]).max() <= 1 + 1e-5
+    assert (p["building"] + p["road"] <= p["built_up"] + 1e-5).all()
+
+
+def test_a_joint_model_answers_alike_whatever_else_is_asked(
+    joint: SpexModel, processor: SpexProcessor, tile: xr.Dataset
+) -> None:
+    predictor = SpexPredictor(joint, processor, asks_by="query")
+    together = masks_of(predictor, tile, *COMPETING)
+    for name in COMPETING:
+        np.testing.assert_allclose(masks_of(predictor, tile, name)[name], together[name], atol=1e-4)
+    swapped = masks_of(predictor, tile, "road", "water")
+    np.testing.assert_allclose(swapped["water"], together["water"], atol=1e-4)
+
+
+def test_a_joint_model_leaves_targets_without_query_alone(
+    joint: SpexModel, processor: SpexProcessor, tile: xr.Dataset
+) -> None:
+    apart = deepcopy(joint)
+    apart.config.joint = False
+    alone = masks_of(SpexPredictor(apart, processor), tile, "snow", "water")
+    beside = masks_of(SpexPredictor(joint, processor), tile, "snow", "water")
+    np.testing.assert_array_equal(beside["snow"], alone["snow"])
+    assert (beside["water"] < alone["water"]).all()  # rivals only take away
+
+
+def test_a_joint_model_needs_targets() -> None:
+    with pytest.raises(ValueError, match="the targets that compete"):
+        make(joint=True)
+
+
+def test_priors_are_withheld_from_a_processor_without_their_channels(tile: xr.Dataset) -> None:
+    given = SpexProcessor(make_tokenizer(), index_channels=True).pixels([tile])["index_values"]
+    withheld = SpexProcessor(make_tokenizer(), index_channels=True, prior_channels=False).pixels([tile])["index_values"]
+    assert given[0, 6:].isfinite().any()
+    assert withheld[0, 6:].isnan().all()
+    torch.testing.assert_close(withheld[:, :6], given[:, :6], equal_nan=True)
