@@ -168,7 +168,7 @@ def test_all_text_is_escaped(tmp_path: Path) -> None:
 def test_a_report_needs_no_other_file(result: Extraction, tmp_path: Path) -> None:
     page = write_result_page(result, tmp_path / "page.html").read_text()
     assert not re.search(r"(src|href)=\"(?!data:)", page)
-    for words in ("<h2>Evidence</h2>", "share_frac: 0.25", "<h2>Prompts</h2>", "&quot;scene_hash&quot;"):
+    for words in ("<h2>Evidence</h2>", "share_frac: 0.25", "<h2>Prompts</h2>", "&#34;scene_hash&#34;"):
         assert words in page
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from html import escape
 
-from spex_nb.extraction.explain import Explanation, mark_of
+from spex_nb.extraction.explain import Explanation, mark_of, marked_pieces
 from spex_nb.targets import OTHER_COLOR, TARGETS
 from spex_nb.types import Claim, Evidence, Spread
 from spex_widgets.messages import table
@@ -27,15 +27,14 @@ def explanation_html(explanation: Explanation, language: str, chosen: Claim | No
 
 
 def _marked(explanation: Explanation, chosen: Claim | None) -> str:
-    pieces, at = [], 0
-    for claim in sorted(explanation.claims, key=lambda claim: claim.start):
-        if claim.start < at:  # within the claim before
-            continue
-        css = f"{claim.verdict.split()[0]}{' chosen' if claim == chosen else ''}"
-        words = f"<span class='{escape(css)}' title='{escape(_because(claim))}'>{escape(claim.text)}</span>"
-        pieces += [escape(explanation.text[at : claim.start]), words, f"<strong>{escape(mark_of(claim))}</strong>"]
-        at = claim.start + len(claim.text)
-    return "".join([*pieces, escape(explanation.text[at:])])
+    pieces = marked_pieces(explanation.text, explanation.claims)
+    return "".join(escape(text) if claim is None else _marked_claim(claim, chosen) for text, claim in pieces)
+
+
+def _marked_claim(claim: Claim, chosen: Claim | None) -> str:
+    css = f"{claim.verdict.split()[0]}{' chosen' if claim == chosen else ''}"
+    words = f"<span class='{escape(css)}' title='{escape(_because(claim))}'>{escape(claim.text)}</span>"
+    return f"{words}<strong>{escape(mark_of(claim))}</strong>"
 
 
 def _because(claim: Claim) -> str:
