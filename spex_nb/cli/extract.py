@@ -187,14 +187,14 @@ class Extractor:
 
     def _answered(self, scene: str, result: Path) -> str:
         """Say whether a result of this question and scene is there: all of it, in part, or no."""
-        from spex_nb.extraction.storage import answers
+        from spex_nb.extraction.storage import matches_request
         from spex_nb.scene.open import open_source
         from spex_nb.scene.reader import SceneSource
 
         if not result.exists():
             return "no"
         source = SceneSource(scene, self.opening)
-        return answers(result, self.asked | {"scene_fingerprint": source.fingerprint(open_source(source))})
+        return matches_request(result, self.asked | {"scene_fingerprint": source.fingerprint(open_source(source))})
 
 
 def _places(scenes: Sequence[str], out: Path) -> list[tuple[str, Path]]:

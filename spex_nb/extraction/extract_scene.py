@@ -83,16 +83,24 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
     """
     _require_free(out, overwrite)
     plan = plan_extraction(
-        scene, instruction, model, open_options=open_options, tile_px=tile_px, overlap_px=overlap_px,
-        threshold=threshold, min_area_px=min_area_px, drawn=drawn, seed=seed,
-    )  # fmt: skip
+        scene,
+        instruction,
+        model,
+        open_options=open_options,
+        tile_px=tile_px,
+        overlap_px=overlap_px,
+        threshold=threshold,
+        min_area_px=min_area_px,
+        drawn=drawn,
+        seed=seed,
+    )
     windows, is_cancelled = plan.tiling.windows, _asker(cancel)
     scratch = Scratch() if out is None else None
     with scratch or nullcontext():
         store = TileStore(scratch.folder if scratch else partial_folder(Path(str(out))))
         store.begin(plan.identity, overwrite)
         reporter = ProgressReporter(progress, len(windows), sum(map(store.is_done, windows)))
-        reporter.say(str(plan))
+        reporter.write(str(plan))
         timer = PartTimer(reporter.begin)
         with timer.timing("tiles"):
             failures = run_tiles(
@@ -135,9 +143,11 @@ def _save(result: Extraction, out: str | Path, overwrite: bool) -> None:
         save_extraction(result, out, overwrite=overwrite)
     except OutputError as error:
         raise OutputError(
-            error.problem, found=error.found, expected=error.expected,
+            error.problem,
+            found=error.found,
+            expected=error.expected,
             fix=f"{error.fix} Finished tiles are kept: the same call goes on after them.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _asker(cancel: Any) -> Callable[[], bool]:

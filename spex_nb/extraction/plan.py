@@ -26,18 +26,18 @@ from spex_nb.spectral.priors import prior_of, spectral_prior
 from spex_nb.types import Instruction, MaskModel, NearFilter
 
 MOST_TILE_PX = 2048
-"""Tiles of fine scenes that are shrunk for a model of coarse ones grow no larger than this."""
+"""Largest side of a tile in pixels, also where tiles of a fine scene are shrunk for a model of coarse ones."""
 OVERLAP_PARTS = 8
 """Neighbours overlap by this part of a tile."""
 LIBRARIES_BYTES = 450 * 2**20
-"""What Python and the libraries take, torch not counted, with what they keep for the next time."""
+"""Python and the libraries, without torch, with the memory that they keep for later."""
 MASK_BYTES = 3
-"""Of each pixel: the mask, where one class is or one region, and outlines."""
+"""Bytes for each pixel of the scene: the mask, where one class or region is, and outlines."""
 WORK_BYTES = 64
-"""Of each pixel that is worked on: indices, probabilities, positions."""
+"""Bytes for each pixel that is worked on: indices, probabilities, positions."""
 UNCALIBRATED = "uncalibrated"
 EVERYTHING_ELSE = "everything_else"
-"""The one class of an instruction that only says what to leave out."""
+"""The one class of an instruction that only names what to leave out."""
 
 
 @dataclass(frozen=True)
@@ -98,29 +98,34 @@ class TargetAssignment:
         return (*self.near, *(() if self.targets else self.excluded))
 
     @property
+    def is_by_index_only(self) -> bool:
+        """Whether the model answers no target."""
+        return len(self.by_index) == len(self.layers)
+
+    @property
     def explained_by_model(self) -> frozenset[str]:
         """Targets that the model explains: those of the mask, or those left out of it, that no index answers."""
         return frozenset(self.targets or self.excluded) - self.by_index
 
 
 def assign_targets(instruction: Instruction, model: MaskModel, scene: xr.Dataset) -> TargetAssignment:
-    """Decide who answers what.
+    """Decide which targets the model answers, and which the index.
 
     Args:
-        instruction: What was asked.
-        model: What is asked first; targets that it was not trained on, or leaves to an index, go to the spectral prior.
-        scene: Whose bands are at hand; no pixel is computed.
+        instruction: The parsed instruction.
+        model: Answers its targets. Those that it was not trained on, or leaves to an index, go to the spectral prior.
+        scene: The scene, for its bands; one pixel is computed.
 
     Raises:
         MissingBandError: If the scene lacks a band that the model needs, or that the index of a target needs.
         TargetError: If neither the model nor an index knows a target.
     """
-    near = tuple(dict.fromkeys(one.target for one in instruction.filters if isinstance(one, NearFilter)))
+    near = tuple(dict.fromkeys(rule.target for rule in instruction.filters if isinstance(rule, NearFilter)))
     assignment = TargetAssignment(instruction.targets, instruction.excluded, near)
     unknown = frozenset(
         target for target in assignment.layers if model.card.is_index or target not in model.card.targets
     )
-    pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))  # which indices there are, one pixel tells
+    pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))  # one pixel shows which indices the bands allow
     for target in unknown:
         _require_index(target, model, pixel)
     by_index = unknown | {target for target in assignment.layers if _is_left(target, model, pixel)}
@@ -185,7 +190,7 @@ class Plan:
 
     @property
     def model_hash(self) -> str:
-        """What tells this model's weights from others."""
+        """See `hash_of`."""
         return hash_of(self.model)
 
     @property
@@ -210,9 +215,9 @@ class Plan:
         others = len(self.assignment.beside_classes)
         tile = int(np.prod(self.tiling.size)) * WORK_BYTES * layers
         blending = 4 * width * (2 * layers + 1) * (self.tiling.size[0] + BLOCK)
-        surveying = reader.rows_bytes + reader.row_step * width * WORK_BYTES
+        measuring = reader.rows_bytes + reader.row_step * width * WORK_BYTES
         masks = height * width * (MASK_BYTES + others)
-        return LIBRARIES_BYTES + masks + max(reader.held_bytes + tile, blending, surveying)
+        return LIBRARIES_BYTES + masks + max(reader.held_bytes + tile, blending, measuring)
 
     @property
     def disk_bytes(self) -> int:
@@ -231,7 +236,7 @@ class Plan:
 
 
 def hash_of(model: MaskModel) -> str:
-    """Return what tells a model's weights from others; for a model without any, its version."""
+    """Return a hash of a model's weights; the version of this package for a model without any."""
     return model.card.fingerprint or f"spex-nb {__version__}"
 
 
@@ -247,22 +252,21 @@ def plan_extraction(
 
     Arguments and errors as of `extract`.
     """
-    chosen = Choices(**choices)
-    understood = parse_instruction(instruction) if isinstance(instruction, str) else instruction
+    checked_choices = Choices(**choices)
+    parsed = parse_instruction(instruction) if isinstance(instruction, str) else instruction
     loaded = load_mask_model(model)
     source = SceneSource(scene, dict(open_options or {}))
     opened = open_source(source)
-    assignment = assign_targets(understood, loaded, opened)
-    zoom = 1.0 if len(assignment.by_index) == len(assignment.layers) else zoom_to(opened.spex.gsd_m, loaded.card.gsd_m)
-    tiling = _tiling(opened.spex.shape, loaded, zoom, chosen, assignment)
+    assignment = assign_targets(parsed, loaded, opened)
+    zoom = 1.0 if assignment.is_by_index_only else zoom_to(opened.spex.gsd_m, loaded.card.gsd_m)
+    tiling = _tiling(opened.spex.shape, loaded, zoom, checked_choices, assignment)
     job = TileJob(uuid.uuid4().hex, source, model, assignment.layers, assignment.by_index, tiling.size, zoom)
-    return Plan(understood, assignment, loaded, job, TilePredictor(job, loaded, opened), tiling, chosen)
+    return Plan(parsed, assignment, loaded, job, TilePredictor(job, loaded, opened), tiling, checked_choices)
 
 
 def _tiling(
     shape: tuple[int, int], model: MaskModel, zoom: float, choices: Choices, assignment: TargetAssignment
 ) -> Tiling:
     side = choices.tile_px or min(MOST_TILE_PX, max(FEWEST_PX, round(model.card.tile_px / zoom)))
-    sees_pixels_only = len(assignment.by_index) == len(assignment.layers)
-    usual = 0 if sees_pixels_only else side // OVERLAP_PARTS
-    return Tiling(shape, side, usual if choices.overlap_px is None else choices.overlap_px)
+    usual_overlap = 0 if assignment.is_by_index_only else side // OVERLAP_PARTS  # an index looks at single pixels
+    return Tiling(shape, side, usual_overlap if choices.overlap_px is None else choices.overlap_px)

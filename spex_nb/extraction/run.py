@@ -41,20 +41,20 @@ class Progress:
 
 
 class ProgressReporter:
-    """Tells how far a run is.
+    """Shows how far a run is, or reports it to a function.
 
     Args:
-        progress: True shows a bar, False nothing; a function is called with what it is to show.
+        progress: True shows a bar, False nothing; a function is called with each `Progress`.
         total: Number of tiles.
         done: How many of them an earlier run did.
     """
 
     def __init__(self, progress: bool | Callable[[Progress], None], total: int, done: int = 0) -> None:
         self._shows_bar = progress is True
-        self._tell = progress if callable(progress) else _keep_quiet
+        self._report = progress if callable(progress) else _ignore
         self._total, self._done = total, done
 
-    def say(self, text: str) -> None:
+    def write(self, text: str) -> None:
         """Write a line above the bar."""
         from tqdm.auto import tqdm
 
@@ -62,29 +62,29 @@ class ProgressReporter:
             tqdm.write(text, file=sys.stderr)
 
     def begin(self, part: str) -> None:
-        """Say what is being done next."""
-        self._tell(Progress(part, self._done, self._total))
+        """Report which part begins."""
+        self._report(Progress(part, self._done, self._total))
 
     @contextmanager
     def tiles(self) -> Iterator[Callable[[], None]]:
-        """Give what is to be called after each tile."""
+        """Give a function to call after each tile."""
         from tqdm.auto import tqdm
 
         start, before = time.monotonic(), self._done
 
-        def one_more() -> None:
+        def tile_done() -> None:
             self._done += 1
             bar.update()
             waiting = self._total - self._done
             pace = (time.monotonic() - start) / (self._done - before)
-            self._tell(Progress("tiles", self._done, self._total, pace * waiting if waiting else None))
+            self._report(Progress("tiles", self._done, self._total, pace * waiting if waiting else None))
 
         with tqdm(total=self._total, initial=before, unit="tile", disable=not self._shows_bar) as bar:
-            yield one_more
+            yield tile_done
 
 
-def _keep_quiet(_: Progress) -> None:
-    """Tell nobody."""
+def _ignore(_: Progress) -> None:
+    """Report to nobody."""
 
 
 class PartTimer:
@@ -141,7 +141,7 @@ def run_tiles(
     failures: dict[Window, str] = {}
     with (
         closing(_here(predictor, waiting) if client is None else _on_cluster(job, waiting, client)) as tiles,
-        reporter.tiles() as one_more,
+        reporter.tiles() as tile_done,
     ):
         for window, predict in tiles:
             if is_cancelled():
@@ -151,7 +151,7 @@ def run_tiles(
                 failures[window] = made.failure
             else:
                 store.put(window, made)
-            one_more()
+            tile_done()
     predictor.reader.forget()
     return failures
 

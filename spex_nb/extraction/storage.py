@@ -44,8 +44,7 @@ def save_extraction(result: Extraction, folder: str | Path, *, overwrite: bool =
         copy_as_cog(result.probability_file, part / PROBABILITY, discrete=False)
         result.to_geopackage(part / REGIONS)
         result.overview.to_netcdf(part / OVERVIEW, engine="h5netcdf")
-        runs = {f"{t} {i}": r.runs for t, one in result.evidence.items() for i, r in enumerate(one.regions)}
-        np.savez_compressed(part / RUNS, **runs)
+        np.savez_compressed(part / RUNS, **_runs_of(result.evidence))
         text = json.dumps(_described(result), indent=1, ensure_ascii=False)
         (part / DESCRIPTION).write_text(text, encoding="utf-8")
     return Path(folder)
@@ -68,34 +67,39 @@ def load_extraction(folder: str | Path) -> Extraction:
     place = Path(folder)
     if not (place / DESCRIPTION).is_file():
         raise SourceNotFoundError(
-            "There is no result here", found=f"{place}, without {DESCRIPTION}", expected="a folder that save() wrote",
+            "There is no result here",
+            found=f"{place}, without {DESCRIPTION}",
+            expected="a folder that save() wrote",
             fix="Check the path.",
-        )  # fmt: skip
+        )
     try:
         return _loaded(place)
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UnreadableSourceError(
-            "The result cannot be read", found=f"{place}: {error}", expected=f"a whole folder of format {FORMAT}",
+            "The result cannot be read",
+            found=f"{place}: {error}",
+            expected=f"a whole folder of format {FORMAT}",
             fix="Update spex-nb if a later version wrote it; else extract again.",
-        ) from error  # fmt: skip
+        ) from error
 
 
-def answers(folder: str | Path, asked: Mapping[str, Any]) -> Literal["all", "in part", "no"]:
-    """Say whether a folder holds a result of the same question, and whether tiles failed in it; no raster is read.
+def matches_request(folder: str | Path, request: Mapping[str, Any]) -> Literal["all", "in part", "no"]:
+    """Return whether a folder holds a result of the same request, and whether tiles failed in it; reads no raster.
 
     Args:
         folder: Where to look.
-        asked: Some of its provenance; what it says of ``parameters`` may be a part of them.
+        request: Some entries of the provenance; ``parameters`` may hold some of the parameters only.
     """
     try:
-        said = json.loads((Path(folder) / DESCRIPTION).read_text(encoding="utf-8"))
+        payload = json.loads((Path(folder) / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return "no"
-    made = said["provenance"]
-    known = made | {"parameters": {name: made["parameters"].get(name) for name in asked.get("parameters", ())}}
-    if any(known[name] != value for name, value in asked.items()):
+    provenance = payload["provenance"]
+    parameters = {name: provenance["parameters"].get(name) for name in request.get("parameters", ())}
+    stored = provenance | {"parameters": parameters}
+    if any(stored[name] != value for name, value in request.items()):
         return "no"
-    return "in part" if said["failures"] else "all"
+    return "in part" if payload["failures"] else "all"
 
 
 def open_probability(file: Path, mask: xr.DataArray, classes: Sequence[str]) -> xr.DataArray:
@@ -114,14 +118,14 @@ def open_probability(file: Path, mask: xr.DataArray, classes: Sequence[str]) -> 
 
 
 def _described(result: Extraction) -> dict[str, Any]:
-    said = result.instruction
-    filters = [{"kind": type(one).__name__, **asdict(one)} for one in said.filters]
+    instruction = result.instruction
+    filters = [{"kind": type(rule).__name__, **asdict(rule)} for rule in instruction.filters]
     return {
         "format": FORMAT,
-        "instruction": asdict(replace(said, filters=())) | {"filters": filters},
+        "instruction": asdict(replace(instruction, filters=())) | {"filters": filters},
         "class_names": dict(result.class_names),
-        "explanations": [asdict(one) for one in result.explanations],
-        "evidence": {target: _flat(one) for target, one in result.evidence.items()},
+        "explanations": [asdict(explanation) for explanation in result.explanations],
+        "evidence": {target: _flat(evidence) for target, evidence in result.evidence.items()},
         "notes": result.notes,
         "failures": dict(result.failures),
         "provenance": dict(result.provenance),
@@ -130,33 +134,42 @@ def _described(result: Extraction) -> dict[str, Any]:
     }
 
 
+def _runs_of(evidence: Mapping[str, Evidence]) -> dict[str, Any]:
+    """Return the runs of each region of the evidence, by target and number."""
+    return {
+        f"{target} {number}": region.runs
+        for target, of_target in evidence.items()
+        for number, region in enumerate(of_target.regions)
+    }
+
+
 def _flat(evidence: Evidence) -> dict[str, Any]:
     return asdict(replace(evidence, regions=tuple(replace(region, runs=None) for region in evidence.regions)))
 
 
 def _loaded(place: Path) -> Extraction:
-    said = json.loads((place / DESCRIPTION).read_text(encoding="utf-8"))
-    if said["format"] != FORMAT:
-        raise ValueError(f"format {said['format']}")
-    mask = _mask(place / MASK, said["mask_attributes"])
+    payload = json.loads((place / DESCRIPTION).read_text(encoding="utf-8"))
+    if payload["format"] != FORMAT:
+        raise ValueError(f"format {payload['format']}")
+    mask = _mask(place / MASK, payload["mask_attributes"])
     with np.load(place / RUNS) as runs:
-        evidence = {target: _evidence(one, target, runs) for target, one in said["evidence"].items()}
+        evidence = {target: _evidence(figures, target, runs) for target, figures in payload["evidence"].items()}
     with xr.open_dataset(place / OVERVIEW, engine="h5netcdf", decode_coords="all") as file:
         overview = file.load()
     return Extraction(
         mask=mask,
-        probability=open_probability(place / PROBABILITY, mask, [*said["class_names"]]),
-        regions=_regions(place / REGIONS, said["columns"], mask),
-        class_names=said["class_names"],
+        probability=open_probability(place / PROBABILITY, mask, [*payload["class_names"]]),
+        regions=_regions(place / REGIONS, payload["columns"], mask),
+        class_names=payload["class_names"],
         explanations=tuple(
-            Explanation(**one | {"claims": tuple(Claim(**claim) for claim in one["claims"])})
-            for one in said["explanations"]
+            Explanation(**explanation | {"claims": tuple(Claim(**claim) for claim in explanation["claims"])})
+            for explanation in payload["explanations"]
         ),
         evidence=evidence,
-        instruction=_instruction(said["instruction"]),
-        notes=tuple(said["notes"]),
-        failures=said["failures"],
-        provenance=said["provenance"],
+        instruction=_instruction(payload["instruction"]),
+        notes=tuple(payload["notes"]),
+        failures=payload["failures"],
+        provenance=payload["provenance"],
         overview=overview,
         probability_file=place / PROBABILITY,
     )
@@ -179,22 +192,22 @@ def _regions(file: Path, columns: Mapping[str, str], mask: xr.DataArray) -> Any:
     return frame.set_crs(mask.rio.crs, allow_override=True)
 
 
-def _evidence(said: dict[str, Any], target: str, runs: Mapping[str, Any]) -> Evidence:
+def _evidence(payload: dict[str, Any], target: str, runs: Mapping[str, Any]) -> Evidence:
     regions = [
         Region(**{name: _tuples(value) for name, value in region.items()} | {"runs": runs[f"{target} {i}"]})
-        for i, region in enumerate(said["regions"])
+        for i, region in enumerate(payload["regions"])
     ]
-    spreads = {side: None if said[side] is None else Spread(**said[side]) for side in ("inside", "outside")}
-    return Evidence(**said | spreads | {"regions": tuple(regions), "shape": tuple(said["shape"])})
+    spreads = {side: None if payload[side] is None else Spread(**payload[side]) for side in ("inside", "outside")}
+    return Evidence(**payload | spreads | {"regions": tuple(regions), "shape": tuple(payload["shape"])})
 
 
-def _instruction(said: dict[str, Any]) -> Instruction:
+def _instruction(payload: dict[str, Any]) -> Instruction:
     filters = tuple(
-        _FILTERS[one["kind"]](**{name: value for name, value in one.items() if name != "kind"})
-        for one in said["filters"]
+        _FILTERS[rule["kind"]](**{name: value for name, value in rule.items() if name != "kind"})
+        for rule in payload["filters"]
     )
-    lists = {name: tuple(said[name]) for name in ("targets", "excluded")}
-    return Instruction(**said | lists | {"filters": filters})
+    lists = {name: tuple(payload[name]) for name in ("targets", "excluded")}
+    return Instruction(**payload | lists | {"filters": filters})
 
 
 def _tuples(value: Any) -> Any:

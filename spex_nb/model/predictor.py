@@ -49,13 +49,6 @@ class SpexPredictor:
 
     Attributes:
         id: ``name``.
-        targets: Ids of the targets that the model was trained for; all targets where its configuration names none.
-        weak_without: By target, the band without which the model finds far less of it.
-        left_to_index: Targets that a spectral index finds better: ``always``, or in scenes that are ``uncalibrated``.
-        required_bands: Bands that a scene must have; none where the model takes any bands.
-        gsd_m: Ground sampling distance of the training data in metres; None for any.
-        tile_px: Side of a tile in pixels.
-        explains_evidence: Whether `explain` uses the evidence.
     """
 
     def __init__(
@@ -66,13 +59,6 @@ class SpexPredictor:
         config = model.config
         self._tree = TargetTree(config.targets, config.part_of, config.covered_by_parts) if config.joint else None
         self.id = name
-        self.targets = model.config.targets or tuple(TARGETS)
-        self.weak_without: dict[str, str] = dict(model.config.weak_without)
-        self.left_to_index: dict[str, str] = dict(model.config.left_to_index)
-        self.required_bands: tuple[str, ...] = tuple(processor.bands or ())
-        self.gsd_m: float | None = None
-        self.tile_px = TILE_PX
-        self.explains_evidence = asks_by == "prompt"
         self._last: _EncodedTile | None = None
 
     @classmethod
@@ -104,35 +90,34 @@ class SpexPredictor:
         model.to(device or _best_device())  # type: ignore[arg-type]  # torch's own, which transformers hides
         return cls(model, processor, Path(str(name)).name, asks_by=asks_by)
 
-    @property
-    def parameters(self) -> int:
-        """How many parameters the model has."""
-        return int(self.model.num_parameters())
-
     @cached_property
-    def fingerprint(self) -> str:
-        """A hash of the weights, 16 hexadecimal digits."""
+    def card(self) -> ModelCard:
+        """What the model can do, and what it needs; of the weights at the first call."""
+        config = self.model.config
+        return ModelCard(
+            targets=self._targets,
+            required_bands=tuple(self.processor.bands or ()),
+            tile_px=TILE_PX,
+            weak_without=dict(config.weak_without),
+            left_to_index=dict(config.left_to_index),
+            accepts_points=True,
+            explains_evidence=self.asks_by == "prompt",
+            parameters=int(self.model.num_parameters()),
+            fingerprint=self._fingerprint(),
+        )
+
+    @property
+    def _targets(self) -> tuple[str, ...]:
+        """Targets that the model was trained for; all targets where its configuration names none."""
+        return self.model.config.targets or tuple(TARGETS)
+
+    def _fingerprint(self) -> str:
+        """Return a hash of the weights, 16 hexadecimal digits."""
         digest = hashlib.sha256()
         for name, value in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()[:16]
-
-    @cached_property
-    def card(self) -> ModelCard:
-        """What the model can do, and what it needs."""
-        return ModelCard(
-            targets=self.targets,
-            required_bands=self.required_bands,
-            gsd_m=self.gsd_m,
-            tile_px=self.tile_px,
-            weak_without=self.weak_without,
-            left_to_index=self.left_to_index,
-            accepts_points=True,
-            explains_evidence=self.explains_evidence,
-            parameters=self.parameters,
-            fingerprint=self.fingerprint,
-        )
 
     def use_cpu(self) -> bool:
         """Move the model to the CPU; return whether it was elsewhere."""
@@ -205,13 +190,13 @@ class SpexPredictor:
 
     def _query_inputs(self, inputs: dict[str, torch.Tensor], targets: Sequence[str]) -> dict[str, torch.Tensor]:
         """Replace the text of the prompts by the numbers of their targets."""
-        missing = [target for target in targets if target not in self.targets]
+        missing = [target for target in targets if target not in self._targets]
         if missing:
             raise ValueError(
-                f"The model has no query of {', '.join(missing)}; expected some of {', '.join(self.targets)}. Ask for "
+                f"The model has no query of {', '.join(missing)}; expected some of {', '.join(self._targets)}. Ask for "
                 "one of these, or train the model on the target."
             )
-        numbers = torch.tensor([self.targets.index(target) for target in targets], device=self.model.device)
+        numbers = torch.tensor([self._targets.index(target) for target in targets], device=self.model.device)
         return {name: values for name, values in inputs.items() if name not in TEXT_INPUTS} | {"target_index": numbers}
 
     def explain(
