@@ -4,11 +4,11 @@ from spex_nb import parse_instruction
 parse_instruction("las zonas de agua al norte").meaning
 
 # %%
-bench.ask("las zonas de agua al norte")
-bench.extract()
+bench.ask("las zonas de agua al norte").meaning
 
 # %% [markdown]
-# The parser reports the meaning in the language of the instruction. The map shows exactly that meaning.
+# Press **Extract** in the panel, or call `bench.extract()` when the first extraction is done. The parser reports the
+# meaning in the language of the instruction. The map shows exactly that meaning.
 
 # %% Exercise 2
 from spex_nb import SpexError

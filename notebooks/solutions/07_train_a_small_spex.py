@@ -6,8 +6,9 @@ measured = pd.DataFrame(run.result.curves).set_index("step").filter(like="iou_")
 measured.round(2)
 
 # %% [markdown]
-# Vegetation comes first, because it covers most. Roofs and roads follow. Bare soil is the last, because only some
-# suburbs have a quarry. After about half of the steps little changes, so half of the time is enough for a first look.
+# Vegetation comes first, because it covers most. Roofs follow, then roads and water. Bare soil is the last, because
+# only some suburbs have a quarry. After about half of the steps little changes, so half of the time is enough for a
+# first look.
 
 # %% Exercise 2
 lakes, truth = sample_scene("lake_30m"), sample_labels("lake_30m") == 1

@@ -17,8 +17,8 @@ both = {"its own index": own["iou"], "another target's": swapped.table().set_ind
 axes = pd.DataFrame(both).plot.bar(ylim=(0, 1), rot=0, ylabel="IoU of tiny")
 
 # %% [markdown]
-# Bars of equal height mean that picture and words decide. A lower bar shows how far the model relied on the prior. A
-# model that followed the prior alone would fall to nothing.
+# The bars are nearly equal, so picture and words decide. A lower bar would show how far the model relied on the prior.
+# A model that followed the prior alone would fall to nothing.
 
 # %% Exercise 3
 without_lake = [replace(one, split="val" if one.place == "lake_30m" else "train") for one in by_place]

@@ -33,5 +33,5 @@ for name, one in {"as extracted": result, "corrected": corrected}.items():
 print(corrected.provenance["model"], corrected.provenance["scene"].rsplit("/")[-1], corrected.provenance["edited_px"])
 
 # %% [markdown]
-# "On lake_30m.tif, water bodies larger than 5 ha cover … ha (spex_nb 0.1.0, model tiny, threshold 0.5, 341 pixels
+# "On lake_30m.tif, water bodies larger than 5 ha cover … ha (spex_nb 0.1.0, model tiny, threshold 0.5, 355 pixels
 # corrected by hand)." The sentence has figure, scene, model, settings and edits. `extraction.json` holds all of them.
