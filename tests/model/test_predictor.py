@@ -61,7 +61,7 @@ def test_it_says_what_it_can_and_how_large_it_is(model: SpexModel, processor: Sp
     assert predictor.card.parameters == sum(parameter.numel() for parameter in model.parameters())
     silent = deepcopy(model)
     silent.config.targets = ()
-    assert SpexPredictor(silent, processor).targets == tuple(TARGETS)
+    assert SpexPredictor(silent, processor).card.targets == tuple(TARGETS)
 
 
 def test_figures_come_from_the_evidence_and_sentences_without_theirs_are_dropped(
