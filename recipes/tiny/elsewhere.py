@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import rasterio
+from development_sets import read_landsat7_cloud_shadow
 from prepare import VALIDATION, tree_tops
 from uncalibrated import told
 
 from spex_nb import open_scene
 from spex_nb.extraction.mask_models import load_mask_model
 from spex_nb.regions.metrics import confusion_counts, iou
-from spex_nb.spie import read_labelled
 from spex_nb.types import MaskModel
 
 SHADOW, WATER, LAND = 0, 1, 2
@@ -39,7 +39,7 @@ def measure(model: MaskModel, data: Path) -> pd.DataFrame:
 
 def cloud_shadow(model: MaskModel, folder: Path) -> pd.DataFrame:
     """Return how much of the shadow is called water, and the IoU of water beside it."""
-    (labelled,) = read_labelled("landsat7_cloud_shadow", folder)
+    (labelled,) = read_landsat7_cloud_shadow(folder)
     with rasterio.open(folder / "labels.tif") as file:
         labels = file.read(1)
     found = _found(model, labelled.open(), "water")

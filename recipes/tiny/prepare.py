@@ -12,29 +12,30 @@ from typing import Any
 
 import numpy as np
 import rasterio
+from development_sets import read_chesapeake_naip, read_hls, read_landsat8_zion
 from scipy.ndimage import binary_dilation
 
 from spex_nb import compute_index, open_scene
 from spex_nb.language.languages import LANGUAGES
-from spex_nb.spie import BuildReport, LabelledScene, Settings, build, labelled_scenes, read_labelled
+from spex_nb.spie import BuildReport, LabelledScene, Settings, build, labelled_scenes
 from spex_nb.training.synthetic_scenes import generated_scenes
 
 TARGETS = ("water", "vegetation", "built_up", "bare_soil", "building", "road")
 LANDSCAPES = 16
-"""Of each kind."""
+"""Generated landscapes of each kind."""
 VALIDATION = Path(__file__).parent / "validation_places.txt"
 PLANT, OTHER, UNKNOWN = 1, 2, 0
 SURE_PLANT, SURE_OTHER = 0.2, 0.0
-"""NDVI of one flight over California, between which nothing is said. Tree tops that people marked are plants too."""
+"""NDVI of a flight over California; pixels between are unknown. Tree tops that people marked are plants too."""
 CROWN_PX = 3
 
 
 def prepare(data: Path, out: Path) -> BuildReport:
-    """Build the one SPIE dataset that training and validation read; what is there already is kept."""
+    """Build the SPIE dataset for training and validation; files that exist already stay."""
     scenes = [
-        *read_labelled("hls", data / "hls"),
-        *read_labelled("chesapeake_naip", data / "chesapeake_naip"),
-        *read_labelled("landsat8_zion", data / "landsat8_zion"),
+        *read_hls(data / "hls"),
+        *read_chesapeake_naip(data / "chesapeake_naip"),
+        *read_landsat8_zion(data / "landsat8_zion"),
         *_aerial_vegetation(data / "naip_california", out / "cautious"),
         *generated_scenes(out / "landscapes", LANDSCAPES),
     ]
@@ -43,7 +44,7 @@ def prepare(data: Path, out: Path) -> BuildReport:
         targets=TARGETS,
         languages=tuple(LANGUAGES),
         absent_frac=1.0,
-        doubtful=True,
+        drop_conflicts=True,
         split=(1.0, 0.0, 0.0),
         labels="as_mapped",
     )
@@ -55,7 +56,7 @@ def prepare(data: Path, out: Path) -> BuildReport:
 
 
 def _aerial_vegetation(folder: Path, out: Path) -> list[LabelledScene]:
-    """Label aerial scenes where an index is sure, and say nothing elsewhere."""
+    """Label aerial scenes where an index is sure, and leave the rest unknown."""
     out.mkdir(parents=True, exist_ok=True)
     images = sorted((folder / "images").glob("*.tif"))
     labels = []

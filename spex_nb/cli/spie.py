@@ -135,8 +135,8 @@ def show(folder: Path, record: str | None, output: Path | None) -> None:
 
 def _read(source: str, classes: Path | None) -> list[Any]:
     from spex_nb.spie.sources.folders import files_of, label_of
-    from spex_nb.spie.sources.own import labelled_scenes, read_classes
     from spex_nb.spie.sources.readers import read_labelled
+    from spex_nb.spie.sources.user_rasters import labelled_scenes, read_classes
 
     dataset, is_pair, folder = source.partition("=")
     if not is_pair:

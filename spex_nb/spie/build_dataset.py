@@ -1,37 +1,38 @@
-"""Building a SPIE dataset: labelled scenes → tiles → records; in parallel, deterministic, and resumed after a kill."""
+"""Building a SPIE dataset from labelled scenes: in parallel, deterministic, and resumed after a kill."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from spex_nb.errors import DatasetError, DatasetWarning
 from spex_nb.output.files import write_whole
 from spex_nb.spie.make_records import Rewrite
-from spex_nb.spie.plan import claim_folder
 from spex_nb.spie.records import SPLITS
 from spex_nb.spie.settings import Settings
 from spex_nb.spie.sources.labelled_scene import LabelledScene
-from spex_nb.spie.sources.own import Classes, labelled_scenes
-from spex_nb.spie.work_units import INDEX_COLUMNS, Unit, build_unit, units_of
+from spex_nb.spie.sources.user_rasters import Classes, labelled_scenes
+from spex_nb.spie.work_units import INDEX_COLUMNS, WorkUnit, build_work_unit, cut_work_units
 
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What a build did.
+    """The result of a build.
 
     Attributes:
-        folder: Where the dataset is.
-        records: How many it holds.
-        tiles: How many of the tiles have at least one record.
-        left_out: Tiles without enough data, or without anything asked for.
-        failures: Names of the tiles that failed, and why. Building again tries them again.
+        folder: Folder of the dataset.
+        records: Number of records.
+        tiles: Number of tiles with at least one record.
+        left_out: Number of tiles with too little data, or without a record.
+        failures: Names of the tiles that failed, and why. The next build tries them again.
     """
 
     folder: Path
@@ -41,7 +42,7 @@ class BuildReport:
     failures: dict[str, str] = field(default_factory=dict)
 
 
-def build(  # noqa: PLR0913 (the one door to all that a build can be)
+def build(  # noqa: PLR0913 (the only entry point, with every option)
     scenes: Sequence[LabelledScene] | Sequence[str | Path],
     labels: Sequence[str | Path] | None,
     out: str | Path,
@@ -53,41 +54,41 @@ def build(  # noqa: PLR0913 (the one door to all that a build can be)
     rewrite: Rewrite | None = None,
     progress: bool = True,
 ) -> BuildReport:
-    """Build a dataset, or go on where an earlier build of the same stopped.
+    """Build a dataset, or continue an earlier build of the same scenes and settings.
 
     The folder then holds ``train.json``, ``val.json`` and ``test.json`` (LLaVA records), ``index.parquet``, the tiles
     with all their bands in ``images/``, and the masks in ``masks/``. The same scenes and settings give the same
-    bytes, whatever the number of workers.
+    bytes, with any number of workers.
 
     Args:
         scenes: Labelled scenes, from a reader or ``labelled_scenes``; or files that ``open_scene`` understands.
-        labels: None for labelled scenes, which know their labels; for files, as many rasters of class codes.
-        out: Folder; made if missing.
-        settings: The choices; the default ones if not given.
-        classes: For files: what each class code is, such as ``{1: "water", 5: ["road", "built_up"], 9: None}``.
-        workers: Processes on this machine; as many as it has cores if not given, 1 for none but this one. A script
-            that asks for several needs ``if __name__ == "__main__":``.
-        client: A ``distributed.Client``, on whose workers the tiles are made instead; they must see the same folders.
-        rewrite: Says an answer in other words (see ``chat_rewriter``); must be picklable for several workers.
+        labels: None for labelled scenes, which have their labels; for files, as many rasters of class codes.
+        out: Folder of the dataset; made if missing.
+        settings: Options of the build; the default settings if not given.
+        classes: For files, the meaning of each class code, such as ``{1: "water", 5: ["road", "built_up"], 9: None}``.
+        workers: Processes on this machine; one for each core by default, 1 for this process only. A script that uses
+            several needs ``if __name__ == "__main__":``.
+        client: A ``distributed.Client``, whose workers build the tiles instead. They must see the same folders.
+        rewrite: Rephrases an answer (see ``chat_rewriter``); several workers need one that can be pickled.
         progress: Whether to show a progress bar.
 
     Returns:
-        What was done.
+        A report with the numbers of records and tiles, and the failures.
 
     Raises:
-        DatasetError: If there is no scene, two scenes have one name, or the folder holds another build: other settings,
-            scenes, classes, places, files that changed since, or another rewriter.
+        DatasetError: If there is no scene, two scenes have one name, or the folder holds another build: one of other
+            settings, scenes, classes, places or rewriter, or of files that have changed since.
 
     Warns:
-        DatasetWarning: If tiles failed; building again tries them again.
+        DatasetWarning: If tiles failed; the next build tries them again.
     """
     folder = Path(out)
     settings = settings or Settings()
     labelled = _labelled(scenes, labels, classes)
-    units = units_of(labelled, settings, folder, rewrite)
-    claim_folder(folder, labelled, settings, rewrite)
-    waiting = [unit for unit in units if not unit.is_done]
-    _run(waiting, workers or os.cpu_count() or 1, client, progress)
+    units = cut_work_units(labelled, settings, folder, rewrite)
+    _claim_folder(folder, labelled, settings, rewrite)
+    unfinished = [unit for unit in units if not unit.is_done]
+    _run(unfinished, workers or os.cpu_count() or 1, client, progress)
     return _finish(folder, units)
 
 
@@ -106,13 +107,13 @@ def _labelled(
     return list(scenes)
 
 
-def _run(units: Sequence[Unit], workers: int, client: Any, progress: bool) -> None:
+def _run(units: Sequence[WorkUnit], workers: int, client: Any, progress: bool) -> None:
     from tqdm.auto import tqdm
 
     if client is not None:
         from distributed import as_completed
 
-        futures = client.map(build_unit, units, pure=False, batch_size=1000)
+        futures = client.map(build_work_unit, units, pure=False, batch_size=1000)
         for future in tqdm(as_completed(futures), total=len(futures), unit="unit", disable=not progress):
             future.result()
         return
@@ -121,13 +122,13 @@ def _run(units: Sequence[Unit], workers: int, client: Any, progress: bool) -> No
     from tqdm.dask import TqdmCallback
 
     scheduler = "processes" if workers > 1 and len(units) > 1 else "synchronous"
-    work = [delayed(build_unit, pure=False)(unit) for unit in units]
+    work = [delayed(build_work_unit, pure=False)(unit) for unit in units]
     with TqdmCallback(unit="unit", disable=not progress):
         compute(*work, scheduler=scheduler, num_workers=workers, optimize_graph=False)
 
 
-def _finish(folder: Path, units: Sequence[Unit]) -> BuildReport:
-    """Gather the journals into the lists of records and the index."""
+def _finish(folder: Path, units: Sequence[WorkUnit]) -> BuildReport:
+    """Join the journals of all work units to the lists of records and the index."""
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
@@ -135,12 +136,13 @@ def _finish(folder: Path, units: Sequence[Unit]) -> BuildReport:
     tiles = left_out = 0
     with ExitStack() as stack:
         add = {split: stack.enter_context(_json_list(folder / f"{split}.json")) for split in SPLITS}
-        for done in (json.loads(unit.journal.read_text(encoding="utf-8")) for unit in units):
-            for record in done["records"]:
+        for unit in units:
+            journal = json.loads(unit.journal.read_text(encoding="utf-8"))
+            for record in journal["records"]:
                 add[record["split"]](record)
-            rows += done["rows"]
-            failures |= done["failures"]
-            tiles, left_out = tiles + done["tiles"], left_out + done["left_out"]
+            rows += journal["rows"]
+            failures |= journal["failures"]
+            tiles, left_out = tiles + journal["tiles"], left_out + journal["left_out"]
     with write_whole(folder / "index.parquet", overwrite=True) as part:
         pd.DataFrame(rows, columns=list(INDEX_COLUMNS)).to_parquet(part, index=False)
     if failures:
@@ -154,7 +156,7 @@ def _finish(folder: Path, units: Sequence[Unit]) -> BuildReport:
 
 @contextmanager
 def _json_list(path: Path) -> Iterator[Callable[[Any], None]]:
-    """Give a function that adds one item to a JSON list on disk, so that a million records need no memory."""
+    """Yield a function that appends an item to a JSON list on disk: a million records need no memory."""
     with write_whole(path, overwrite=True) as part, part.open("w", encoding="utf-8") as file:
         lead = "["
 
@@ -165,3 +167,65 @@ def _json_list(path: Path) -> Iterator[Callable[[Any], None]]:
 
         yield add
         file.write("[]\n" if lead == "[" else "\n]\n")
+
+
+def _claim_folder(folder: Path, scenes: Sequence[LabelledScene], settings: Settings, rewrite: Rewrite | None) -> None:
+    """Write ``build.json``, which names the scenes and settings of a build; refuse the folder of another build."""
+    plan: dict[str, Any] = {
+        "settings": json.loads(json.dumps(asdict(settings))),
+        "rewrite": None if rewrite is None else getattr(rewrite, "__qualname__", repr(rewrite)),
+        "scenes": {scene.id: _fingerprint(scene) for scene in scenes},
+    }
+    plan_file = folder / "build.json"
+    differences = _differences(plan_file, plan) if plan_file.exists() else ""
+    if differences:
+        raise DatasetError(
+            "The folder holds a dataset of other scenes or settings",
+            found=f"{folder}: {differences}",
+            expected="a new folder, or the scenes, labels and settings that it was begun with",
+            fix="Choose another folder, or delete this one.",
+        )
+    try:
+        for name in ("images", "masks", "parts"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(
+            "The folder cannot be made",
+            found=f"{folder}: {error.strerror}",
+            expected="a folder that can be written",
+            fix="Choose another.",
+        ) from error
+    for leftover in (*folder.glob(".*"), *(folder / "parts").glob(".*")):  # of a build that was killed while writing
+        shutil.rmtree(leftover)
+    if not plan_file.exists():
+        with write_whole(plan_file) as part:
+            part.write_text(json.dumps(plan, indent=1), encoding="utf-8")
+
+
+def _differences(plan_file: Path, plan: dict[str, Any]) -> str:
+    """Name the differences between a plan and the one in the file; empty if there are none."""
+    try:
+        begun = json.loads(plan_file.read_text(encoding="utf-8"))
+        names = [name for name in ("settings", "rewrite") if begun[name] != plan[name]]
+        before, now = begun["scenes"], plan["scenes"]
+        names += [f"scene {name}" for name in {**before, **now} if before.get(name) != now.get(name)]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return "a build.json that cannot be read"
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""  # noqa: PLR2004 (enough to see)
+    return f"other {', '.join(names[:5])}{more}" if names else ""
+
+
+def _fingerprint(scene: LabelledScene) -> str:
+    """Hash a scene with its labels: names, coding, and the size and time of its files."""
+    paths = [scene.path, *(layer.path for layer in scene.layers)]
+    states = [_file_state(path) for path in paths]
+    return hashlib.blake2b(repr((asdict(scene), states)).encode(), digest_size=8).hexdigest()
+
+
+def _file_state(path: str) -> tuple[int, int] | None:
+    """Return the size and the time of change of a file; None if there is none."""
+    try:
+        state = os.stat(path)  # noqa: PTH116 (the path may be no file of this machine)
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns

@@ -1,47 +1,54 @@
-"""Where a label and every index contradict each other: no pixel to learn from."""
+"""Label conflicts: pixels where a label contradicts every index. Training leaves them out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from spex_nb.errors import MissingBandError
 from spex_nb.spectral.indices import compute_index
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """What one index says of a target: surely not there below ``never``, surely there above ``surely``."""
+class ConflictRule:
+    """Values of one index that decide about a target.
+
+    Attributes:
+        index: Name of the index.
+        absent_below: The target is surely absent below this value.
+        present_above: The target is surely present above this value.
+    """
 
     index: str
-    never: float
-    surely: float
+    absent_below: float
+    present_above: float
 
 
-DOUBTS = {"water": (Doubt("NDWI", -0.2, 0.1), Doubt("MNDWI", -0.2, 0.3))}
-"""By target; only targets whose indices are that sure. Limits were set by looking at flood labels that are modelled."""
+CONFLICT_RULES = {"water": (ConflictRule("NDWI", -0.2, 0.1), ConflictRule("MNDWI", -0.2, 0.3))}
+"""By target; only targets whose indices are that sure. The limits come from looking at modelled flood labels."""
 
 
-def doubtful(tile: xr.Dataset, target: str, mask: Any) -> Any:
-    """Return where a label contradicts all indices that know the target: bool [H, W].
+def find_conflicts(tile: xr.Dataset, target: str, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Find the pixels where a label contradicts all indices of its target.
 
     Args:
-        tile: Reflectance bands [H, W]. Of digital numbers no index is that sure.
+        tile: Reflectance bands [H, W]. Digital numbers have no conflicts, since no index of them is that sure.
         target: Id of the target.
         mask: bool [H, W], the label.
+
+    Returns:
+        bool [H, W]; all False for a target without rules, or where a band for one of its indices is missing.
     """
-    nowhere = np.zeros(np.shape(mask), bool)
-    known = DOUBTS.get(target, ())
-    if not known or tile.spex.is_relative:
-        return nowhere
+    rules = CONFLICT_RULES.get(target, ())
+    if not rules or tile.spex.is_relative:
+        return np.zeros(np.shape(mask), bool)
     try:
-        values = [compute_index(tile, doubt.index).values for doubt in known]
+        values = [compute_index(tile, rule.index).values for rule in rules]
     except MissingBandError:  # one index alone is not enough
-        return nowhere
-    absent = np.all([value < doubt.never for value, doubt in zip(values, known, strict=True)], axis=0)
-    present = np.all([value > doubt.surely for value, doubt in zip(values, known, strict=True)], axis=0)
-    found: Any = np.where(mask, absent, present)
-    return found
+        return np.zeros(np.shape(mask), bool)
+    absent = np.all([value < rule.absent_below for value, rule in zip(values, rules, strict=True)], axis=0)
+    present = np.all([value > rule.present_above for value, rule in zip(values, rules, strict=True)], axis=0)
+    return np.where(mask, absent, present)

@@ -1,12 +1,13 @@
-"""From one tile and its labels to records: prior, attributes, prompt, evidence, answer."""
+"""Questions and answers about a tile: prior, attributes, prompt, evidence, answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from spex_nb.language.answers import write_answer
 from spex_nb.language.claims import same_figures
@@ -20,51 +21,59 @@ from spex_nb.targets import get_target, overlap
 from spex_nb.types import Evidence, Region
 
 Rewrite = Callable[[str], str]
-Labels = Mapping[str, tuple[Any, Any]]
+Labels = Mapping[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]
 """(mask, known) of each target, both bool [H, W]."""
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What is asked of a tile, what the answer is, and the figures that the index keeps of it."""
+class QAPair:
+    """A question about a tile, and its answer.
+
+    Attributes:
+        target: Id of the target.
+        prompt: The question: instruction and attributes.
+        answer: The answer, which gives figures of the label.
+        template: Wordings that the answer is made of, followed by ``+`` where a chat model rephrased it.
+        language: Language of the answer.
+        source: Source of the attributes: ``index``, ``label`` or ``none``.
+        share_frac: Share of the target in the known pixels.
+        regions: Number of regions that the prompt names.
+    """
 
     target: str
     prompt: str
     answer: str
     template: str
-    """Which wordings the answer is made of; followed by ``+`` where a chat model rewrote it."""
     language: str
     source: str
     share_frac: float
-    """Share of the target in the known pixels."""
     regions: int
-    """Regions that the prompt names."""
 
 
-def instruct(
+def make_qa_pairs(
     tile: xr.Dataset,
     labels: Labels,
     name: str,
     split: str,
     settings: Settings,
     rewrite: Rewrite | None = None,
-) -> list[Lesson]:
-    """Write the lessons of a tile, one for each target that its labels know.
+) -> list[QAPair]:
+    """Write a question and an answer for each target that the labels of a tile know.
 
     Args:
-        tile: The bands, in memory.
-        labels: Of this tile.
-        name: Of this tile; every draw depends on it.
+        tile: The bands [H, W], in memory.
+        labels: Labels of this tile, by target.
+        name: Name of this tile; all random draws depend on it.
         split: ``train``, ``val`` or ``test``.
-        settings: Of the build.
-        rewrite: Says an answer in other words; kept only where every figure survives.
+        settings: Settings of the build.
+        rewrite: Rephrases an answer; the new text is used only if it holds all figures. None for no rephrasing.
     """
-    desk = _Desk(tile, labels, name, split, settings, rewrite)
-    return [desk.lesson(target) for target in settings.targets if desk.is_asked(target)]
+    writer = _RecordWriter(tile, labels, name, split, settings, rewrite)
+    return [writer.pair(target) for target in settings.targets if writer.is_asked(target)]
 
 
-class _Desk:
-    """A tile taken apart once for all targets."""
+class _RecordWriter:
+    """Writes the questions of one tile; all targets share its masks and indices."""
 
     def __init__(
         self, tile: xr.Dataset, labels: Labels, name: str, split: str, settings: Settings, rewrite: Rewrite | None
@@ -77,7 +86,7 @@ class _Desk:
         self.indices: dict[tuple[str, ...], xr.DataArray | None] = {}
 
     def is_asked(self, target: str) -> bool:
-        """Whether the labels know the target, and it is there, or its absence is drawn to be asked about."""
+        """Whether the labels know the target, and it is present or drawn as a question about its absence."""
         known = self.known.get(target)
         if known is None or not known.any() or known.mean() < self.settings.min_known_frac:
             return False
@@ -86,17 +95,17 @@ class _Desk:
     def draw(self, *names: str) -> float:
         return draw(self.settings.seed, self.name, *names)
 
-    def lesson(self, target: str) -> Lesson:
+    def pair(self, target: str) -> QAPair:
         settings = self.settings
         language = settings.languages[int(self.draw(target, "language") * len(settings.languages))]
         evidence = self.evidence(target)
         regions, source = self.attributes(target)
         prompt = build_prompt(target, regions, rich=settings.rich, max_tokens=settings.max_tokens)
         answer, template = self.answer(evidence, language)
-        return Lesson(target, prompt, answer, template, language, source, evidence.share_frac, len(regions))
+        return QAPair(target, prompt, answer, template, language, source, evidence.share_frac, len(regions))
 
     def evidence(self, target: str) -> Evidence:
-        """Measure the label itself: the answer speaks of the truth, whatever the attributes were made from."""
+        """Measure the label itself: the answer gives its figures, whatever the source of the attributes."""
         return measure_arrays(
             self.masks[target],
             self.known[target],
@@ -110,14 +119,14 @@ class _Desk:
         )
 
     def index(self, target: str) -> xr.DataArray | None:
-        """Return the index that figures about a target are given in; targets often share one."""
+        """Return the index for the figures of a target; targets often share one."""
         names = get_target(target).indices
         if names not in self.indices:
             self.indices[names] = readable_index(self.tile, target)
         return self.indices[names]
 
     def attributes(self, target: str) -> tuple[list[Region], str]:
-        """Return the regions that the prompt names, and what they were found in."""
+        """Return the regions that the prompt names, and their source."""
         smallest = self.settings.min_area_px
         if self.settings.attributes == "label" and self.split != "test":
             mask, index = self.masks[target], self.index(target)
@@ -131,7 +140,7 @@ class _Desk:
         written = write_answer(evidence, language, int(self.draw(evidence.target) * 2**31))
         if self.rewrite is None:
             return written.text, written.template
-        other = self.rewrite(written.text)
-        if other != written.text and same_figures(written.text, other, evidence, language):
-            return other, f"{written.template}+"
+        rephrased = self.rewrite(written.text)
+        if rephrased != written.text and same_figures(written.text, rephrased, evidence, language):
+            return rephrased, f"{written.template}+"
         return written.text, written.template

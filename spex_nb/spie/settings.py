@@ -1,4 +1,4 @@
-"""How a dataset is built: every choice in one value that is kept beside the result."""
+"""The settings of a build, in one value that is stored beside the dataset."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from spex_nb.errors import DatasetError
 from spex_nb.targets import TARGETS, get_target
 
 FEWEST_TOKENS = 256
-"""A prompt with one region always fits."""
+"""Smallest limit of a prompt: one region always fits."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The choices of a build.
+    """The settings of a build.
 
     Attributes:
-        tile_px: Side of a tile; a scene that is smaller becomes one tile.
-        targets: Ids of the targets asked for, where a scene's labels know them; all of them by default.
-        languages: In which answers are written; a record's is drawn from them.
-        attributes: What attributes are made from: ``index``, or ``label``, which tells the answer and is therefore
-            never used in the test split.
-        rich: Whether attributes say index, mean index and share too.
-        min_area_px: Smaller regions are neither attributes nor counted.
-        min_valid_frac: Tiles with less data are left out.
-        min_known_frac: A target is left out of a tile whose label says less about it.
-        doubtful: Whether, in the train split, pixels at which a label contradicts every index count as unknown.
+        tile_px: Side of a tile in pixels; a smaller scene becomes one tile.
+        targets: Ids of the targets asked for, where the labels of a scene have them; all targets by default.
+        languages: Languages of the answers; the language of a record is drawn from them.
+        attributes: Source of the attributes in prompts: ``index``, or ``label``. Attributes of a label give the answer
+            away, so the test split never has them.
+        rich: Whether attributes include the index, its mean and the share of the scene.
+        min_area_px: Smallest region in pixels; smaller ones are neither named nor counted.
+        min_valid_frac: Smallest share of a tile with data; others are left out.
+        min_known_frac: Smallest share of a tile that a label knows of a target; otherwise the tile has no record of it.
+        drop_conflicts: Whether, in the train split, pixels whose label contradicts every index count as unknown.
         labels: ``on_date``, where the greenness of the date decides what is vegetation and what is bare soil (see
             `labels_on_date`); or ``as_mapped``, the land cover of the label's map, bare fields among its vegetation.
             Labels of your own stay as they are.
-        absent_frac: Share of the records without the target that are kept.
-        max_tokens: Budget of a prompt; None for no limit.
-        split: Shares of the places in train, val and test, where a source has no split of its own.
-        rgb: Whether a true-colour PNG is written beside each tile.
-        seed: Of every draw.
+        absent_frac: Share of the tiles without a target that get a record of it.
+        max_tokens: Most tokens of a prompt; None for no limit.
+        split: Shares of the places in train, val and test, for sources without an official split.
+        rgb: Whether to write a true-colour PNG beside each tile.
+        seed: Seed of all random draws.
     """
 
     tile_px: int = 512
@@ -47,7 +47,7 @@ class Settings:
     min_area_px: int = 4
     min_valid_frac: float = 0.5
     min_known_frac: float = 0.5
-    doubtful: bool = False
+    drop_conflicts: bool = False
     labels: Literal["on_date", "as_mapped"] = "on_date"
     absent_frac: float = 0.25
     max_tokens: int | None = None
@@ -56,13 +56,16 @@ class Settings:
     seed: int = 0
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Settings:
-        """Return the settings that ``build.json`` notes."""
-        choices: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in said.items()}
-        return cls(**choices)
+    def from_json(cls, payload: Mapping[str, Any]) -> Settings:
+        """Return the settings in ``build.json``; those of datasets built by version 0.1 too."""
+        names = {"doubtful": "drop_conflicts"}
+        options: dict[str, Any] = {
+            names.get(name, name): tuple(value) if isinstance(value, list) else value for name, value in payload.items()
+        }
+        return cls(**options)
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense.
+        """Check the settings.
 
         Raises:
             DatasetError: If a number is out of its range.
@@ -76,7 +79,7 @@ class Settings:
             get_language(language)
         wrong = [
             name
-            for name, fine in (
+            for name, is_valid in (
                 ("tile_px", self.tile_px >= 8),  # noqa: PLR2004 (nothing can be seen on fewer)
                 ("targets", len(self.targets) > 0),
                 ("languages", len(self.languages) > 0),
@@ -89,7 +92,7 @@ class Settings:
                 ("absent_frac", 0 <= self.absent_frac <= 1),
                 ("split", len(self.split) == 3 and min(self.split) >= 0 and abs(sum(self.split) - 1) < 1e-6),  # noqa: PLR2004
             )
-            if not fine
+            if not is_valid
         ]
         if wrong:
             raise DatasetError(
@@ -102,13 +105,13 @@ class Settings:
 
 
 def draw(seed: int, *names: object) -> float:
-    """Return a number in [0, 1) that depends on nothing but the seed and the names."""
+    """Return a pseudo-random number in [0, 1) that depends only on the seed and the names."""
     digest = hashlib.blake2b("/".join(map(str, (seed, *names))).encode(), digest_size=7).digest()
     return int.from_bytes(digest) / 2**56
 
 
 def split_of(place: str, settings: Settings) -> str:
-    """Return the split of a place: the same for all tiles of it."""
+    """Return the split of a place; all its tiles share it."""
     train, val, _ = settings.split
     at = draw(settings.seed, "split", place)
     return "train" if at < train else "val" if at < train + val else "test"

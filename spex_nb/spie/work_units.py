@@ -1,4 +1,4 @@
-"""A unit of a build: some tiles of one scene, made by one worker, with a journal that says that it is done."""
+"""Work units of a build: one worker builds some tiles of one scene, and then writes their journal."""
 
 from __future__ import annotations
 
@@ -12,32 +12,51 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from spex_nb.errors import DatasetError, EmptySceneError, SpexError, SpexWarning
 from spex_nb.output.files import write_whole
-from spex_nb.spie.date_labels import labels_on_date
-from spex_nb.spie.label_conflicts import doubtful
-from spex_nb.spie.make_records import Rewrite, instruct
+from spex_nb.spie.date_labels import Label, labels_on_date
+from spex_nb.spie.label_conflicts import find_conflicts
+from spex_nb.spie.make_records import QAPair, Rewrite, make_qa_pairs
 from spex_nb.spie.records import Record
 from spex_nb.spie.settings import Settings, split_of
-from spex_nb.spie.sources.catalogue import list_facts
 from spex_nb.spie.sources.labelled_scene import LabelledScene
 from spex_nb.spie.tiles import write_mask, write_rgb, write_tile
 from spex_nb.types import Window
 
-UNITS = 64
-"""Few scenes are cut into about this many units of work, so that several workers have something to do."""
+WORK_UNITS = 64
+"""A build has about this many work units at least, so that several workers have something to do."""
 STRIP_PX = 8192
-"""Tiles side by side are read together, but no wider than this: memory does not grow with the scene."""
+"""Widest strip of neighbouring tiles that are read together. Memory does not grow with the scene."""
 INDEX_COLUMNS = (
-    "id", "tile", "dataset", "place", "split", "official_split", "sensor", "bands", "gsd_m", "target", "source",
-    "language", "share_frac", "regions", "template", "tile_hash", "image", "mask",
-)  # fmt: skip
+    "id",
+    "tile",
+    "dataset",
+    "place",
+    "split",
+    "official_split",
+    "sensor",
+    "bands",
+    "gsd_m",
+    "target",
+    "source",
+    "language",
+    "share_frac",
+    "regions",
+    "template",
+    "tile_hash",
+    "image",
+    "mask",
+)
+"""Columns of ``index.parquet``."""
+Entry = tuple[Record, dict[str, Any]]
+"""A record, and its row of the index."""
 
 
 @dataclass(frozen=True)
-class Unit:
-    """Some tiles of one scene: what one worker does at a time, and what is done again after a kill."""
+class WorkUnit:
+    """Some tiles of one scene. A worker builds one unit at a time; after a kill, unfinished units start again."""
 
     scene: LabelledScene
     part: int
@@ -53,22 +72,24 @@ class Unit:
 
     @property
     def journal(self) -> Path:
-        """The file that exists once the unit is done."""
+        """File of the records and failures; it exists once the unit is finished."""
         return self.folder / "parts" / f"{self.name}.json"
 
     @property
     def is_done(self) -> bool:
-        """Whether it was done, without failures, and what it made is still there."""
+        """Whether the unit is finished without failures, and all its files still exist."""
         try:
-            done = json.loads(self.journal.read_text(encoding="utf-8"))
-            made = {path for row in done["rows"] for path in (row["image"], row["mask"])}
+            journal = json.loads(self.journal.read_text(encoding="utf-8"))
+            files = {path for row in journal["rows"] for path in (row["image"], row["mask"])}
         except (OSError, ValueError, LookupError, TypeError):  # none yet, or damaged
             return False
-        return not done["failures"] and all((self.folder / path).exists() for path in made)
+        return not journal["failures"] and all((self.folder / path).exists() for path in files)
 
 
-def units_of(scenes: Sequence[LabelledScene], settings: Settings, folder: Path, rewrite: Rewrite | None) -> list[Unit]:
-    """Cut scenes into units.
+def cut_work_units(
+    scenes: Sequence[LabelledScene], settings: Settings, folder: Path, rewrite: Rewrite | None
+) -> list[WorkUnit]:
+    """Divide scenes into work units.
 
     Raises:
         DatasetError: If there is no scene, or two have one name.
@@ -78,21 +99,21 @@ def units_of(scenes: Sequence[LabelledScene], settings: Settings, folder: Path, 
         raise DatasetError(
             "A dataset cannot be built of these scenes",
             found=f"{', '.join(doubled[:5])} twice" if doubled else "no scene",
-            expected="at least one labelled scene, each with a name of its own",
+            expected="at least one labelled scene, each with another name",
             fix="Give each scene once, and sets whose scenes are called alike different dataset=… names."
             if doubled
             else "Check that the folder is the right one and that its images end in .tif.",
         )
-    return [
-        Unit(scene, part, parts, settings, folder, rewrite)
-        for scene in scenes
-        for parts in (_parts(scene, -(-UNITS // len(scenes)), settings.tile_px),)
-        for part in range(parts)
-    ]
+    parts_of_each = -(-WORK_UNITS // len(scenes))
+    units = []
+    for scene in scenes:
+        parts = _parts(scene, parts_of_each, settings.tile_px)
+        units += [WorkUnit(scene, part, parts, settings, folder, rewrite) for part in range(parts)]
+    return units
 
 
 def _parts(scene: LabelledScene, wanted: int, tile_px: int) -> int:
-    """Return into how many units a scene is cut: no more than it has tiles."""
+    """Return into how many work units a scene is divided: no more than it has tiles."""
     if wanted == 1:
         return 1
     try:
@@ -101,23 +122,23 @@ def _parts(scene: LabelledScene, wanted: int, tile_px: int) -> int:
         return 1
 
 
-def build_unit(unit: Unit) -> None:
-    """Make the tiles and records of a unit, then its journal."""
-    done = _Journal()
-    strips = done.attempt(unit.name, partial(_Strips.of, unit))
+def build_work_unit(unit: WorkUnit) -> None:
+    """Build the tiles and records of a work unit, and write its journal."""
+    journal = _Journal()
+    strips = journal.attempt(unit.name, partial(_Strips.of, unit))
     if strips is not None:
         for window in strips.windows:
             name = f"{unit.scene.id}-{window[0]}-{window[1]}"
-            made = done.attempt(name, partial(_build_tile, strips, window, name, unit))
-            if made is not None:
-                done.add(made)
-        done.left_out += strips.empty
+            entries = journal.attempt(name, partial(_build_tile, strips, window, name, unit))
+            if entries is not None:
+                journal.add(entries)
+        journal.left_out += strips.empty
     with write_whole(unit.journal, overwrite=True) as part:
-        part.write_text(json.dumps(asdict(done), ensure_ascii=False), encoding="utf-8")
+        part.write_text(json.dumps(asdict(journal), ensure_ascii=False), encoding="utf-8")
 
 
 class _Strips:
-    """The tiles of a unit, read several side by side: blocks of the file are larger than tiles."""
+    """Reads the tiles of a work unit in strips of neighbours, since blocks of a file are larger than tiles."""
 
     def __init__(self, scene: Any, windows: list[Window], empty: int = 0) -> None:
         self.windows, self.empty = windows, empty
@@ -126,8 +147,8 @@ class _Strips:
         self._strip: Any = None
 
     @classmethod
-    def of(cls, unit: Unit) -> _Strips:
-        """Open the scene of a unit; one without any data has ``empty`` tiles only."""
+    def of(cls, unit: WorkUnit) -> _Strips:
+        """Open the scene of a work unit. All tiles of a scene without data count as ``empty``."""
         shape, side = unit.scene.shape, unit.settings.tile_px
         windows = _windows(shape, unit)
         is_small = shape[0] <= side and shape[1] <= STRIP_PX
@@ -157,31 +178,32 @@ class _Journal:
     failures: dict[str, str] = field(default_factory=dict)
 
     def attempt(self, name: str, work: Callable[[], Any]) -> Any:
-        """Return what the work gives. It is tried twice, for a drive may have hiccuped; then it is noted, for None."""
+        """Return the result of some work. It is tried twice, in case a drive was busy; then the failure is noted."""
         for last in (False, True):
             try:
                 return work()
-            except Exception as error:  # noqa: BLE001 (whatever it is, the other tiles go on, and it is reported)
+            except Exception as error:  # noqa: BLE001 (the other tiles go on; the report names the failure)
                 if last:
                     self.failures[name] = f"{type(error).__name__}: {error}"
         return None
 
-    def add(self, made: list[tuple[Record, dict[str, Any]]]) -> None:
-        self.tiles += bool(made)
-        self.left_out += not made
-        self.records += [record.to_json() for record, _ in made]
-        self.rows += [row for _, row in made]
+    def add(self, entries: list[Entry]) -> None:
+        """Add the records of a tile; a tile without any is left out."""
+        self.tiles += bool(entries)
+        self.left_out += not entries
+        self.records += [record.to_json() for record, _ in entries]
+        self.rows += [row for _, row in entries]
 
 
-def _windows(shape: tuple[int, int], unit: Unit) -> list[Window]:
-    """Return the unit's share of the scene's tiles."""
-    every = _all_windows(shape, unit.settings.tile_px)
-    first, end = (len(every) * part // unit.parts for part in (unit.part, unit.part + 1))
-    return every[first:end]
+def _windows(shape: tuple[int, int], unit: WorkUnit) -> list[Window]:
+    """Return the windows of a work unit: its share of the tiles of the scene."""
+    windows = _all_windows(shape, unit.settings.tile_px)
+    first, end = (len(windows) * part // unit.parts for part in (unit.part, unit.part + 1))
+    return windows[first:end]
 
 
 def _all_windows(shape: tuple[int, int], side: int) -> list[Window]:
-    """Return the tiles of a scene; the last of a row or column is moved inwards to end at the edge."""
+    """Return the windows of a scene's tiles; the last of a row or column moves inwards to end at the edge."""
     height, width = (min(side, length) for length in shape)
     rows, cols = (
         sorted({*range(0, length - step + 1, step), length - step})
@@ -190,41 +212,75 @@ def _all_windows(shape: tuple[int, int], side: int) -> list[Window]:
     return [(row, col, height, width) for row in rows for col in cols]
 
 
-def _build_tile(strips: _Strips, window: Window, name: str, unit: Unit) -> list[tuple[Record, dict[str, Any]]]:
+def _build_tile(strips: _Strips, window: Window, name: str, unit: WorkUnit) -> list[Entry]:
+    """Write a tile with its masks; return its records and rows of the index, none for a tile that is left out."""
     settings, source = unit.settings, unit.scene
     tile = strips.tile(window)
-    if tile.spex.valid.values.mean() < settings.min_valid_frac:
+    valid = tile.spex.valid.values
+    if valid.mean() < settings.min_valid_frac:
         return []
-    labels = source.labels(window)
-    if settings.labels == "on_date" and source.dataset in list_facts():  # who draws labels looks at the date
-        labels = labels_on_date(tile, labels)
     split = source.split or split_of(f"{source.dataset}/{source.place}", settings)
-    if settings.doubtful and split == "train":
-        labels = {target: (mask, known & ~doubtful(tile, target, mask)) for target, (mask, known) in labels.items()}
-    with warnings.catch_warnings(action="ignore", category=SpexWarning):  # said of the whole, by spie.check
-        lessons = instruct(tile, labels, name, split, settings, unit.rewrite)
-    if not lessons:
+    labels = _labels(tile, window, split, unit)
+    with warnings.catch_warnings(action="ignore", category=SpexWarning):  # spie.check reports them for the whole set
+        pairs = make_qa_pairs(tile, labels, name, split, settings, unit.rewrite)
+    if not pairs:
         return []
-    image, digest = f"images/{name}.tif", write_tile(tile, unit.folder / f"images/{name}.tif")
-    gsd_m = tile.spex.gsd_m or np.nan
+    digest = write_tile(tile, unit.folder / f"images/{name}.tif")
     if settings.rgb:
         write_rgb(tile, unit.folder / f"images/{name}.png")
-    made = []
-    for lesson in lessons:
-        mask, known = labels[lesson.target]
-        valid = tile.spex.valid.values
-        path = f"masks/{name}-{lesson.target}.png"
-        write_mask(mask & valid, known & valid, unit.folder / path)
-        record = Record(
-            f"{name}-{lesson.target}", image, path, lesson.prompt, lesson.answer, lesson.target, lesson.source,
-            lesson.language, split, f"{source.dataset}/{source.place}",
-        )  # fmt: skip
-        row = {
-            "id": record.id, "tile": name, "dataset": source.dataset, "place": record.place, "split": split,
-            "official_split": bool(source.split), "sensor": str(tile.attrs.get("sensor", "")),
-            "bands": " ".join(tile.spex.bands), "gsd_m": gsd_m, "target": lesson.target, "source": lesson.source,
-            "language": lesson.language, "share_frac": lesson.share_frac, "regions": lesson.regions,
-            "template": lesson.template, "tile_hash": digest, "image": image, "mask": path,
-        }  # fmt: skip
-        made.append((record, row))
-    return made
+    for pair in pairs:
+        mask, known = labels[pair.target]
+        write_mask(mask & valid, known & valid, unit.folder / _mask_path(name, pair))
+    return [_entry(tile, digest, name, pair, split, source) for pair in pairs]
+
+
+def _labels(tile: xr.Dataset, window: Window, split: str, unit: WorkUnit) -> dict[str, Label]:
+    """Return the labels of a tile, as the settings of the build want them read."""
+    settings, source = unit.settings, unit.scene
+    labels = source.labels(window)
+    if settings.labels == "on_date" and not source.is_drawn:  # who draws labels looks at the date
+        labels = labels_on_date(tile, labels)
+    if not settings.drop_conflicts or split != "train":
+        return labels
+    return {target: (mask, known & ~find_conflicts(tile, target, mask)) for target, (mask, known) in labels.items()}
+
+
+def _mask_path(name: str, pair: QAPair) -> str:
+    return f"masks/{name}-{pair.target}.png"
+
+
+def _entry(tile: xr.Dataset, digest: str, name: str, pair: QAPair, split: str, source: LabelledScene) -> Entry:
+    """Return the record of a question with its row of the index."""
+    record = Record(
+        id=f"{name}-{pair.target}",
+        image=f"images/{name}.tif",
+        gt_image=_mask_path(name, pair),
+        prompt=pair.prompt,
+        answer=pair.answer,
+        target=pair.target,
+        source=pair.source,
+        language=pair.language,
+        split=split,
+        place=f"{source.dataset}/{source.place}",
+    )
+    row = {
+        "id": record.id,
+        "tile": name,
+        "dataset": source.dataset,
+        "place": record.place,
+        "split": split,
+        "official_split": bool(source.split),
+        "sensor": str(tile.attrs.get("sensor", "")),
+        "bands": " ".join(tile.spex.bands),
+        "gsd_m": tile.spex.gsd_m or np.nan,
+        "target": pair.target,
+        "source": pair.source,
+        "language": pair.language,
+        "share_frac": pair.share_frac,
+        "regions": pair.regions,
+        "template": pair.template,
+        "tile_hash": digest,
+        "image": record.image,
+        "mask": record.gt_image,
+    }
+    return record, row

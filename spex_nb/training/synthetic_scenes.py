@@ -15,7 +15,7 @@ import numpy as np
 
 from spex_nb.scene.samples import sample_path
 from spex_nb.spie.sources.labelled_scene import LabelledScene
-from spex_nb.spie.sources.own import labelled_scenes
+from spex_nb.spie.sources.user_rasters import labelled_scenes
 
 FIRST_SEED = 1000
 """Far from the seeds of the samples that ship: those are never trained on."""

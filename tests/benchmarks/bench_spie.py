@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -48,13 +49,17 @@ def large_scene(folder: Path, number: int) -> tuple[Path, Path]:
 def scenes(folder: Path, tiles: int) -> list[Any]:
     """Return labelled scenes of about so many tiles: the real ones first, then generated ones."""
     real = os.environ.get("SPEX_TEST_DATA")
-    found = []
+    labelled = []
     if real:
-        for name in ("hls", "landsat8_zion", "chesapeake_naip"):
-            found += spie.read_labelled(name, Path(real) / name)
+        sys.path.insert(0, str(Path(__file__).parents[2] / "recipes" / "tiny"))
+        from development_sets import read_chesapeake_naip, read_hls, read_landsat8_zion
+
+        labelled += read_hls(Path(real) / "hls")
+        labelled += read_landsat8_zion(Path(real) / "landsat8_zion")
+        labelled += read_chesapeake_naip(Path(real) / "chesapeake_naip")
     pairs = [large_scene(folder, number) for number in range(-(-(tiles - 370 * bool(real)) // 400))]
     images, labels = zip(*pairs, strict=True)
-    return found + spie.labelled_scenes(images, labels, CLASSES, sensor="sentinel2_l2a")
+    return labelled + spie.labelled_scenes(images, labels, CLASSES, sensor="sentinel2_l2a")
 
 
 def milliseconds(scenes: list[Any], out: Path, workers: int) -> tuple[float, int]:

@@ -426,9 +426,9 @@ def test_a_building_is_built_up_too_and_what_is_built_up_may_hold_buildings(writ
     image = write_raster(np.full((2, 1, 3), 1500, "uint16"), "image.tif", ("green", "nir"), scale=1e-4)
     label = write_raster(np.array([[[0, 1, 2]]], "uint8"), "label.tif")
     (scene,) = spie.labelled_scenes([image], [label], {0: None, 1: "building", 2: "built_up"})
-    (built_up, known), (building, surely) = scene.label("built_up"), scene.label("building")
+    (built_up, known), (building, present_above) = scene.label("built_up"), scene.label("building")
     assert (built_up.tolist(), known.tolist()) == ([[False, True, True]], [[True, True, True]])
-    assert (building.tolist(), surely.tolist()) == ([[False, True, False]], [[True, True, False]])
+    assert (building.tolist(), present_above.tolist()) == ([[False, True, False]], [[True, True, False]])
 
 
 def test_scenes_have_names_of_their_own_in_any_script(write_raster: Any) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from development_sets import read_hls, read_landsat8_zion
 
 from spex_nb import spie
 from spex_nb.spie.date_labels import labels_on_date
-from spex_nb.spie.sources.readers import read_hls, read_labelled
 
 BANDS = ("green", "red", "nir", "swir16")
 GREEN, SPARSE, BARE, WET = (
@@ -113,7 +113,8 @@ def test_a_build_keeps_labels_that_a_user_drew(write_raster: Callable[..., Path]
 
 @pytest.mark.parametrize("name", ["hls", "landsat8_zion"])
 def test_vegetation_of_real_labels_is_green(name: str, real_data: Path) -> None:
-    scenes = read_labelled(name, real_data / name)[:24]
+    read = {"hls": read_hls, "landsat8_zion": read_landsat8_zion}[name]
+    scenes = read(real_data / name)[:24]
     window = (300, 300, 256, 256) if name == "landsat8_zion" else None
     ndvi_of = {True: [], False: []}  # type: dict[bool, list[Any]]
     for scene in scenes:

@@ -1,4 +1,4 @@
-"""What is known of each labelled dataset (datasets.json): how its images are opened, what its codes mean."""
+"""The catalogue of labelled datasets (datasets.json): how to open their images, and what their codes mean."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from spex_nb.errors import DatasetError, nearest
 
 @dataclass(frozen=True)
 class Imagery:
-    """How one kind of image is opened.
+    """How to open one kind of image.
 
     Attributes:
-        sensor: Sensor id, as in ``list_sensors``; None where it is not known.
+        sensor: Sensor id, as in ``list_sensors``; None for an unknown sensor.
         bands: Common names, in file order; empty for a band of the file that is none, such as alpha.
         scale: Reflectance per raw number; None for the sensor's own.
         offset: Added after scaling, in reflectance; None for the sensor's own.
-        nodata: Raw number that means no data; None for what file and sensor say, -1 for none in unsigned data.
-        gsd_m: Ground sampling distance of files without georeference; None where the files say it.
+        nodata: Raw number that means no data; None for that of file and sensor, -1 for none in unsigned data.
+        gsd_m: Ground sampling distance in metres of files without georeference; None where files have one.
     """
 
     sensor: str | None
@@ -54,11 +54,11 @@ class LandClass:
 
 @dataclass(frozen=True)
 class Coding:
-    """What the codes of a label layer say of each target.
+    """The meaning of the codes of a label layer.
 
     Attributes:
-        targets: Ids of the targets that the layer speaks of, if only to deny them.
-        classes: Its classes; other codes say nothing.
+        targets: Ids of the targets that the layer knows, even if no class is one of them.
+        classes: Classes of the layer; pixels of other codes are unknown.
         in_color: Whether a code is a colour, ``red * 65536 + green * 256 + blue``, of three bands.
     """
 
@@ -69,25 +69,25 @@ class Coding:
     @property
     def shown(self) -> tuple[str, ...]:
         """Ids of the targets that some class is."""
-        return tuple(t for t in self.targets if any(t in known.targets for known in self.classes))
+        return tuple(t for t in self.targets if any(t in member.targets for member in self.classes))
 
     def codes_of(self, target: str) -> list[int]:
         """Return the codes that are the target."""
-        return [code for known in self.classes if target in known.targets for code in self._codes(known)]
+        return [code for member in self.classes if target in member.targets for code in self._codes(member)]
 
     def codes_beside(self, target: str) -> list[int]:
-        """Return the codes that are surely not the target; none where the layer does not speak of it."""
+        """Return the codes that are surely not the target; none where the layer does not know it."""
         if target not in self.targets:
             return []
-        beside = (known for known in self.classes if target not in (*known.targets, *known.open))
-        return [code for known in beside for code in self._codes(known)]
+        others = (member for member in self.classes if target not in (*member.targets, *member.open))
+        return [code for member in others for code in self._codes(member)]
 
     def colored(self) -> Coding:
         """Return the coding of the same classes in a picture."""
         return replace(self, in_color=True)
 
-    def _codes(self, known: LandClass) -> tuple[int, ...]:
-        return (packed(*known.color),) if self.in_color else known.codes
+    def _codes(self, member: LandClass) -> tuple[int, ...]:
+        return (packed(*member.color),) if self.in_color else member.codes
 
 
 def packed(red: Any, green: Any, blue: Any) -> Any:
@@ -96,7 +96,7 @@ def packed(red: Any, green: Any, blue: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class DatasetFacts:
+class CatalogueEntry:
     """A labelled dataset, without its files."""
 
     id: str
@@ -110,34 +110,46 @@ class DatasetFacts:
 
 
 @cache
-def list_facts() -> dict[str, DatasetFacts]:
-    """Return what is known of every labelled dataset, by id."""
-    table = json.loads(files("spex_nb.spie.sources").joinpath("datasets.json").read_text(encoding="utf-8"))
+def dataset_catalogue() -> dict[str, CatalogueEntry]:
+    """Return the entries of all labelled datasets that have a reader, by id."""
+    return read_catalogue(files("spex_nb.spie.sources").joinpath("datasets.json").read_text(encoding="utf-8"))
+
+
+def read_catalogue(text: str) -> dict[str, CatalogueEntry]:
+    """Read a catalogue from JSON in the form of datasets.json, whose first entry describes it.
+
+    Args:
+        text: The JSON. ``labels_of`` names an entry of the same file.
+
+    Returns:
+        The entries, by id of the dataset.
+    """
+    table = json.loads(text)
     table.pop("about")
-    return {name: _facts(name, table) for name in table}
+    return {name: _entry(name, table) for name in table}
 
 
-def get_facts(dataset: str) -> DatasetFacts:
-    """Return what is known of a labelled dataset.
+def get_dataset(dataset: str) -> CatalogueEntry:
+    """Return the catalogue's entry of a labelled dataset.
 
     Raises:
         DatasetError: If there is no dataset of that id.
     """
-    known = list_facts()
-    if dataset not in known:
+    catalogue = dataset_catalogue()
+    if dataset not in catalogue:
         raise DatasetError(
             "Unknown dataset",
             found=repr(dataset),
-            expected=f"one of {', '.join(known)}",
-            fix=nearest(str(dataset), known) or "Name one of these.",
+            expected=f"one of {', '.join(catalogue)}",
+            fix=nearest(str(dataset), catalogue) or "Name one of these.",
         )
-    return known[dataset]
+    return catalogue[dataset]
 
 
-def _facts(name: str, table: Mapping[str, Any]) -> DatasetFacts:
+def _entry(name: str, table: Mapping[str, Any]) -> CatalogueEntry:
     entry = table[name]
     labels = table[entry["labels_of"]]["labels"] if "labels_of" in entry else entry.get("labels", {})
-    return DatasetFacts(
+    return CatalogueEntry(
         id=name,
         images={kind: Imagery(**{**image, "bands": tuple(image["bands"])}) for kind, image in entry["images"].items()},
         codings={layer: _coding(described) for layer, described in labels.items()},
@@ -148,12 +160,12 @@ def _facts(name: str, table: Mapping[str, Any]) -> DatasetFacts:
 def _coding(described: Mapping[str, Any]) -> Coding:
     classes = tuple(
         LandClass(
-            name=known["name"],
-            codes=tuple(known["codes"]),
-            targets=tuple(known.get("is", ())),
-            open=tuple(known.get("open", ())),
-            color=tuple(known.get("color", ())),
+            name=member["name"],
+            codes=tuple(member["codes"]),
+            targets=tuple(member.get("is", ())),
+            open=tuple(member.get("open", ())),
+            color=tuple(member.get("color", ())),
         )
-        for known in described["classes"]
+        for member in described["classes"]
     )
     return Coding(tuple(described["targets"]), classes)

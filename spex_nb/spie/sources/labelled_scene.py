@@ -1,4 +1,4 @@
-"""A scene with labels: opened as reflectance, asked target by target where it is and where that is known."""
+"""A scene with labels: its bands as reflectance, and for each target where it is and where the labels know that."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ from spex_nb.targets import TARGETS, get_target
 
 @dataclass(frozen=True)
 class LabelledScene:
-    """An image and what is known of its land cover: paths and names only, so that it travels to worker processes.
+    """An image and its labels: paths and names only, so that worker processes can receive it.
 
     Attributes:
         dataset: Id of the dataset.
         name: Unique within the dataset; letters and digits of any script, ``_`` and ``-``.
-        place: What splits are made by: scenes of one place belong together.
-        split: ``train``, ``val`` or ``test`` as the source has it; empty where it has none.
+        place: Unit of the splits: scenes of one place share a split.
+        split: Official split, ``train``, ``val`` or ``test``; empty where the source has none.
         path: File of the image.
         imagery: How the image is opened.
-        layers: Its labels; where several speak of a pixel, the first one wins.
+        layers: Its labels; where several layers know a pixel, the first one wins.
+        is_drawn: Whether people drew the labels on this image. Other labels come from land-cover maps, which call a
+            ploughed field cropland; see `labels_on_date`.
     """
 
     dataset: str
@@ -37,6 +39,7 @@ class LabelledScene:
     path: str
     imagery: Imagery = field(repr=False)
     layers: tuple[LabelLayer, ...] = field(repr=False)
+    is_drawn: bool = False
 
     @property
     def id(self) -> str:
@@ -70,12 +73,18 @@ class LabelledScene:
             EmptySceneError: If no pixel is valid.
         """
         self._probe()
-        known = self.imagery
-        bands = {name: number for number, name in enumerate(known.bands, start=1) if name}
+        imagery = self.imagery
+        bands = {name: number for number, name in enumerate(imagery.bands, start=1) if name}
         scene = open_scene(
-            self.path, known.sensor, bands, scale=known.scale, offset=known.offset, nodata=known.nodata, chunks=chunks
+            self.path,
+            imagery.sensor,
+            bands,
+            scale=imagery.scale,
+            offset=imagery.offset,
+            nodata=imagery.nodata,
+            chunks=chunks,
         )
-        return scene if known.gsd_m is None else scene.assign_attrs(gsd_m=known.gsd_m)
+        return scene if imagery.gsd_m is None else scene.assign_attrs(gsd_m=imagery.gsd_m)
 
     def label(self, target: str, window: tuple[int, int, int, int] | None = None) -> tuple[Flags, Flags]:
         """Read where one target is; see `labels`.
@@ -83,8 +92,8 @@ class LabelledScene:
         Raises:
             TargetError: If the target is unknown, or the labels know nothing of it.
         """
-        asked = self._require_target(target)
-        return self.labels(window, (asked,))[asked]
+        target_id = self._require_target(target)
+        return self.labels(window, (target_id,))[target_id]
 
     def labels(
         self, window: tuple[int, int, int, int] | None = None, targets: Sequence[str] | None = None
@@ -111,35 +120,35 @@ class LabelledScene:
         return {target: _joined(target, readings) for target in (self.targets if targets is None else targets)}
 
     def _require_target(self, target: str) -> str:
-        asked = get_target(target).id
-        if asked not in self.targets:
+        target_id = get_target(target).id
+        if target_id not in self.targets:
             raise TargetError(
                 "The labels know nothing of the target",
-                found=f"{asked!r} asked of {self.dataset}, scene {self.name}",
+                found=f"{target_id!r} asked of {self.dataset}, scene {self.name}",
                 expected=f"one of {', '.join(self.targets)}",
                 fix="Ask for one of these, or choose another dataset.",
             )
-        return asked
+        return target_id
 
     def _probe(self) -> RasterFile:
-        """Return what the image file says of itself; refuse one of other bands than its dataset has."""
-        found = probe(self.path)
-        if found.count != len(self.imagery.bands):
+        """Return the header of the image file; refuse a file with other bands than its dataset has."""
+        file = probe(self.path)
+        if file.count != len(self.imagery.bands):
             raise DatasetError(
                 f"The image does not have the bands of {self.dataset}",
-                found=f"{self.path}: {found.count} band(s)",
+                found=f"{self.path}: {file.count} band(s)",
                 expected=f"{len(self.imagery.bands)}: {', '.join(name or 'none' for name in self.imagery.bands)}",
                 fix="Fetch the dataset again, or check that the folder holds this dataset.",
             )
-        return found
+        return file
 
 
 def _joined(target: str, readings: Sequence[Reading]) -> tuple[Flags, Flags]:
-    """Return what several layers say of a target; the first that says something of a pixel wins."""
+    """Return the label of a target from several layers; the first that knows a pixel wins."""
     mask, known = readings[0](target)
     for reading in readings[1:]:
-        yes, said = reading(target)
-        mask, known = mask | (yes & ~known), known | said
+        layer_mask, layer_known = reading(target)
+        mask, known = mask | (layer_mask & ~known), known | layer_known
     return mask, known
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spex_nb.scene.rasters import probe
-from spex_nb.spie.sources.catalogue import DatasetFacts, get_facts
+from spex_nb.spie.sources.catalogue import CatalogueEntry, get_dataset
 from spex_nb.spie.sources.folders import (
     contents,
     files_of,
@@ -43,27 +43,27 @@ def read_chesapeake(folder: str | Path) -> list[LabelledScene]:
         DatasetError: If no such folder is there, or a tile has no land cover.
     """
     wanted = "folders such as de_1m_2013_extended-debuffered-train_tiles"
-    root, facts = require_folder(folder, wanted), get_facts("chesapeake")
+    root, entry = require_folder(folder, wanted), get_dataset("chesapeake")
     scenes = []
     for part in sorted(root.iterdir()):
         match = CHESAPEAKE_FOLDER.fullmatch(part.name)
         for image in sorted(part.glob("*_naip-new.tif")) if match else ():
             tile = image.name.removesuffix("_naip-new.tif")
             state, split = match.groups() if match else ("", "")
-            layers = _chesapeake_layers(image, part / f"{tile}_lc.tif", part / f"{tile}_buildings.tif", facts)
+            layers = _chesapeake_layers(image, part / f"{tile}_lc.tif", part / f"{tile}_buildings.tif", entry)
             name = plain_name(f"{state}-{tile}")
-            scenes.append(LabelledScene("chesapeake", name, name, split, str(image), facts.images["naip"], layers))
+            scenes.append(LabelledScene("chesapeake", name, name, split, str(image), entry.images["naip"], layers))
     if not scenes:
         raise wrong_folder(root, contents(root), f"{wanted}, with *_naip-new.tif in them")
     return scenes
 
 
-def _chesapeake_layers(image: Path, cover: Path, buildings: Path, facts: DatasetFacts) -> tuple[ClassLayer, ...]:
+def _chesapeake_layers(image: Path, cover: Path, buildings: Path, entry: CatalogueEntry) -> tuple[ClassLayer, ...]:
     """Return footprints before land cover: built-up is the union of both."""
-    land_cover = ClassLayer(str(label_of(image, cover)), facts.codings["land_cover"])
+    land_cover = ClassLayer(str(label_of(image, cover)), entry.codings["land_cover"])
     if not buildings.is_file():
         return (land_cover,)
-    return ClassLayer(str(buildings), facts.codings["buildings"]), land_cover
+    return ClassLayer(str(buildings), entry.codings["buildings"]), land_cover
 
 
 def read_globe230k(folder: str | Path) -> list[LabelledScene]:
@@ -75,10 +75,10 @@ def read_globe230k(folder: str | Path) -> list[LabelledScene]:
         DatasetError: If a folder or a label is missing, or a list names an image that is not there.
     """
     root = first_folder(folder, ("image_patch", "label_patch"), ("Globe230k", "Globe230k_v3"))
-    facts = get_facts("globe230k")
+    entry = get_dataset("globe230k")
     images = files_of(root / "image_patch", ".jpg", ".jpeg", ".png")
     split_of = {name: split for split in SPLITS for name in _listed(root / f"{split}_num.txt", images)}
-    coding, imagery = facts.codings["classes"], facts.images["rgb"]
+    coding, imagery = entry.codings["classes"], entry.images["rgb"]
     scenes = []
     for stem, image in images.items():
         layer = ClassLayer(str(label_of(image, root / "label_patch" / f"{stem}.png")), coding)
@@ -96,8 +96,8 @@ def read_segmunich(folder: str | Path) -> list[LabelledScene]:
         DatasetError: If a folder or a label is missing, or a list names an image that is not there.
     """
     root = first_folder(folder, ("train/img", "train/label"), ("SegMunich", "TUM_128"))
-    facts = get_facts("segmunich")
-    coding, imagery = facts.codings["classes"], facts.images["sentinel2"]
+    entry = get_dataset("segmunich")
+    coding, imagery = entry.codings["classes"], entry.images["sentinel2"]
     scenes = []
     for split in (split for split in SPLITS if (root / split / "img").is_dir()):
         images = files_of(root / split / "img", ".tif")
@@ -124,8 +124,8 @@ def read_spacenet2(folder: str | Path) -> list[LabelledScene]:
         DatasetError: If no such folder is there, or an image has no footprints.
     """
     wanted = "AOI_2_Vegas_Train … AOI_5_Khartoum_Train with MUL-PanSharpen and geojson/buildings"
-    root, facts = require_folder(folder, wanted), get_facts("spacenet2")
-    imagery = facts.images["mul_pansharpen"]
+    root, entry = require_folder(folder, wanted), get_dataset("spacenet2")
+    imagery = entry.images["mul_pansharpen"]
     scenes = []
     for city, part in _cities(root):
         for image in sorted((part / "MUL-PanSharpen").glob("*.tif")):
@@ -189,8 +189,8 @@ def _gid_splits(root: Path) -> list[LabelledScene]:
 
 def _gid_scene(image: Path, label: Path, split: str) -> LabelledScene:
     """Return a scene: bands by their number, since both kinds of image are passed on in either layout."""
-    facts, name = get_facts("gid15"), plain_name(image.stem)
-    imagery = facts.images["nir_rgb" if probe(image).count == GID_WITH_NIR else "rgb"]
-    coding = facts.codings["classes"]
+    entry, name = get_dataset("gid15"), plain_name(image.stem)
+    imagery = entry.images["nir_rgb" if probe(image).count == GID_WITH_NIR else "rgb"]
+    coding = entry.codings["classes"]
     layer = ClassLayer(str(label), coding if label.suffix == ".png" else coding.colored())
     return LabelledScene("gid15", name, name, split, str(image), imagery, (layer,))

@@ -20,7 +20,7 @@ from spex_nb.errors import (
 )
 from spex_nb.extraction.mask_models import INDEX, usual_model
 from spex_nb.scene.samples import sample_path
-from spex_nb.spie.sources.own import read_classes
+from spex_nb.spie.sources.user_rasters import read_classes
 from spex_nb.training.background import Training, Watched, checkpoint_targets
 from spex_nb.training.corrected_results import SPIE, add_example, add_labelled_file, build_examples, list_examples
 from spex_widgets.charts import lines

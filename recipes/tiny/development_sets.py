@@ -1,4 +1,4 @@
-"""Readers of the four small labelled sets that this project is developed on; docs/data.md says what they are."""
+"""Readers of the four small labelled datasets of this recipe; docs/data.md describes them."""
 
 from __future__ import annotations
 
@@ -6,31 +6,34 @@ import csv
 from pathlib import Path
 
 from spex_nb.errors import DatasetError
-from spex_nb.spie.sources.catalogue import get_facts
+from spex_nb.spie.sources.catalogue import get_dataset, read_catalogue
 from spex_nb.spie.sources.folders import files_of, label_of, require_folder, wrong_folder
 from spex_nb.spie.sources.label_layers import ClassLayer
 from spex_nb.spie.sources.labelled_scene import LabelledScene
+
+CATALOGUE = read_catalogue(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+"""How to open the images of each dataset, and what the codes of its labels mean."""
 
 
 def read_hls(folder: str | Path) -> list[LabelledScene]:
     """Read ``images/``, ``water/``, ``worldcover/`` and ``places.csv``.
 
-    Water is what the water layer says, flood included; where it says water, that is all a pixel is. WorldCover speaks
-    of the rest: its own water is not used.
+    Water comes from the water layer, flood included; a pixel of water is nothing else. The other targets come from
+    WorldCover, whose water is not used.
 
     Raises:
         DatasetError: If a folder, a label or the place of a tile is missing.
     """
-    root, facts = require_folder(folder, "images, water, worldcover and places.csv"), get_facts("hls")
+    root, entry = require_folder(folder, "images, water, worldcover and places.csv"), CATALOGUE["hls"]
     places = _places(root / "places.csv")
     scenes = []
     for name, image in files_of(root / "images", ".tif").items():
         layers = (
-            ClassLayer(str(label_of(image, root / "water" / image.name)), facts.codings["water"]),
-            ClassLayer(str(label_of(image, root / "worldcover" / image.name)), facts.codings["worldcover"]),
+            ClassLayer(str(label_of(image, root / "water" / image.name)), entry.codings["water"]),
+            ClassLayer(str(label_of(image, root / "worldcover" / image.name)), entry.codings["worldcover"]),
         )
         place = _place_of(name, places, root / "places.csv")
-        scenes.append(LabelledScene("hls", name, place, "", str(image), facts.images["hls"], layers))
+        scenes.append(LabelledScene("hls", name, place, "", str(image), entry.images["hls"], layers))
     return scenes
 
 
@@ -41,15 +44,15 @@ def read_chesapeake_naip(folder: str | Path) -> list[LabelledScene]:
         DatasetError: If a folder or a label is missing.
     """
     root = require_folder(folder, "images, landcover and buildings")
-    facts = get_facts("chesapeake_naip")
+    imagery, codings = CATALOGUE["chesapeake_naip"].images["naip"], get_dataset("chesapeake").codings
     scenes = []
     for name, image in files_of(root / "images", ".tif").items():
         layers = (
-            ClassLayer(str(label_of(image, root / "buildings" / image.name)), facts.codings["buildings"]),
-            ClassLayer(str(label_of(image, root / "landcover" / image.name)), facts.codings["land_cover"]),
+            ClassLayer(str(label_of(image, root / "buildings" / image.name)), codings["buildings"]),
+            ClassLayer(str(label_of(image, root / "landcover" / image.name)), codings["land_cover"]),
         )
         place = name.rpartition("-")[0] or name
-        scenes.append(LabelledScene("chesapeake_naip", name, place, "", str(image), facts.images["naip"], layers))
+        scenes.append(LabelledScene("chesapeake_naip", name, place, "", str(image), imagery, layers))
     return scenes
 
 
@@ -69,8 +72,8 @@ def read_landsat8_zion(folder: str | Path) -> list[LabelledScene]:
 def read_landsat7_cloud_shadow(folder: str | Path) -> list[LabelledScene]:
     """Read the one scene ``toa.tif`` and ``labels.tif``.
 
-    Shadow counts as known not to be water, although water under a shadow is labelled as shadow too: the set is there
-    to see whether shadow is taken for water. Under clouds nothing is known.
+    Shadow counts as known not to be water, although the labels call water under a shadow shadow too. The set shows
+    whether a model takes shadow for water. Pixels under clouds are unknown.
 
     Raises:
         DatasetError: If one of them is missing.
@@ -82,9 +85,9 @@ def read_landsat7_cloud_shadow(folder: str | Path) -> list[LabelledScene]:
 
 
 def _single(dataset: str, place: str, image: Path, label: Path, coding: str) -> LabelledScene:
-    facts = get_facts(dataset)
-    layer = ClassLayer(str(label_of(image, label)), facts.codings[coding])
-    return LabelledScene(dataset, image.stem, place, "", str(image), facts.images["toa"], (layer,))
+    entry = CATALOGUE[dataset]
+    layer = ClassLayer(str(label_of(image, label)), entry.codings[coding])
+    return LabelledScene(dataset, image.stem, place, "", str(image), entry.images["toa"], (layer,))
 
 
 def _places(table: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Your own labelled scenes: image files and class rasters, side by side."""
+"""Labelled scenes of the user: image files and class rasters, side by side."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def labelled_scenes(
     Args:
         images: Raster files, each with all bands of a scene, that ``open_scene`` understands.
         labels: As many single-band rasters of class codes.
-        classes: What each code is: a target, several targets, or None for another land cover. Codes that are not
-            named say nothing of their pixels.
+        classes: Meaning of each code: a target, several targets, or None for another land cover. Pixels of other codes
+            are unknown.
         sensor: Sensor id; recognised from each file if not given.
         dataset: Name of the set: letters, digits, ``_`` and ``-``.
-        places: Of each image; images of one place stay in one split. Each image is its own place if not given.
+        places: Place of each image; images of one place share a split. Each image is one place if not given.
 
     Raises:
         DatasetError: If the numbers of files differ, an image is no single raster file, or no code is a target.
@@ -56,9 +56,11 @@ def labelled_scenes(
         )
     if not re.fullmatch(r"[\w-]+", dataset):
         raise DatasetError(
-            "The dataset cannot be called so", found=repr(dataset), expected="letters, digits, _ and -",
+            "The dataset cannot be called so",
+            found=repr(dataset),
+            expected="letters, digits, _ and -",
             fix="Pass another dataset=… name.",
-        )  # fmt: skip
+        )
     names = _names([Path(image) for image in images])
     return [
         LabelledScene(
@@ -69,22 +71,23 @@ def labelled_scenes(
             str(image),
             _imagery(Path(image), sensor),
             (ClassLayer(str(label), coding),),
+            is_drawn=True,
         )
         for name, place, image, label in zip(names, places or [""] * len(names), images, labels, strict=True)
     ]
 
 
 def read_classes(path: str | Path) -> dict[int, str | list[str] | None]:
-    """Read what class codes mean from a JSON file such as ``{"1": "water", "5": ["road", "built_up"], "9": null}``.
+    """Read the meaning of class codes from a JSON file: ``{"1": "water", "5": ["road", "built_up"], "9": null}``.
 
     Raises:
         DatasetError: If it cannot be read.
     """
     try:
-        read = json.loads(Path(path).read_text(encoding="utf-8")).items()
+        payload = json.loads(Path(path).read_text(encoding="utf-8"))
         return {
-            int(code): meant if meant is None or isinstance(meant, str) else [*map(_text, meant)]
-            for code, meant in read
+            int(code): names if names is None or isinstance(names, str) else [*map(_text, names)]
+            for code, names in payload.items()
         }
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise DatasetError(
@@ -96,28 +99,30 @@ def read_classes(path: str | Path) -> dict[int, str | list[str] | None]:
 
 
 def _coding(classes: Classes) -> Coding:
-    meant = {
+    targets_of = {
         code: tuple(get_target(name).id for name in ([names] if isinstance(names, str) else names or ()))
         for code, names in classes.items()
     }
-    targets = tuple(dict.fromkeys(target for known in meant.values() for target in known))
+    targets = tuple(dict.fromkeys(target for members in targets_of.values() for target in members))
     if not targets:
         raise DatasetError(
-            "The classes hold no target", found=str(dict(classes)), expected="codes of targets",
+            "The classes hold no target",
+            found=str(dict(classes)),
+            expected="codes of targets",
             fix="Say which code is water, vegetation and so on.",
-        )  # fmt: skip
-    return Coding(targets, tuple(_land_class(code, known, targets) for code, known in meant.items()))
+        )
+    return Coding(targets, tuple(_land_class(code, members, targets) for code, members in targets_of.items()))
 
 
-def _land_class(code: int, known: tuple[str, ...], targets: Sequence[str]) -> LandClass:
+def _land_class(code: int, members: tuple[str, ...], targets: Sequence[str]) -> LandClass:
     """Return a class: a building is built up too, and what is built up may be a building."""
-    parents = {target for target in targets if target in {TARGETS[child].parent for child in known}}
-    children = {target.id for target in TARGETS.values() if target.parent in known} & set(targets)
-    is_plain = not children & set(known)
+    parents = {target for target in targets if target in {TARGETS[child].parent for child in members}}
+    children = {target.id for target in TARGETS.values() if target.parent in members} & set(targets)
+    is_plain = not children & set(members)
     return LandClass(
         str(code),
         (code,),
-        tuple(dict.fromkeys((*known, *sorted(parents)))),
+        tuple(dict.fromkeys((*members, *sorted(parents)))),
         tuple(sorted(children)) if is_plain else (),
     )
 
@@ -129,7 +134,7 @@ def _text(value: object) -> str:
 
 
 def _names(images: Sequence[Path]) -> list[str]:
-    """Return a name for each image: its file's, with its folder's where several files are called alike."""
+    """Return a name for each image: that of its file, with that of its folder where several files share one."""
 
     def plain(text: str) -> str:
         return re.sub(r"[^\w-]+", "_", text)
@@ -147,21 +152,23 @@ def _names(images: Sequence[Path]) -> list[str]:
 
 
 def _imagery(image: Path, sensor: str | None) -> Imagery:
-    """Name the bands of a file; scale and offset stay what file and sensor say of each."""
+    """Name the bands of a file; scale and offset stay those of file and sensor."""
     if is_dataset_path(str(image)) or image.is_dir():
         raise _no_single_raster(image, "a folder or a file of several arrays")
-    known = recognise(locate(str(image)), sensor, None)
-    numbers = {band.index: name for name, band in known.bands.items() if band.file is not None}
-    files = {band.file.path: band.file.count for band in known.bands.values() if band.file is not None}
-    if len(files) != 1 or len(numbers) != len(known.bands):
+    recognised = recognise(locate(str(image)), sensor, None)
+    numbers = {band.index: name for name, band in recognised.bands.items() if band.file is not None}
+    files = {band.file.path: band.file.count for band in recognised.bands.values() if band.file is not None}
+    if len(files) != 1 or len(numbers) != len(recognised.bands):
         raise _no_single_raster(image, f"bands in {len(files)} files")
     (count,) = files.values()
-    return Imagery(known.sensor.id if known.sensor else None, tuple(numbers.get(i, "") for i in range(1, count + 1)))
+    return Imagery(
+        recognised.sensor.id if recognised.sensor else None, tuple(numbers.get(i, "") for i in range(1, count + 1))
+    )
 
 
 def _no_single_raster(image: Path, found: str) -> DatasetError:
     return DatasetError(
-        "A scene of your own must be one raster file",
+        "A labelled scene must be one raster file",
         found=f"{image}: {found}",
         expected="a file with all bands on one grid, such as a GeoTIFF or VRT",
         fix="Write it as one with save_cog(open_scene(…), 'scene.tif').",
