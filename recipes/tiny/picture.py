@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from spex_nb.evaluation.evaluate_model import predict_masks
 from spex_nb.evaluation.pictures import TilePicture, draw_tile
-from spex_nb.evaluation.tiles import AskedTile, Asking, ask, tile_records
+from spex_nb.evaluation.tiles import EvaluationTile, PromptCondition, load_tile, tile_records
 from spex_nb.extraction.mask_models import load_mask_model
 from spex_nb.regions.metrics import confusion_counts, iou
 from spex_nb.spie.dataset import open_dataset
@@ -46,7 +46,11 @@ def _tiles(checkpoint: Path, folder: Path) -> Iterator[TilePicture]:
     model, dataset = load_mask_model(checkpoint), open_dataset(folder)
     records = tile_records(dataset, "val", list(ROWS))
     for target, count in ROWS.items():
-        asked = [ask(dataset, members, Asking()) for members in records.values() if target in _targets(members)]
+        asked = [
+            load_tile(dataset, members, PromptCondition())
+            for members in records.values()
+            if target in _targets(members)
+        ]
         for tile in _spread(asked, target, count):
             masks, _ = predict_masks(model, tile)
             place = tile.targets.index(target)
@@ -61,7 +65,7 @@ def _targets(members: object) -> set[str]:
 def _spread(tiles: list, target: str, count: int) -> list:
     """Return tiles of which a target covers nearest to half, one a place."""
 
-    def unevenness(tile: AskedTile) -> float:
+    def unevenness(tile: EvaluationTile) -> float:
         return float(abs(tile.labels[tile.targets.index(target)].mean() - 0.5))
 
     best = {tile.place: tile for tile in sorted(tiles, key=unevenness, reverse=True)}

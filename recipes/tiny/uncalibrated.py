@@ -16,7 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from spex_nb.evaluation.evaluate_model import predict_masks
-from spex_nb.evaluation.tiles import AskedTile, Asking, ask, tile_records
+from spex_nb.evaluation.tiles import EvaluationTile, PromptCondition, load_tile, tile_records
 from spex_nb.extraction.mask_models import load_mask_model
 from spex_nb.extraction.predict import PROMPT_MIN_AREA_PX
 from spex_nb.language.prompts import build_prompt
@@ -69,7 +69,10 @@ WAYS: dict[str, Callable[[Any], Any]] = {
 def measure(model: MaskModel, folder: Path) -> pd.DataFrame:
     """Return the IoU of model and prior for each way of making numbers."""
     dataset = open_dataset(folder)
-    asked = [ask(dataset, members, Asking(bands=BANDS)) for members in tile_records(dataset, "val", TARGETS).values()]
+    asked = [
+        load_tile(dataset, members, PromptCondition(bands=BANDS))
+        for members in tile_records(dataset, "val", TARGETS).values()
+    ]
     tiles = [tile for tile in asked if not tile.scene.spex.is_relative]
     rows = [
         {"numbers": name, "bands": ", ".join(bands)} | _scores(model, tiles, way, bands)
@@ -79,7 +82,7 @@ def measure(model: MaskModel, folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index(["bands", "numbers"]).round(3)
 
 
-def _scores(model: Any, tiles: list[AskedTile], way: Callable[[Any], Any] | None, bands: tuple[str, ...]) -> Any:
+def _scores(model: Any, tiles: list[EvaluationTile], way: Callable[[Any], Any] | None, bands: tuple[str, ...]) -> Any:
     counts: dict[str, Any] = {}
     for tile in (_in_numbers(tile, way, bands) for tile in tiles):
         masks, _ = predict_masks(model, tile)
@@ -91,7 +94,7 @@ def _scores(model: Any, tiles: list[AskedTile], way: Callable[[Any], Any] | None
     return {name: float(iou(found)) for name, found in sorted(counts.items())}
 
 
-def _in_numbers(tile: AskedTile, way: Callable[[Any], Any] | None, bands: tuple[str, ...]) -> AskedTile:
+def _in_numbers(tile: EvaluationTile, way: Callable[[Any], Any] | None, bands: tuple[str, ...]) -> EvaluationTile:
     """Return a tile in other numbers, with priors and prompts made of them."""
     scene: xr.Dataset = tile.scene
     if way is not None:

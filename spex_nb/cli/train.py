@@ -22,7 +22,7 @@ INTERRUPTED = 130
     "changes",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A setting that is otherwise, such as steps=100 or asking.prior=0.",
+    help="A setting that is otherwise, such as steps=100 or sampling.prior=0.",
 )
 @click.option("--quiet", is_flag=True, help="No curves.")
 def train(stage: Any, config: Path, changes: tuple[str, ...], quiet: bool) -> None:

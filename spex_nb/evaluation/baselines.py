@@ -1,17 +1,20 @@
-"""What any model is measured against, by name: thresholds, boosting and a U-Net, fitted on the train split."""
+"""Baselines to measure a model against: thresholds, boosting and a U-Net, fitted on the train split."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
-from spex_nb.errors import DatasetError, nearest, require_extra
-from spex_nb.evaluation.baselines_by_bands import ByBands
+import xarray as xr
+
+from spex_nb.errors import DatasetError, MissingBandError, nearest, require_extra
 from spex_nb.evaluation.pixel_features import TrainTiles
 from spex_nb.evaluation.threshold_models import fit_otsu, fit_tuned, fixed_models
-from spex_nb.extraction.mask_models import IndexModel
+from spex_nb.extraction.mask_models import EvidenceExplainer, IndexModel
 from spex_nb.spie.dataset import SpieDataset
-from spex_nb.types import MaskModel
+from spex_nb.types import MaskModel, ModelCard
 
 UNFITTED, FITTED = ("index", "fixed"), ("tuned", "otsu", "boosting", "unet")
 BASELINES = (*UNFITTED, *FITTED)
@@ -95,7 +98,7 @@ def _fit_each(
         notes.append(f"{name} of {', '.join(some)}: {said}".strip())
     if failed is not None and not members:
         raise failed
-    return ByBands(name, members, "\n".join(notes))
+    return BandwiseBaseline(name, members, "\n".join(notes))
 
 
 def _fit(name: str, tiles: TrainTiles, targets: Sequence[str], fitting: Fitting) -> MaskModel:
@@ -115,3 +118,48 @@ def _fit(name: str, tiles: TrainTiles, targets: Sequence[str], fitting: Fitting)
         tiles, targets, steps=fitting.unet_steps, seed=fitting.seed, max_parameters=fitting.max_parameters,
         progress=fitting.progress,
     )  # fmt: skip
+
+
+@dataclass
+class BandwiseBaseline(EvidenceExplainer):
+    """A baseline fitted once for each set of bands; it reads no prompt, prior or click.
+
+    Attributes:
+        id: What all members are called.
+        members: By the bands that they were fitted for.
+        note: What was chosen for each.
+    """
+
+    id: str
+    members: Mapping[frozenset[str], MaskModel]
+    note: str = ""
+
+    @cached_property
+    def card(self) -> ModelCard:
+        """The targets of all members, and as many parameters as the largest of them has."""
+        cards = [member.card for member in self.members.values()]
+        sizes = [card.parameters for card in cards if card.parameters is not None]
+        return ModelCard(
+            targets=tuple(dict.fromkeys(target for card in cards for target in card.targets)),
+            explains_evidence=True,
+            reads_prompts=False,
+            parameters=max(sizes, default=None),
+        )
+
+    def predict(self, tile: xr.Dataset, targets: Sequence[str], prompts: Sequence[str], *_: Any, **__: Any) -> Any:
+        """Return what the member for the bands of a tile predicts: mask logits float32 [T, H, W].
+
+        Raises:
+            ValueError: If targets and prompts do not pair.
+            TargetError: If this member was not fitted for a target.
+            MissingBandError: If there is no member for these bands.
+        """
+        member = self.members.get(frozenset(tile.spex.bands))
+        if member is None:
+            raise MissingBandError(
+                f"The baseline {self.id!r} was not fitted for tiles of these bands",
+                found=", ".join(tile.spex.bands),
+                expected=" or ".join(", ".join(sorted(bands)) for bands in self.members),
+                fix="Fit it on a dataset whose train split has tiles with these bands.",
+            )
+        return member.predict(tile, targets, prompts)

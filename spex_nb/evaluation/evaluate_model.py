@@ -22,7 +22,7 @@ from spex_nb.evaluation.report import (
     EvaluationReport,
     Explained,
 )
-from spex_nb.evaluation.tiles import AskedTile, Asking, Told, ask, require_fair, tile_records
+from spex_nb.evaluation.tiles import EvaluationTile, PriorSource, PromptCondition, load_tile, require_fair, tile_records
 from spex_nb.extraction.mask_models import load_mask_model
 from spex_nb.language.claims import check_explanation
 from spex_nb.language.evidence import measure_evidence
@@ -54,8 +54,8 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
     datasets: Sequence[str] | None = None,
     baselines: Sequence[str | MaskModel] = (),
     unet_steps: int = UNET_STEPS,
-    priors: Told = "index",
-    attributes: Told = "index",
+    priors: PriorSource = "index",
+    attributes: PriorSource = "index",
     bands: Sequence[str] | None = None,
     explanations: int = 0,
     languages: Sequence[str] = ("en",),
@@ -100,7 +100,7 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
     """
     opened = dataset if isinstance(dataset, SpieDataset) else open_dataset(dataset)
     opened = opened if datasets is None else opened.only(datasets)
-    asking = Asking(priors, attributes, None if bands is None else tuple(bands))
+    condition = PromptCondition(priors, attributes, None if bands is None else tuple(bands))
     for language in languages:
         get_language(language)
     ids = None if targets is None else tuple(get_target(name).id for name in targets)
@@ -110,12 +110,12 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
     own = load_mask_model(model)
     limit = own.card.parameters
     fitting = Fitting(seed, unet_steps, limit, progress)
-    rivals = [one for one in _rivals(baselines, opened, records, asking, fitting) if one.id != own.id]
+    rivals = [one for one in _rivals(baselines, opened, records, condition, fitting) if one.id != own.id]
     _require_apart([one.id for one in rivals])
     tally = _Tally()
     explained: list[Explained] = []
     questions = _to_explain(records, explanations, languages, seed)
-    for tile in _asked(opened, records, asking, progress):
+    for tile in _asked(opened, records, condition, progress):
         for one in (own, *rivals):
             masks, refused = predict_masks(one, tile)
             # A baseline that knows one target only is not worth a line for each of the others.
@@ -127,14 +127,14 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
     return EvaluationReport(
         folder=opened.folder,
         split=split,
-        asking=asking,
+        condition=condition,
         models={one.id: one.card.parameters for one in (own, *rivals)},
         tiles=tiles,
         left_out=tally.left_out(),
         subsets=members,
         explanations=tuple(explained),
         notes=tuple(note for one in rivals if (note := getattr(one, "note", ""))),
-        pictures=tuple(_draw(own, opened, records, asking, tiles, pictures)),
+        pictures=tuple(_draw(own, opened, records, condition, tiles, pictures)),
         seed=seed,
     )
 
@@ -148,7 +148,7 @@ def _require_apart(ids: Sequence[str]) -> None:
         )  # fmt: skip
 
 
-def predict_masks(model: MaskModel, tile: AskedTile) -> tuple[Masks, dict[str, str]]:
+def predict_masks(model: MaskModel, tile: EvaluationTile) -> tuple[Masks, dict[str, str]]:
     """Ask a model for all targets of a tile in one call; one by one where it refuses that for want of a band or index.
 
     Returns:
@@ -175,7 +175,7 @@ def predict_masks(model: MaskModel, tile: AskedTile) -> tuple[Masks, dict[str, s
     return masks, refused
 
 
-def _predict(model: MaskModel, tile: AskedTile, places: Sequence[int]) -> Masks:
+def _predict(model: MaskModel, tile: EvaluationTile, places: Sequence[int]) -> Masks:
     if not places:
         return {}
     targets, prompts, priors = ([of[i] for i in places] for of in (tile.targets, tile.prompts, tile.priors))
@@ -196,7 +196,7 @@ class _Tally:
         self._rows: list[tuple[Any, ...]] = []
         self._left_out: Counter[tuple[str, ...]] = Counter()
 
-    def add(self, model: str, tile: AskedTile, masks: Masks, refused: Mapping[str, str]) -> None:
+    def add(self, model: str, tile: EvaluationTile, masks: Masks, refused: Mapping[str, str]) -> None:
         for target, label, known in zip(tile.targets, tile.labels, tile.known, strict=True):
             if target in refused:
                 self._left_out[model, target, tile.dataset, tile.sensor, refused[target]] += 1
@@ -216,22 +216,28 @@ class _Tally:
 
 
 def _rivals(
-    baselines: Sequence[str | MaskModel], dataset: SpieDataset, records: Records, asking: Asking, fitting: Fitting
+    baselines: Sequence[str | MaskModel],
+    dataset: SpieDataset,
+    records: Records,
+    condition: PromptCondition,
+    fitting: Fitting,
 ) -> list[MaskModel]:
     """Return the baselines, those that are named fitted to what the tiles show."""
     targets = tuple(dict.fromkeys(record.target for group in records.values() for record in group))
     shown = dataset.index.loc[[group[0].id for group in records.values()], "bands"].unique()
-    bands = [str(names).split() for names in shown] if asking.bands is None else [asking.bands]
+    bands = [str(names).split() for names in shown] if condition.bands is None else [condition.bands]
     named = [one for one in baselines if isinstance(one, str)]
     return [*(one for one in baselines if not isinstance(one, str)),
             *fit_baselines(named, dataset, targets, bands, fitting)]  # fmt: skip
 
 
-def _asked(dataset: SpieDataset, records: Records, asking: Asking, progress: bool) -> Iterator[AskedTile]:
+def _asked(
+    dataset: SpieDataset, records: Records, condition: PromptCondition, progress: bool
+) -> Iterator[EvaluationTile]:
     from tqdm.auto import tqdm
 
     for group in tqdm(records.values(), unit="tile", disable=not progress):
-        yield ask(dataset, group, asking)
+        yield load_tile(dataset, group, condition)
 
 
 def _members(subsets: Mapping[str, Iterable[str]], records: Records, dataset: SpieDataset) -> dict[str, frozenset[str]]:
@@ -275,7 +281,7 @@ def _to_explain(records: Records, count: int, languages: Sequence[str], seed: in
 
 
 def _explain(
-    model: MaskModel, tile: AskedTile, masks: Masks, languages: Mapping[str, str], min_area_px: int
+    model: MaskModel, tile: EvaluationTile, masks: Masks, languages: Mapping[str, str], min_area_px: int
 ) -> Iterator[Explained]:
     """Let a model explain some of its masks, as `extract` does, and hold what it says against these masks."""
     for target, language in languages.items():
@@ -289,9 +295,14 @@ def _explain(
 
 
 def _draw(
-    model: MaskModel, dataset: SpieDataset, records: Records, asking: Asking, tiles: pd.DataFrame, count: int
+    model: MaskModel,
+    dataset: SpieDataset,
+    records: Records,
+    condition: PromptCondition,
+    tiles: pd.DataFrame,
+    count: int,
 ) -> Iterator[TilePicture]:
-    """Draw the tiles on which a model is at its worst and at its best: few enough to ask them once more."""
+    """Draw the tiles on which a model is at its worst and at its best: few enough to predict them once more."""
     counts = tiles[tiles["model"] == model.id]
     scored = counts.assign(iou=metrics.iou(counts[CONFUSION]), wrong=counts["false_alarms"] + counts["missed"])
     scored = scored.dropna(subset="iou").sort_values(["iou", "wrong"], ascending=[True, False], kind="stable")
@@ -300,7 +311,7 @@ def _draw(
         ends: tuple[tuple[Literal["worst", "best"], pd.DataFrame], ...] = (("worst", worst), ("best", best))
         for kind, end in ends:
             for name, figure in zip(end["tile"], end["iou"], strict=True):
-                tile = ask(dataset, records[name], asking)
+                tile = load_tile(dataset, records[name], condition)
                 mask = _predict(model, tile, [tile.targets.index(str(target))])[str(target)]
                 yield draw_tile(tile, str(target), mask, kind, float(figure))
 

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from spex_nb.errors import BandError
-from spex_nb.evaluation.tiles import AskedTile
+from spex_nb.evaluation.tiles import EvaluationTile
 from spex_nb.output.html import render
 from spex_nb.output.plotting import composite, picture_of
 
@@ -38,7 +38,7 @@ class TilePicture:
     """By what they show: uint8 [H, W, 3]."""
 
 
-def draw_tile(tile: AskedTile, target: str, mask: Any, kind: Literal["worst", "best"], iou: float) -> TilePicture:
+def draw_tile(tile: EvaluationTile, target: str, mask: Any, kind: Literal["worst", "best"], iou: float) -> TilePicture:
     """Draw a prediction beside what it was made from and what it should have been.
 
     Args:

@@ -1,4 +1,4 @@
-"""What an evaluation found: counts of every tile, and the tables, JSON and HTML that are made of them."""
+"""The report of an evaluation: counts of every tile, and the tables, JSON and HTML made from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from spex_nb import __version__
 from spex_nb.evaluation.pictures import DIFFERENCES, TilePicture
-from spex_nb.evaluation.tiles import Asking
+from spex_nb.evaluation.tiles import PromptCondition
 from spex_nb.output.files import write_whole
 from spex_nb.output.html import MISSING, write_page
 from spex_nb.regions import metrics
@@ -51,7 +51,7 @@ SHORT = [
 
 @dataclass(frozen=True)
 class Explained:
-    """What a model said of one of its masks, and which of it holds."""
+    """An explanation of a mask, with the claims checked against the mask."""
 
     target: str
     tile: str
@@ -62,12 +62,12 @@ class Explained:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationReport:
-    """What an evaluation found.
+    """The result of an evaluation.
 
     Attributes:
         folder: The dataset.
         split: Which of its splits.
-        asking: How the tiles were asked about.
+        condition: Source of prompts and priors, and the bands.
         models: Number of parameters of each model by its id, the evaluated one first; None where it does not say.
         tiles: A row for each model, target and tile: counts of pixels, of pixels with their like nearby, and of
             boundary pixels, from which every figure is made.
@@ -81,7 +81,7 @@ class EvaluationReport:
 
     folder: Path
     split: str
-    asking: Asking
+    condition: PromptCondition
     models: Mapping[str, int | None]
     tiles: pd.DataFrame = field(repr=False)
     left_out: pd.DataFrame = field(repr=False)
@@ -147,10 +147,11 @@ class EvaluationReport:
     @property
     def headline(self) -> str:
         """What was looked at, in a sentence."""
-        bands = "all bands" if self.asking.bands is None else f"bands {', '.join(self.asking.bands)}"
+        condition = self.condition
+        bands = "all bands" if condition.bands is None else f"bands {', '.join(condition.bands)}"
         return (
             f"{self.tiles['tile'].nunique()} tiles of {self.tiles['place'].nunique()} places, split {self.split}; "
-            f"priors: {self.asking.priors}, attributes: {self.asking.attributes}, {bands}. Pixels that the label does "
+            f"priors: {condition.priors}, attributes: {condition.attributes}, {bands}. Pixels that the label does "
             "not know never count. Intervals hold 95 % of bootstrap draws over places."
         )
 
@@ -197,7 +198,7 @@ class EvaluationReport:
 
     def _said(self) -> dict[str, Any]:
         return {
-            "dataset": self.folder.name, "split": self.split, "asking": asdict(self.asking), "seed": self.seed,
+            "dataset": self.folder.name, "split": self.split, "condition": asdict(self.condition), "seed": self.seed,
             "spex_nb": __version__, "models": dict(self.models), "notes": self.notes,
             "table": self.table().to_dict("records"), "places": self.places().to_dict("records"),
             "left_out": self.left_out.to_dict("records"), "tiles": self.tiles.to_dict("records"),

@@ -1,4 +1,4 @@
-"""The tiles of a dataset with all that is asked of each: as recorded, or perturbed to see what a mask follows."""
+"""Tiles to evaluate on, with prompts and priors as recorded, or changed to see what a mask follows."""
 
 from __future__ import annotations
 
@@ -19,37 +19,39 @@ from spex_nb.spie.settings import Settings
 from spex_nb.spie.validate import FAIR_SOURCES
 from spex_nb.types import Prior
 
-Told = Literal["index", "withheld", "swapped"]
-"""What a model is told of a target beforehand: what its index shows, nothing, or what another target's index shows."""
-TOLD: tuple[str, ...] = get_args(Told)
+PriorSource = Literal["index", "withheld", "swapped"]
+"""Source of the priors of a target: its own index, none, or the index of another target."""
+PRIOR_SOURCES: tuple[str, ...] = get_args(PriorSource)
 
 
 @dataclass(frozen=True)
-class Asking:
-    """How tiles are asked about.
+class PromptCondition:
+    """The condition under which tiles are evaluated: what prompts contain, and which bands a model sees.
 
     Attributes:
-        priors: Of what the dense priors are made.
-        attributes: Of what the regions in the prompts are made; the question always keeps the target's own word.
-        bands: The bands that a model may see, and that priors and attributes are made of; None for all.
+        priors: Source of the dense priors.
+        attributes: Source of the regions in the prompts; the instruction always names the target itself.
+        bands: Bands that a model sees, and that priors and attributes are made of; None for all.
     """
 
-    priors: Told = "index"
-    attributes: Told = "index"
+    priors: PriorSource = "index"
+    attributes: PriorSource = "index"
     bands: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense.
+        """Check the condition.
 
         Raises:
             DatasetError: If priors or attributes are of no known kind, or no band is left.
         """
-        for name, told in (("priors", self.priors), ("attributes", self.attributes)):
-            if told not in TOLD:
+        for name, source in (("priors", self.priors), ("attributes", self.attributes)):
+            if source not in PRIOR_SOURCES:
                 raise DatasetError(
-                    f"Tiles cannot be asked about with {name} like this", found=repr(told),
-                    expected=f"one of {', '.join(TOLD)}", fix=nearest(str(told), TOLD) or "Use 'index'.",
-                )  # fmt: skip
+                    f"Tiles cannot be asked about with {name} like this",
+                    found=repr(source),
+                    expected=f"one of {', '.join(PRIOR_SOURCES)}",
+                    fix=nearest(str(source), PRIOR_SOURCES) or "Use 'index'.",
+                )
         if self.bands is not None and not self.bands:
             raise DatasetError(
                 "No band is left", found="bands=()", expected="at least one band, or None for all", fix="Name bands."
@@ -57,12 +59,12 @@ class Asking:
 
 
 @dataclass(frozen=True, eq=False)
-class AskedTile:
-    """A tile, and for each target its prompt, its prior, and the truth."""
+class EvaluationTile:
+    """A tile, and for each target its prompt, prior and label."""
 
     name: str
     dataset: str
-    """Id of the dataset that it came from."""
+    """Id of the dataset that the tile came from."""
     sensor: str
     place: str
     scene: xr.Dataset
@@ -73,7 +75,7 @@ class AskedTile:
     labels: tuple[Any, ...]
     """Each bool [H, W]."""
     known: tuple[Any, ...]
-    """Where there are data and the label says something: each bool [H, W]."""
+    """Pixels with data that the label knows: each bool [H, W]."""
 
 
 def tile_records(dataset: SpieDataset, split: str, targets: Sequence[str] | None = None) -> dict[str, list[Record]]:
@@ -82,27 +84,27 @@ def tile_records(dataset: SpieDataset, split: str, targets: Sequence[str] | None
     Args:
         dataset: Opened.
         split: ``train``, ``val`` or ``test``.
-        targets: Ids; all that are asked for if not given.
+        targets: Ids of targets; all targets of the split if not given.
 
     Raises:
         DatasetError: If there is no such split, or no such record in it.
     """
     tiles = dataset.index["tile"]
-    found: dict[str, list[Record]] = {}
+    records: dict[str, list[Record]] = {}
     for record in dataset.records(split):
         if targets is None or record.target in targets:
-            found.setdefault(str(tiles[record.id]), []).append(record)
-    if not found:
-        asked = "any target" if targets is None else ", ".join(targets)
+            records.setdefault(str(tiles[record.id]), []).append(record)
+    if not records:
+        wanted = "any target" if targets is None else ", ".join(targets)
         raise DatasetError(
-            f"The split {split!r} holds nothing to look at", found=f"no record of {asked} in {dataset.folder}",
+            f"The split {split!r} holds nothing to look at", found=f"no record of {wanted} in {dataset.folder}",
             expected="at least one", fix="Name another split or target, or build with other shares of the places.",
         )  # fmt: skip
-    return found
+    return records
 
 
 def require_fair(records: Mapping[str, Sequence[Record]]) -> None:
-    """Refuse records whose attributes were made from their label, or do not say what from: they may tell the answer.
+    """Refuse records whose attributes come from their label or an unknown source: they may give the answer away.
 
     Raises:
         DatasetError: If there is one.
@@ -118,39 +120,39 @@ def require_fair(records: Mapping[str, Sequence[Record]]) -> None:
         )
 
 
-def ask(dataset: SpieDataset, records: Sequence[Record], asking: Asking) -> AskedTile:
-    """Read a tile, and make what a model is told of it.
+def load_tile(dataset: SpieDataset, records: Sequence[Record], condition: PromptCondition) -> EvaluationTile:
+    """Read a tile, and make its prompts and priors.
 
     Args:
         dataset: Opened.
-        records: All of one tile.
-        asking: How.
+        records: All records of the tile.
+        condition: Source of prompts and priors, and the bands.
 
     Raises:
-        MissingBandError: If the tile lacks a band that ``asking`` names.
-        DatasetError: If something is to be swapped, but no other target has an index in these bands.
+        MissingBandError: If the tile lacks a band that ``condition`` names.
+        DatasetError: If priors or attributes are to be swapped, but no other target has an index in these bands.
     """
     row = dataset.index.loc[records[0].id]
-    scene = with_bands(dataset.tile(records[0]), asking.bands)
-    desk = _Desk(scene, tuple(record.target for record in records), dataset.settings)
+    scene = with_bands(dataset.tile(records[0]), condition.bands)
+    tile_prompts = _TilePrompts(scene, tuple(record.target for record in records), dataset.settings)
     valid = scene.spex.valid.values
-    truth = [dataset.mask(record) for record in records]
-    return AskedTile(
+    labels = [dataset.mask(record) for record in records]
+    return EvaluationTile(
         name=str(row["tile"]),
         dataset=str(row["dataset"]),
         sensor=str(row["sensor"]),
         place=str(row["place"]),
         scene=scene,
-        targets=desk.targets,
-        prompts=tuple(desk.prompt(record, asking) for record in records),
-        priors=tuple(_mask_of(desk.told(target, asking.priors)) for target in desk.targets),
-        labels=tuple(mask for mask, _ in truth),
-        known=tuple(known & valid for _, known in truth),
+        targets=tile_prompts.targets,
+        prompts=tuple(tile_prompts.prompt(record, condition) for record in records),
+        priors=tuple(_mask_of(tile_prompts.prior(target, condition.priors)) for target in tile_prompts.targets),
+        labels=tuple(mask for mask, _ in labels),
+        known=tuple(known & valid for _, known in labels),
     )
 
 
 def with_bands(scene: xr.Dataset, bands: Sequence[str] | None) -> xr.Dataset:
-    """Return a scene with these bands only, valid where it was; the scene itself for None.
+    """Return a scene with these bands only, and unchanged ``valid``; the scene itself for None.
 
     Raises:
         MissingBandError: If it lacks one of them.
@@ -168,24 +170,24 @@ def with_bands(scene: xr.Dataset, bands: Sequence[str] | None) -> xr.Dataset:
     return scene[list(bands)].assign(valid=scene.spex.valid)
 
 
-class _Desk:
-    """A tile whose priors are made once, whichever of its targets they are told of."""
+class _TilePrompts:
+    """Prompts and priors of a tile; each prior is computed once."""
 
     def __init__(self, scene: xr.Dataset, targets: tuple[str, ...], settings: Settings) -> None:
         self.scene, self.targets, self._settings = scene, targets, settings
         self._priors: dict[str, Prior | None] = {}
 
-    def told(self, target: str, how: Told) -> Prior | None:
-        """Return the prior that a model is told to be the target's."""
-        if how == "withheld":
+    def prior(self, target: str, source: PriorSource) -> Prior | None:
+        """Return the prior that a model receives for a target; None where it receives none."""
+        if source == "withheld":
             return None
-        return self._prior(target) if how == "index" else self._other(target)
+        return self._index_prior(target) if source == "index" else self._other_prior(target)
 
-    def prompt(self, record: Record, asking: Asking) -> str:
-        """Return the record's prompt; one with other regions where it is to be asked otherwise than recorded."""
-        if asking.attributes == "index" and asking.bands is None:
+    def prompt(self, record: Record, condition: PromptCondition) -> str:
+        """Return the prompt of a record, with other regions where the condition differs from the recorded one."""
+        if condition.attributes == "index" and condition.bands is None:
             return record.prompt
-        prior, settings = self.told(record.target, asking.attributes), self._settings
+        prior, settings = self.prior(record.target, condition.attributes), self._settings
         regions = [] if prior is None else self._regions(prior)
         with warnings.catch_warnings(action="ignore", category=PromptWarning):  # as when the dataset was built
             return build_prompt(record.target, regions, rich=settings.rich, max_tokens=settings.max_tokens)
@@ -194,18 +196,18 @@ class _Desk:
         valid, smallest = self.scene.spex.valid.values, self._settings.min_area_px
         return find_regions(prior.mask.values, valid, index=prior.index, min_area_px=smallest)
 
-    def _prior(self, target: str) -> Prior | None:
+    def _index_prior(self, target: str) -> Prior | None:
         """Return the prior of a target; None where no index shows it in these bands."""
         if target not in self._priors:
             self._priors[target] = prior_of(self.scene, target)
         return self._priors[target]
 
-    def _other(self, target: str) -> Prior:
-        """Return the prior of the next target of this tile, or else of any target, whose rules are not the same."""
+    def _other_prior(self, target: str) -> Prior:
+        """Return the prior of the next target of this tile with other rules; of any target if there is none."""
         place = self.targets.index(target)
         for other in (*self.targets[place + 1 :], *self.targets[:place], *RULES):
             is_other = RULES.get(other) is not RULES.get(target)  # buildings and built-up area share theirs
-            if is_other and (prior := self._prior(other)) is not None:
+            if is_other and (prior := self._index_prior(other)) is not None:
                 return prior
         raise DatasetError(
             f"Nothing can be swapped for {target!r}",

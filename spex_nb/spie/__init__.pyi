@@ -12,9 +12,9 @@ from .report import show_record as show_record
 from .report import write_report as write_report
 from .settings import Settings as Settings
 from .sources.labelled_scene import LabelledScene as LabelledScene
-from .sources.user_rasters import labelled_scenes as labelled_scenes
 from .sources.readers import READERS as READERS
 from .sources.readers import read_labelled as read_labelled
 from .sources.readers import read_spie as read_spie
+from .sources.user_rasters import labelled_scenes as labelled_scenes
 from .validate import CheckReport as CheckReport
 from .validate import check as check

@@ -1,4 +1,4 @@
-"""From samples to the tensors of `SpexModel.forward`: asked by prompts, or by the queries of targets alone."""
+"""Batches of samples as inputs of `SpexModel.forward`, which asks by prompts or by the queries of targets."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from spex_nb.model.outputs import TEXT_INPUTS
 from spex_nb.model.processing import SpexProcessor
 from spex_nb.training.samples import Question, Sample
 
-CALM = 0.05
-"""Added to the spread of an index in a cell, so that calm cells are hidden too when the index guides."""
+LEAST_SPREAD = 0.05
+"""Added to the spread of an index in a cell, so that even cells are hidden too when the index guides."""
 
 
 @dataclass(frozen=True)
 class Hiding:
-    """Which cells of 16 x 16 px are hidden from the encoder, for it to fill in.
+    """Which cells of 16 x 16 px are hidden from the encoder, which learns to fill them in.
 
     Attributes:
         batches: Chance that cells of a batch are hidden.
-        share: Of the cells.
-        guided: Whether cells in which the indices vary most are hidden rather than others.
+        share: Share of the cells that is hidden.
+        guided: Whether cells in which the indices vary most are hidden more often.
     """
 
     batches: float = 0.0
@@ -38,14 +38,14 @@ class Hiding:
 
 
 class Batcher:
-    """Makes batches.
+    """Joins samples to batches.
 
     Args:
-        processor: Of the model.
-        targets: Ids of the targets that the model has queries for, in its order.
-        by_query: Whether targets are asked for without words.
-        hiding: Which cells are hidden.
-        seed: Of what is hidden.
+        processor: Processor of the model.
+        targets: Ids of the targets of the model's queries, in the same order.
+        by_query: Whether targets are asked for by their queries, without words.
+        hiding: Which cells are hidden; none if not given.
+        seed: Seed of the draw of hidden cells.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class Batcher:
     def __call__(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """Join samples in one batch."""
         scenes = [sample.scene for sample in samples]
-        asked = [(i, question) for i, sample in enumerate(samples) for question in sample.questions]
-        index, questions = [i for i, _ in asked], [question for _, question in asked]
+        questions = [question for sample in samples for question in sample.questions]
+        index = [i for i, sample in enumerate(samples) for _ in sample.questions]
         data = dict(
             self.processor(
                 scenes,
@@ -92,28 +92,28 @@ class Batcher:
         rows, columns = (-(-side // CELL) for side in pixels.shape[-2:])
         chances = torch.from_numpy(rng.random((len(pixels), rows * columns)))
         if self.hiding.guided and "index_values" in data:
-            chances = chances ** (1 / (CALM + _spread(data["index_values"][:, : len(INDICES)], rows, columns)))
-        kept = chances.sort(1).values[:, -max(1, int(self.hiding.share * rows * columns))]
-        return {"hidden_cells": (chances >= kept[:, None]).view(-1, rows, columns)}
+            chances = chances ** (1 / (LEAST_SPREAD + _spread(data["index_values"][:, : len(INDICES)], rows, columns)))
+        limit = chances.sort(1).values[:, -max(1, int(self.hiding.share * rows * columns))]
+        return {"hidden_cells": (chances >= limit[:, None]).view(-1, rows, columns)}
 
 
 def hash_of(sample: Sample) -> int:
-    """Return a number that is the same for the same pixels, on any machine."""
+    """Return a number that depends only on the pixels of a sample, on any machine."""
     first = sample.scene[sample.scene.spex.bands[0]].values
     return int(np.nan_to_num(first).view(np.uint32).sum(dtype=np.uint64))
 
 
 def _without_answer(questions: Sequence[Question]) -> list[bool]:
-    """Say whose masks teach: not those of prompts with an answer, which name the regions of the label.
+    """Return for each question whether its mask is decoded: not with an answer, whose prompt names the label's regions.
 
-    One at least is decoded, so that every part of the model takes part in every step, as several GPUs need it.
+    At least one mask is decoded, so that every part of the model takes part in every step, as several GPUs need it.
     """
     wanted = [not question.answer for question in questions]
     return wanted if any(wanted) else [True, *wanted[1:]]
 
 
 def _joined_labels(questions: Sequence[Question], wanted: Sequence[bool], size: tuple[int, ...]) -> Tensor:
-    """Return labels uint8 [n, H, W] of the masks that are wanted; unknown where there is none, or it was told."""
+    """Return labels uint8 [n, H, W] of the wanted masks; 255 beyond an image and for questions with an answer."""
     joined = torch.full((sum(wanted), *size), IGNORED, dtype=torch.uint8)
     for layer, question in zip(joined, compress(questions, wanted), strict=True):
         if not question.answer:

@@ -35,7 +35,7 @@ SMALLEST_REGION_PX = 4
 
 
 @dataclass(frozen=True)
-class Asking:
+class PromptSampling:
     """What is asked of a tile, and with which help; chances between 0 and 1.
 
     Attributes:
@@ -45,7 +45,7 @@ class Asking:
         attributes: Chance that a prompt names the regions of the prior that it comes with.
         regions: How many regions a prompt names, at most.
         clicks: Chance of clicks.
-        texts: Share of the prompts that come with an answer, and name the regions of the label, of which it speaks.
+        answers: Share of the prompts that come with an answer, and name the regions of the label, of which it speaks.
     """
 
     targets: int = 3
@@ -54,7 +54,7 @@ class Asking:
     attributes: float = 0.5
     regions: int = 3
     clicks: float = 0.12
-    texts: float = 0.0
+    answers: float = 0.0
 
 
 @dataclass
@@ -84,7 +84,7 @@ class SampleStream:
     Args:
         tiles: What there is.
         size_px: Side of the samples' tiles; larger tiles are cut, smaller ones stay.
-        asking: What is asked.
+        sampling: What is asked.
         augmentation: How tiles are changed; None for not at all.
         shares: How often each dataset is drawn, relative to the others; by its number of tiles if not given.
         seed: Of every draw.
@@ -96,14 +96,14 @@ class SampleStream:
         tiles: Sequence[TileEntry],
         *,
         size_px: int = 128,
-        asking: Asking | None = None,
+        sampling: PromptSampling | None = None,
         augmentation: Augmentation | None = None,
         shares: Mapping[str, float] | None = None,
         seed: int = 0,
         length: int = 1,
     ) -> None:
         self.size_px, self.seed, self.length = size_px, seed, length
-        self.asking, self.augmentation = asking or Asking(), augmentation
+        self.sampling, self.augmentation = sampling or PromptSampling(), augmentation
         self._by_dataset: dict[str, list[TileEntry]] = {}
         for tile in tiles:
             self._by_dataset.setdefault(tile.dataset, []).append(tile)
@@ -119,41 +119,47 @@ class SampleStream:
         rng = np.random.default_rng((self.seed, number))
         members = self._by_dataset[list(self._by_dataset)[rng.choice(len(self._chances), p=self._chances)]]
         entry = members[rng.integers(len(members))]
-        return make_sample(entry, self.size_px, self.asking, self.augmentation, rng)
+        return make_sample(entry, self.size_px, self.sampling, self.augmentation, rng)
 
 
 def make_sample(
-    entry: TileEntry, size_px: int, asking: Asking, augmentation: Augmentation | None, rng: np.random.Generator
+    entry: TileEntry,
+    size_px: int,
+    sampling: PromptSampling,
+    augmentation: Augmentation | None,
+    rng: np.random.Generator,
 ) -> Sample:
     """Draw one sample of a tile."""
     scene, labels = cut_sample(entry, size_px, augmentation, rng)
     if augmentation is not None:
         scene = scene.drop_vars(set(scene.spex.bands) - set(choose_bands(scene.spex.bands, augmentation, rng)))
         scene = _changed(scene, augmentation, rng)
-    desk = _Desk(scene, labels, asking, rng)
-    return Sample(scene, [desk.question(target) for target in _asked(labels, asking.targets, rng)])
+    sampler = _QuestionSampler(scene, labels, sampling, rng)
+    return Sample(scene, [sampler.question(target) for target in _asked(labels, sampling.targets, rng)])
 
 
-class _Desk:
+class _QuestionSampler:
     """A tile on which questions are asked."""
 
-    def __init__(self, scene: xr.Dataset, labels: dict[str, Any], asking: Asking, rng: np.random.Generator) -> None:
-        self.scene, self.labels, self.asking, self.rng = scene, labels, asking, rng
+    def __init__(
+        self, scene: xr.Dataset, labels: dict[str, Any], sampling: PromptSampling, rng: np.random.Generator
+    ) -> None:
+        self.scene, self.labels, self.sampling, self.rng = scene, labels, sampling, rng
         self.valid = scene.spex.valid.values
 
     def question(self, target: str) -> Question:
         label = np.where(self.valid, self.labels[target], np.uint8(UNKNOWN))
-        if self.rng.random() < self.asking.texts:
+        if self.rng.random() < self.sampling.answers:
             return self._told(target, label)
         prior = self._prior(target)
-        regions = self._regions(prior) if self.rng.random() < self.asking.attributes else []
-        clicks = _clicks(label, self.rng) if self.rng.random() < self.asking.clicks else []
+        regions = self._regions(prior) if self.rng.random() < self.sampling.attributes else []
+        clicks = _clicks(label, self.rng) if self.rng.random() < self.sampling.clicks else []
         return Question(target, build_prompt(target, regions), label, prior, clicks)
 
     def _told(self, target: str, label: Any) -> Question:
         """Ask for words: the prompt names the regions of the label, and the answer speaks of them."""
         mask, known = label == 1, label != UNKNOWN
-        regions = find_regions(mask, known, min_area_px=SMALLEST_REGION_PX, source="label")[: self.asking.regions]
+        regions = find_regions(mask, known, min_area_px=SMALLEST_REGION_PX, source="label")[: self.sampling.regions]
         language = str(self.rng.choice(LANGUAGES))
         evidence = measure_arrays(
             mask, known, target, index=readable_index(self.scene, target), ground=EqualAreaGrid.of(self.scene),
@@ -164,9 +170,9 @@ class _Desk:
 
     def _prior(self, target: str) -> Any:
         at = self.rng.random()
-        if at < self.asking.wrong:
+        if at < self.sampling.wrong:
             return self._wrong_prior(target)
-        return prior_mask(self.scene, target) if at < self.asking.wrong + self.asking.prior else None
+        return prior_mask(self.scene, target) if at < self.sampling.wrong + self.sampling.prior else None
 
     def _wrong_prior(self, target: str) -> Any:
         others = [name for name in self.labels if name != target]
@@ -183,7 +189,7 @@ class _Desk:
     def _regions(self, prior: Any) -> list[Region]:
         if prior is None:
             return []
-        return find_regions(prior, self.valid, min_area_px=SMALLEST_REGION_PX)[: self.asking.regions]
+        return find_regions(prior, self.valid, min_area_px=SMALLEST_REGION_PX)[: self.sampling.regions]
 
 
 def _changed(scene: xr.Dataset, augmentation: Augmentation, rng: np.random.Generator) -> xr.Dataset:

@@ -14,7 +14,7 @@ from spex_nb.model.configuration import PRESETS
 from spex_nb.spie.dataset import open_dataset
 from spex_nb.training.batches import Batcher
 from spex_nb.training.crops import list_tiles
-from spex_nb.training.samples import Asking, SampleStream
+from spex_nb.training.samples import PromptSampling, SampleStream
 from spex_nb.training.stage import Stage
 from spex_nb.training.tokenizer import tokenizer_for
 from spex_nb.training.validation import Validation
@@ -30,7 +30,7 @@ def load_processor(stage: Stage) -> SpexProcessor:
         index_channels=config.stem_config.index_channels,
         bands=None if config.stem_config.kind == "wavelength" else config.stem_config.bands,
         language_grid=config.language_grid,
-        named_regions=stage.asking.regions,
+        named_regions=stage.sampling.regions,
     )
 
 
@@ -104,7 +104,7 @@ def stream_of(stage: Stage, split: str = "train") -> SampleStream:
     return SampleStream(
         tiles,
         size_px=stage.size_px,
-        asking=stage.asking if stage.kind != "pretrain" else _without_words(stage.asking),
+        sampling=stage.sampling if stage.kind != "pretrain" else _without_words(stage.sampling),
         augmentation=stage.augmentation,
         shares=stage.shares or None,
         seed=stage.seed,
@@ -121,8 +121,8 @@ def validation_of(stage: Stage, batcher: Batcher) -> Validation | None:
     return Validation(tiles[::step][: stage.check_tiles], batcher)
 
 
-def _without_words(asking: Asking) -> Asking:
-    return replace(asking, attributes=0.0, texts=0.0)
+def _without_words(sampling: PromptSampling) -> PromptSampling:
+    return replace(sampling, attributes=0.0, answers=0.0)
 
 
 def _processes() -> int:

@@ -1,4 +1,4 @@
-"""A small training run for lessons: generated landscapes, a few minutes on two cores, measured on places held out."""
+"""A small training run for lessons: minutes on two cores, on generated landscapes, measured on held-out places."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from spex_nb.training.augmentation import Augmentation
 from spex_nb.training.crops import list_tiles, read_entry
 from spex_nb.training.curves import Line, curve, plot_curves
 from spex_nb.training.run import StageResult, run_stage
-from spex_nb.training.samples import Asking
+from spex_nb.training.samples import PromptSampling
 from spex_nb.training.stage import Stage
 from spex_nb.training.synthetic_scenes import generated_scenes
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 TARGETS = ("water", "vegetation", "building", "road", "bare_soil")
 PLACES, HELD_OUT = 10, 4
-"""Generated landscapes, and how many of them are only measured on."""
-CALM = Augmentation(calibrated=1.0, noise=0.01, shadow=0.0, numbers=0.0, bands=(1.0, 0.0, 0.0, 0.0), zoom=0.0)
-"""Generated landscapes all have the same air and sensor: a lesson sees sooner what is learned."""
+"""Generated landscapes, and how many of them are held out to measure on."""
+CLEAR_AIR = Augmentation(calibrated=1.0, noise=0.01, shadow=0.0, numbers=0.0, bands=(1.0, 0.0, 0.0, 0.0), zoom=0.0)
+"""All generated landscapes have the same air and sensor, so that a lesson shows learning sooner."""
 
 
 @dataclass(frozen=True)
 class SmallRun:
-    """What a small run gives.
+    """The result of a small run.
 
     Attributes:
-        result: Of the stage, with checkpoint and curves.
+        result: Result of the stage, with checkpoint and curves.
         data: Folder of the dataset.
-        index_iou: IoU of the spectral prior on the places held out, by target; those that no index shows are not there.
+        index_iou: IoU of the spectral prior on the held-out places, by target; targets without a prior are missing.
     """
 
     result: StageResult
@@ -50,7 +50,7 @@ class SmallRun:
 
     @property
     def iou(self) -> dict[str, float]:
-        """IoU of the model on the same places after the last measurement, by target."""
+        """IoU of the model on the held-out places at the last measurement, by target."""
         last = {name: curve(self.result.curves, f"iou_{name}")[1] for name in TARGETS}
         return {name: values[-1] for name, values in last.items() if values}
 
@@ -72,19 +72,19 @@ def small_training_run(
     stop: threading.Event | None = None,
     **changes: Any,
 ) -> SmallRun:
-    """Train a small model to segment generated suburbs, and measure it on places that it has not seen.
+    """Train a small model to segment generated suburbs, and measure it on held-out places.
 
     Args:
-        out: Folder for landscapes, dataset and checkpoint; a temporary one if not given. The same call goes on where
-            it was left.
-        steps: Of training.
-        seed: Of every draw.
-        on_log: Called with losses and measurements as they are made.
-        stop: Ends it after the current step.
+        out: Folder for landscapes, dataset and checkpoint; a temporary folder if not given. The same call continues an
+            unfinished run.
+        steps: Number of training steps.
+        seed: Seed of all random draws.
+        on_log: Called with each new line of losses or measurements.
+        stop: An event that ends the run after the current step.
         **changes: Other settings of the stage; see `Stage`.
 
     Returns:
-        The checkpoint, its curves, and what the index alone reaches on the same places.
+        The checkpoint, its curves, and the IoU of the index on the same places.
 
     Raises:
         TrainingError: As `run_stage`.
@@ -92,18 +92,31 @@ def small_training_run(
     folder = Path(tempfile.mkdtemp(prefix="spex-nb-")) if out is None else Path(out)
     data = _dataset(folder)
     stage = Stage(
-        kind="pretrain", data=str(data), out=str(folder / "run"), targets=TARGETS, steps=steps, batch=6, rate=2e-3,
-        warmup=20, size_px=96, check_every=max(1, steps // 8), check_tiles=HELD_OUT, augmentation=CALM,
-        asking=Asking(targets=len(TARGETS), prior=0.0, wrong=0.0, clicks=0.0), workers=0, seed=seed, tokenizer_tiles=40,
+        kind="pretrain",
+        data=str(data),
+        out=str(folder / "run"),
+        targets=TARGETS,
+        steps=steps,
+        batch=6,
+        rate=2e-3,
+        warmup=20,
+        size_px=96,
+        check_every=max(1, steps // 8),
+        check_tiles=HELD_OUT,
+        augmentation=CLEAR_AIR,
+        sampling=PromptSampling(targets=len(TARGETS), prior=0.0, wrong=0.0, clicks=0.0),
+        workers=0,
+        seed=seed,
+        tokenizer_tiles=40,
         save_every=max(1, steps // 2),
         positive_weights={"building": 2.0, "road": 2.0, "water": 1.5, "bare_soil": 2.0},
-    )  # fmt: skip
+    )
     result = run_stage(replace(stage, **changes), on_log=on_log, stop=stop)
     return SmallRun(result, data, index_iou(data))
 
 
 def _dataset(folder: Path) -> Path:
-    """Paint and build what is not there yet."""
+    """Paint the landscapes and build the dataset; files that exist already stay."""
     scenes = generated_scenes(folder / "landscapes", PLACES, kinds=("town_1m",))
     split = [replace(scene, split="val" if i < HELD_OUT else "train") for i, scene in enumerate(scenes)]
     settings = Settings(tile_px=256, targets=TARGETS, split=(1.0, 0.0, 0.0))
@@ -119,4 +132,4 @@ def index_iou(data: str | Path, split: str = "val") -> dict[str, float]:
             mask = prior_mask(scene, target)
             if mask is not None:
                 counts[target] = counts.get(target, 0) + confusion_counts(mask, label == 1, label != UNKNOWN)
-    return {target: float(iou(found)) for target, found in counts.items()}
+    return {target: float(iou(count)) for target, count in counts.items()}

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from spex_nb.errors import TrainingError
 from spex_nb.training.augmentation import Augmentation
 from spex_nb.training.batches import Hiding
-from spex_nb.training.samples import Asking
+from spex_nb.training.samples import PromptSampling
 
 Kind = Literal["pretrain", "align", "instruct"]
 ENCODER = ("stem.", "encoder.", "aggregation.", "neck.", "pixel_decoder.", "band_readout.")
@@ -49,7 +49,7 @@ class Stage:
         size_px: Side of the tiles.
         shares: How often each dataset is drawn.
         positive_weights: By target, see `SpexConfig`.
-        asking, augmentation, hiding: See there.
+        sampling, augmentation, hiding: See there.
         lora: Rank of low-rank adapters of the language model, which then rests otherwise; 0 for none.
         precision: ``fp32``, ``bf16`` or ``fp16``.
         save_every, keep: Steps between checkpoints, and how many stay.
@@ -77,7 +77,7 @@ class Stage:
     size_px: int = 128
     shares: Mapping[str, float] = field(default_factory=dict)
     positive_weights: Mapping[str, float] = field(default_factory=dict)
-    asking: Asking = field(default_factory=Asking)
+    sampling: PromptSampling = field(default_factory=PromptSampling)
     augmentation: Augmentation = field(default_factory=Augmentation)
     hiding: Hiding = field(default_factory=Hiding)
     lora: int = 0
@@ -101,7 +101,7 @@ class Stage:
         return self.rates[max(known, key=len)] if known else self.rate
 
 
-_PARTS = {"asking": Asking, "augmentation": Augmentation, "hiding": Hiding}
+_PARTS = {"sampling": PromptSampling, "augmentation": Augmentation, "hiding": Hiding}
 
 
 def read_stage(path: str | Path, *, kind: Kind | None = None, changes: Mapping[str, Any] | None = None) -> Stage:
@@ -111,7 +111,7 @@ def read_stage(path: str | Path, *, kind: Kind | None = None, changes: Mapping[s
         path: The file; its keys are the attributes of `Stage`.
         kind: Which stage is expected; any if not given.
         changes: What is otherwise, such as ``{"steps": 100}``; names with a point reach into parts
-            (``asking.prior``).
+            (``sampling.prior``).
 
     Raises:
         TrainingError: If the file cannot be read, or holds unknown keys or values that make no sense.

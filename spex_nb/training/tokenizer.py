@@ -53,11 +53,11 @@ def tokenizer_for(stage: Stage, vocab_size: int) -> PreTrainedTokenizerFast:
 
 def corpus_of(stage: Stage) -> Iterator[str]:
     """Yield prompts and answers about the train tiles of a stage, in all languages."""
-    asking = replace(stage.asking, texts=1.0, targets=len(stage.targets))
+    sampling = replace(stage.sampling, answers=1.0, targets=len(stage.targets))
     stream = SampleStream(
         list_tiles(open_dataset(stage.data), "train", stage.targets),
         size_px=stage.size_px,
-        asking=asking,
+        sampling=sampling,
         seed=stage.seed,
         length=stage.tokenizer_tiles,
     )

@@ -1,4 +1,4 @@
-"""How well a model segments tiles that it does not learn from, in few and plain figures, while it trains."""
+"""Measurements during training: the IoU of each target on tiles that the model does not learn from."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from spex_nb.regions.metrics import confusion_counts, iou
 from spex_nb.spie.tiles import UNKNOWN
 from spex_nb.training.batches import Batcher
 from spex_nb.training.crops import TileEntry
-from spex_nb.training.samples import Asking, Sample, make_sample
+from spex_nb.training.samples import PromptSampling, Sample, make_sample
 
-PLAIN = Asking(targets=99, prior=0.0, wrong=0.0, attributes=0.0, clicks=0.0)
-"""All targets of a tile, by the prompt alone."""
+PLAIN = PromptSampling(targets=99, prior=0.0, wrong=0.0, attributes=0.0, clicks=0.0)
+"""All targets of a tile, without priors, regions or clicks."""
 
 MOST_PX = 512
-"""Larger tiles are cut."""
+"""Largest side of a tile in pixels; larger tiles are cut."""
 
 
 class Validation:
-    """The same tiles, measured again and again.
+    """Measures models on the same tiles.
 
     Args:
-        tiles: What is measured.
-        batcher: Makes batches as in training.
-        batch: Tiles at a time.
+        tiles: The tiles to measure on.
+        batcher: Joins tiles to batches, as in training.
+        batch: Tiles in a batch.
     """
 
     def __init__(self, tiles: Sequence[TileEntry], batcher: Batcher, batch: int = 4) -> None:
@@ -44,17 +44,19 @@ class Validation:
             for start in range(0, len(self._samples), self._batch):
                 self._count(model, self._samples[start : start + self._batch], counts)
         model.train(was_training)
-        return {f"iou_{target}": float(iou(found)) for target, found in sorted(counts.items())}
+        return {f"iou_{target}": float(iou(count)) for target, count in sorted(counts.items())}
 
     def _count(self, model: SpexModel, samples: Sequence[Sample], counts: dict[str, Any]) -> None:
-        given = {name: value.to(model.device) for name, value in self._batcher(samples).items()}
-        logits = model(**_unlabelled(given)).mask_logits.cpu().numpy()
+        inputs = {name: value.to(model.device) for name, value in self._batcher(samples).items()}
+        logits = model(**_unlabelled(inputs)).mask_logits.cpu().numpy()
         questions = [question for sample in samples for question in sample.questions]
-        for question, found in zip(questions, logits, strict=True):
+        for question, map_logits in zip(questions, logits, strict=True):
             height, width = question.label.shape
             known = question.label != UNKNOWN
-            measured = confusion_counts(found[:height, :width] > 0, question.label == 1, known)
-            counts[question.target] = counts.get(question.target, 0) + measured
+            mask = map_logits[:height, :width] > 0
+            counts[question.target] = counts.get(question.target, 0) + confusion_counts(
+                mask, question.label == 1, known
+            )
 
 
 def _unlabelled(batch: Mapping[str, Any]) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def test_options_reach_the_evaluation(squares: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, [*words, "--quiet", "--json", str(path)])
     assert done.exit_code == 0, done.output
     said = json.loads(path.read_text())
-    assert said["asking"] == {"priors": "swapped", "attributes": "withheld", "bands": ["green", "nir"]}
+    assert said["condition"] == {"priors": "swapped", "attributes": "withheld", "bands": ["green", "nir"]}
     assert (said["split"], said["seed"], len(said["tiles"])) == ("train", 3, 2)
 
 

@@ -30,7 +30,7 @@ def train(*arguments: str) -> Any:
 
 
 def test_a_stage_is_trained_and_its_folder_printed(config: Path) -> None:
-    done = train("pretrain", "--config", str(config), "--set", "steps=10", "--set", "asking.prior=0")
+    done = train("pretrain", "--config", str(config), "--set", "steps=10", "--set", "sampling.prior=0")
     assert done.exit_code == 0, done.output
     assert Path(done.stdout.strip()).joinpath("model.safetensors").exists()
     assert "step 10 of 10" in done.stderr

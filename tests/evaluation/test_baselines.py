@@ -17,7 +17,7 @@ from spex_nb import spie
 from spex_nb.errors import DatasetError, MissingBandError, MissingExtraError, TargetError
 from spex_nb.evaluation.baselines import BASELINES, FITTED, Fitting, fit_baselines
 from spex_nb.evaluation.pixel_features import TrainTiles, layers_of, positive_weight, possible, sample_pixels
-from spex_nb.evaluation.tiles import AskedTile, Asking, ask, tile_records
+from spex_nb.evaluation.tiles import EvaluationTile, PromptCondition, load_tile, tile_records
 from spex_nb.regions import metrics
 from spex_nb.types import MaskModel
 
@@ -32,11 +32,11 @@ def dataset(squares: Path) -> spie.SpieDataset:
     return spie.open_dataset(squares)
 
 
-def val_tiles(dataset: spie.SpieDataset, **how: Any) -> list[AskedTile]:
-    return [ask(dataset, group, Asking(**how)) for group in tile_records(dataset, "val").values()]
+def val_tiles(dataset: spie.SpieDataset, **how: Any) -> list[EvaluationTile]:
+    return [load_tile(dataset, group, PromptCondition(**how)) for group in tile_records(dataset, "val").values()]
 
 
-def pooled_iou(model: MaskModel, tiles: list[AskedTile]) -> dict[str, float]:
+def pooled_iou(model: MaskModel, tiles: list[EvaluationTile]) -> dict[str, float]:
     counts: Any = dict.fromkeys(TARGETS, 0)
     for tile in tiles:
         logits = model.predict(tile.scene, tile.targets, tile.prompts)

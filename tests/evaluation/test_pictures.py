@@ -9,14 +9,14 @@ import pytest
 import xarray as xr
 
 from spex_nb.evaluation.pictures import DIFFERENCES, NOT_TARGET, TARGET, UNKNOWN, draw_tile, show_tiles
-from spex_nb.evaluation.tiles import AskedTile
+from spex_nb.evaluation.tiles import EvaluationTile
 
 
-def tile(prior: Any, bands: tuple[str, ...] = ("green", "red", "nir")) -> AskedTile:
+def tile(prior: Any, bands: tuple[str, ...] = ("green", "red", "nir")) -> EvaluationTile:
     pixels = np.linspace(0.1, 0.9, len(bands) * 4).reshape(-1, 1, 4).astype(np.float32)
     scene = xr.Dataset({band: (("y", "x"), values) for band, values in zip(bands, pixels, strict=True)})
     label, known = np.array([[True, True, False, False]]), np.array([[True, True, True, False]])
-    return AskedTile("t0", "set", "s2", "valley", scene, ("water",), ("…",), (prior,), (label,), (known,))
+    return EvaluationTile("t0", "set", "s2", "valley", scene, ("water",), ("…",), (prior,), (label,), (known,))
 
 
 PREDICTED = np.array([[True, False, True, True]])

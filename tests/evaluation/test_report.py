@@ -13,7 +13,7 @@ import pytest
 
 from spex_nb.evaluation.pictures import TilePicture
 from spex_nb.evaluation.report import LEFT_OUT_COLUMNS, TILE_COLUMNS, EvaluationReport, Explained
-from spex_nb.evaluation.tiles import Asking
+from spex_nb.evaluation.tiles import PromptCondition
 from spex_nb.regions.metrics import bootstrap_interval, iou
 from spex_nb.types import Claim
 
@@ -30,7 +30,9 @@ def report(*rows: tuple[Any, ...], **more: Any) -> EvaluationReport:
     tiles = pd.DataFrame(rows, columns=TILE_COLUMNS)
     models = dict.fromkeys(tiles["model"])
     left_out = more.pop("left_out", pd.DataFrame(columns=LEFT_OUT_COLUMNS))
-    return EvaluationReport(Path("data"), "val", more.pop("asking", Asking()), models, tiles, left_out, **more)
+    return EvaluationReport(
+        Path("data"), "val", more.pop("condition", PromptCondition()), models, tiles, left_out, **more
+    )
 
 
 THREE = (
@@ -91,8 +93,8 @@ def test_subsets_and_places() -> None:
 
 def test_the_text_names_conditions_figures_and_what_was_left_out() -> None:
     left_out = pd.DataFrame([("other", "water", "set", "s2", "no nir", 3)], columns=LEFT_OUT_COLUMNS)
-    asking = Asking(priors="swapped", attributes="withheld", bands=("red", "nir"))
-    text = str(report(*THREE, left_out=left_out, notes=("Tuned.",), asking=asking))
+    condition = PromptCondition(priors="swapped", attributes="withheld", bands=("red", "nir"))
+    text = str(report(*THREE, left_out=left_out, notes=("Tuned.",), condition=condition))
     for words in (
         "3 tiles of 2 places, split val", "priors: swapped, attributes: withheld, bands red, nir",
         "0.533 (0.000–0.571)", "Tuned.", "no nir",
@@ -106,7 +108,7 @@ def test_json_says_everything_and_null_for_what_is_not_defined(tmp_path: Path) -
     path = report(*THREE, explanations=told, subsets={"some": frozenset({"b0", "a1"})}).to_json(tmp_path / "out.json")
     said = json.loads(path.read_text(), parse_constant=pytest.fail)
     assert said["models"] == {"mine": None}
-    assert said["asking"] == {"priors": "index", "attributes": "index", "bands": None}
+    assert said["condition"] == {"priors": "index", "attributes": "index", "bands": None}
     assert said["table"][0]["iou"] == 8 / 15
     assert said["table"][0]["false_alarms_low"] is None
     assert [tile["hits"] for tile in said["tiles"]] == [6, 2, 0]

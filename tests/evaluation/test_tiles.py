@@ -12,7 +12,7 @@ import pytest
 
 from spex_nb import spie
 from spex_nb.errors import DatasetError, MissingBandError
-from spex_nb.evaluation.tiles import AskedTile, Asking, ask, require_fair, tile_records
+from spex_nb.evaluation.tiles import EvaluationTile, PromptCondition, load_tile, require_fair, tile_records
 from spex_nb.language.prompts import build_prompt, parse_prompt
 from spex_nb.spectral.priors import spectral_prior
 
@@ -20,9 +20,9 @@ TARGETS = ("water", "vegetation", "built_up")
 SQUARE_PX = 16 * 16
 
 
-def asked(folder: Path, tile: str = "own-v0-0-0", **how: Any) -> AskedTile:
+def asked(folder: Path, tile: str = "own-v0-0-0", **how: Any) -> EvaluationTile:
     dataset = spie.open_dataset(folder)
-    return ask(dataset, tile_records(dataset, "val")[tile], Asking(**how))
+    return load_tile(dataset, tile_records(dataset, "val")[tile], PromptCondition(**how))
 
 
 def test_records_come_by_tile_and_split(squares: Path) -> None:
@@ -114,7 +114,7 @@ def test_nothing_can_be_swapped_where_no_index_is_possible(squares: Path) -> Non
 )
 def test_what_makes_no_sense_is_refused(how: Any, message: str) -> None:
     with pytest.raises(DatasetError, match=message):
-        Asking(**how)
+        PromptCondition(**how)
 
 
 @pytest.mark.parametrize(("source", "said"), [("label", "label"), ("", "they do not say what")])

@@ -24,7 +24,7 @@ from spex_nb.spie import open_dataset  # noqa: E402
 from spex_nb.training import Stage, read_curves, run_stage  # noqa: E402
 from spex_nb.training.batches import Batcher, Hiding  # noqa: E402
 from spex_nb.training.crops import list_tiles, read_entry  # noqa: E402
-from spex_nb.training.samples import Asking, SampleStream  # noqa: E402
+from spex_nb.training.samples import PromptSampling, SampleStream  # noqa: E402
 from spex_nb.training.setup import load_model, load_processor  # noqa: E402
 from spex_nb.training.trainer import BAD_BATCH, StageTrainer  # noqa: E402
 
@@ -125,9 +125,9 @@ def test_a_full_disk_leaves_the_checkpoints_before_it(stage: Stage, tmp_path: Pa
 
 
 def test_alignment_leaves_the_encoder_as_it_is(stage: Stage, whole: Path, tmp_path: Path) -> None:
-    asking = Asking(targets=2, texts=0.5, regions=1)
+    sampling = PromptSampling(targets=2, answers=0.5, regions=1)
     aligned = run_stage(
-        replace(stage, kind="align", start=str(whole), out=str(tmp_path), steps=2, asking=asking)
+        replace(stage, kind="align", start=str(whole), out=str(tmp_path), steps=2, sampling=sampling)
     ).folder
     before, after = weights_of(whole), weights_of(aligned)
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
@@ -137,8 +137,8 @@ def test_alignment_leaves_the_encoder_as_it_is(stage: Stage, whole: Path, tmp_pa
 def test_instruction_tuning_changes_every_part_and_gives_a_model_to_use(
     stage: Stage, whole: Path, tmp_path: Path
 ) -> None:
-    asking = Asking(targets=2, texts=0.5, regions=1, clicks=0.5)
-    own = replace(stage, kind="instruct", start=str(whole), out=str(tmp_path), steps=3, asking=asking)
+    sampling = PromptSampling(targets=2, answers=0.5, regions=1, clicks=0.5)
+    own = replace(stage, kind="instruct", start=str(whole), out=str(tmp_path), steps=3, sampling=sampling)
     tuned = run_stage(own).folder
     before, after = weights_of(whole), weights_of(tuned)
     parts = {name.split(".")[0] for name in before}
@@ -153,7 +153,13 @@ def test_instruction_tuning_changes_every_part_and_gives_a_model_to_use(
 
 def test_low_rank_adapters_learn_and_are_merged(stage: Stage, whole: Path, tmp_path: Path) -> None:
     own = replace(
-        stage, kind="align", start=str(whole), out=str(tmp_path), steps=2, lora=2, asking=Asking(targets=1, texts=1.0)
+        stage,
+        kind="align",
+        start=str(whole),
+        out=str(tmp_path),
+        steps=2,
+        lora=2,
+        sampling=PromptSampling(targets=1, answers=1.0),
     )
     adapted = run_stage(own).folder
     before, after = weights_of(whole), weights_of(adapted)
@@ -206,7 +212,7 @@ def test_what_is_taught_anew_is_left_to_no_index(stage: Stage, whole: Path, tmp_
 def test_prompts_that_tell_their_label_teach_no_mask(stage: Stage, whole: Path, share: float) -> None:
     batcher = Batcher(SpexProcessor.from_pretrained(whole, local_files_only=True), TARGETS)
     tiles = list_tiles(open_dataset(stage.data), "train", TARGETS)
-    stream = SampleStream(tiles, size_px=32, length=6, asking=Asking(texts=share))
+    stream = SampleStream(tiles, size_px=32, length=6, sampling=PromptSampling(answers=share))
     samples = [stream[i] for i in range(6)]
     batch = batcher(samples)
     told = [bool(question.answer) for sample in samples for question in sample.questions]

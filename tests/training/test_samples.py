@@ -25,11 +25,11 @@ from spex_nb.training.augmentation import (
     turn,
 )  # fmt: skip
 from spex_nb.training.crops import cut_sample, list_tiles, read_entry
-from spex_nb.training.samples import Asking, Sample, SampleStream, make_sample
+from spex_nb.training.samples import PromptSampling, Sample, SampleStream, make_sample
 
 TARGETS = ("water", "vegetation", "building", "bare_soil")
 WAVES = np.array([0.48, 0.56, 0.66, 0.83])
-NOTHING = Asking(targets=4, prior=0.0, wrong=0.0, attributes=0.0, clicks=0.0)
+NOTHING = PromptSampling(targets=4, prior=0.0, wrong=0.0, attributes=0.0, clicks=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -134,27 +134,27 @@ def test_bands_are_left_out() -> None:
 
 
 def test_a_prior_is_right_wrong_or_missing(lakes: object) -> None:
-    def prior(asking: Asking, number: int) -> object:
-        sample = make_sample(lakes, 64, asking, None, np.random.default_rng(number))  # type: ignore[arg-type]
+    def prior(sampling: PromptSampling, number: int) -> object:
+        sample = make_sample(lakes, 64, sampling, None, np.random.default_rng(number))  # type: ignore[arg-type]
         question = next(q for q in sample.questions if q.target == "water")
         return question.prior, prior_mask(sample.scene, "water")
 
-    def asking(right: float, wrong: float) -> Asking:
-        return Asking(targets=4, prior=right, wrong=wrong, attributes=1.0, clicks=0.0)
+    def sampling(right: float, wrong: float) -> PromptSampling:
+        return PromptSampling(targets=4, prior=right, wrong=wrong, attributes=1.0, clicks=0.0)
 
-    assert prior(asking(0.0, 0.0), 0)[0] is None  # type: ignore[index]
-    given, right = prior(asking(1.0, 0.0), 0)  # type: ignore[misc]
+    assert prior(sampling(0.0, 0.0), 0)[0] is None  # type: ignore[index]
+    given, right = prior(sampling(1.0, 0.0), 0)  # type: ignore[misc]
     np.testing.assert_array_equal(given, right)
-    others = [prior(asking(0.0, 1.0), number) for number in range(8)]
+    others = [prior(sampling(0.0, 1.0), number) for number in range(8)]
     given_wrong = [(given, right) for given, right in others if given is not None]  # type: ignore[misc]
     assert given_wrong
     assert all((given != right).any() for given, right in given_wrong)
 
 
 def test_a_prior_is_made_of_the_pixels_that_the_model_sees(lakes: object) -> None:
-    asking = Asking(targets=4, prior=1.0, wrong=0.0, attributes=0.0, clicks=0.0)
+    sampling = PromptSampling(targets=4, prior=1.0, wrong=0.0, attributes=0.0, clicks=0.0)
     misty = Augmentation(calibrated=0.0, haze=0.5, gamma=0.5, shadow=1.0, bands=(1, 0, 0, 0), zoom=0.0)
-    seen, clear = (make_sample(lakes, 64, asking, how, np.random.default_rng(3)) for how in (misty, None))  # type: ignore[arg-type]
+    seen, clear = (make_sample(lakes, 64, sampling, how, np.random.default_rng(3)) for how in (misty, None))  # type: ignore[arg-type]
     for question in seen.questions:
         np.testing.assert_array_equal(question.prior, prior_mask(seen.scene, question.target))
     water = prior_mask(seen.scene, "water")
@@ -162,17 +162,17 @@ def test_a_prior_is_made_of_the_pixels_that_the_model_sees(lakes: object) -> Non
 
 
 def test_a_prompt_names_no_more_regions_than_it_may(lakes: object) -> None:
-    asking = Asking(targets=4, prior=1.0, wrong=0.0, attributes=1.0, regions=2, clicks=0.0)
-    sample = make_sample(lakes, 128, asking, None, np.random.default_rng(0))  # type: ignore[arg-type]
+    sampling = PromptSampling(targets=4, prior=1.0, wrong=0.0, attributes=1.0, regions=2, clicks=0.0)
+    sample = make_sample(lakes, 128, sampling, None, np.random.default_rng(0))  # type: ignore[arg-type]
     named = [len(parse_prompt(question.prompt).regions) for question in sample.questions]
     assert max(named) in (1, 2)
 
 
 def test_a_question_with_an_answer_leaves_its_figures_open(lakes: object) -> None:
-    asking = Asking(targets=4, texts=1.0)
+    sampling = PromptSampling(targets=4, answers=1.0)
     seen = set()
     for number in range(20):
-        sample = make_sample(lakes, 64, asking, None, np.random.default_rng(number))  # type: ignore[arg-type]
+        sample = make_sample(lakes, 64, sampling, None, np.random.default_rng(number))  # type: ignore[arg-type]
         for question in sample.questions:
             present = bool((question.label == 1).any())
             assert ("{share}" in question.answer or "{area}" in question.answer) or not present
@@ -181,9 +181,9 @@ def test_a_question_with_an_answer_leaves_its_figures_open(lakes: object) -> Non
 
 
 def test_clicks_lie_where_they_say(lakes: object) -> None:
-    asking = Asking(targets=4, prior=0.0, wrong=0.0, attributes=0.0, clicks=1.0)
+    sampling = PromptSampling(targets=4, prior=0.0, wrong=0.0, attributes=0.0, clicks=1.0)
     for number in range(5):
-        sample = make_sample(lakes, 64, asking, None, np.random.default_rng(number))  # type: ignore[arg-type]
+        sample = make_sample(lakes, 64, sampling, None, np.random.default_rng(number))  # type: ignore[arg-type]
         for question in sample.questions:
             for x, y, is_target in question.points:
                 assert question.label[int(y), int(x)] == int(is_target)

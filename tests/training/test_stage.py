@@ -19,10 +19,10 @@ SOME = {"kind": "align", "data": "spie", "out": "run"}
 
 def test_a_file_is_read_and_changed_by_name(tmp_path: Path) -> None:
     path = tmp_path / "stage.toml"
-    path.write_text('kind = "instruct"\ndata = "spie"\nout = "run"\ntargets = ["water"]\n[asking]\nprior = 0.2\n')
-    stage = read_stage(path, changes={"steps": 7, "asking.wrong": 0.0, "hiding.batches": 0.5})
+    path.write_text('kind = "instruct"\ndata = "spie"\nout = "run"\ntargets = ["water"]\n[sampling]\nprior = 0.2\n')
+    stage = read_stage(path, changes={"steps": 7, "sampling.wrong": 0.0, "hiding.batches": 0.5})
     assert (stage.kind, stage.steps, stage.targets) == ("instruct", 7, ("water",))
-    assert (stage.asking.prior, stage.asking.wrong, stage.hiding.batches) == (0.2, 0.0, 0.5)
+    assert (stage.sampling.prior, stage.sampling.wrong, stage.hiding.batches) == (0.2, 0.0, 0.5)
 
 
 def test_a_file_without_a_kind_is_of_the_stage_that_is_run(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_a_file_without_a_kind_is_of_the_stage_that_is_run(tmp_path: Path) -> No
     ("table", "said"),
     [
         (SOME | {"stepz": 3}, "stepz"),
-        (SOME | {"asking": {"priors": 1}}, "priors"),
+        (SOME | {"sampling": {"priors": 1}}, "priors"),
         ({"kind": "align", "out": "run"}, "no data"),
         (SOME | {"kind": "finetune"}, "pretrain, align or instruct"),
     ],

@@ -188,7 +188,7 @@ class TrainingPanel(Panel):
             "workers": 0,
             "warmup": min(20, steps // 10),
             "save_every": max(1, steps // CHECKPOINTS),
-            "asking": {"texts": 0.3},
+            "sampling": {"answers": 0.3},
         }
 
     def _built(self, stage: Mapping[str, Any]) -> None:
