@@ -1,4 +1,4 @@
-"""A first look, without arguments: three instructions, two scenes, and all that comes of them as files to open."""
+"""A first look without arguments: three instructions on two scenes, and all results as files to open."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from spex_nb.scene.open import Scene
     from spex_nb.types import Evidence, MaskModel
 
-ASKED = (
+EXAMPLES = (
     ("sentinel2_crop", "water and vegetation larger than 30 px", "water_and_vegetation"),
     ("river_10m", "the water bodies and the buildings larger than 0.1 ha", "water_and_buildings"),
     ("river_10m", "los 2 lagos más grandes", "lagos"),
 )
-"""Sample, instruction, and what its files are called."""
+"""Sample, instruction, and the name of its files."""
 
 
 @click.command()
@@ -36,9 +36,9 @@ def main(output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     model, why = _model()
     click.echo(why)
-    for name in dict.fromkeys(name for name, _, _ in ASKED):
+    for name in dict.fromkeys(name for name, _, _ in EXAMPLES):
         _show_scene(name, sample_scene(name), output)
-        for sample, instruction, files in ASKED:
+        for sample, instruction, files in EXAMPLES:
             if sample == name:
                 _show_extraction(sample_scene(name), instruction, model, output / f"{name}_{files}")
     click.echo(
@@ -47,7 +47,7 @@ def main(output: Path) -> None:
 
 
 def _model() -> tuple[MaskModel, str]:
-    """Return the model that ships, or the index where it cannot be loaded, and which it is."""
+    """Return the model that ships, or the index where torch or the checkpoint is missing, and a sentence on which."""
     name = usual_model()
     if name == INDEX:
         return load_mask_model(name), "No checkpoint, or no torch, is installed: the spectral index answers."
@@ -65,12 +65,12 @@ def _show_scene(name: str, scene: Scene, output: Path) -> None:
 
 
 def _show_extraction(scene: Scene, instruction: str, model: MaskModel, stem: Path) -> None:
-    """Extract from a scene, say what came of it, and write it."""
+    """Extract from a scene, print the result, and write it."""
     result = extract(scene, instruction, model, progress=False)
     click.echo(f"\n  “{instruction}” → {result.instruction.meaning}")
     for text in (*result.explanation.splitlines(), *result.notes):
         click.echo(textwrap.fill(text, 116, initial_indent="    ", subsequent_indent="    "))
-    for line in (*_evidence(result), _timing(result)):
+    for line in (*_evidence_lines(result), _timing_line(result)):
         click.echo(f"    {line}")
     result.plot().savefig(stem.with_suffix(".png"), dpi=110)
     with warnings.catch_warnings(action="ignore", category=GridWarning):  # the notes say it
@@ -79,19 +79,21 @@ def _show_extraction(scene: Scene, instruction: str, model: MaskModel, stem: Pat
     result.to_html(stem.with_suffix(".html"), overwrite=True)
 
 
-def _evidence(result: Extraction) -> list[str]:
+def _evidence_lines(result: Extraction) -> list[str]:
     """Return the figures that were measured, a line a target."""
-    return [
-        f"evidence of {target}: {_area(found)}, {found.share_frac:.1%} of the valid pixels; regions: {found.number}"
-        for target, found in result.evidence.items()
-    ]
+    return [_evidence_line(target, evidence) for target, evidence in result.evidence.items()]
 
 
-def _area(found: Evidence) -> str:
-    return f"{found.area_px:,} px" if found.area_m2 is None else f"{found.area_m2 / 1e4:,.1f} ha"
+def _evidence_line(target: str, evidence: Evidence) -> str:
+    share = f"{evidence.share_frac:.1%} of the valid pixels"
+    return f"evidence of {target}: {_area(evidence)}, {share}; regions: {evidence.number}"
 
 
-def _timing(result: Extraction) -> str:
+def _area(evidence: Evidence) -> str:
+    return f"{evidence.area_px:,} px" if evidence.area_m2 is None else f"{evidence.area_m2 / 1e4:,.1f} ha"
+
+
+def _timing_line(result: Extraction) -> str:
     seconds = result.provenance["timing_s"]
     return f"{sum(seconds.values()):.1f} s: " + ", ".join(f"{part} {time:.1f}" for part, time in seconds.items())
 

@@ -57,7 +57,7 @@ def _memory_in_use() -> int:
 
 
 def check_disk() -> Iterator[Finding]:
-    """See whether results can be written here, and temporary files where this system puts them."""
+    """Check that results can be written here, and temporary files where this system puts them."""
     for name, folder in (("folder", Path.cwd()), ("temporary files", Path(tempfile.gettempdir()))):
         free = shutil.disk_usage(folder).free / GB
         yield judge(name, f"{free:.1f} GB free in {folder}", _disk_fix(folder, free))
@@ -70,7 +70,7 @@ def _disk_fix(folder: Path, free: float) -> str:
 
 
 def check_terminal() -> Iterator[Finding]:
-    """See whether explanations in nine languages can be printed."""
+    """Check that the terminal can print explanations in nine languages."""
     encoding = sys.stdout.encoding or "ascii"
     fix = "Set the environment variable PYTHONUTF8=1 and start again."
     yield judge("terminal", f"writes {encoding}", "" if _can_write(encoding) else fix)
@@ -81,7 +81,7 @@ def _can_write(encoding: str) -> bool:
 
 
 def check_widgets() -> Iterator[Finding]:
-    """See whether the kernel's half of the widgets can be imported, and whether JupyterLab has its own."""
+    """Check that Python can import the widgets, and that JupyterLab has the extensions that draw them."""
     for name in WIDGETS:
         importlib.import_module(name)
     yield Finding("widgets", "ok", f"{', '.join(WIDGETS)} can be imported")
@@ -121,7 +121,7 @@ def _shipped(name: str, package: str) -> str:
 
 
 def check_kernel() -> Iterator[Finding]:
-    """See whether the kernel "Python 3" of JupyterLab is this Python, and not one where spex_nb is missing."""
+    """Check that the kernel "Python 3" of JupyterLab is this Python, not one where spex_nb is missing."""
     from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 
     started = KernelSpecManager().get_kernel_spec(NATIVE_KERNEL_NAME).argv[0]

@@ -1,4 +1,4 @@
-"""What a bug report needs to know of this machine. It imports nothing heavy: torch is asked for by name only."""
+"""The versions and facts of this machine that a bug report needs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class Versions:
         return "\n".join(f"{name:<{width}}  {value}" for name, value in self.facts.items())
 
     def _repr_html_(self) -> str:
-        rows = (f"<tr><th>{html.escape(n)}</th><td>{html.escape(v)}</td></tr>" for n, v in self.facts.items())
+        rows = (
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in self.facts.items()
+        )
         return f"<table>{''.join(rows)}</table>"
 
 
@@ -79,13 +81,13 @@ def _gdal() -> dict[str, str]:
         present = env.drivers()
     lacking = [name for name in DRIVERS if name not in present]
     readable = [name for name in DRIVERS if name in present and not is_blacklisted(name, "r")]
-    said = ", ".join(readable) + (f"; missing: {', '.join(lacking)}" if lacking else "")
-    return {"GDAL": rasterio.__gdal_version__, "GDAL drivers": said}
+    drivers = ", ".join(readable) + (f"; missing: {', '.join(lacking)}" if lacking else "")
+    return {"GDAL": rasterio.__gdal_version__, "GDAL drivers": drivers}
 
 
 def _accelerator() -> str:
     if importlib.util.find_spec("torch") is None:
-        return "none asked for: torch is not installed"
+        return "unknown: torch is not installed"
     import torch
 
     if torch.cuda.is_available():

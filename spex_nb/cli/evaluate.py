@@ -9,8 +9,8 @@ import click
 
 FILE = click.Path(path_type=Path)
 PICTURES = 4
-"""Of the worst tiles of each target, and of the best."""
-TOLD = click.Choice(["index", "withheld", "swapped"])
+"""Number of the worst and of the best tiles of each target that are drawn."""
+PRIOR_SOURCES = click.Choice(["index", "withheld", "swapped"])
 
 
 @click.command("eval")
@@ -32,13 +32,17 @@ TOLD = click.Choice(["index", "withheld", "swapped"])
     "subsets",
     multiple=True,
     metavar="NAME=FILE",
-    help="Rows of their own for the tiles that a text file names.",
+    help="Separate rows for the tiles that a text file names.",
 )
-@click.option("--priors", type=TOLD, default="index", show_default=True, help="What dense priors are made of.")
-@click.option("--attributes", type=TOLD, default="index", show_default=True, help="Likewise for the prompts' regions.")
+@click.option("--priors", type=PRIOR_SOURCES, default="index", show_default=True, help="Source of the dense priors.")
+@click.option(
+    "--attributes", type=PRIOR_SOURCES, default="index", show_default=True, help="Source of the regions in the prompts."
+)
 @click.option("--bands", help="All bands that models may see, separated by commas.")
 @click.option("--explain", type=int, default=0, metavar="N", help="Check explanations of N tiles of each target.")
-@click.option("--languages", default="en", show_default=True, help="Of the explanations, separated by commas.")
+@click.option(
+    "--languages", default="en", show_default=True, help="Languages of the explanations, separated by commas."
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--report", type=FILE, help="HTML file to write, with pictures.")
 @click.option("--json", "json_file", type=FILE, help="JSON file to write.")
@@ -61,7 +65,7 @@ def eval_(  # noqa: PLR0913, PLR0917 (one argument an option)
     """Measure MODEL (index, a checkpoint's name or folder) and baselines on the dataset in folder DATA."""
     from spex_nb.evaluation.evaluate_model import evaluate
 
-    found = evaluate(
+    evaluation = evaluate(
         model,
         data,
         targets=_listed(targets),
@@ -75,11 +79,11 @@ def eval_(  # noqa: PLR0913, PLR0917 (one argument an option)
         progress=not quiet,
         **choices,
     )
-    click.echo(str(found))
+    click.echo(str(evaluation))
     if report is not None:
-        click.echo(f"report written to {found.to_html(report)}", err=True)
+        click.echo(f"report written to {evaluation.to_html(report)}", err=True)
     if json_file is not None:
-        click.echo(f"figures written to {found.to_json(json_file)}", err=True)
+        click.echo(f"figures written to {evaluation.to_json(json_file)}", err=True)
 
 
 def _listed(text: str | None) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""The commands ``spex extract`` and ``spex report``: scenes and an instruction → results, and a result as a page."""
+"""The commands ``spex extract`` and ``spex report``: results from scenes and an instruction, and a result as a page."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from spex_nb.cli.options import client_of, open_options, scene_options
 if TYPE_CHECKING:
     from spex_nb.extraction import Extraction
 
-NOT_ALL = 1
+SOME_FAILED = 1
+"""Exit status where not every scene has a whole result."""
 FILE = click.Path(path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one scene."""
+    """How the extraction from one scene ended."""
 
     scene: str
     result: Path
     status: str
-    """extracted, done before, extracted in part, or failed."""
+    """One of: extracted, done before, extracted in part, failed."""
     regions: int | None = None
     why: str = ""
 
@@ -46,17 +47,19 @@ class Outcome:
     type=FOLDER,
     default=Path("extractions"),
     show_default=True,
-    help="Folder that gets a result for each scene, named like it.",
+    help="Folder for the results; each has the name of its scene.",
 )
-@click.option("--threshold", type=float, default=0.5, show_default=True, help="Probability of what is extracted.")
+@click.option(
+    "--threshold", type=float, default=0.5, show_default=True, help="Least probability of a pixel of the mask."
+)
 @click.option("--min-area-px", type=int, default=4, show_default=True, help="Smaller regions are left out.")
-@click.option("--tile-px", type=int, help="Side of a tile; what suits model and resolution by default.")
+@click.option("--tile-px", type=int, help="Side of a tile; by default what suits model and resolution.")
 @click.option("--overlap-px", type=int, help="How far tiles overlap; an eighth of a tile by default.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the wording.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the wording.")
 @click.option("--scheduler", help="Address of a dask scheduler whose workers predict the tiles.")
 @scene_options
 @click.option("--overwrite", is_flag=True, help="Replace results and unfinished runs of other questions.")
-@click.option("--report", "report_file", type=FILE, help="JSON file to write: what came of each scene.")
+@click.option("--report", "report_file", type=FILE, help="JSON file to write, with the outcome of each scene.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
     scenes: tuple[str, ...],
@@ -76,7 +79,7 @@ def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
 ) -> None:
     """Extract what INSTRUCTION asks for from each SCENE: files, product folders, or a quoted pattern such as '*.tif'.
 
-    Run it again to go on where it stopped: what is done is skipped, and finished tiles are kept.
+    Run the same command again to continue: it skips finished scenes and keeps finished tiles.
     """
     places = _places(scenes, out)
     choices = {
@@ -88,10 +91,12 @@ def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
     }
     extractor = Extractor.of(instruction, model, choices, open_options(**options), scheduler, overwrite, not quiet)
     out.mkdir(parents=True, exist_ok=True)
-    outcomes = [_told(outcome) for outcome in extractor.run(places)]
-    _say_all(outcomes, report_file)
+    outcomes = list(extractor.run(places))
+    _print_summary(outcomes)
+    if report_file is not None:
+        _write_outcomes(outcomes, report_file)
     if any(outcome.status not in ("extracted", "done before") for outcome in outcomes):
-        raise SystemExit(NOT_ALL)
+        raise SystemExit(SOME_FAILED)
 
 
 @click.command()
@@ -115,7 +120,7 @@ def report(result: Path | None, output: Path | None) -> None:
 
 @dataclass(frozen=True)
 class Extractor:
-    """One question, asked of scene after scene, with the model loaded once."""
+    """One instruction for many scenes, with the model loaded once."""
 
     instruction: Any
     model: Any
@@ -124,8 +129,8 @@ class Extractor:
     client: Any
     overwrite: bool
     progress: bool
-    asked: dict[str, Any]
-    """What the provenance of a result of the same question says."""
+    request: dict[str, Any]
+    """The provenance that a result of the same request has."""
 
     @classmethod
     def of(
@@ -138,55 +143,64 @@ class Extractor:
         overwrite: bool,
         progress: bool,
     ) -> Extractor:
-        """Understand the instruction and load the model, before any scene is opened."""
+        """Parse the instruction and load the model, before any scene is opened."""
         from spex_nb.extraction.mask_models import load_mask_model
         from spex_nb.extraction.plan import Choices, hash_of
         from spex_nb.language.instructions import parse_instruction
 
-        understood, loaded = parse_instruction(instruction), load_mask_model(model)
+        parsed, loaded = parse_instruction(instruction), load_mask_model(model)
         Choices(**choices)
         client = client_of(scheduler) if scheduler else None
-        given = {name: value for name, value in choices.items() if value is not None}
-        asked = {
+        parameters = {name: value for name, value in choices.items() if value is not None}
+        request = {
             "instruction": instruction,
             "model": loaded.id,
             "model_hash": hash_of(loaded),
-            "parameters": given,
+            "parameters": parameters,
         }
         # Workers load a model by its name; here it is loaded already.
-        return cls(understood, loaded if client is None else model, given, opening, client, overwrite, progress, asked)
+        extractor_model = loaded if client is None else model
+        return cls(parsed, extractor_model, parameters, opening, client, overwrite, progress, request)
 
     def run(self, places: Sequence[tuple[str, Path]]) -> Iterator[Outcome]:
-        """Yield what came of each scene, given with the folder of its result."""
+        """Extract from each scene, print its outcome and yield it.
+
+        Args:
+            places: Scenes, each with the folder for its result.
+        """
         for scene, result in places:
             try:
-                yield self._one(scene, result)
+                outcome = self._extract(scene, result)
             except Exception as error:  # noqa: BLE001 (the other scenes go on, and this one is reported)
-                yield Outcome(scene, result, "failed", why=f"{type(error).__name__}: {error}")
+                outcome = Outcome(scene, result, "failed", why=f"{type(error).__name__}: {error}")
+            click.echo(str(outcome), err=True)
+            yield outcome
 
-    def _one(self, scene: str, result: Path) -> Outcome:
+    def _extract(self, scene: str, result: Path) -> Outcome:
         from spex_nb.extraction import extract as extract_scene
 
-        found = self._answered(scene, result)
-        if found == "all":
+        previous = self._previous_result(scene, result)
+        if previous == "all":
             return Outcome(scene, result, "done before")
-        made = extract_scene(
+        extraction = extract_scene(
             scene,
             self.instruction,
             self.model,
             out=result,
-            overwrite=self.overwrite or found == "in part",
+            overwrite=self.overwrite or previous == "in part",
             progress=self.progress,
             client=self.client,
             open_options=self.opening,
             **self.choices,
         )
-        _say_result(scene, made)
-        why = f"{len(made.failures)} tiles failed" if made.failures else ""
-        return Outcome(scene, result, "extracted in part" if made.failures else "extracted", len(made.regions), why)
+        _print_extraction(scene, extraction)
+        failures, regions = len(extraction.failures), len(extraction.regions)
+        if failures:
+            return Outcome(scene, result, "extracted in part", regions, f"{failures} tiles failed")
+        return Outcome(scene, result, "extracted", regions)
 
-    def _answered(self, scene: str, result: Path) -> str:
-        """Say whether a result of this question and scene is there: all of it, in part, or no."""
+    def _previous_result(self, scene: str, result: Path) -> str:
+        """Return how much of this result the folder holds: "all", "in part" or "no"."""
         from spex_nb.extraction.storage import matches_request
         from spex_nb.scene.open import open_source
         from spex_nb.scene.reader import SceneSource
@@ -194,16 +208,17 @@ class Extractor:
         if not result.exists():
             return "no"
         source = SceneSource(scene, self.opening)
-        return matches_request(result, self.asked | {"scene_fingerprint": source.fingerprint(open_source(source))})
+        request = self.request | {"scene_fingerprint": source.fingerprint(open_source(source))}
+        return matches_request(result, request)
 
 
 def _places(scenes: Sequence[str], out: Path) -> list[tuple[str, Path]]:
     """Return each scene with the folder of its result."""
-    found = [(scene, _matching(scene)) for scene in scenes]
-    missing = [scene for scene, paths in found if not paths]
+    matches = [(scene, _matching(scene)) for scene in scenes]
+    missing = [scene for scene, paths in matches if not paths]
     if missing:
         raise click.BadParameter(f"there is no {', '.join(missing)}; a scene is a file or folder, or a quoted pattern")
-    places = [(path, out / Path(path).stem) for _, paths in found for path in paths]
+    places = [(path, out / Path(path).stem) for _, paths in matches for path in paths]
     results = [result for _, result in places]
     doubled = sorted({result.name for result in results if results.count(result) > 1})
     if doubled:
@@ -212,29 +227,25 @@ def _places(scenes: Sequence[str], out: Path) -> list[tuple[str, Path]]:
 
 
 def _matching(scene: str) -> list[str]:
-    """Return the scenes that a path or pattern names; what GDAL fetches is taken as it is."""
+    """Return the scenes that a path or pattern names; an address that GDAL fetches stays as it is."""
     if Path(scene).exists() or "://" in scene or scene.startswith("/vsi"):
         return [scene]
     return sorted(glob.glob(scene))  # noqa: PTH207 (a Path cannot glob an absolute pattern)
 
 
-def _say_result(scene: str, made: Extraction) -> None:
-    click.echo(f"{scene}: {made.instruction.meaning}\n{made.explanation}")
-    for note in made.notes:
+def _print_extraction(scene: str, extraction: Extraction) -> None:
+    click.echo(f"{scene}: {extraction.instruction.meaning}\n{extraction.explanation}")
+    for note in extraction.notes:
         click.echo(f"  {note}")
 
 
-def _told(outcome: Outcome) -> Outcome:
-    click.echo(str(outcome), err=True)
-    return outcome
-
-
-def _say_all(outcomes: Sequence[Outcome], report_file: Path | None) -> None:
+def _print_summary(outcomes: Sequence[Outcome]) -> None:
     statuses = [outcome.status for outcome in outcomes]
     counts = ", ".join(f"{statuses.count(status):,} {status}" for status in dict.fromkeys(statuses))
     click.echo(f"{len(outcomes):,} scene{'' if len(outcomes) == 1 else 's'}: {counts}", err=True)
-    if report_file is None:
-        return
+
+
+def _write_outcomes(outcomes: Sequence[Outcome], report_file: Path) -> None:
     from spex_nb.output.files import write_whole
 
     rows = [vars(outcome) | {"result": str(outcome.result)} for outcome in outcomes]

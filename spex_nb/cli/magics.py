@@ -4,7 +4,7 @@
 
     %spex river_10m the 2 largest lakes --model index
 
-    %%spex my_scene --threshold 0.6 --to found
+    %%spex my_scene --threshold 0.6 --to lakes
     los lagos mayores de 2 ha
 """
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from spex_nb.extraction import Extraction
 
 NAME = "spex"
-_LINE = re.compile(rf"\s*(?:[\w, ]+=\s*)?%{NAME}\s(?P<given>.*)")
-_CELL = re.compile(rf"%%{NAME}\s(?P<given>.*)")
+_LINE = re.compile(rf"\s*(?:[\w, ]+=\s*)?%{NAME}\s(?P<typed>.*)")
+_CELL = re.compile(rf"%%{NAME}\s(?P<typed>.*)")
 _MANY_WORDS = "instruction"
 
 
@@ -59,12 +59,12 @@ def _parser() -> MagicArgumentParser:
     parser.add_argument("--overlap-px", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quiet", action="store_true", help="No progress bar.")
-    parser.add_argument("--to", metavar="NAME", help="A variable that keeps the result.")
+    parser.add_argument("--to", metavar="NAME", help="A variable for the result.")
     return parser
 
 
 def _run(shell: Any, parser: MagicArgumentParser, line: str, cell: str | None) -> Extraction:
-    """Extract what a line, or the body of a cell, asks for.
+    """Run the instruction of a line, or of the body of a cell.
 
     Raises:
         UsageError: Instead of any error of spex_nb, so that a notebook shows its sentence alone.
@@ -73,17 +73,17 @@ def _run(shell: Any, parser: MagicArgumentParser, line: str, cell: str | None) -
 
     chosen = vars(_parsed(parser, line))
     scene, model = chosen.pop("scene"), chosen.pop("model")
-    kept_as, is_quiet = chosen.pop("to"), chosen.pop("quiet")
+    variable, is_quiet = chosen.pop("to"), chosen.pop("quiet")
     typed = " ".join(chosen.pop(_MANY_WORDS))
     words = typed if cell is None else f"{typed} {cell}".strip()
-    if kept_as is not None and not kept_as.isidentifier():
-        raise UsageError(f"{kept_as!r} cannot name a variable; use letters, digits and _.")
+    if variable is not None and not variable.isidentifier():
+        raise UsageError(f"{variable!r} cannot name a variable; use letters, digits and _.")
     try:
         result = extract(_scene(shell, scene), words, shell.user_ns.get(model, model), progress=not is_quiet, **chosen)
     except SpexError as error:
         raise UsageError(str(error)) from error
-    if kept_as is not None:
-        shell.user_ns[kept_as] = result
+    if variable is not None:
+        shell.user_ns[variable] = result
     return result
 
 
@@ -110,7 +110,7 @@ def _candidates(shell: Any, parser: MagicArgumentParser, context: CompletionCont
     here = (_CELL if in_cell else _LINE).match(context.text_until_cursor)
     if here is None:
         return []
-    before = here["given"].removesuffix(context.token).split()
+    before = here["typed"].removesuffix(context.token).split()
     if not before:
         return _scenes(shell)
     options = [name for action in parser._actions for name in action.option_strings]
@@ -118,8 +118,10 @@ def _candidates(shell: Any, parser: MagicArgumentParser, context: CompletionCont
 
 
 def _scenes(shell: Any) -> list[str]:
-    own = [name for name, value in shell.user_ns.items() if isinstance(value, xr.Dataset) and not name.startswith("_")]
-    return sorted({*own, *SAMPLES})
+    variables = [
+        name for name, value in shell.user_ns.items() if isinstance(value, xr.Dataset) and not name.startswith("_")
+    ]
+    return sorted({*variables, *SAMPLES})
 
 
 def _land_covers() -> list[str]:

@@ -1,4 +1,4 @@
-"""The command ``spex``: a thin door to the functions of the package."""
+"""The command ``spex``; its subcommands call the functions of the package."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from spex_nb.errors import SpexError, SpexWarning, require_extra
 
 BAD_INPUT = 2
 WINDOWS = (512, 8192)
-"""Lazy chunks, rows and columns: what is read is what is written next, and wide scenes take no more memory."""
+"""Rows and columns of lazy chunks: they match the windows that are written, so wide scenes take no more memory."""
 
 
-class Door(click.Group):
-    """A group whose commands end with one sentence, not a traceback, on bad input."""
+class SpexGroup(click.Group):
+    """A group of commands that end with one sentence, not a traceback, on bad input."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; show errors and warnings of spex_nb on stderr."""
@@ -42,7 +42,7 @@ class Door(click.Group):
                         click.echo(f"Warning: {warning.message}", err=True)
 
 
-@click.group(cls=Door)
+@click.group(cls=SpexGroup)
 @click.version_option(__version__, prog_name="spex")
 def main() -> None:
     """Extract land cover by instruction, read scenes, compute indices, build datasets, evaluate models."""
@@ -80,18 +80,18 @@ def _facts(scene: Any) -> dict[str, str]:
     height, width = scene.spex.shape
     gsd = scene.spex.gsd_m
     crs = scene.spex.crs
-    said = scene.attrs
+    attrs = scene.attrs
     waves = scene.spex.wavelengths_um
     facts = {
         "size": f"{height} rows x {width} columns",
         "CRS": f"{crs.to_string()}, {gsd:g} m a pixel" if crs and gsd else "none: areas come in pixels",
-        "sensor": f"{said['sensor']} ({said['sensor_reason']})",
+        "sensor": f"{attrs['sensor']} ({attrs['sensor_reason']})",
         "bands": ", ".join(f"{b} {waves[b]:.3f} µm" if b in waves else b for b in scene.spex.bands),
-        "named by": said["bands_reason"],
+        "named by": attrs["bands_reason"],
         "radiometry": (
-            f"{said['radiometry']} = raw * {said['scale']:g} {said['offset']:+g} ({said['radiometry_reason']})"
+            f"{attrs['radiometry']} = raw * {attrs['scale']:g} {attrs['offset']:+g} ({attrs['radiometry_reason']})"
         ),
-        "valid": f"{float(scene['valid'].mean()):.1%} of the pixels ({said['valid_reason']})",
+        "valid": f"{float(scene['valid'].mean()):.1%} of the pixels ({attrs['valid_reason']})",
     }
     return facts | ({"note": scene.spex.number_note} if scene.spex.is_relative else {})
 
@@ -132,11 +132,13 @@ def indices_(file: str | None, domain: str | None, **options: Any) -> None:
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--sam-heads", type=int, default=8, show_default=True, help="Attention heads of the mask decoder.")
 def convert(source: Path, target: Path, sam_heads: int) -> None:
-    """Turn a SPEX checkpoint of the released layout (SOURCE, safetensors) into one of ours (TARGET)."""
+    """Turn a SPEX checkpoint of the released layout (SOURCE, safetensors) into one of spex_nb (TARGET)."""
     require_extra("model", "Converting a checkpoint")
     from spex_nb.model.conversion import convert as convert_checkpoint
 
-    done = convert_checkpoint(source, target, sam_heads=sam_heads)
-    processor = "with a processor" if done.has_processor else "without a processor, as there is no tokenizer.json"
-    unused = ", ".join(done.unused) or "none"
-    click.echo(f"{done.tensors:,} tensors written to {done.folder}, {processor}; not used: {unused}", err=True)
+    conversion = convert_checkpoint(source, target, sam_heads=sam_heads)
+    processor = "with a processor" if conversion.has_processor else "without a processor, as there is no tokenizer.json"
+    unused = ", ".join(conversion.unused) or "none"
+    click.echo(
+        f"{conversion.tensors:,} tensors written to {conversion.folder}, {processor}; not used: {unused}", err=True
+    )

@@ -1,4 +1,4 @@
-"""Options that several commands share: how a scene is opened, and which cluster does the work."""
+"""Options that several commands share: how to open a scene, and which dask cluster to use."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def scene_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_options(bands: str | None, **options: Any) -> dict[str, Any]:
-    """Return what was given of `scene_options` as arguments of `open_scene`."""
-    given = {name: value for name, value in options.items() if value is not None}
-    return given | ({"bands": [name.strip() for name in bands.split(",")]} if bands else {})
+    """Return the given `scene_options` as arguments of `open_scene`."""
+    arguments = {name: value for name, value in options.items() if value is not None}
+    return arguments | ({"bands": [name.strip() for name in bands.split(",")]} if bands else {})
 
 
 def client_of(address: str) -> Any:

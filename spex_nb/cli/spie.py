@@ -11,6 +11,7 @@ import click
 from spex_nb.cli.options import client_of
 
 NOT_FIT = 1
+"""Exit status where scenes failed or a check found errors."""
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(path_type=Path)
@@ -61,7 +62,7 @@ def build(  # noqa: PLR0913, PLR0917 (one argument an option)
     if targets:
         settings = replace(settings, targets=_listed(targets))
     scenes = [scene for source in sources for scene in _read(source, classes)]
-    done = build_dataset(
+    summary = build_dataset(
         scenes,
         None,
         output,
@@ -72,11 +73,11 @@ def build(  # noqa: PLR0913, PLR0917 (one argument an option)
         progress=not quiet,
     )
     click.echo(
-        f"{done.records:,} records of {done.tiles:,} tiles in {done.folder}; {done.left_out:,} tiles left out, "
-        f"{len(done.failures):,} failed",
+        f"{summary.records:,} records of {summary.tiles:,} tiles in {summary.folder}; {summary.left_out:,} tiles "
+        f"left out, {len(summary.failures):,} failed",
         err=True,
     )
-    if done.failures:
+    if summary.failures:
         raise SystemExit(NOT_FIT)
 
 
@@ -88,11 +89,11 @@ def check(folder: Path, report: Path | None) -> None:
     from spex_nb.spie.report import write_report
     from spex_nb.spie.validate import check as check_dataset
 
-    found = check_dataset(folder)
-    click.echo(str(found))
+    verdict = check_dataset(folder)
+    click.echo(str(verdict))
     if report is not None:
-        click.echo(f"report written to {write_report(found, report)}", err=True)
-    if not found.is_fit:
+        click.echo(f"report written to {write_report(verdict, report)}", err=True)
+    if not verdict.is_fit:
         raise SystemExit(NOT_FIT)
 
 
@@ -126,11 +127,11 @@ def show(folder: Path, record: str | None, output: Path | None) -> None:
     from spex_nb.spie.report import show_record
 
     dataset = open_dataset(folder)
-    shown = dataset.record(record) if record else dataset.first()
-    click.echo(f"{shown.id} ({shown.split}, {shown.language}, attributes from: {shown.source})\n")
-    click.echo(f"human: {shown.prompt}\n\ngpt: {shown.answer}")
+    example = dataset.record(record) if record else dataset.first()
+    click.echo(f"{example.id} ({example.split}, {example.language}, attributes from: {example.source})\n")
+    click.echo(f"human: {example.prompt}\n\ngpt: {example.answer}")
     if output is not None:
-        show_record(dataset, shown).savefig(output, dpi=110)
+        show_record(dataset, example).savefig(output, dpi=110)
 
 
 def _read(source: str, classes: Path | None) -> list[Any]:

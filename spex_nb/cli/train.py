@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 INTERRUPTED = 130
-"""Exit status of what Ctrl-C ended."""
+"""Exit status after Ctrl-C."""
 
 
 @click.command()
@@ -22,7 +22,7 @@ INTERRUPTED = 130
     "changes",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A setting that is otherwise, such as steps=100 or sampling.prior=0.",
+    help="A setting to change, such as steps=100 or sampling.prior=0.",
 )
 @click.option("--quiet", is_flag=True, help="No curves.")
 def train(stage: Any, config: Path, changes: tuple[str, ...], quiet: bool) -> None:
@@ -60,13 +60,13 @@ class Screen:
         from spex_nb.training.curves import sparkline
 
         step = line["step"]
-        agreed = [f"{name.removeprefix('iou_')} {value:.2f}" for name, value in line.items() if name.startswith("iou_")]
-        if agreed:
-            click.echo(f"step {step:,.0f}  IoU on held-out tiles: {', '.join(agreed)}", err=True)
+        scores = [f"{name.removeprefix('iou_')} {value:.2f}" for name, value in line.items() if name.startswith("iou_")]
+        if scores:
+            click.echo(f"step {step:,.0f}  IoU on held-out tiles: {', '.join(scores)}", err=True)
         if "loss" in line:
             self._losses.append(line["loss"])
-            shown = f"loss {line['loss']:.3f} {sparkline(self._losses)}"
-            click.echo(f"step {step:,.0f} of {self._steps:,}  {shown}  {self._time_left(step)}", err=True)
+            loss_text = f"loss {line['loss']:.3f} {sparkline(self._losses)}"
+            click.echo(f"step {step:,.0f} of {self._steps:,}  {loss_text}  {self._time_left(step)}", err=True)
 
     def _time_left(self, step: float) -> str:
         now = time.monotonic()
