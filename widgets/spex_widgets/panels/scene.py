@@ -1,4 +1,4 @@
-"""The scene: opened from a sample or a file, attrs in words, shown in three bands or an index."""
+"""The scene: opened from a sample or a file, described in words, shown in three bands or an index."""
 
 from __future__ import annotations
 
