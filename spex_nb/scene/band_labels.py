@@ -24,8 +24,8 @@ DEA_SENTINEL2 = {"nir1": "nir", "nir2": "nir08", "swir2": "swir16", "swir3": "sw
 
 LAYERS = (
     (r"qa\d*|bqa|qapixel|\w*radsat|dqf|quality|confidence", "quality"),
+    (r"c?fmask", "cloud classes"),
     (r"udm\d?|msk\w*|\w*mask", "mask"),
-    (r"fmask|cfmask", "cloud classes"),
     (r"cloud(?!free|less)\w*|cld\w*|clp|clm|cs|snw\w*", "cloud"),
     (r"scl|classification", "scene classes"),
     (r"aot|aerosol|opacity", "aerosol"),
@@ -100,7 +100,7 @@ def understand(label: str, sensor: Sensor | None = None) -> Meaning:
         return Meaning(layer=layer)
     number = _number(words)
     if number is not None and "sr" not in words:
-        return Meaning(name=_by_id(label.strip().lower(), sensor), number=number)
+        return Meaning(name=_by_number(number, sensor), number=number)
     code = _code(words)
     coded = _by_id(code, sensor) if code else _by_id(label.strip().lower(), sensor)
     product_layer = _product_layer(code or label.strip().lower(), sensor)
@@ -151,6 +151,14 @@ def _by_id(code: str, sensor: Sensor | None) -> str | None:
         return None
     ids = {normal_id(band.id): band.name for band in sensor.bands}
     return ids.get(normal_id(code))
+
+
+def _by_number(number: int, sensor: Sensor | None) -> str | None:
+    """Return the band of a mere number: only where the maker's number and the place in the usual file agree."""
+    if sensor is None or not 1 <= number <= len(sensor.bands):
+        return None
+    by_place = sensor.bands[number - 1].name
+    return by_place if by_place == _by_id(str(number), sensor) else None
 
 
 def _product_layer(code: str, sensor: Sensor | None) -> str:

@@ -113,7 +113,7 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
     if doubt and scale is None:
         settings = {name: replace(s, relative=True, reason=f"{s.reason}; {doubt}") for name, s in settings.items()}
     _require_valid(scene, found)
-    described = _describe(scene, found, known, settings, _masking(clouds, masks))
+    described = _describe(scene, found, known, settings, numbers, _masking(clouds, masks))
     options = {
         "sensor": sensor,
         "bands": bands,
@@ -355,15 +355,25 @@ def _masking(clouds: Clouds, masks: Sequence[Any]) -> str:
 
 
 def _describe(
-    scene: Scene, source: Source, known: Recognised, settings: Mapping[str, Radiometry], valid_reason: str
+    scene: Scene,
+    source: Source,
+    known: Recognised,
+    settings: Mapping[str, Radiometry],
+    nodata: Mapping[str, float | None],
+    valid_reason: str,
 ) -> Scene:
+    """Write what was decided into the attributes of the scene and its bands."""
     relative = any(setting.relative for setting in settings.values())
     radiometry = "relative reflectance" if relative else "reflectance"
     for name, band in known.bands.items():
         scene[name].attrs |= _band_attributes(name, band, known.sensor, radiometry) | {
+            "name_reason": known.name_reasons[name],
             "scale": settings[name].scale,
             "offset": settings[name].offset,
+            "radiometry_reason": settings[name].reason,
         }
+        if nodata[name] is not None:
+            scene[name].attrs["raw_nodata"] = nodata[name]  # rioxarray would take "nodata" for that of the reflectance
     scene["valid"].attrs["long_name"] = "True where there is data"
     first = next(iter(settings.values()))
     scene.attrs = {
@@ -377,7 +387,7 @@ def _describe(
         "valid_reason": valid_reason,
         "source": source.location,
         "layout": source.layout,
-    }
+    } | ({"left_out": "; ".join(f"{label}: {why}" for label, why in known.left_out.items())} if known.left_out else {})
     return scene
 
 

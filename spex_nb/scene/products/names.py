@@ -90,6 +90,9 @@ def label_of_file(location: str) -> str:
     if coded:
         has_prefix = coded[-1] > 0 and words[coded[-1] - 1].lower() in ("sr", "st", "toa")
         return "_".join(words[coded[-1] - has_prefix : coded[-1] + 1])
+    numbered = [i for i, word in enumerate(words) if re.fullmatch(r"nbart?|edge|swir", word.lower())]
+    if numbered and numbered[0] < len(words) - 1:
+        return "_".join(words[numbered[0] - (words[numbered[0]].lower() == "edge") :])
     quality = [i for i, word in enumerate(words) if word.lower() in ("qa", "pixel", "sr", "st")]
     tail = [i for i in quality if i >= len(words) - _LONGEST_LAYER]
     if tail and tail[0] < len(words) - 1:

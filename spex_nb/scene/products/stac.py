@@ -12,7 +12,7 @@ from spex_nb.errors import BandError, SourceNotFoundError, SpexError, UnknownLay
 from spex_nb.scene.band_labels import Meaning, spectral_group, understand
 from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
 from spex_nb.scene.products import landsat, sentinel2
-from spex_nb.scene.products.folder import open_folder, require_files
+from spex_nb.scene.products.folder import open_folder
 from spex_nb.scene.products.names import baseline_of_name, has_offset, label_of_file
 from spex_nb.scene.products.stac_sensor import sensor_of_item
 from spex_nb.scene.rasters import is_remote
@@ -87,7 +87,7 @@ def from_stac(item: Mapping[str, Any], file: Path | None = None) -> Source:
     sensor = get_sensor(sensor_id) if sensor_id else None
     assets = list(_assets(item, sensor))
     bands = _best(asset for asset in assets if not asset.layer)
-    require_files(bands, where, "assets with eo:bands and a common_name")
+    _require_bands(bands, assets, item)
     folder = _folder_of(item, file)
     left_out = {asset.key: asset.layer for asset in assets if asset.layer}
     read, missing = _read(bands, folder, file)
@@ -101,6 +101,19 @@ def from_stac(item: Mapping[str, Any], file: Path | None = None) -> Source:
         _quality(assets, folder, file),
         left_out=left_out | missing,
     )
+
+
+def _require_bands(bands: Sequence[Asset], assets: Sequence[Asset], item: Mapping[str, Any]) -> None:
+    if not bands:
+        layers = [f"{asset.key}: {asset.layer}" for asset in assets] or [
+            ", ".join(map(str, item["assets"])) or "no asset"
+        ]
+        raise UnknownLayoutError(
+            "None of the assets is a band",
+            found=f"STAC item {item.get('id')}, without bands ({'; '.join(layers)})",
+            expected="assets with eo:bands and a common_name, or names of bands of a platform that is known",
+            fix="Pass the list of band files with sensor='…' and bands=[…] instead.",
+        )
 
 
 def _assets(item: Mapping[str, Any], sensor: Sensor | None) -> Iterable[Asset]:
