@@ -1,0 +1,107 @@
+"""Which tile comes next, and how: sets by a share, places by the root of their tiles, scales between 0.3 and 1.2 m."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import changes
+import numpy as np
+from changes import Sample, happens
+from numpy.random import Generator
+from tiles import LANDSAT_BANDS, PICTURE_BANDS, Tile
+
+AERIAL_SHARES: Mapping[str, float] = {
+    "oam_buildings": 0.27,
+    "inria_buildings": 0.20,
+    "spacenet2_buildings": 0.08,
+    "spacenet3_roads": 0.15,
+    "gsi_roads": 0.12,
+    "naip_california": 0.10,
+    "chesapeake_naip": 0.08,
+}
+SATELLITE_SHARES: Mapping[str, float] = {"hls": 0.88, "landsat8_zion": 0.12}
+AERIAL_PX, SATELLITE_PX = 160, 128
+AERIAL_BATCH, SATELLITE_BATCH = 5, 7
+COARSEST_M = 1.2
+"""Ground sampling distance to which aerial tiles are shrunk at most."""
+
+
+class Sampler:
+    """Draws batches of the tiles of the training places, by number: the same number gives the same batch.
+
+    Args:
+        tiles: Of any split; only those of the training places are drawn.
+        seed: Of every draw.
+    """
+
+    def __init__(self, tiles: Sequence[Tile], seed: int) -> None:
+        self.seed = seed
+        self._by_place: dict[str, dict[str, list[Tile]]] = defaultdict(lambda: defaultdict(list))
+        for tile in tiles:
+            if tile.split == "train":
+                self._by_place[tile.dataset][tile.place].append(tile)
+
+    def batch(self, number: int) -> list[Sample]:
+        """Return the samples of a step: of satellites at even numbers, of aerial pictures at odd ones."""
+        rng = np.random.default_rng((self.seed, number))
+        if number % 2:
+            return [self.aerial(rng) for _ in range(AERIAL_BATCH)]
+        return [self.satellite(rng) for _ in range(SATELLITE_BATCH)]
+
+    def aerial(self, rng: Generator) -> Sample:
+        """Return an aerial sample at its own scale or shrunk; small tiles are shrunk beside each other."""
+        dataset = self._dataset(AERIAL_SHARES, rng)
+        tile = self._tile(dataset, rng)
+        shrink, largest = _shrink(tile, rng), min(tile.allowed.shape) / AERIAL_PX
+        if shrink <= largest or len(tile.bands) > len(PICTURE_BANDS):
+            sample = changes.cut(tile, AERIAL_PX, min(shrink, largest), rng)
+        else:
+            sample = self._four(dataset, tile, shrink, rng)
+        if len(sample.bands) > len(PICTURE_BANDS) and happens(0.3, rng):
+            sample = changes.with_bands(sample, PICTURE_BANDS)
+        elif len(sample.bands) == len(PICTURE_BANDS) and happens(0.25, rng):
+            sample = changes.with_made_up_infrared(sample, rng)
+        return changes.with_unsure_facts(changes.as_another_camera(sample, rng), rng)
+
+    def satellite(self, rng: Generator) -> Sample:
+        """Return a sample of reflectance at 15 to 45 m: of all bands, of four, of three, or of any three and more."""
+        tile = self._tile(self._dataset(SATELLITE_SHARES, rng), rng)
+        shrink = 1.0 if happens(0.75, rng) else float(rng.choice((0.5, 0.75, 1.5)))
+        sample = changes.cut(tile, SATELLITE_PX, shrink, rng)
+        sample = changes.with_bands(sample, _some_bands(sample.bands, rng))
+        if happens(0.2, rng):
+            sample = changes.under_clouds(sample, rng)
+        return changes.with_unsure_facts(changes.as_another_day(sample, rng), rng)
+
+    def _four(self, dataset: str, tile: Tile, shrink: float, rng: Generator) -> Sample:
+        half = AERIAL_PX // 2
+        gsd_m = tile.gsd_m * min(shrink, min(tile.allowed.shape) / half)
+        members = [tile, *(self._tile(dataset, rng) for _ in range(3))]
+        return changes.beside_each_other([changes.cut(one, half, gsd_m / one.gsd_m, rng) for one in members])
+
+    def _dataset(self, shares: Mapping[str, float], rng: Generator) -> str:
+        names = [name for name in shares if self._by_place[name]]
+        weights = np.array([shares[name] for name in names])
+        return names[rng.choice(len(names), p=weights / weights.sum())]
+
+    def _tile(self, dataset: str, rng: Generator) -> Tile:
+        places = list(self._by_place[dataset].values())
+        weights = np.sqrt([len(members) for members in places])
+        members = places[rng.choice(len(places), p=weights / weights.sum())]
+        return members[rng.integers(len(members))]
+
+
+def _shrink(tile: Tile, rng: Generator) -> float:
+    """Draw how much larger the pixels of an aerial tile become: not, a little smaller, or up to the coarsest."""
+    coarser = math.log(max(1.0, COARSEST_M / tile.gsd_m))
+    drawn = 1.0, rng.uniform(0.6, 1), np.exp(rng.uniform(0, coarser))
+    return float(drawn[rng.choice(3, p=(0.3, 0.1, 0.6))])
+
+
+def _some_bands(bands: Sequence[str], rng: Generator) -> Sequence[str]:
+    """Draw which bands are left of a satellite's: all, four, three, or any three and more."""
+    some = [bands[i] for i in rng.permutation(len(bands))[: rng.integers(3, len(bands) + 1)]]
+    drawn = bands, [band for band in LANDSAT_BANDS if band in bands], PICTURE_BANDS, some
+    return drawn[rng.choice(4, p=(0.5, 0.18, 0.2, 0.12))]

@@ -1,0 +1,191 @@
+"""The stage of the recipe in which targets compete: labels by hand, samples, and a run that is cut in two."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from spex_nb.language.prompts import build_prompt
+from spex_nb.model import SpexPredictor
+from spex_nb.model.checkpoint_files import resolve_checkpoint
+from spex_nb.scene.samples import sample_scene
+
+sys.path.append(str(Path(__file__).parents[2] / "recipes" / "tiny" / "joint"))
+import changes
+import covers
+import learn
+import sampling
+import tiles
+from covers import Cover
+
+GREEN, SPARSE, BARE, WATER, WET = (
+    {"green": 0.06, "red": 0.05, "nir": 0.35, "swir16": 0.15},
+    {"green": 0.08, "red": 0.10, "nir": 0.20, "swir16": 0.25},
+    {"green": 0.12, "red": 0.20, "nir": 0.25, "swir16": 0.35},
+    {"green": 0.08, "red": 0.05, "nir": 0.02, "swir16": 0.01},
+    {"green": 0.10, "red": 0.12, "nir": 0.15, "swir16": 0.08},
+)
+
+
+def bands_of(*spectra: dict[str, float]) -> dict[str, Any]:
+    return {name: np.array([[spectrum[name] for spectrum in spectra]], np.float32) for name in GREEN}
+
+
+def codes(*values: int) -> Any:
+    return np.array([values], np.uint8)
+
+
+def test_the_greenness_of_the_date_decides_what_worldcover_is() -> None:
+    bands = bands_of(GREEN, GREEN, SPARSE, BARE, BARE, WET)
+    allowed = covers.allowed_hls(bands, codes(0, 0, 0, 0, 0, 0), codes(10, 40, 40, 40, 10, 60))
+    between = Cover.PLANTS | Cover.BARE_SOIL | Cover.OTHER
+    assert allowed[0].tolist() == [
+        Cover.TREES, Cover.LOW_PLANTS, between, Cover.BARE_SOIL, Cover.DRY_GROUND, Cover.DRY_GROUND
+    ]  # fmt: skip
+
+
+def test_flood_masks_count_where_an_index_agrees() -> None:
+    allowed = covers.allowed_hls(bands_of(WATER, GREEN, WATER, BARE), codes(1, 1, 0, 1), codes(40, 40, 40, 80))
+    assert allowed[0].tolist() == [Cover.WATER, Cover.ANY, Cover.ANY, Cover.ANY]
+
+
+def test_edges_of_mapped_towns_are_not_told() -> None:
+    bands = bands_of(SPARSE, SPARSE, SPARSE, SPARSE)
+    allowed = covers.allowed_hls(bands, codes(0, 0, 0, 0), codes(40, 40, 50, 50))[0].tolist()
+    between = Cover.PLANTS | Cover.BARE_SOIL | Cover.OTHER
+    assert allowed == [between, between | Cover.BUILT_UP, Cover.BUILT_UP, Cover.BUILT_UP]
+
+
+def test_labels_of_one_class_tell_no_other() -> None:
+    picture = {"red": np.full((1, 3), 0.4, np.float32), "green": np.full((1, 3), 0.41, np.float32)}
+    picture["blue"] = picture["red"]
+    allowed = covers.allowed_single(picture, codes(0, 1, 255), Cover.BUILDING)
+    assert allowed[0].tolist() == [Cover.ANY & ~Cover.BUILDING, Cover.BUILDING, Cover.ANY]
+
+
+def test_nlcd_and_chesapeake_by_hand() -> None:
+    valid = np.ones((1, 4), bool)
+    allowed = covers.allowed_nlcd(bands_of(GREEN, GREEN, BARE, WATER), codes(4, 7, 5, 1), valid)
+    assert allowed[0].tolist() == [Cover.TREES, Cover.LOW_PLANTS, Cover.BARE_SOIL, Cover.WATER]
+    bands = bands_of(GREEN, GREEN, BARE, BARE, BARE)
+    dry = Cover.LOW_PLANTS | Cover.BARE_SOIL | Cover.OTHER
+    classes, buildings = codes(2, 3, 4, 6, 5), codes(0, 0, 0, 0, 1)
+    allowed = covers.allowed_chesapeake(bands, classes, buildings)
+    assert allowed[0].tolist() == [Cover.TREES, Cover.LOW_PLANTS, Cover.BARE_SOIL, Cover.ROAD, Cover.BUILDING]
+    assert covers.allowed_chesapeake(bands_of(SPARSE), codes(3), codes(0))[0, 0] == Cover.LOW_PLANTS
+    assert covers.allowed_chesapeake(bands_of(WET), codes(3), codes(0))[0, 0] in (Cover.LOW_PLANTS, dry)
+
+
+def test_aerial_ground_is_sure_only_at_both_ends() -> None:
+    spectra = ({"nir": 0.5, "red": 0.2}, {"nir": 0.3, "red": 0.25}, {"nir": 0.2, "red": 0.3})
+    bands = bands_of(*({"green": 0.25, "swir16": 0.0} | spectrum for spectrum in spectra))
+    bands["blue"] = bands["green"]
+    allowed = covers.allowed_naip(bands, np.zeros((1, 3), bool))
+    assert allowed[0].tolist() == [Cover.PLANTS, Cover.ANY & ~Cover.WATER, Cover.DRY_GROUND]
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[tiles.Tile]:
+    """Return small tiles of each kind: reflectance of seven bands, and pictures with a bright roof."""
+    rng, made = np.random.default_rng(0), []
+    for number in range(3):
+        row = rng.permutation(40)
+        choice = np.array([[GREEN, BARE, WATER][v % 3][name] for name in GREEN for v in row]).reshape(4, 40)
+        bands = {name: np.tile(values, (40, 1)).astype(np.float16) for name, values in zip(GREEN, choice, strict=True)}
+        bands["blue"] = bands["green"]
+        allowed = np.tile(np.array([Cover.LOW_PLANTS, Cover.BARE_SOIL, Cover.WATER], np.uint8)[row % 3], (40, 1))
+        waves = {"green": (0.56, 0.06), "red": (0.65, 0.04), "nir": (0.86, 0.03), "swir16": (1.6, 0.09)}
+        waves["blue"] = (0.48, 0.06)
+        made.append(tiles.Tile("hls", f"{number}", "1", 30, bands, waves, allowed))
+        roof = np.zeros((40, 40), bool)
+        roof[8:24, 8:30] = True
+        picture = {name: np.where(roof, 0.8, 0.3).astype(np.float16) for name in tiles.PICTURE_BANDS}
+        allowed = np.where(roof, Cover.BUILDING, Cover.ANY & ~Cover.BUILDING).astype(np.uint8)
+        known = {name: waves[name] for name in picture}
+        made.append(tiles.Tile("oam_buildings", f"{number}", "banepa", 0.3, picture, known, allowed))
+    return made
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, drawn: list[tiles.Tile]) -> None:
+    """Make steps small."""
+    monkeypatch.setattr(sampling, "AERIAL_PX", 32)
+    monkeypatch.setattr(sampling, "SATELLITE_PX", 32)
+    monkeypatch.setattr(sampling, "AERIAL_BATCH", 1)
+    monkeypatch.setattr(sampling, "SATELLITE_BATCH", 1)
+    monkeypatch.setattr(learn, "POOL_TILES", 2)
+    monkeypatch.setattr(learn, "read_tiles", lambda _data: drawn)
+
+
+@pytest.mark.usefixtures("small")
+def test_samples_of_a_number_are_always_the_same_and_keep_their_labels(drawn: list[tiles.Tile]) -> None:
+    sampler = sampling.Sampler(drawn, 3)
+    for number in range(24):
+        (sample,), (again,) = sampler.batch(number), sampler.batch(number)
+        np.testing.assert_array_equal(sample.pixels, again.pixels)
+        assert sample.pixels.shape == (len(sample.bands), 32, 32)
+        assert len(sample.waves_um) == len(sample.bands) >= 3
+        assert np.isfinite(sample.pixels).all()
+        whence = {int(value) for tile in drawn for value in np.unique(tile.allowed)} | {Cover.OTHER, Cover.ANY}
+        assert {int(value) for value in np.unique(sample.allowed)} <= whence
+
+
+def test_places_that_are_held_back_are_never_drawn(drawn: list[tiles.Tile]) -> None:
+    held = [replace(tile, place="zanzibar") for tile in drawn if tile.dataset == "oam_buildings"]
+    assert {tile.split for tile in held} == {"held_back"}
+    sampler = sampling.Sampler([*held, *drawn], 0)
+    assert list(sampler._by_place["oam_buildings"]) == ["banepa"]
+
+
+def test_labels_follow_shrunk_and_turned_pixels(drawn: list[tiles.Tile]) -> None:
+    picture = next(tile for tile in drawn if tile.dataset == "oam_buildings")
+    for seed in range(8):
+        sample = changes.cut(picture, 20, 2.0, np.random.default_rng(seed))
+        assert sample.gsd_m == pytest.approx(0.6)
+        is_roof = sample.allowed == Cover.BUILDING
+        assert sample.pixels[0][is_roof].mean() > 0.75
+        assert sample.pixels[0][~is_roof].mean() < 0.35
+
+
+def test_clouds_are_none_of_the_targets(drawn: list[tiles.Tile]) -> None:
+    ground = changes.cut(drawn[0], 40, 1, np.random.default_rng(0))
+    cloudy = changes.under_clouds(ground, np.random.default_rng(4))
+    is_cloud = cloudy.allowed == Cover.OTHER
+    assert 0 < is_cloud.mean() < 1
+    blue = cloudy.pixels[cloudy.bands.index("blue")]
+    assert blue[is_cloud].mean() > 0.25 > ground.pixels[ground.bands.index("blue")].max()
+
+
+@pytest.mark.usefixtures("small")
+def test_a_run_that_is_cut_in_two_ends_like_a_whole_one(tmp_path: Path) -> None:
+    start = resolve_checkpoint("tiny")
+    whole = learn.train(tmp_path, start, tmp_path / "whole", steps=4)
+    learner = learn.Learner(start, learn.read_tiles(tmp_path), learn.SEED)
+    sampler = sampling.Sampler(learn.read_tiles(tmp_path), learn.SEED)
+    for step in range(2):
+        learner.learn(sampler.batch(step), learn._rate(step / 4, step))
+    (tmp_path / "halves").mkdir()
+    torch.save(learner.state(), tmp_path / "halves" / "state.pt")
+    halves = learn.train(tmp_path, start, tmp_path / "halves", steps=4)
+    first, second = (SpexPredictor.from_pretrained(folder).model.state_dict() for folder in (whole, halves))
+    for name, values in first.items():
+        torch.testing.assert_close(second[name], values, msg=name)
+
+
+@pytest.mark.usefixtures("small")
+def test_the_checkpoint_answers_with_targets_that_exclude_each_other(tmp_path: Path) -> None:
+    folder = learn.train(tmp_path, resolve_checkpoint("tiny"), tmp_path / "out", steps=2)
+    predictor = SpexPredictor.from_pretrained(folder)
+    assert predictor.model.config.joint
+    assert not predictor.processor.prior_channels
+    scene = sample_scene("river_10m").spex.window(0, 0, 96, 96).compute()
+    targets = ("water", "vegetation", "built_up", "bare_soil")
+    logits = predictor.predict(scene, targets, [build_prompt(target, []) for target in targets])
+    assert ((logits > 0).sum(0) <= 1).all()
+    assert (logits > 0).any()
