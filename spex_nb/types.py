@@ -121,9 +121,24 @@ class PlaceFilter:
     """Regions by where their centroid lies: compass words mean the map, the others the picture."""
 
     place: Literal[
-        "north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west", "centre",
-        "top", "top-right", "right", "bottom-right", "bottom", "bottom-left", "left", "top-left",
-    ]  # fmt: skip
+        "north",
+        "north-east",
+        "east",
+        "south-east",
+        "south",
+        "south-west",
+        "west",
+        "north-west",
+        "centre",
+        "top",
+        "top-right",
+        "right",
+        "bottom-right",
+        "bottom",
+        "bottom-left",
+        "left",
+        "top-left",
+    ]
     inside: bool = True
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 
 from spex_nb.errors import MissingBandError, RegionError
 from spex_nb.regions.find import summarize_regions
@@ -17,12 +18,12 @@ from spex_nb.types import Evidence, RegionSource, Spread
 
 
 def measure_evidence(
-    mask: Any,
+    mask: ArrayLike,
     scene: xr.Dataset,
     target: str,
     *,
     index: xr.DataArray | None = None,
-    others: Mapping[str, Any] | None = None,
+    others: Mapping[str, ArrayLike] | None = None,
     min_area_px: int = 1,
     top: int | None = 10,
     source: RegionSource = "index",
@@ -64,13 +65,13 @@ def measure_evidence(
 
 
 def measure_arrays(  # noqa: PLR0913 (what measure_evidence takes from the scene)
-    mask: Any,
-    valid: Any,
+    mask: ArrayLike,
+    valid: NDArray[np.bool_],
     target: str,
     *,
     index: xr.DataArray | None = None,
     ground: EqualAreaGrid | None = None,
-    others: Mapping[str, Any] | None = None,
+    others: Mapping[str, ArrayLike] | None = None,
     min_area_px: int = 1,
     top: int | None = 10,
     source: RegionSource = "index",
@@ -109,7 +110,7 @@ def readable_index(scene: xr.Dataset, target: str) -> xr.DataArray | None:
     return None
 
 
-def _on_grid(mask: Any, scene: xr.Dataset) -> Any:
+def _on_grid(mask: ArrayLike, scene: xr.Dataset) -> NDArray[Any]:
     if np.shape(mask) != scene.spex.shape:
         raise RegionError(
             "The mask is not of this scene",
@@ -120,13 +121,15 @@ def _on_grid(mask: Any, scene: xr.Dataset) -> Any:
     return np.asarray(mask)
 
 
-def _spread(index: xr.DataArray, where: Any) -> Spread:
+def _spread(index: xr.DataArray, where: NDArray[np.bool_]) -> Spread:
     values = index.values[where].astype(np.float64)
     values = values[np.isfinite(values)]
     return Spread(float(values.mean()), float(values.std())) if values.size else Spread(np.nan, np.nan)
 
 
-def _neighbours(inside: Any, valid: Any, others: Mapping[str, Any]) -> dict[str, float]:
+def _neighbours(
+    inside: NDArray[np.bool_], valid: NDArray[np.bool_], others: Mapping[str, ArrayLike]
+) -> dict[str, float]:
     """Return the share of each target along the pixel edges between the mask and other valid pixels."""
     masks = {get_target(name).id: np.asarray(mask, bool) for name, mask in others.items()}
     edges, behind = 0, dict.fromkeys(masks, 0)

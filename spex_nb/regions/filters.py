@@ -1,4 +1,4 @@
-"""Which regions an instruction keeps: areas, places and distances, measured on the ground."""
+"""The filters of an instruction, applied to regions: areas, places and distances, measured on the ground."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 
 from spex_nb.errors import RegionError
 from spex_nb.regions.find import region_polygons
@@ -47,7 +48,7 @@ def apply_filters(
     scene: xr.Dataset,
     *,
     drawn: Any = None,
-    masks: Mapping[str, Any] | None = None,
+    masks: Mapping[str, ArrayLike] | None = None,
 ) -> list[Region]:
     """Keep the regions that meet every filter of an instruction.
 
@@ -88,7 +89,7 @@ class _Site:
 
     scene: xr.Dataset
     drawn: Any
-    masks: Mapping[str, Any]
+    masks: Mapping[str, ArrayLike]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -109,7 +110,7 @@ class _Site:
             )
         return self.ground
 
-    def mask(self, target: str) -> Any:
+    def mask(self, target: str) -> ArrayLike:
         """Return the mask of another target: bool [H, W]."""
         if target not in self.masks:
             return spectral_prior(self.scene, target).mask
@@ -207,11 +208,14 @@ def _near(regions: list[Region], wanted: NearFilter, site: _Site) -> list[Region
     return [region for i, region in enumerate(regions) if (i in near) == wanted.within]
 
 
-def _outlines(mask: Any) -> Any:
+def _outlines(mask: ArrayLike) -> NDArray[Any]:
     """Return the outlines of a mask in pixels, as shapely polygons."""
     runs, numbers = label_runs(np.asarray(mask, bool), 4)
+    if not len(runs):
+        return polygons_of([])
     order = np.argsort(numbers, kind="stable")
-    return polygons_of(np.split(runs[order], np.flatnonzero(np.diff(numbers[order])) + 1) if len(runs) else [])
+    starts = np.flatnonzero(np.diff(numbers[order])) + 1
+    return polygons_of(np.split(runs[order], starts))
 
 
 def _on_ground(outlines: Any, ground: EqualAreaGrid) -> Any:

@@ -1,4 +1,4 @@
-"""From pixels to the ground: metres and square metres on an equal-area projection about the scene's centre."""
+"""Metres and square metres of pixels, on an equal-area projection around the centre of the scene."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from affine import Affine
+from numpy.typing import ArrayLike, NDArray
 
 NODES = 33
-"""Pixel areas are measured on this many by this many points of the scene, and interpolated between them."""
+"""Side of the grid of points at which pixel areas are measured; areas between them are interpolated."""
 CENTRE_STEP_DEGREES = 0.1
-"""Projections are made for centres on this grid, so that neighbouring tiles share one: each takes milliseconds."""
+"""Step of the centres of projections: neighbouring tiles share a projection, which takes milliseconds to make."""
 
 
 @dataclass(frozen=True)
 class EqualAreaGrid:
     """A georeferenced pixel grid, measured on the ground.
 
-    The projection is Lambert's azimuthal equal-area about the grid's centre: areas are exact everywhere on the
-    ellipsoid, and distances are within 0.01 % up to 90 km from the centre.
+    The projection is Lambert's azimuthal equal-area around the grid's centre. Areas are exact everywhere on the
+    ellipsoid. Distances are within 0.01 % up to 90 km from the centre.
     """
 
     crs: str
@@ -46,11 +47,11 @@ class EqualAreaGrid:
         return _equal_area(self.crs, *(round(degrees / CENTRE_STEP_DEGREES) for degrees in (lon, lat)))
 
     @cached_property
-    def _centre(self) -> Any:
+    def _centre(self) -> NDArray[np.float64]:
         height, width = self.shape
         return np.array(self._project(*(self.transform @ (width / 2, height / 2))))
 
-    def metres(self, points_px: Any) -> Any:
+    def metres(self, points_px: ArrayLike) -> NDArray[np.float64]:
         """Return points on the ground.
 
         Args:
@@ -60,7 +61,8 @@ class EqualAreaGrid:
             float64 [N, 2], metres east and north of the grid's centre.
         """
         x, y = np.asarray(points_px, float).T
-        return np.stack(self._project(*(self.transform @ (x, y))), axis=1) - self._centre
+        metres: NDArray[np.float64] = np.stack(self._project(*(self.transform @ (x, y))), axis=1) - self._centre
+        return metres
 
     def polygon(self, geometry_px: Any) -> Any:
         """Return a shapely geometry in pixel coordinates as one in metres east and north of the grid's centre."""
@@ -68,7 +70,7 @@ class EqualAreaGrid:
 
         return shapely.transform(geometry_px, self.metres)
 
-    def run_areas_m2(self, runs: Any) -> Any:
+    def run_areas_m2(self, runs: ArrayLike) -> NDArray[np.float64]:
         """Return the area of runs of pixels.
 
         Args:
@@ -78,7 +80,8 @@ class EqualAreaGrid:
             float64 [N], square metres.
         """
         row, first, end = np.asarray(runs).T
-        return (end - first) * self._pixel_area(np.stack([row + 0.5, (first + end) / 2], 1))
+        areas: NDArray[np.float64] = (end - first) * self._pixel_area(np.stack([row + 0.5, (first + end) / 2], 1))
+        return areas
 
     @cached_property
     def _pixel_area(self) -> Any:

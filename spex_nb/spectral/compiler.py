@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spex_nb.spectral.formulas import MAX_EXPONENT, names_in, refuse
 
@@ -76,7 +77,13 @@ class Program:
     buffers: int
     """Number of buffers that the results need."""
 
-    def run(self, arrays: Mapping[str, Any], valid: Any | None, planes: Sequence[Any], buffers: Any) -> None:
+    def run(
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        valid: NDArray[np.bool_] | None,
+        planes: Sequence[NDArray[Any]],
+        buffers: NDArray[Any],
+    ) -> None:
         """Evaluate a block. Give it blocks that fit into the processor's cache.
 
         Args:
@@ -100,7 +107,7 @@ class Program:
                     plane = next(unwritten, plane)
 
 
-def _finish(plane: Any, value: Any, divisors: Sequence[Any], valid: Any | None) -> None:
+def _finish(plane: NDArray[Any], value: Any, divisors: Sequence[Any], valid: NDArray[np.bool_] | None) -> None:
     """Write a value into its plane: NaN where it is not finite, a divisor is zero, or the pixel is not valid."""
     if value is not plane:
         np.copyto(plane, value)

@@ -6,9 +6,11 @@ The module knows no instruction and no model. docs/priors.md shows how the rules
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from spex_nb.errors import MissingBandError, TargetError, nearest
 from spex_nb.scene.accessor import RELATIVE_NOTE
@@ -186,7 +188,7 @@ def prior_of(scene: xr.Dataset, target: str) -> Prior | None:
         return None
 
 
-def prior_mask(scene: xr.Dataset, target: str) -> Any:
+def prior_mask(scene: xr.Dataset, target: str) -> NDArray[np.bool_] | None:
     """Return the mask of a target's spectral prior, bool [H, W]; None if no index shows it in these bands."""
     prior = prior_of(scene, target)
     return None if prior is None else prior.mask.to_numpy()
