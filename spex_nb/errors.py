@@ -167,6 +167,14 @@ class BandWarning(SpexWarning):
     """A layer of the source is left out, because nothing tells which band it is."""
 
 
+class ReflectanceWarning(RadiometryWarning):
+    """The pixels of a scene cannot be reflectance; the warning names the argument that settles it."""
+
+
+class NodataWarning(SpexWarning):
+    """Pixels that no tag marks count as no data."""
+
+
 class GridWarning(SpexWarning):
     """A georeference is odd, though legal."""
 

@@ -11,6 +11,8 @@ import xarray as xr
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 
+from spex_nb.scene.rasters import Grid, lonlat_of, off_the_map
+
 NODES = 33
 """Side of the grid of points at which pixel areas are measured; areas between them are interpolated."""
 CENTRE_STEP_DEGREES = 0.1
@@ -32,18 +34,19 @@ class EqualAreaGrid:
 
     @classmethod
     def of(cls, data: xr.Dataset | xr.DataArray) -> EqualAreaGrid | None:
-        """Return the grid of a scene, index or mask with dims (y, x); None where it has no CRS."""
+        """Return the grid of a scene, index or mask with dims (y, x); None where it lies off the map."""
         import rioxarray  # noqa: F401  (registers .rio)
 
-        if data.rio.crs is None:
+        shape = (data.sizes["y"], data.sizes["x"])
+        if data.rio.crs is None or off_the_map(Grid(*shape, data.rio.transform(), data.rio.crs)):
             return None
-        return _cached_grid(data.rio.crs.to_wkt(), data.rio.transform(), (data.sizes["y"], data.sizes["x"]))
+        return _cached_grid(data.rio.crs.to_wkt(), data.rio.transform(), shape)
 
     @cached_property
     def _project(self) -> Any:
         """Return the function from map coordinates to metres on the projection."""
         height, width = self.shape
-        lon, lat = _lonlat(self.crs)(*(self.transform @ (width / 2, height / 2)))
+        lon, lat = lonlat_of(self.crs)(*(self.transform @ (width / 2, height / 2)))
         return _equal_area(self.crs, *(round(degrees / CENTRE_STEP_DEGREES) for degrees in (lon, lat)))
 
     @cached_property
@@ -109,13 +112,6 @@ def from_lonlat(crs: str) -> Any:
     from pyproj import Transformer
 
     return Transformer.from_crs(4326, crs, always_xy=True).transform
-
-
-@lru_cache(maxsize=64)
-def _lonlat(crs: str) -> Any:
-    from pyproj import Transformer
-
-    return Transformer.from_crs(crs, 4326, always_xy=True).transform
 
 
 @lru_cache(maxsize=256)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 RELATIVE_NOTE = (
     "Values are relative reflectance (digital numbers, not calibrated): compare them within this scene only."
 )
+POLE_DEGREES = 89.9
+"""Nearer to a pole a degree of longitude has no width to speak of."""
 METRES_PER_DEGREE = 111_195.0  # on a sphere of 6,371,009 m
 
 
@@ -93,10 +95,13 @@ class SpexAccessor:
 
     @property
     def crs(self) -> CRS | None:
-        """The coordinate reference system, or None where the scene has no georeference."""
+        """The coordinate reference system; None without one, and where it leads to no longitude and latitude."""
         import rioxarray  # noqa: F401  (registers .rio)
 
-        return self._scene.rio.crs
+        from spex_nb.scene.rasters import Grid, off_the_map
+
+        crs = self._scene.rio.crs
+        return None if crs is None or off_the_map(Grid(*self.shape, self.transform, crs)) else crs
 
     @property
     def transform(self) -> Affine:
@@ -120,7 +125,7 @@ class SpexAccessor:
             return size * metres
         height, width = self.shape
         latitude = (self.transform @ (width / 2, height / 2))[1]
-        return size * METRES_PER_DEGREE * math.sqrt(math.cos(math.radians(latitude)))
+        return size * METRES_PER_DEGREE * math.sqrt(math.cos(math.radians(min(abs(latitude), POLE_DEGREES))))
 
     def window(self, row: int, col: int, height: int, width: int) -> xr.Dataset:
         """Return a pixel rectangle as a scene of its own; a lazy scene reads only what lies in it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -15,26 +16,46 @@ import xarray as xr
 from dask import threaded
 
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
-from spex_nb.errors import EmptySceneError, GridError, RadiometryError, SensorError, UnknownLayoutError
+from spex_nb.errors import (
+    EmptySceneError,
+    GridError,
+    GridWarning,
+    NodataWarning,
+    RadiometryError,
+    SensorError,
+    UnknownLayoutError,
+)
 from spex_nb.scene import arrays
 from spex_nb.scene.band_names import Bands, Recognised, recognise
 from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
+from spex_nb.scene.guard import ask, note_question, sample_bands
 from spex_nb.scene.pixels import (
+    CODING_FILL,
     CODINGS,
     READING,
     BandGroup,
     ClearSky,
     LayerReading,
+    Margin,
     PixelMask,
     ValidReading,
     coding_of,
+    find_margin,
     sample_of,
     stack_of,
 )
 from spex_nb.scene.products import files, stac
 from spex_nb.scene.radiometry import Radiometry, guess_scale, hold_against, judge, settle
-from spex_nb.scene.rasters import Grid, Reading, chunk_shape, lazy_bands, read_window
-from spex_nb.scene.reader import SOURCE, SceneSource
+from spex_nb.scene.rasters import (
+    Grid,
+    Reading,
+    chunk_shape,
+    lazy_bands,
+    off_the_map,
+    off_the_map_note,
+    read_window,
+)
+from spex_nb.scene.reader import SOURCE, SceneSource, read_layers
 from spex_nb.scene.sensors import COMMON_BANDS, Sensor
 
 Scene = xr.Dataset
@@ -62,6 +83,7 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
     clouds: Clouds = False,
     *,
     time: arrays.Time = None,
+    gsd_m: float | None = None,
 ) -> Scene:
     """Open any multispectral raster as reflectance.
 
@@ -77,10 +99,8 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
         nodata: Raw number that means no data, instead of what the file says.
         chunks: "auto" (lazy above 64 MB), None (read now), or the side of lazy dask chunks in pixels.
         clouds: True takes clouds and their shadows out of ``valid`` by the product's quality layer; a path names
-            the layer (QA_PIXEL, SCL or Fmask in its name); {coding: path} says how it is coded too, by a name of
-            ``pixels.CODINGS``. Bands keep their values there.
-        time: One date of NetCDF, Zarr, a Dataset or a DataArray that has several: its number from 0, or the
-            beginning of its text, such as "2024-05-01".
+    CODING_FILL,
+    CODINGS,
 
     Returns:
         A Scene: one float32 variable a band, dims (y, x), NaN where it has no data; bool ``valid``; CRS and transform
@@ -94,9 +114,12 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
 
     Warns:
         RadiometryWarning: If the values are implausible as reflectance, or their scale is a guess.
+        ReflectanceWarning: If they cannot be reflectance; it asks one question and names the argument that settles it.
+        GridWarning: If the place on the map is other than a geotransform says, or cannot be used.
+        NodataWarning: If pixels that no tag marks count as no data.
     """
     found = _locate(source, time)
-    known = recognise(found, sensor, bands)
+    known, place = _placed(recognise(found, sensor, bands))
     settings = {name: settle(name, band, known.sensor, scale, offset) for name, band in known.bands.items()}
     grid = _common_grid(known.bands)
     numbers = {name: _nodata_of(band, known.sensor, nodata) for name, band in known.bands.items()}
@@ -109,7 +132,12 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
     groups = _groups(known, settings, grid, numbers)
     masks = _masks(known, found.quality, clouds, grid)
     scene = _assemble(groups, masks, grid, _chunks_for(chunks, known.bands, grid))
-    doubt = judge(sample_of(groups, grid), scale is not None)
+    is_marked = nodata is not None or any(isinstance(mask, PixelMask) for mask in masks)
+    margin = None if is_marked else _margin_of(scene, settings, known)
+    if margin is not None:
+        scene = _without_margin(scene, margin)
+    sample = sample_bands(scene)
+    doubt = judge(np.concatenate([*sample.values()]), scale is not None)
     if doubt and scale is None:
         settings = {name: replace(s, relative=True, reason=f"{s.reason}; {doubt}") for name, s in settings.items()}
     _require_valid(scene, found)
@@ -123,7 +151,11 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
         "chunks": None if chunks == "auto" else chunks,
         "clouds": clouds or None,
         "time": time,
+        "gsd_m": gsd_m,
     }
+    _note_place_and_gaps(described, place, margin)
+    _state_gsd(described, known, gsd_m)
+    note_question(described, ask(sample, settings, described.attrs["sensor"]), was_warned=bool(doubt))
     described.encoding[SOURCE] = SceneSource.of(source, options)
     return described
 
@@ -144,6 +176,99 @@ def open_source(source: SceneSource, chunks: tuple[int, int] = CHUNKS_PX) -> Sce
         scene = open_scene(source.scene, **({"chunks": chunks} | dict(source.options)))
     layers = scene[[*scene.spex.bands, "valid"]]
     return layers.unify_chunks() if layers.spex.is_lazy else layers
+
+
+def _placed(known: Recognised) -> tuple[Recognised, list[str]]:
+    """Return the bands with a CRS only where it leads to longitude and latitude, and what one should know of that."""
+    notes = [note for band in known.bands.values() if band.file is not None for note in band.file.notes]
+    bands: dict[str, BandSource] = {}
+    for name, band in known.bands.items():
+        problem = off_the_map(band.grid) if band.file is None else ""
+        if problem:
+            notes.append(off_the_map_note("The array", band.grid, problem))
+            band = replace(band, grid=band.grid._replace(crs=None))  # noqa: PLW2901 (the same band, off the map)
+        bands[name] = band
+    return replace(known, bands=bands), list(dict.fromkeys(notes))
+
+
+def _margin_of(scene: Scene, settings: Mapping[str, Radiometry], known: Recognised) -> Margin | None:
+    """Return the pixels without data that no tag marks, found in the pixels themselves."""
+    dtypes = {band.dtype for band in known.bands.values()}
+    if len(dtypes) > 1:
+        return None
+    names = [*known.bands]
+    return find_margin(
+        lambda window, step: read_layers(scene, names, window, step),
+        scene.spex.shape,
+        settings,
+        dtypes.pop(),
+        reads_columns=not scene.spex.is_lazy,
+    )
+
+
+def _without_margin(scene: Scene, margin: Margin) -> Scene:
+    """Return a scene in which the pixels of a margin count as no data; bands keep their numbers there."""
+    valid, planes = scene["valid"], [scene[name].data for name in margin.numbers]
+    if valid.chunks is None:
+        has_data = valid.data & margin.has_data({name: scene[name].data for name in margin.numbers}, 0, 0)
+        return scene.assign(valid=(valid.dims, has_data))
+    import dask.array as da
+
+    outside = da.map_blocks(_margin_block, *planes, margin=margin, dtype=bool, meta=np.empty((0, 0), bool))
+    lazy_valid = valid.data & outside
+    reading = valid.encoding.get(READING)
+    changed = scene.assign(valid=(valid.dims, lazy_valid))
+    if isinstance(reading, ValidReading):
+        changed["valid"].encoding[READING] = replace(reading, array_name=lazy_valid.name, margin=margin)
+    return changed
+
+
+def _margin_block(*planes: Any, margin: Margin, block_info: Any = None) -> Any:
+    (top, _), (left, _) = block_info[0]["array-location"]
+    return margin.has_data(dict(zip(margin.numbers, planes, strict=True)), top, left)
+
+
+def _note_place_and_gaps(scene: Scene, place: Sequence[str], margin: Margin | None) -> None:
+    """Let a scene carry what one should know of its place and of pixels without data, and warn of it.
+
+    Warns:
+        GridWarning: Of the place.
+        NodataWarning: Of the margin.
+    """
+    for note in place:
+        warnings.warn(note, GridWarning, stacklevel=3)  # the line that called open_scene
+    notes = list(place)
+    if margin is not None:
+        warnings.warn(margin.note, NodataWarning, stacklevel=3)
+        notes.append(margin.note)
+    if notes:
+        scene.attrs["notes"] = notes
+
+
+def _state_gsd(scene: Scene, known: Recognised, gsd_m: float | None) -> None:
+    """State the side of a pixel on the ground where no CRS does: the argument, a local unit, or the sensor's own.
+
+    Raises:
+        RadiometryError: If the argument is no length.
+    """
+    if gsd_m is not None and not (np.isfinite(gsd_m) and gsd_m > 0):
+        raise GridError(
+            "The ground sampling distance makes no sense",
+            found=gsd_m,
+            expected="metres, above 0",
+            fix="Pass gsd_m= as the side of a pixel in metres, such as gsd_m=10.",
+        )
+    if scene.spex.crs is not None:
+        return
+    local = next((band.file.local_gsd_m for band in known.bands.values() if band.file is not None), None)
+    plain = None if known.sensor is None or known.sensor.id in UNSIZED else known.sensor.gsd_m
+    distance = next((metres for metres in (gsd_m, local, plain) if metres is not None), None)
+    if distance is not None:
+        scene.attrs["gsd_m"] = float(distance)
+
+
+UNSIZED = ("rgb",)
+"""Sensors that are none: their ground sampling distance says nothing."""
 
 
 def _groups(
@@ -232,10 +357,11 @@ def _masks(known: Recognised, quality: Quality | None, clouds: Clouds, grid: Gri
     """Return what beside the bands themselves says where data are: alpha, the file's mask, the quality layer."""
     masks: list[Any] = []
     if known.alpha is not None and known.alpha.file is not None:
-        masks.append(PixelMask(Reading(known.alpha.file.path, (known.alpha.index,)), "alpha"))
+        alpha = known.alpha.file
+        masks.append(PixelMask(Reading(alpha.path, (known.alpha.index,), alpha.onto(grid), nodata=0.0), "alpha"))
     files = {band.file.path: band.file for band in known.bands.values() if band.file is not None}
     masked = [file for file in files.values() if file.has_mask and known.alpha is None]
-    masks += [PixelMask(Reading(f.path, (1,), None if f.grid.matches(grid) else grid), "mask") for f in masked]
+    masks += [PixelMask(Reading(file.path, (1,), file.onto(grid)), "mask") for file in masked]
     if clouds is not False:
         masks.append(_clear_sky(quality if clouds is True else _quality_of(clouds), grid))
     return masks
@@ -264,8 +390,9 @@ def _clear_sky(layer: Quality | None, grid: Grid) -> ClearSky:
             expected="a Landsat or Sentinel-2 level 2 folder, or the path of the layer",
             fix="Pass clouds='path/to/…_QA_PIXEL.TIF'.",
         )
-    own = bands_of_file(layer.path)[0].grid
-    return ClearSky(Reading(layer.path, (1,), None if own.matches(grid) else grid, categories=True), layer.coding)
+    file = bands_of_file(layer.path)[0].file
+    onto = None if file is None else file.onto(grid)
+    return ClearSky(Reading(layer.path, (1,), onto, CODING_FILL.get(layer.coding), categories=True), layer.coding)
 
 
 def _chunks_for(chunks: Chunks, bands: Mapping[str, BandSource], grid: Grid) -> tuple[int, int] | None:

@@ -21,6 +21,7 @@ from spex_nb.errors import SensorError
 from spex_nb.scene.band_source import BandSource
 from spex_nb.scene.radiometry import Radiometry, to_reflectance
 from spex_nb.scene.rasters import Grid, Reading, lazy_bands, open_raster, read_window
+from spex_nb.types import Window as SceneWindow
 
 SAMPLE_SIDE = 64
 """Side of the nine windows whose values are judged."""
@@ -145,8 +146,7 @@ def _reading_of(bands: Sequence[BandSource], grid: Grid, nodata: float | None) -
         if not first.grid.matches(grid):
             return ResampledArray(first.array, first.grid, Reading("", (1,), grid, nodata))
         return ArrayReading(tuple(band.array for band in bands))
-    onto = None if file.grid.matches(grid) else grid
-    return Reading(file.path, tuple(band.index for band in bands), onto, nodata)
+    return Reading(file.path, tuple(band.index for band in bands), file.onto(grid), nodata)
 
 
 def stack_of(group: BandGroup, size: tuple[int, int], chunks: tuple[int, int] | None) -> Any:
@@ -183,6 +183,146 @@ def spread_starts(size: int, side: int) -> list[int]:
     return sorted({0, room // 2, room})
 
 
+@dataclass(frozen=True, eq=False)
+class Margin:
+    """Pixels without data that no tag marks: one exact raw number in all bands, connected to the edge of the scene.
+
+    Attributes:
+        raw: The number as the file has it.
+        numbers: The same as reflectance, by band.
+        cells: bool [h, w], True for each cell of ``step`` x ``step`` pixels that the margin touches, or a neighbour.
+        step: Side of a cell, in pixels.
+        share_frac: Share of the scene.
+    """
+
+    raw: float
+    numbers: Mapping[str, np.float32]
+    cells: NDArray[np.bool_]
+    step: int
+    share_frac: float
+
+    @property
+    def note(self) -> str:
+        """What one should know of it."""
+        return (
+            f"{100 * self.share_frac:.2g} % of the scene, connected to its edge, is exactly {self.raw:g} in all bands "
+            f"and counts as no data, though no tag says so. Pass nodata={self.raw:g} if that number never is data, or "
+            "nodata=float('nan') to keep these pixels as data."
+        )
+
+    def has_data(self, planes: Mapping[str, NDArray[Any]], top: int, left: int, step: int = 1) -> NDArray[np.bool_]:
+        """Return where a window lies outside of the margin.
+
+        Args:
+            planes: Some of the bands [h, w], each step-th pixel of the window.
+            top: First row of the window in the scene.
+            left: First column.
+            step: Of the planes.
+
+        Returns:
+            bool [h, w].
+        """
+        equal = [plane == self.numbers[name] for name, plane in planes.items() if name in self.numbers]
+        height, width = next(iter(planes.values())).shape
+        rows, columns = (
+            (start + step * np.arange(size)) // self.step for start, size in ((top, height), (left, width))
+        )
+        inside: NDArray[np.bool_] = np.logical_and.reduce([self.cells[rows][:, columns], *equal])
+        return ~inside
+
+
+MARGIN_CELLS = 1024
+"""A margin is looked for on so many cells along the longest side of a scene."""
+MARGIN_EDGE_PX = 8
+"""A margin takes so many pixels of the scene's outermost rows and columns at least."""
+SMALLEST_PX = 16
+"""In smaller scenes nothing tells a margin from the ground."""
+GREY_FRAC = 0.01
+"""In a scene in which more of the other pixels have one number in all bands, only 0 and extremes are no data."""
+
+
+def find_margin(
+    read: Callable[[SceneWindow, int], Mapping[str, NDArray[Any]]],
+    size: tuple[int, int],
+    settings: Mapping[str, Radiometry],
+    dtype: str,
+    *,
+    reads_columns: bool,
+) -> Margin | None:
+    """Find pixels without data that no tag marks.
+
+    Args:
+        read: Gives each band [h, w] of a window (row, column, height, width), as reflectance, at every step-th pixel.
+        size: (height, width) of the scene.
+        settings: How each band became reflectance.
+        dtype: Of the raw numbers.
+        reads_columns: Whether whole columns are read at the sides; else three pieces of each, which is quick in a file.
+
+    Returns:
+        The margin; None where there is none, or one band only.
+    """
+    if len(settings) < 2 or min(size) < SMALLEST_PX:  # noqa: PLR2004 (one number in all of several bands)
+        return None
+    border = [_raw_of(read(window, 1), settings, dtype) for window in _border_windows(size, reads_columns)]
+    counts = _uniform_numbers(np.concatenate([piece.reshape(len(settings), -1) for piece in border], axis=1))
+    raw = max(counts, key=lambda number: counts[number], default=None)
+    if raw is None or counts[raw] < MARGIN_EDGE_PX:
+        return None
+    step = 1 << max(0, (-(-max(size) // MARGIN_CELLS) - 1).bit_length())
+    whole = _raw_of(read((0, 0, *size), step), settings, dtype)
+    return _margin_of(raw, whole, step, settings, dtype)
+
+
+def _margin_of(
+    raw: float, whole: NDArray[Any], step: int, settings: Mapping[str, Radiometry], dtype: str
+) -> Margin | None:
+    """Return the margin of a number in a thinned scene, raw [C, h, w]."""
+    from scipy import ndimage
+
+    uniform = (whole == whole[0]).all(axis=0)
+    filled = uniform & (whole[0] == raw)
+    others = ~filled & np.isfinite(whole).all(axis=0)
+    is_usual = raw <= 0 or raw == _largest(dtype)
+    if not others.any() or (not is_usual and (uniform & others).sum() > GREY_FRAC * others.sum()):
+        return None
+    labels, _ = ndimage.label(filled, np.ones((3, 3)))
+    at_edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    inside = np.isin(labels, at_edge[at_edge > 0])
+    if not inside.any():
+        return None
+    exact = to_reflectance(np.full((len(settings), 1, 1), raw, dtype), [*settings.values()], [None] * len(settings))
+    numbers = dict(zip(settings, exact[:, 0, 0], strict=True))
+    return Margin(raw, numbers, ndimage.binary_dilation(inside, np.ones((3, 3))), step, float(inside.mean()))
+
+
+def _largest(dtype: str) -> float:
+    """Return the largest number of a type of integers; of reals 1, which white has."""
+    return float(np.iinfo(dtype).max) if np.dtype(dtype).kind in "iu" else 1.0
+
+
+def _border_windows(size: tuple[int, int], reads_columns: bool) -> list[SceneWindow]:
+    height, width = size
+    rows = [(top, 0, 1, width) for top in (0, height - 1)]
+    starts = [0] if reads_columns else spread_starts(height, SAMPLE_SIDE)
+    side = height if reads_columns else min(SAMPLE_SIDE, height)
+    return rows + [(top, left, side, 1) for left in (0, width - 1) for top in starts]
+
+
+def _raw_of(planes: Mapping[str, NDArray[Any]], settings: Mapping[str, Radiometry], dtype: str) -> NDArray[Any]:
+    """Return raw numbers [C, h, w] of reflectance, NaN where there is no data."""
+    is_whole = np.dtype(dtype).kind in "iu"
+    numbers = [(planes[name].astype(np.float64) - setting.offset) / setting.scale for name, setting in settings.items()]
+    stack = np.stack(numbers)
+    return np.rint(stack) if is_whole else stack.astype(np.float32)
+
+
+def _uniform_numbers(pixels: NDArray[Any]) -> dict[float, int]:
+    """Return the numbers that all bands of some pixels [C, N] have, each with how many pixels."""
+    uniform = pixels[0, (pixels == pixels[0]).all(axis=0)]
+    numbers, counts = np.unique(uniform, return_counts=True)
+    return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+
+
 @dataclass(frozen=True)
 class LayerReading:
     """How one lazy layer [H, W] is read from its file.
@@ -204,6 +344,7 @@ class ValidReading:
     array_name: str
     bands: frozenset[str]
     masks: tuple[Any, ...]
+    margin: Margin | None = None
 
     def masks_of(self, window: Window, step: int = 1) -> list[NDArray[np.bool_]]:
         """Return what each mask says of every step-th pixel of a window, bool [h, w]."""
@@ -252,6 +393,12 @@ CODINGS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
         "cfmask": cfmask_clear,
     }
 )
+
+
+CODING_FILL: Mapping[str, float] = MappingProxyType(
+    {"qa_pixel": 1, "scl": 0, "fmask": FMASK_FILL, "fmask_classes": 0, "cfmask": FMASK_FILL}
+)
+"""The code of each quality layer that says "no data": it fills what a warp finds outside the layer."""
 
 
 @dataclass(frozen=True)

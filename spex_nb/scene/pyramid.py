@@ -111,6 +111,8 @@ class Pyramid:
         reading = reading_of(self.layers["valid"])
         if isinstance(reading, ValidReading):
             masks = reading.masks_of(file_window(window), step)
+            if reading.margin is not None and planes:
+                masks.append(reading.margin.has_data(planes, *window[:2], step))
         else:
             masks = [self._planes(["valid"], window, step)["valid"].astype(bool)]
         has_data: NDArray[np.bool_] = np.logical_and.reduce([np.ones(shape, bool), *finite, *masks])

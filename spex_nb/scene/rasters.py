@@ -6,9 +6,9 @@ import math
 import re
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,14 @@ from spex_nb.errors import BandError, DataTypeError, GridError, SourceNotFoundEr
 
 CHUNK_PX = 2048
 """Side that a lazy chunk aims at: 16 MB a band in float32."""
+FEWEST_POINTS = 3
+"""Ground control points that a first-order fit needs."""
+UTM_LIMIT_DEGREES = 84
+"""Beyond this latitude there are no UTM zones."""
+LONGEST_NAME = 60
+EARTH_RADIUS_M = 6_378_137.0
+EARTH_TOLERANCE_FRAC = 0.01
+"""No ellipsoid or sphere of the Earth in use differs more from WGS 84; Venus differs by 5 %."""
 COORDINATE_LIMIT_M = 1e9
 """No projected coordinate of the Earth lies this far out."""
 
@@ -67,11 +75,21 @@ class RasterFile:
     interleaved: bool
     wavelengths_um: tuple[float | None, ...] = ()
     """Centre wavelengths that the file states (ENVI, IMAGERY metadata), µm; empty where it states none."""
+    by_control_points: bool = False
+    """Whether ``grid`` is the one that ground control points put the file on: every read is a warp."""
+    notes: tuple[str, ...] = ()
+    """What one should know of its place on the map, a sentence each."""
+    local_gsd_m: float | None = None
+    """Side of a pixel in metres where the CRS is off the map but has a unit of length."""
 
     @property
     def count(self) -> int:
         """Number of bands."""
         return len(self.dtypes)
+
+    def onto(self, grid: Grid) -> Grid | None:
+        """Return the grid that its pixels are warped onto to lie on ``grid``; None where they lie on it already."""
+        return None if self.grid.matches(grid) and not self.by_control_points else grid
 
 
 def is_remote(location: str) -> bool:
@@ -157,7 +175,15 @@ def probe(location: str | Path) -> RasterFile:
             fix="Check that it was fetched completely, and that its name ends in what it is.",
         ) from error
     require_sane(described.grid, location)
-    return described
+    problem = off_the_map(described.grid)
+    if not problem:
+        return described
+    return replace(
+        described,
+        grid=described.grid._replace(crs=None),
+        notes=(*described.notes, off_the_map_note(Path(location).name, described.grid, problem)),
+        local_gsd_m=_local_gsd_m(described.grid),
+    )
 
 
 def _require_bands(location: str, file: Any) -> None:
@@ -180,9 +206,12 @@ def _require_bands(location: str, file: Any) -> None:
 
 def _describe(location: str, file: Any) -> RasterFile:
     descriptions = tuple(text or "" for text in file.descriptions)
+    by_points = _grid_by_control_points(file)
     return RasterFile(
         path=location,
-        grid=Grid(file.height, file.width, file.transform, file.crs),
+        grid=by_points or Grid(file.height, file.width, file.transform, file.crs),
+        by_control_points=by_points is not None,
+        notes=tuple(_place_notes(location, file, by_points)),
         dtypes=tuple(file.dtypes),
         descriptions=descriptions,
         scales=tuple(file.scales),
@@ -212,6 +241,144 @@ def _wavelength_um(file: Any, index: int) -> float | None:
 
 LONGEST_UM = 100.0
 """No band of a land imager lies above this, µm: larger numbers are nanometres."""
+
+
+def _grid_by_control_points(file: Any) -> Grid | None:
+    """Return the grid on which GDAL puts a file that ground control points alone place; None for any other file.
+
+    It is the UTM zone (or polar stereographic map) of the points, or their own CRS where that is projected.
+    """
+    points, crs = file.gcps
+    if crs is None or file.crs is not None or not file.transform.is_identity or len(points) < FEWEST_POINTS:
+        return None
+    from rasterio.warp import calculate_default_transform
+
+    target = (
+        crs
+        if crs.is_projected
+        else _utm_of(float(np.mean([p.x for p in points])), float(np.mean([p.y for p in points])))
+    )
+    transform, width, height = calculate_default_transform(crs, target, file.width, file.height, gcps=points)
+    return Grid(height, width, transform, target)
+
+
+def _utm_of(longitude: float, latitude: float) -> CRS:
+    """Return the WGS 84 UTM zone of a place, or the polar stereographic CRS beyond the zones."""
+    if abs(latitude) > UTM_LIMIT_DEGREES:
+        return CRS.from_epsg(3995 if latitude > 0 else 3031)
+    zone = int((longitude + 180) % 360 // 6) + 1
+    return CRS.from_epsg((32600 if latitude >= 0 else 32700) + zone)
+
+
+def _place_notes(location: str, file: Any, by_points: Grid | None) -> Iterator[str]:
+    """Say what the file states of its place in another form than a geotransform and a CRS."""
+    points, crs = file.gcps
+    if by_points is not None and by_points.crs is not None:
+        yield (
+            f"{Path(location).name} lies on the map by {len(points)} ground control points (GCPs) in "
+            f"{crs.to_string()}: it is warped onto {by_points.crs.to_string()}. Warp it yourself for another fit."
+        )
+    elif points and file.crs is None:
+        yield (
+            f"{Path(location).name} has {len(points)} ground control points (GCPs), too few or without a CRS: it has "
+            "no place on the map. Warp it first with gdalwarp."
+        )
+    if file.rpcs is not None and file.crs is None and by_points is None:
+        yield (
+            f"{Path(location).name} lies on the map by rational polynomials (RPCs) alone, which need an elevation "
+            "model: it has no place on the map here. Warp it first with gdalwarp -rpc -to RPC_DEM=…."
+        )
+    yield from _overriding_sidecar(location, file)
+
+
+def _overriding_sidecar(location: str, file: Any) -> Iterator[str]:
+    """Say where an ``.aux.xml`` beside a GeoTIFF puts it elsewhere than the file itself does; GDAL prefers it."""
+    sidecar = Path(f"{location}.aux.xml")
+    if is_remote(location) or file.driver != "GTiff" or not sidecar.exists():
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(location, GEOREF_SOURCES="INTERNAL") as inside:
+            own = Grid(inside.height, inside.width, inside.transform, inside.crs)
+    if own.transform.is_identity and own.crs is None:
+        return
+    if not own.matches(Grid(file.height, file.width, file.transform, file.crs)):
+        yield (
+            f"{sidecar.name} overrides the georeference in {Path(location).name} itself: pixels of "
+            f"{abs(file.transform.a):g} in place of {abs(own.transform.a):g} map units, origin ({file.transform.c:g}, "
+            f"{file.transform.f:g}) in place of ({own.transform.c:g}, {own.transform.f:g}). Remove the sidecar if the "
+            "file is right."
+        )
+
+
+def off_the_map(grid: Grid) -> str:
+    """Return why a grid with a CRS cannot be brought to longitude and latitude; an empty string where it can.
+
+    Engineering, vertical and geocentric CRS, other celestial bodies, and coordinates outside the projection.
+    """
+    if grid.crs is None:
+        return ""
+    wkt = grid.crs.to_wkt()
+    return _crs_problem(wkt) or _outside_projection(wkt, grid.transform, grid.height, grid.width)
+
+
+def off_the_map_note(what: str, grid: Grid, problem: str) -> str:
+    """Say that a CRS is not used, and why."""
+    name = grid.crs.to_string() if grid.crs is not None else "None"
+    return (
+        f"{what} has the CRS {name if len(name) < LONGEST_NAME else name[:LONGEST_NAME] + '…'}, which is not used: "
+        f"{problem}. It lies off the map, and areas are in pixels. Assign the right CRS or reproject it first."
+    )
+
+
+def _local_gsd_m(grid: Grid) -> float | None:
+    """Return the side of a pixel in metres by the CRS's own unit of length; None for degrees."""
+    import pyproj
+
+    assert grid.crs is not None
+    axes = pyproj.CRS.from_wkt(grid.crs.to_wkt()).axis_info
+    if not axes or "degree" in axes[0].unit_name or axes[0].unit_name == "unknown":
+        return None
+    return math.sqrt(grid.pixel_area) * float(axes[0].unit_conversion_factor)
+
+
+@lru_cache(maxsize=256)
+def _crs_problem(wkt: str) -> str:
+    import pyproj
+
+    crs = pyproj.CRS.from_wkt(wkt)
+    base = crs.sub_crs_list[0] if crs.is_compound else crs
+    if base.is_engineering or base.is_vertical or base.is_geocentric:
+        return f"a {base.type_name.removesuffix(' CRS').lower()} CRS has no longitude and latitude"
+    radius = base.ellipsoid.semi_major_metre if base.ellipsoid is not None else EARTH_RADIUS_M
+    if abs(radius / EARTH_RADIUS_M - 1) > EARTH_TOLERANCE_FRAC:
+        return f"a body of {radius / 1000:,.0f} km radius is not the Earth"
+    try:
+        lonlat_of(wkt)
+    except pyproj.exceptions.ProjError as error:
+        return f"PROJ finds no way to longitude and latitude ({error})"
+    return ""
+
+
+@lru_cache(maxsize=256)
+def lonlat_of(wkt: str) -> Any:
+    """Return the function from (x, y) of a CRS to (longitude, latitude) on WGS 84, degrees.
+
+    Raises:
+        pyproj.exceptions.ProjError: If there is none.
+    """
+    from pyproj import Transformer
+
+    return Transformer.from_crs(wkt, 4326, always_xy=True).transform
+
+
+@lru_cache(maxsize=1024)
+def _outside_projection(wkt: str, transform: Any, height: int, width: int) -> str:
+    """Say whether points of the grid have no longitude and latitude; nine of them are tried."""
+    x, y = np.meshgrid(np.linspace(0, width, 3), np.linspace(0, height, 3))
+    places = np.stack(lonlat_of(wkt)(*(transform @ (x.ravel(), y.ravel()))))
+    lost = int((~np.isfinite(places)).any(axis=0).sum())
+    return f"{lost} of 9 points of the scene lie outside the projection" if lost else ""
 
 
 def require_sane(grid: Grid, location: str) -> None:
@@ -302,18 +469,25 @@ class Reading:
         return -(-int(window.height) // self.step), -(-int(window.width) // self.step)
 
     def _on_grid(self, file: Any) -> Any:
+        """Return the file, warped onto the grid where it lies on another one; outside the file there is no data.
+
+        A file without a number for no data is warped in floating point, whose NaN says so.
+        """
         if self.grid is None:
             return file
-        method = Resampling.nearest if self.categories else Resampling.bilinear
+        fills_nan = self.nodata is None and not self.categories
+        kinds = {np.dtype(kind) for kind in file.dtypes}
+        exact = "float32" if all(kind.itemsize <= 2 or kind == np.float32 for kind in kinds) else "float64"  # noqa: PLR2004 (16 bits)
         return WarpedVRT(
             file,
             crs=self.grid.crs,
             transform=self.grid.transform,
             height=self.grid.height,
             width=self.grid.width,
-            resampling=method,
+            resampling=Resampling.nearest if self.categories else Resampling.bilinear,
             src_nodata=self.nodata,
-            nodata=self.nodata,
+            nodata=math.nan if fills_nan else self.nodata,
+            **({"dtype": exact} if fills_nan else {}),
         )
 
     def _damaged(self, window: Window, error: Exception) -> UnreadableSourceError:

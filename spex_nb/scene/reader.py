@@ -172,7 +172,10 @@ def read_layers(scene: xr.Dataset, names: Sequence[str], window: Window, step: i
     valid = readings.get("valid")
     if isinstance(valid, ValidReading) and valid.bands <= set(in_files):
         finite = [np.isfinite(planes[band]) for band in valid.bands]
-        planes["valid"] = np.logical_and.reduce([*finite, *valid.masks_of(file_window(window), step)])
+        masks = valid.masks_of(file_window(window), step)
+        if valid.margin is not None:
+            masks.append(valid.margin.has_data({band: planes[band] for band in valid.bands}, *window[:2], step))
+        planes["valid"] = np.logical_and.reduce([*finite, *masks])
     planes |= _computed(scene, [name for name in names if name not in planes], window, step)
     return {name: planes[name] for name in names}
 
