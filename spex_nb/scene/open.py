@@ -99,8 +99,11 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
         nodata: Raw number that means no data, instead of what the file says.
         chunks: "auto" (lazy above 64 MB), None (read now), or the side of lazy dask chunks in pixels.
         clouds: True takes clouds and their shadows out of ``valid`` by the product's quality layer; a path names
-    CODING_FILL,
-    CODINGS,
+            the layer (QA_PIXEL, SCL or Fmask in its name); {coding: path} says how it is coded too, by a name of
+            ``pixels.CODINGS``. Bands keep their values there.
+        time: One date of NetCDF, Zarr, a Dataset or a DataArray that has several: its number from 0, or the
+            beginning of its text, such as "2024-05-01".
+        gsd_m: Side of a pixel on the ground, m, where no CRS says it; the sensor's own if not given.
 
     Returns:
         A Scene: one float32 variable a band, dims (y, x), NaN where it has no data; bool ``valid``; CRS and transform
