@@ -15,7 +15,7 @@ from spex_nb.language.evidence import readable_index
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.regions.runs import BLOCK_PX, RegionSums
 from spex_nb.scene.reader import BandHash, SceneReader
-from spex_nb.spectral.indices import compute_index, compute_indices
+from spex_nb.spectral.indices import compute_index, compute_indices, within_range
 from spex_nb.targets import TARGETS
 from spex_nb.types import MASK_NODATA, Evidence, Region, Spread
 
@@ -115,7 +115,7 @@ def _index_values(part: xr.Dataset, indices: Sequence[str]) -> dict[str, NDArray
     """Return the values of indices, [h, W] each, by name."""
     if not indices:
         return {}
-    return {str(name): index.values for name, index in compute_indices(part, indices).items()}
+    return {str(name): within_range(index).values for name, index in compute_indices(part, indices).items()}
 
 
 def class_borders(mask: NDArray[np.uint8], names: Sequence[str]) -> dict[str, dict[str, float]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from spex_nb.extraction.mosaic import Mosaic
 from spex_nb.extraction.plan import Plan
 from spex_nb.extraction.predict import IndexExtreme
+from spex_nb.scene.guard import notes_of_scene
 from spex_nb.spectral.priors import prior_of
 from spex_nb.targets import TARGETS
 from spex_nb.types import Region, Window
@@ -40,6 +41,8 @@ def notes_of(plan: Plan, context: NoteContext, more: Sequence[str]) -> list[str]
         *more,
         *_failed(plan, context),
         "" if plan.scene.spex.crs else "The scene has no CRS: areas and places are in pixels.",
+        _size_of_pixels(plan),
+        *notes_of_scene(plan.scene),
     ]
     return [note for note in notes if note]
 
@@ -71,6 +74,16 @@ def _weaker(plan: Plan) -> Iterator[str]:
                 f"The scene has no band {band}: the model {plan.model.id} finds {TARGETS[target].word} far less well "
                 "without it. Look at the mask before you use it."
             )
+
+
+def _size_of_pixels(plan: Plan) -> str:
+    """Say that nothing tells how large a pixel is, where the model was made for one size."""
+    if plan.scene.spex.gsd_m is not None or plan.model.card.gsd_m is None:
+        return ""
+    return (
+        "The size of a pixel on the ground is not known, so the scene was read as if it were the "
+        f"{plan.model.card.gsd_m:g} m that the model {plan.model.id} was made for. Pass gsd_m= to open_scene."
+    )
 
 
 def _resampled(plan: Plan) -> Iterator[str]:

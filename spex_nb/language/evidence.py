@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from spex_nb.errors import MissingBandError, RegionError
 from spex_nb.regions.find import summarize_regions
 from spex_nb.regions.ground import EqualAreaGrid
-from spex_nb.spectral.indices import compute_index
+from spex_nb.spectral.indices import compute_index, within_range
 from spex_nb.targets import get_target
 from spex_nb.types import Evidence, RegionSource, Spread
 
@@ -104,7 +104,7 @@ def readable_index(scene: xr.Dataset, target: str) -> xr.DataArray | None:
     """Compute the first index of a target that the scene allows; None where it allows none."""
     for name in get_target(target).indices:
         try:
-            return compute_index(scene, name)
+            return within_range(compute_index(scene, name))
         except MissingBandError:
             continue
     return None

@@ -77,6 +77,26 @@ def compute_indices(
     return xr.Dataset(named, attrs={"note": scene.spex.number_note} if scene.spex.is_relative else {})
 
 
+NORMALISED_DIFFERENCE = re.compile(r"\((\w+)-(\w+)\)/\(\1\+\2\)")
+ROUNDING = 1e-6
+
+
+def within_range(index: xr.DataArray) -> xr.DataArray:
+    """Return an index without the values that it cannot have: they are evidence for nothing.
+
+    Args:
+        index: As `compute_index` gives it, [H, W].
+
+    Returns:
+        The index; NaN where a normalised difference, as its attribute ``formula`` tells, lies outside [-1, 1], which
+        only reflectance below zero makes it do.
+    """
+    formula = str(index.attrs.get("formula", "")).replace(" ", "")
+    if not NORMALISED_DIFFERENCE.fullmatch(formula):
+        return index
+    return index.where(np.abs(index) <= 1 + ROUNDING)
+
+
 def _compute(
     scene: xr.Dataset, indices: Sequence[str], dtype: Any, constants: Mapping[str, float]
 ) -> dict[str, xr.DataArray]:
