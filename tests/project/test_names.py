@@ -26,7 +26,6 @@ FORBIDDEN = frozenset(
         "one",
         "own",
         "said",
-        "shown",
         "sight",
         "sights",
         "telling",
@@ -40,9 +39,12 @@ PLACES = (
     "spex_nb/errors.py",
     "spex_nb/targets.py",
     "spex_nb/types.py",
+    "spex_nb/cli",
     "spex_nb/language",
+    "spex_nb/output",
     "spex_nb/regions",
     "spex_nb/spectral",
+    "widgets/spex_widgets",
 )
 
 
