@@ -14,9 +14,10 @@ from typing import Any
 from spex_nb.language.lexicon import Token
 from spex_nb.types import AreaFilter, DrawnFilter, EdgeFilter, Filter, NearFilter, PlaceFilter, RankFilter
 
-ACRE_M2 = 4046.8564224
-"""The international acre, exactly."""
-KM = 1000.0
+CUSTOMARY_M2 = {"acre": 4046.8564224, "sqmi": 2_589_988.110336, "sqft": 0.09290304, "mu": 2000 / 3}
+"""Square metres of the international acre, square mile and square foot, exactly, and of the Chinese mu."""
+LENGTHS_M = {"m": 1.0, "km": 1000.0, "mi": 1609.344, "ft": 0.3048}
+"""Metres of the units of length, exactly."""
 DIAGONAL = "-"
 """In the name of a quarter, such as ``north-west``."""
 _OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
@@ -147,7 +148,9 @@ def _area_filter(comparison: Any, amount: float, unit: Any) -> AreaFilter | Faul
         return Fault("no amount")
     if unit == "percent":
         return Fault("share")
-    return AreaFilter(comparison, amount * ACRE_M2, "m2") if unit == "acre" else AreaFilter(comparison, amount, unit)
+    if unit in CUSTOMARY_M2:
+        return AreaFilter(comparison, amount * CUSTOMARY_M2[unit], "m2")
+    return AreaFilter(comparison, amount, unit)
 
 
 def _up_to(match: _PatternMatch) -> list[Meaning]:
@@ -169,7 +172,7 @@ def _near(match: _PatternMatch) -> list[Meaning]:
     amount = match.value("amount")
     if amount <= 0:
         return [Fault("no amount")]
-    metres = amount * (KM if match.value("unit") == "km" else 1)
+    metres = amount * LENGTHS_M[match.value("unit")]
     return [NearFilter(match.value("goal"), metres, within=_turned(match.value("how"), match) in ("<", "<="))]
 
 

@@ -131,10 +131,30 @@ def _require_text(text: object) -> None:
         )
 
 
+KNOWN_UNITS = (
+    "m², ha, km², acres, square miles, square feet, mu (亩) or px for areas; m, km, miles or feet for distances"
+)
+
+
 def _require_known(reading: Reading) -> None:
+    units = _unknown_units(reading)
+    if units:
+        words = ", ".join(f"'{unit}'" for unit in units)
+        raise _refusal(reading, f"The unit is not known: {words}", words, KNOWN_UNITS)
     if reading.unknown:
         words = ", ".join(f"'{word}'" for word in reading.unknown)
         raise _refusal(reading, f"Not understood: {words}", words, "only words that the parser knows")
+
+
+def _unknown_units(reading: Reading) -> list[str]:
+    """Return unknown words that stand where a unit would: after a number that a comparison or distance precedes."""
+    kinds = [token.sense.kind for token in reading.tokens]
+    places = range(2, len(kinds))
+    return [
+        reading.tokens[i].text
+        for i in places
+        if kinds[i] == "unknown" and kinds[i - 1] == "number" and kinds[i - 2] in ("compare", "within", "to", "between")
+    ]
 
 
 def _require_sense(statements: Sequence[Statement], reading: Reading) -> None:

@@ -218,3 +218,39 @@ def test_any_english_words_are_understood_or_refused(words: list[str]) -> None:
 def test_an_unknown_language_has_no_lexicon() -> None:
     with pytest.raises(LanguageError, match="one of en"):
         get_lexicon("xx")
+
+
+@pytest.mark.parametrize(
+    ("text", "square_metres"),
+    [
+        ("面积大于5亩的湖泊", 5 * 2000 / 3),
+        ("面积大于2平方英里的湖泊", 2 * 2_589_988.110336),
+        ("lakes larger than 1 square mile", 2_589_988.110336),
+        ("ponds of at least 500 sq ft", 500 * 0.09290304),
+        ("Seen größer als 2 Quadratmeilen", 2 * 2_589_988.110336),
+        ("lagos de más de 3 millas cuadradas", 3 * 2_589_988.110336),
+    ],
+)
+def test_customary_units_of_areas(text: str, square_metres: float) -> None:
+    (area,) = parse_instruction(text).filters
+    assert area.unit == "m2"
+    assert area.amount == pytest.approx(square_metres, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "metres"), [("lakes within 1 mile of roads", 1609.344), ("lakes within 300 feet of roads", 91.44)]
+)
+def test_customary_units_of_lengths(text: str, metres: float) -> None:
+    (near,) = parse_instruction(text).filters
+    assert near.distance_m == pytest.approx(metres, rel=1e-12)
+
+
+@pytest.mark.parametrize("text", ["بحيرات أكبر من 5 دونم", "lakes larger than 3 furlongs", "lakes larger than 4 bigha"])
+def test_an_unknown_unit_is_refused_with_the_known_ones(text: str) -> None:
+    with pytest.raises(InstructionError, match=r"unit is not known.*ha, km².*acres.*square miles.*miles or feet"):
+        parse_instruction(text)
+
+
+def test_an_unknown_word_after_a_mere_number_is_no_unit() -> None:
+    with pytest.raises(InstructionError, match="Not understood: 'mauve'"):
+        parse_instruction("3 mauve lakes")
