@@ -21,7 +21,7 @@ pd.DataFrame(check_explanation(pair, evidence, "es"))[["text", "kind", "measured
 # %% Exercise 3
 lakes = sample_scene("lake_30m")
 water = spectral_prior(lakes, "water")
-found = find_regions(water.mask, lakes.spex.valid, index=water.index, min_area_px=10)
+regions = find_regions(water.mask, lakes.spex.valid, index=water.index, min_area_px=10)
 wanted = parse_instruction("les 2 plus grands lacs")
 print(wanted.meaning)
-plot_regions(lakes, apply_filters(found, wanted, lakes))
+plot_regions(lakes, apply_filters(regions, wanted, lakes))

@@ -5,8 +5,8 @@ largest.plot()
 
 # %% Exercise 2
 masks = {cut: extract(scene, "water", tiny, threshold=cut, progress=False) for cut in (0.1, 0.9)}
-for cut, found in masks.items():
-    print(cut, round(found.regions["area_m2"].sum() / 1e4, 1), "ha")
+for cut, result in masks.items():
+    print(cut, round(result.regions["area_m2"].sum() / 1e4, 1), "ha")
 
 # %%
 shore = (masks[0.1].mask == 1) != (masks[0.9].mask == 1)

@@ -11,7 +11,7 @@ SpectraPanel(state)
 
 # %% Exercise 2
 state.text = "water"
-asking.run.click()
+instruction.run.click()
 count = len(state.result.regions)
 state.tool = "split"
 editor.click(state, (150.5, 90.5))

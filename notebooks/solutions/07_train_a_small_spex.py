@@ -12,10 +12,10 @@ measured.round(2)
 
 # %% Exercise 2
 lakes, truth = sample_scene("lake_30m"), sample_labels("lake_30m") == 1
-for name, one in {"trained": model, "index": "index"}.items():
-    found = extract(lakes, "water", one, progress=False)
-    print(name, f"IoU {iou(confusion_counts(found.mask == 1, truth)):.2f}")
-found.plot()
+for name, mask_model in {"trained": model, "index": "index"}.items():
+    result = extract(lakes, "water", mask_model, progress=False)
+    print(name, f"IoU {iou(confusion_counts(result.mask == 1, truth)):.2f}")
+result.plot()
 
 # %% [markdown]
 # It finds much of the water, which is dark at any scale. It is worse than the index, whose rule was measured on scenes
@@ -27,7 +27,7 @@ places[["place", "iou", "recall", "precision"]].round(2)
 
 # %%
 where = places["place"].iloc[0]
-hardest = next(one for one in dataset.records("val") if (one.target, one.place) == ("bare_soil", where))
+hardest = next(r for r in dataset.records("val") if (r.target, r.place) == ("bare_soil", where))
 plot_maps({"red": dataset.tile(hardest)["red"], "bare soil": dataset.mask(hardest)[0]}, columns=2)
 
 # %% [markdown]

@@ -13,7 +13,7 @@ swapped = evaluate(
     "tiny", folder / "by place", bands=("blue", "green", "red", "nir"), priors="swapped", attributes="swapped",
     pictures=0, progress=False,
 )  # fmt: skip
-both = {"its own index": own["iou"], "another target's": swapped.table().set_index("target")["iou"]}
+both = {"its own index": scores["iou"], "another target's": swapped.table().set_index("target")["iou"]}
 axes = pd.DataFrame(both).plot.bar(ylim=(0, 1), rot=0, ylabel="IoU of tiny")
 
 # %% [markdown]
@@ -21,7 +21,7 @@ axes = pd.DataFrame(both).plot.bar(ylim=(0, 1), rot=0, ylabel="IoU of tiny")
 # A model that followed the prior alone would fall to nothing.
 
 # %% Exercise 3
-without_lake = [replace(one, split="val" if one.place == "lake_30m" else "train") for one in by_place]
+without_lake = [replace(scene, split="val" if scene.place == "lake_30m" else "train") for scene in by_place]
 data = spie.build(without_lake, None, folder / "lake", settings, workers=1, progress=False).folder
 bands = ("blue", "green", "red", "nir")
 lake = evaluate("index", data, baselines=["boosting"], bands=bands, pictures=0, progress=False)

@@ -28,8 +28,8 @@ green.plot()
 # within this scene only. The prior has rules for such scenes. Look at its mask and at the model's, and count by eye.
 
 # %% Exercise 3
-for name, one in {"as extracted": result, "corrected": corrected}.items():
-    print(name, round(one.regions["area_m2"].sum() / 1e4, 1), "ha")
+for name, extraction in {"as extracted": result, "corrected": corrected}.items():
+    print(name, round(extraction.regions["area_m2"].sum() / 1e4, 1), "ha")
 print(corrected.provenance["model"], corrected.provenance["scene"].rsplit("/")[-1], corrected.provenance["edited_px"])
 
 # %% [markdown]
