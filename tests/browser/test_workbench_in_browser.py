@@ -14,6 +14,7 @@ from urllib.parse import urlparse
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio
 from matplotlib.image import imread
 
 QUICKSTART = Path(__file__).parent.parent.parent / "notebooks" / "00_quickstart.ipynb"
@@ -231,6 +232,35 @@ def test_voila_shows_what_was_found_while_its_page_was_loading(page: Any, voila:
     assert different_colors(page) > 200
     keep(page, "voila_loaded")
     assert asked() == {"127.0.0.1"}
+
+
+@pytest.mark.browser
+def test_a_question_about_the_numbers_is_settled_by_a_click(page: Any, lab: str, notebooks: Path) -> None:
+    reflectance = np.empty((4, 64, 64))
+    reflectance[:] = np.array([0.10, 0.14, 0.19, 0.29])[:, None, None]
+    reflectance[:, :16] = np.array([0.055, 0.05, 0.03, 0.015])[:, None, None]
+    raw = np.rint((reflectance + 0.1) / 2e-5).astype(np.uint16)  # as Landsat Level-1 keeps it
+    grid = {"crs": "EPSG:32632", "transform": rasterio.Affine(30, 0, 5e5, 0, -30, 5e6)}
+    with rasterio.open(
+        notebooks / "level1.tif", "w", driver="GTiff", count=4, height=64, width=64, dtype="uint16", **grid
+    ) as file:
+        file.write(raw)
+        file.descriptions = ("blue", "green", "red", "nir")
+    notebook(
+        notebooks,
+        "question",
+        "import warnings\nwarnings.simplefilter('ignore')\n"
+        "from spex_nb import open_scene\nfrom spex_widgets import Workbench\n"
+        "bench = Workbench(open_scene('level1.tif', sensor='landsat8'), 'index')\nbench",
+    )
+    open_all(page, lab, "question")
+    page.locator(".spex .note", has_text="Level-1 top-of-atmosphere").first.wait_for()
+    keep(page, "question")
+    press(page, "Open with scale=2e-05")
+    page.locator(".spex td", has_text="raw × 2e-05 -0.1").first.wait_for()
+    page.locator(".spex .note", has_text="Level-1 top-of-atmosphere").first.wait_for(state="hidden")
+    assert page.locator("button:visible", has_text="Open with").count() == 0
+    keep(page, "question_settled")
 
 
 @pytest.mark.browser

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from spex_widgets import (
     EditingPanel,
     ExportPanel,
@@ -24,7 +25,9 @@ from spex_widgets import (
 from spex_widgets.jobs import ImmediateExecutor
 from spex_widgets.panels.panel import Panel
 
-from spex_nb import sample_scene, spectral_prior
+from spex_nb import open_scene, sample_scene, spectral_prior
+from spex_nb.errors import ReflectanceWarning
+from spex_nb.scene.reader import SceneSource
 
 HOSTILE = '<img src=x onerror="alert(1)">'
 
@@ -484,3 +487,60 @@ def test_a_click_without_a_result_asks_for_one_and_the_newest_click_is_answered(
     assert state.mask.data[20, 200] == 1
     assert len(state.history.done) == 1
     assert state.busy == ""
+
+
+# The question that a scene carries
+
+
+def level_1_file(write_raster: Any) -> Path:
+    """Write digital numbers of Landsat Level-1: reflectance of soil, with a lake, as raw * 2e-5 - 0.1."""
+    reflectance = np.empty((4, 48, 48))
+    reflectance[:] = np.array([0.10, 0.14, 0.19, 0.29])[:, None, None]
+    reflectance[:, :12] = np.array([0.055, 0.05, 0.03, 0.015])[:, None, None]
+    raw = np.rint((reflectance + 0.1) / 2e-5).astype(np.uint16)
+    path: Path = write_raster(raw, descriptions=["blue", "green", "red", "nir"])
+    return path
+
+
+def test_a_question_about_the_numbers_is_shown_and_settled_by_its_button(tmp_path: Path, write_raster: Any) -> None:
+    with pytest.warns(ReflectanceWarning, match="Level-1"):
+        scene = open_scene(level_1_file(write_raster), sensor="landsat8")
+    state = WorkbenchState(scene, "index", executor=ImmediateExecutor())
+    panel = ScenePanel(state, tmp_path)
+    assert "Level-1 top-of-atmosphere" in panel.question.value
+    assert panel.settle.layout.display == ""
+    assert panel.settle.description == "Open with scale=2e-05, offset=-0.1"
+    panel.settle.click()
+    assert panel.error.value == panel.question.value == ""
+    assert panel.settle.layout.display == "none"
+    assert state.source.options == {"sensor": "landsat8", "scale": 2e-5, "offset": -0.1}
+    np.testing.assert_allclose(state.scene["red"].isel(y=[0, -1], x=0), [0.03, 0.19], atol=1e-4)
+
+
+def test_a_question_is_shown_once_beside_the_warnings(tmp_path: Path, write_raster: Any) -> None:
+    state = WorkbenchState(None, "index", executor=ImmediateExecutor())
+    panel = ScenePanel(state, tmp_path)
+    panel._open(SceneSource(str(level_1_file(write_raster)), {"sensor": "landsat8"}))
+    assert "cannot be reflectance" in panel.question.value
+    assert "cannot be reflectance" not in panel.warnings.value
+    panel.sample.value = "river_10m"
+    panel.open_sample.click()
+    assert panel.question.value == ""
+    assert panel.settle.layout.display == "none"
+
+
+def test_a_question_about_a_scene_in_memory_is_shown_without_a_button(write_raster: Any) -> None:
+    with pytest.warns(ReflectanceWarning):
+        scene = open_scene(level_1_file(write_raster), sensor="landsat8").load()
+    in_memory = xr.Dataset(scene.data_vars, scene.coords, scene.attrs)
+    panel = ScenePanel(WorkbenchState(in_memory, "index", executor=ImmediateExecutor()))
+    assert "cannot be reflectance" in panel.question.value
+    assert panel.settle.layout.display == "none"
+
+
+def test_a_question_is_text_and_not_markup() -> None:
+    scene = sample_scene("river_10m")
+    scene.attrs["question"] = f"What is {HOSTILE}?"
+    panel = ScenePanel(WorkbenchState(scene, "index", executor=ImmediateExecutor()))
+    assert "<img" not in panel.question.value
+    assert "&lt;img" in panel.question.value

@@ -310,3 +310,14 @@ def test_a_panel_that_is_shown_is_returned_for_the_cell(recording_map: Any) -> N
         bench.show("Nowhere")
     assert bench.tabs.value == "Edit"
     bench.close()
+
+
+def test_a_scene_with_a_question_is_shown_in_its_panel_first(recording_map: Any) -> None:
+    scene = sample_scene("river_10m")
+    scene.attrs["question"] = "Is this reflectance?"
+    bench = Workbench(scene, "index", executor=ImmediateExecutor(), view=recording_map)
+    assert bench.tabs.value == "Scene"
+    assert "see the tab 'Scene'" in bench.head.value
+    bench.panels["Scene"].open_sample.click()
+    assert "see the tab 'Scene'" not in bench.head.value
+    bench.close()

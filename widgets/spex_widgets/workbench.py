@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets as ipw
 
 from spex_nb.language.instructions import parse_instruction
+from spex_nb.scene.guard import QUESTION
 from spex_nb.scene.open import open_scene
 from spex_nb.scene.reader import SceneSource
 from spex_nb.scene.samples import reopen, source_of
@@ -31,7 +32,8 @@ from spex_widgets.session import open_session, save_session
 from spex_widgets.state import WorkbenchState
 
 PANELS = (ScenePanel, SpectraPanel, IndexPanel, InstructionPanel, ResultPanel, EditingPanel, ExportPanel, TrainingPanel)
-FIRST_PANEL = "Instruct"
+
+DOUBT = " · <strong>these numbers cannot be reflectance: see the tab 'Scene'</strong>"
 
 
 class Workbench(ipw.VBox):  # type: ignore[misc]
@@ -76,7 +78,7 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         self.view.on_notice, self.view.on_shown = self._show_head, self._resend
         self.tabs = ipw.ToggleButtons(
             options=[*self.panels],
-            value=FIRST_PANEL if scene is not None else ScenePanel.title,
+            value=_first_panel(opened),
             tooltips=[f"Show the panel {title}" for title in self.panels],
             style={"button_width": "auto"},
         )
@@ -168,8 +170,9 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         what = "no scene" if state.scene is None else str(state.source)
         busy = f" · <em>{escape(state.busy)} …</em>" if state.busy else ""
         wrong = " · <strong>see the tab 'Edit'</strong>" if state.error is not None else ""
+        doubt = "" if state.scene is None or QUESTION not in state.scene.attrs else DOUBT
         notice = f" · {escape(self.view.notice)}" if self.view.notice else ""
-        self.head.value = block(f"<strong>spex_nb</strong> · {escape(what)}{busy}{wrong}{notice}")
+        self.head.value = block(f"<strong>spex_nb</strong> · {escape(what)}{doubt}{busy}{wrong}{notice}")
 
     def _show_result(self, _change: Any) -> None:
         if self.state.extraction is not None:
@@ -195,6 +198,12 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         close_all(self.children)
         self.children = []
         super().close()
+
+
+def _first_panel(scene: Any) -> str:
+    """Return the title of the panel that is shown first: the scene's where there is none, or a question about it."""
+    is_clear = scene is not None and QUESTION not in scene.attrs
+    return InstructionPanel.title if is_clear else ScenePanel.title
 
 
 def _opened(scene: Any) -> tuple[Any, SceneSource]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from ipyfilechooser import FileChooser
 
 from spex_nb.errors import SourceNotFoundError
 from spex_nb.output.plotting import COMPOSITES
+from spex_nb.scene.guard import QUESTION, notes_of_scene, settling_options
 from spex_nb.scene.reader import SceneSource
 from spex_nb.scene.samples import SAMPLES, reopen, source_of
 from spex_nb.spectral.indices import list_indices
@@ -57,7 +59,9 @@ class ScenePanel(Panel):
             str(self._root), sandbox_path=str(self._root), select_desc="Choose", layout=ipw.Layout(width="98%")
         )
         self.open_file = button("Open file", "Open the chosen raster file", self.trying(self._open_file))
-        self.warnings, self.facts = ipw.HTML(), ipw.HTML()
+        self.warnings, self.question, self.facts = ipw.HTML(), ipw.HTML(), ipw.HTML()
+        self.settle = button("", "Open the scene again with these arguments", self.trying(self._settle), icon="refresh")
+        self.settle.layout.width = "auto"
         self.view = ipw.Dropdown(options=[TRUE, FALSE, OWN_BANDS], description="Colours", layout=WIDE)
         self.bands = [ipw.Dropdown(description=name, layout={"flex": "1 1 160px"}) for name in ("Red", "Green", "Blue")]
         self.index = ipw.Combobox(
@@ -73,6 +77,8 @@ class ScenePanel(Panel):
             self.file,
             self.open_file,
             self.warnings,
+            self.question,
+            self.settle,
             self.view,
             ipw.Box(self.bands, layout={"flex_flow": "row wrap"}),
             self.index,
@@ -110,8 +116,20 @@ class ScenePanel(Panel):
             )
         self._open(source_of(path))
 
+    def _settle(self) -> None:
+        """Open the scene again with the arguments that settle the question which it carries."""
+        source = self._file_of_scene()
+        self._open(replace(source, options=dict(source.options) | settling_options(self.state.scene)))
+
+    def _file_of_scene(self) -> SceneSource:
+        """Return where the scene can be opened again; sessions do not trust it for pixels that lie in memory."""
+        source, scene = self.state.source, self.state.scene
+        if source.scene is None:
+            return scene.spex.source or SceneSource()
+        return source
+
     def _open(self, source: SceneSource) -> None:
-        self.open_sample.disabled = self.open_file.disabled = True
+        self.open_sample.disabled = self.open_file.disabled = self.settle.disabled = True
         self.warnings.value = block(f"Opening {escape(str(source))} …", "quiet")
         self.state.jobs.start(
             lambda _job: (source, *record_warnings(lambda: reopen(source))), self._opened, self._not_opened
@@ -120,7 +138,8 @@ class ScenePanel(Panel):
     def _opened(self, outcome: tuple[SceneSource, Any, list[str]]) -> None:
         source, scene, warnings = outcome
         self._let_open()
-        self.warnings.value = "".join(map(note, warnings))
+        question = scene.attrs.get(QUESTION)  # shown below the warnings, with its button
+        self.warnings.value = "".join(note(text) for text in warnings if text != question)
         self.state.show_scene(scene, source)
 
     def _not_opened(self, error: BaseException) -> None:
@@ -129,7 +148,7 @@ class ScenePanel(Panel):
         self.fail(error)
 
     def _let_open(self) -> None:
-        self.open_sample.disabled = self.open_file.disabled = False
+        self.open_sample.disabled = self.open_file.disabled = self.settle.disabled = False
 
     def _choose_colours(self) -> None:
         scene = self.state.scene
@@ -160,7 +179,17 @@ class ScenePanel(Panel):
         if not self._is_showing:
             self.state.index = self.index.value.strip()
 
+    def _show_question(self) -> None:
+        """Show the question that the scene carries, and a button where the answer is known and the scene a file."""
+        scene = self.state.scene
+        self.question.value = "" if scene is None else note(scene.attrs.get(QUESTION, ""))
+        can_open = scene is not None and self._file_of_scene().scene is not None
+        options = settling_options(scene) if can_open else {}
+        self.settle.description = f"Open with {', '.join(f'{name}={value!r}' for name, value in options.items())}"
+        self.settle.layout.display = "" if options else "none"
+
     def _show(self) -> None:
+        self._show_question()
         scene = self.state.scene
         if scene is None:
             self.facts.value = block("No scene yet: open a sample or a file.", "quiet")
@@ -173,15 +202,18 @@ class ScenePanel(Panel):
         self.index.options = [*table_of_indices[table_of_indices["available"]].index.map(str)]
         self.index.value, self.view.value = "", TRUE
         self._is_showing = False
-        self.facts.value = block(f"{_relative(scene)}{table(_facts(scene, self.state.source))}")
+        self.facts.value = block(f"{_notes(scene)}{table(_facts(scene, self.state.source))}")
 
 
-def _relative(scene: Any) -> str:
-    return note(scene.spex.number_note) if scene.spex.is_relative else ""
+def _notes(scene: Any) -> str:
+    """Return what one should know before the pixels are trusted; the question of the scene stands apart."""
+    relative = [scene.spex.number_note] if scene.spex.is_relative else []
+    notes = [text for text in notes_of_scene(scene) if text != scene.attrs.get(QUESTION)]
+    return "".join(map(note, [*relative, *notes]))
 
 
 def _facts(scene: Any, source: SceneSource) -> list[tuple[str, ...]]:
-    """Return what a scene says of itself, and why; a Dataset from elsewhere may say less."""
+    """Return the facts of a scene with their reasons; a Dataset from elsewhere may have fewer."""
     height, width = scene.spex.shape
     waves, attrs, gsd = scene.spex.wavelengths_um, scene.attrs, scene.spex.gsd_m
     place = (
