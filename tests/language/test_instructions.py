@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 from pathlib import Path
@@ -86,6 +87,26 @@ def test_instructions_of_the_table_are_refused_with_their_reason(language: str, 
         parse_instruction(text)
     assert words.removeprefix("refused; ") in str(refused.value), language
     assert "Ask for" in refused.value.fix or "instructions" in refused.value.fix
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_no_word_that_leaves_out_is_dropped_before_or_after_a_rank(code: str) -> None:
+    language = get_language(code)
+    words = language.instructions["words"]
+    noun, every = language.targets["water"][0], words["all"][0]
+    ranks = [form for forms in words["rank"].values() for form in forms]
+    before = [*words.get("except", ()), *words.get("not", ()), *words.get("but", ()), *words.get("contrast", ())]
+    after = [*words.get("except_after", ()), *words.get("not_after", ())]
+    space = "" if code == "zh" else " "
+    pairs = {*itertools.product(before, ranks[:1]), *itertools.product(before[:1], ranks)}
+    texts = [space.join([every, noun, word, rank]) for word, rank in pairs]
+    texts += [space.join([every, noun, ranks[0], word]) for word in after]
+    assert len(texts) > 10
+    understood = {}
+    for text in texts:
+        with contextlib.suppress(InstructionError):
+            understood[text] = parse_instruction(text).meaning
+    assert understood == {}
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "x" * (LONGEST + 1), None, 7, b"water", ["water"]])
