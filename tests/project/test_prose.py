@@ -25,7 +25,6 @@ NOT_YET_REWRITTEN: frozenset[str] = frozenset(
         "docs/evaluation.md",
         "docs/extraction.md",
         "docs/model.md",
-        "docs/priors.md",
         "docs/training.md",
         "docs/workbench.md",
     }
