@@ -29,8 +29,8 @@ MOST_TILE_PX = 2048
 """Largest side of a tile in pixels, also where tiles of a fine scene are shrunk for a model of coarse ones."""
 OVERLAP_PARTS = 8
 """Neighbours overlap by this part of a tile."""
-LIBRARIES_BYTES = 450 * 2**20
-"""Python and the libraries, without torch, with the memory that they keep for later."""
+LIBRARIES_BYTES = 520 * 2**20
+"""Python and the libraries, without torch, with the memory that they keep for later: at most, on a busy machine."""
 MASK_BYTES = 3
 """Bytes for each pixel of the scene: the mask, where one class or region is, and outlines."""
 WORK_BYTES = 64

@@ -23,7 +23,6 @@ NOT_YET_REWRITTEN: frozenset[str] = frozenset(
         "docs/architecture.md",
         "docs/data.md",
         "docs/evaluation.md",
-        "docs/extraction.md",
         "docs/model.md",
         "docs/training.md",
         "docs/workbench.md",
