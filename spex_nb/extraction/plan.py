@@ -29,12 +29,14 @@ MOST_TILE_PX = 2048
 """Largest side of a tile in pixels, also where tiles of a fine scene are shrunk for a model of coarse ones."""
 OVERLAP_PARTS = 8
 """Neighbours overlap by this part of a tile."""
-LIBRARIES_BYTES = 520 * 2**20
-"""Python and the libraries, without torch, with the memory that they keep for later: at most, on a busy machine."""
+LIBRARIES_BYTES = 450 * 2**20
+"""Python and the libraries, without torch, with the memory that they keep for later."""
 MASK_BYTES = 3
 """Bytes for each pixel of the scene: the mask, where one class or region is, and outlines."""
 WORK_BYTES = 64
 """Bytes for each pixel that is worked on: indices, probabilities, positions."""
+SAVING_BYTES, MOST_SAVING_BYTES = 32, 192 * 2**20
+"""Bytes for each pixel while GDAL writes the result, and their limit: GDAL's cache and its blocks in work."""
 UNCALIBRATED = "uncalibrated"
 EVERYTHING_ELSE = "everything_else"
 """The one class of an instruction that only names what to leave out."""
@@ -216,8 +218,9 @@ class Plan:
         tile = int(np.prod(self.tiling.size)) * WORK_BYTES * layers
         blending = 4 * width * (2 * layers + 1) * (self.tiling.size[0] + BLOCK)
         measuring = reader.rows_bytes + reader.row_step * width * WORK_BYTES
+        saving = min(height * width * SAVING_BYTES, MOST_SAVING_BYTES)
         masks = height * width * (MASK_BYTES + others)
-        return LIBRARIES_BYTES + masks + max(reader.held_bytes + tile, blending, measuring)
+        return LIBRARIES_BYTES + masks + max(reader.held_bytes + tile, blending, measuring, saving)
 
     @property
     def disk_bytes(self) -> int:
