@@ -25,7 +25,6 @@ NOT_YET_REWRITTEN: frozenset[str] = frozenset(
         "docs/evaluation.md",
         "docs/model.md",
         "docs/training.md",
-        "docs/workbench.md",
     }
 )
 """Pages that still wait for plain sentences. It is empty when the work is done."""
