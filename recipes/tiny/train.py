@@ -1,12 +1,18 @@
 """The recipe of the checkpoint `tiny`, from labelled scenes to the folder that ships. Run it again to go on.
 
-Usage: python recipes/tiny/train.py DATA OUT [SEED]
+Usage: python recipes/tiny/train.py DATA OUT [SEED] [--joint] [--minutes M]
+
+With ``--joint`` a further stage follows, in which the targets of a pixel compete; `joint/README.md` says how far it is.
+Its checkpoint stands beside that of the recipe, and does not ship.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +32,17 @@ LEFT_TO_INDEX = {"bare_soil": "always", "building": "uncalibrated"}
 """Both as `docs/results.md` shows."""
 
 
-def train(data: Path, out: Path, seed: int = SEED) -> Path:
+def train(data: Path, out: Path, seed: int = SEED, *, joint: bool = False, minutes: float | None = None) -> Path:
     """Prepare the data, run the stages, and return the folder of the checkpoint in half precision.
 
     What sees and what speaks are trained apart after the first stage, then joined and tuned together.
+
+    Args:
+        data: Folder of the labelled scenes.
+        out: Of all that the stages write.
+        seed: Of every draw.
+        joint: Whether the stage follows in which targets compete.
+        minutes: Of that stage; as many steps as `joint/learn.py` says, if not given.
     """
     prepare(data, out)
     seeing = _run("pretrain", out / "pretrain", "", seed)
@@ -37,7 +50,14 @@ def train(data: Path, out: Path, seed: int = SEED) -> Path:
     speaking = _run("align", out / "speak", aligned, seed)
     hardened = _run("pretrain", out / "robust", seeing, seed)
     join(hardened, speaking, out / "joined")
-    return ship(_run("instruct", out / "instruct", out / "joined", seed), out / "tiny")
+    tuned = _run("instruct", out / "instruct", out / "joined", seed)
+    shipped = ship(tuned, out / "tiny")
+    if not joint:
+        return shipped
+    limit = [] if minutes is None else ["--minutes", str(minutes)]
+    program = [sys.executable, HERE / "joint" / "learn.py", data, tuned, out / "joint", "--seed", str(seed), *limit]
+    subprocess.run(program, check=True)
+    return ship(out / "joint" / "final", out / "tiny_joint", left_to_index={})
 
 
 def _run(kind: Any, folder: Path, start: str | Path, seed: int) -> Path:
@@ -59,11 +79,11 @@ def join(seeing: Path, speaking: Path, out: Path) -> None:
     SpexProcessor.from_pretrained(speaking, local_files_only=True).save_pretrained(out)
 
 
-def ship(trained: Path, out: Path) -> Path:
+def ship(trained: Path, out: Path, left_to_index: Mapping[str, str] = LEFT_TO_INDEX) -> Path:
     """Write a checkpoint as it is used: in half precision, without what only training needs."""
     model = SpexModel.from_pretrained(trained, dtype=torch.float32)
     model.band_readout, model.config.reconstruction_weight = None, 0.0
-    model.config.weak_without, model.config.left_to_index = WEAK_WITHOUT, LEFT_TO_INDEX
+    model.config.weak_without, model.config.left_to_index = WEAK_WITHOUT, dict(left_to_index)
     shutil.rmtree(out, ignore_errors=True)
     model.half().save_pretrained(out)
     SpexProcessor.from_pretrained(trained, local_files_only=True).save_pretrained(out)
@@ -71,4 +91,10 @@ def ship(trained: Path, out: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(train(Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])))  # noqa: T201 (a script)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("seed", type=int, nargs="?", default=SEED)
+    parser.add_argument("--joint", action="store_true", help="add the stage in which targets compete")
+    parser.add_argument("--minutes", type=float, help="of that stage")
+    print(train(**vars(parser.parse_args())))  # noqa: T201 (a script)
