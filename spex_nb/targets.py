@@ -1,4 +1,4 @@
-"""The land covers that can be asked for: id, word in the prompt, parent, colour, and the indices that show them."""
+"""The land covers that can be asked for: what each means, its word in the prompt, parent, colour and indices."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ class Target:
     """Other spellings seen in prompts."""
     parent: str | None = None
     """Id of the wider target: each building is built-up area, and built-up area may hold a building."""
+    definition: str = ""
+    """What is visible on the date of the picture where the target is."""
+    not_meant: str = ""
+    """What looks like it, or what maps call so, and is another land cover."""
+    largest_gsd_m: float | None = None
+    """Pixels larger than this hold no single one of them: a mask then shows parts of the parent. None for any pixel."""
+    is_state: bool = False
+    """Whether it is a state that any ground can be in, rather than a land cover of its own."""
 
 
 TARGETS = {
@@ -36,8 +44,17 @@ TARGETS = {
             color="#0072b2",
             indices=("NDWI", "MNDWI", "IKAW"),
             variants=("waterbody", "waterbodies", "water body"),
+            definition="open water surface on the date, flooded or permanent",
+            not_meant="wet soil, cloud shadow, dark roofs, asphalt",
         ),
-        Target("vegetation", "vegetation", color="#009e73", indices=("NDVI", "GNDVI", "GLI")),
+        Target(
+            "vegetation",
+            "vegetation",
+            color="#009e73",
+            indices=("NDVI", "GNDVI", "GLI"),
+            definition="green plants that cover about half of the pixel or more on the date",
+            not_meant="bare fields, dry stubble and grass, desert, sandbars, whatever a land-cover map says",
+        ),
         Target(
             "building",
             "building",
@@ -45,6 +62,9 @@ TARGETS = {
             indices=("NDBI", "NDVI", "BCC"),
             variants=("buildings",),
             parent="built_up",
+            definition="roofs",
+            not_meant="roads, yards",
+            largest_gsd_m=5.0,
         ),
         Target(
             "built_up",
@@ -52,13 +72,46 @@ TARGETS = {
             color="#cc79a7",
             indices=("NDBI", "NDVI", "BCC"),
             variants=("built-up areas", "built-up"),
+            definition="sealed ground of a settlement: buildings, roads, yards",
+            not_meant="bare soil",
         ),
-        Target("bare_soil", "bare soil", color="#e69f00", indices=("BI", "NDVI", "BITM")),
         Target(
-            "road", "road", color="#56b4e9", indices=("NDBI", "NDVI", "BCC"), variants=("roads",), parent="built_up"
+            "bare_soil",
+            "bare soil",
+            color="#e69f00",
+            indices=("BI", "NDVI", "BITM"),
+            definition="ground without plants, water or sealing: ploughed, fallow, sand, rock",
+            not_meant="roofs, roads, dry grass",
         ),
-        Target("snow", "snow", color="#ffffff", indices=("NDSI", "BITM")),
-        Target("burn", "burned area", color="#000000", indices=("NBR", "BAI"), variants=("burned areas", "burnt area")),
+        Target(
+            "road",
+            "road",
+            color="#56b4e9",
+            indices=("NDBI", "NDVI", "BCC"),
+            variants=("roads",),
+            parent="built_up",
+            definition="carriageway",
+            not_meant="paths, yards, roofs",
+            largest_gsd_m=5.0,
+        ),
+        Target(
+            "snow",
+            "snow",
+            color="#ffffff",
+            indices=("NDSI", "BITM"),
+            definition="snow or ice on the ground",
+            not_meant="cloud, salt, white roofs",
+        ),
+        Target(
+            "burn",
+            "burned area",
+            color="#000000",
+            indices=("NBR", "BAI"),
+            variants=("burned areas", "burnt area"),
+            definition="ground that a fire has left charred",
+            not_meant="dark soil, water, shadow",
+            is_state=True,
+        ),
     )
 }
 """By id."""
@@ -88,6 +141,15 @@ def overlap(first: str, second: str) -> bool:
     return first == second or _family(first) == _family(second)
 
 
+def are_exclusive(first: str, second: str) -> bool:
+    """Say whether no pixel can be two targets at once: two land covers that are no parts of each other.
+
+    A burned area is a state, which any land cover can be in.
+    """
+    is_state = any(TARGETS[name].is_state for name in (first, second) if name in TARGETS)
+    return not is_state and not _are_nested(first, second) and first != second
+
+
 def class_rgb(name: str) -> tuple[int, int, int]:
     """Return the colour of a class: red, green and blue in 0..255. A class that is no target has `OTHER_COLOR`."""
     color = TARGETS[name].color if name in TARGETS else OTHER_COLOR
@@ -99,6 +161,12 @@ def class_color(name: str) -> tuple[float, float, float]:
     """Return the colour of a class: red, green and blue in 0..1."""
     red, green, blue = class_rgb(name)
     return red / 255, green / 255, blue / 255
+
+
+def _are_nested(first: str, second: str) -> bool:
+    """Say whether one of two targets is a part of the other."""
+    parents = {name: TARGETS[name].parent for name in (first, second) if name in TARGETS}
+    return parents.get(first) == second or parents.get(second) == first
 
 
 def _family(name: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 
 from spex_nb.errors import TargetError
-from spex_nb.targets import OTHER_COLOR, TARGETS, class_color, class_rgb, get_target, overlap
+from spex_nb.targets import OTHER_COLOR, TARGETS, are_exclusive, class_color, class_rgb, get_target, overlap
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,24 @@ def test_every_target_has_a_colour_of_its_own() -> None:
 
 def test_a_class_that_is_no_target_has_a_colour_too() -> None:
     assert class_rgb("wheat") == (0xF0, 0xE4, 0x42)
+
+
+def test_every_target_says_what_it_means_and_the_page_repeats_it() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
+    for target in TARGETS.values():
+        assert f"| {target.word} | {target.definition} | {target.not_meant} |" in page
+        assert target.definition
+        assert target.not_meant
+
+
+def test_land_covers_exclude_each_other_but_for_their_parts_and_for_states() -> None:
+    shared = {frozenset(pair) for pair in itertools.combinations(TARGETS, 2) if not are_exclusive(*pair)}
+    nested = {frozenset(("building", "built_up")), frozenset(("road", "built_up"))}
+    assert shared == nested | {frozenset(("burn", name)) for name in TARGETS if name != "burn"}
+    assert all(are_exclusive(first, second) == are_exclusive(second, first) for first in TARGETS for second in TARGETS)
+    assert not are_exclusive("water", "water")
+
+
+def test_only_parts_of_a_target_need_small_pixels() -> None:
+    assert {name for name, target in TARGETS.items() if target.largest_gsd_m} == {"building", "road"}
+    assert all(target.parent for target in TARGETS.values() if target.largest_gsd_m)

@@ -34,6 +34,7 @@ def notes_of(plan: Plan, context: NoteContext, more: Sequence[str]) -> list[str]
     notes = [
         *_who_answered(plan),
         *_weaker(plan),
+        *_too_coarse(plan),
         *_resampled(plan),
         *_the_rest(plan, context),
         *(sentence for name in plan.assignment.classes for sentence in _why_nothing(name, plan, context)),
@@ -73,6 +74,18 @@ def _weaker(plan: Plan) -> Iterator[str]:
             yield (
                 f"The scene has no band {band}: the model {plan.model.id} finds {TARGETS[target].word} far less well "
                 "without it. Look at the mask before you use it."
+            )
+
+
+def _too_coarse(plan: Plan) -> Iterator[str]:
+    """Say which targets are smaller than a pixel."""
+    gsd_m = plan.scene.spex.gsd_m
+    for name in plan.assignment.layers:
+        target = TARGETS[name]
+        if gsd_m is not None and target.parent and target.largest_gsd_m and gsd_m > target.largest_gsd_m:
+            yield (
+                f"A pixel of {gsd_m:g} m shows no single {target.word}: take the mask for a part of the "
+                f"{TARGETS[target.parent].word}, and ask for that instead."
             )
 
 

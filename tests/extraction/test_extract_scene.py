@@ -257,6 +257,17 @@ def test_what_a_model_finds_less_well_without_a_band_is_said() -> None:
         assert not any("less well" in note for note in quietly(bands, instruction, model, tile_px=320).notes)
 
 
+def test_buildings_that_are_smaller_than_a_pixel_are_said_to_be() -> None:
+    note = "A pixel of 10 m shows no single building: take the mask for a part of the built-up area"
+    for scene, instruction, is_said in (
+        ("river_10m", "buildings", True),
+        ("river_10m", "built-up areas", False),
+        ("town_1m", "buildings", False),
+    ):
+        notes = quietly(sample_scene(scene), instruction, "index").notes
+        assert any(one.startswith(note) for one in notes) == is_said
+
+
 def test_what_an_index_finds_better_is_left_to_it_and_it_is_said() -> None:
     left_to_index = {"water": "always", "vegetation": "uncalibrated"}
     model = Brightness(card=replace(BRIGHTNESS, left_to_index=left_to_index))

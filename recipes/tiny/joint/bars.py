@@ -9,6 +9,7 @@ import argparse
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from spex_nb.extraction.mask_models import load_mask_model
 from spex_nb.language.prompts import build_prompt
 from spex_nb.regions.metrics import confusion_counts, iou, matched_counts, matched_f1
 from spex_nb.scene.sensors import get_sensor
+from spex_nb.targets import are_exclusive
 from spex_nb.types import MaskModel
 
 TOP = ("water", "vegetation", "built_up", "bare_soil")
@@ -178,7 +180,8 @@ def _at_30_m(model: MaskModel, tile: Tile, bands: Sequence[str] | None, tally: T
     if not rgb:
         ndvi = difference(*(tile.bands[name].astype(np.float32) for name in ("nir", "red")))
         tally.share("vegetation with NDVI below 0.2", masks["vegetation"] & (ndvi < 0.2), masks["vegetation"])  # noqa: PLR2004
-        tally.share("pixels that are two exclusive targets", np.sum(list(masks.values()), 0) > 1, everywhere)
+        doubled = [masks[a] & masks[b] for a, b in combinations(TOP, 2) if are_exclusive(a, b)]
+        tally.share("pixels that are two exclusive targets", np.any(doubled, 0), everywhere)
         tally.calibrate("water", p["water"], water, everywhere)
 
 
