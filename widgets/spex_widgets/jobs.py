@@ -1,6 +1,6 @@
-"""Work beside the kernel's main thread: progress and cancel while it goes on, results handed back on the kernel's loop.
+"""Work beside the main thread of the kernel, with progress and cancel; results arrive on the loop of the kernel.
 
-It knows no widget. What a job gives back, or how it failed, always reaches the caller: nothing is lost in a thread.
+It knows no widget. The result of a job, or its error, always reaches the caller.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RECORDING = Lock()
 
 
 class ImmediateExecutor(Executor):
-    """An executor that does the work at once, in the thread that asks for it: jobs of tests are synchronous."""
+    """An executor that does the work at once in the calling thread, for scripts and tests."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         """Do the work, and return a finished future."""
@@ -36,24 +36,24 @@ class ImmediateExecutor(Executor):
 
 
 class Job:
-    """One piece of work, as the one who does it and the one who waits for it see it."""
+    """One piece of work. The worker reports to it, and the caller can cancel it."""
 
     def __init__(self, deliver: Callable[..., None], progress: Callable[[float, str], None] | None) -> None:
         self._deliver, self._progress = deliver, progress
         self._stop, self._start = Event(), time.monotonic()
         self.is_over = False
-        """Whether it was handed back."""
+        """Whether the result or the error has arrived."""
 
     def cancel(self) -> None:
-        """Ask the work to stop; it does where it looks next."""
+        """Ask the work to stop; it stops at its next check."""
         self._stop.set()
 
     def is_cancelled(self) -> bool:
-        """Whether it was asked to stop."""
+        """Whether somebody asked the work to stop."""
         return self._stop.is_set()
 
     def require_wanted(self) -> None:
-        """Raise if it was asked to stop.
+        """Raise an error if somebody asked the work to stop.
 
         Raises:
             JobCancelledError: If so.
@@ -64,12 +64,17 @@ class Job:
             )
 
     def report(self, share: float, text: str = "") -> None:
-        """Say how far the work is, 0..1, and in words; time left is added once there is something to go by."""
+        """Report progress.
+
+        Args:
+            share: Part of the work that is done, 0..1.
+            text: The step in words; the time left is added once it can be estimated.
+        """
         if self._progress is not None:
             self._deliver(self._progress, share, f"{text}{self._time_left(share)}")
 
     def call(self, function: Callable[..., None], *args: Any) -> None:
-        """Call a function on the kernel's loop, such as to show what is made so far."""
+        """Call a function on the loop of the kernel, such as to show a part of the result."""
         self._deliver(function, *args)
 
     def _time_left(self, share: float) -> str:
@@ -83,8 +88,8 @@ class Jobs:
     """The jobs of one workbench.
 
     Args:
-        executor: Where the work is done; threads of its own if not given.
-        threads: Number of those.
+        executor: Where the work runs (default: threads).
+        threads: Number of these threads (default: 4).
     """
 
     def __init__(self, executor: Executor | None = None, threads: int = THREADS) -> None:
@@ -102,13 +107,13 @@ class Jobs:
         """Start a job.
 
         Args:
-            work: Called beside the main thread with the job, which it tells its progress and asks whether to go on.
-            done: Called with what the work gave.
-            failed: Called with what the work, or ``done``, raised.
-            progress: Called with a share 0..1 and a text.
+            work: Called beside the main thread with the job, to which it reports.
+            done: Called with the result of the work.
+            failed: Called with the error of the work, or of ``done``.
+            progress: Called with a share 0..1 and a text (default: not at all).
 
         Returns:
-            The job. All three are called on the kernel's loop where there is one, and never after `close`.
+            The job. The three callbacks run on the loop of the kernel where there is one, and never after `close`.
         """
         loop, this_thread = _running_loop(), get_ident()
 
@@ -126,7 +131,7 @@ class Jobs:
         def run() -> None:
             try:
                 result = work(job)
-            except BaseException as error:  # noqa: BLE001 (handed to the one who waits)
+            except BaseException as error:  # noqa: BLE001 (the caller gets it)
                 deliver(self._end, job, failed, error)
             else:
                 deliver(self._end, job, done, result)
@@ -144,7 +149,7 @@ class Jobs:
             return
         try:
             function(*args)
-        except Exception as error:  # noqa: BLE001 (on a loop nobody would see it)
+        except Exception as error:  # noqa: BLE001 (on a loop it would be lost)
             failed(error)
 
     def close(self) -> None:

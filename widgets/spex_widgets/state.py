@@ -1,4 +1,4 @@
-"""What a workbench is about, as one value that can be observed: panels and map are views of it. It computes nothing."""
+"""The observable state of a workbench. Panels and map are views of it; it computes nothing itself."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ TOOLS = {
     "merge": "merge",
     "delete": "delete",
 }
-"""What a click on the map does, and how it is called."""
+"""What a click on the map does, and the text of its button."""
 
 
 class ByIdentity(traitlets.Any):
-    """An attribute that changes whenever it holds another object: scenes and masks have no useful ``==``."""
+    """A trait that changes whenever it gets another object, since scenes and masks have no useful ``==``."""
 
     def set(self, obj: Any, value: Any) -> None:
-        """Take over a value, and say so unless it is the very same object."""
+        """Take a value, and notify the observers unless it is the very same object."""
         old = obj._trait_values.get(self.name, self.default_value)
         obj._trait_values[self.name] = value
         if old is not value:
@@ -46,71 +46,72 @@ class ByIdentity(traitlets.Any):
 
 
 class Preview(NamedTuple):
-    """A prior that is tried on the map."""
+    """A prior that the map shows while the user moves its threshold."""
 
     target: str
     threshold: float | None
-    """None for the measured one."""
+    """None takes the measured threshold."""
 
 
 class WorkbenchState(traitlets.HasTraits):
-    """All that panels and map share.
+    """The values that panels and map share.
 
     Args:
         scene: Bands [H, W], or None until one is opened.
-        model: A name, a folder, or a `MaskModel`; the model that ships if not given, else the spectral index.
-        executor: Where jobs are done; threads of its own if not given.
+        model: A name, a folder, or a `MaskModel`. By default the model that ships or, without torch, the index.
+        source: Where the scene comes from (default: what the scene itself states).
+        executor: Where jobs run (default: four threads).
     """
 
     scene = ByIdentity(None, allow_none=True)
     source = traitlets.Instance(SceneSource, args=())
     """Where the scene comes from, for sessions."""
     bands = traitlets.Tuple()
-    """The three that are shown as red, green and blue."""
+    """Names of the three bands that the map shows as red, green and blue."""
     index = traitlets.Unicode("")
-    """Name of the index that is shown instead of them."""
+    """Name of the index that the map shows instead of bands; empty for none."""
     model = ByIdentity()
     text = traitlets.Unicode("")
-    """The instruction as typed."""
+    """The text of the instruction."""
     instruction = ByIdentity(None, allow_none=True)
-    """As understood; None where it is not."""
+    """The parsed instruction; None where the parser does not understand the text."""
     past = traitlets.Tuple()
-    """Instructions that were carried out, last first."""
+    """Texts of earlier instructions, the last one first."""
     preview = ByIdentity(None, allow_none=True)
-    """A `Preview` that is shown instead of the mask."""
+    """A `Preview` that the map shows instead of the mask; None for none."""
     layer = traitlets.Enum(["mask", "probability"], "mask")
-    """What of the result the map shows."""
+    """The layer of the result that the map shows."""
     opacity = traitlets.Float(0.7, min=0, max=1)
-    """Of it."""
+    """Opacity of that layer, 0..1."""
     wipe = traitlets.Float(1.0, min=0, max=1)
-    """It is shown left of this share of the map's width only."""
+    """The layer is shown left of this share of the map's width, 0..1."""
     extraction = ByIdentity(None, allow_none=True)
-    """The result as it was extracted."""
+    """The result before any edit; None for none."""
     window = traitlets.Tuple(default_value=(0, 0, 0, 0))
-    """(row, column, height, width) of the scene that it covers."""
+    """(row, column, height, width) of the part of the scene that the result covers, px."""
     mask = ByIdentity(None, allow_none=True)
-    """Its mask, with all edits: uint8 [h, w]."""
+    """The mask with all edits: uint8 [h, w]; None for none."""
     history = traitlets.Instance(History, args=())
     result = ByIdentity(None, allow_none=True)
-    """The result of the edited mask; None while it is measured."""
+    """The result of the edited mask; None for none, and while an edit is measured."""
     region = traitlets.Int(-1)
-    """Row of the chosen region in the result's table; -1 for none."""
+    """Row of the chosen region in the table of the result; -1 for none."""
     tool = traitlets.Enum([*TOOLS], "look")
     brush_px = traitlets.Int(4, min=1)
     number = traitlets.Int(1, min=1)
-    """Of the class that is painted and clicked at."""
+    """Number of the class that strokes paint and clicks refine."""
     user_prompts = traitlets.Instance(UserPrompts, args=())
     """Clicks and boxes, in pixels of the scene."""
     anchor = ByIdentity(None, allow_none=True)
     """The first of two clicks: (x, y) in pixels of the scene."""
     points = traitlets.Dict()
-    """Points whose spectra are shown: label → (x, y) in pixels of the scene."""
+    """Points whose spectra are shown: (x, y) in pixels of the scene, by label."""
     point_name = traitlets.Unicode("")
-    """What the next of them is called."""
+    """Label of the next point."""
     busy = traitlets.Unicode("")
-    """What goes on; empty when nothing does."""
+    """The work that goes on, in words; empty for none."""
     error = ByIdentity(None, allow_none=True)
-    """What went wrong with an edit."""
+    """The error of the last edit; None for none."""
 
     def __init__(
         self,
@@ -123,15 +124,15 @@ class WorkbenchState(traitlets.HasTraits):
         super().__init__(model=usual_model() if model is None else model)
         self.jobs = Jobs(executor)
         self.visible_window: Callable[[], Window | None] | None = None
-        """Says what is seen of the scene, where there is a map."""
+        """Returns the window of the scene that the map shows; None without a map."""
         self.model_lock = Lock()
-        """ByIdentity by who asks the model: it keeps the features of one tile at a time."""
+        """Guards the model, which keeps the features of one tile at a time."""
         self._loaded: tuple[Any, MaskModel] | None = None
         if scene is not None:
             self.show_scene(scene, source or source_of(scene))
 
     def show_scene(self, scene: xr.Dataset, source: SceneSource) -> None:
-        """Go over to another scene; what was found in the last one is let go."""
+        """Show another scene, and drop the result of the last one."""
         with self.hold_trait_notifications():
             self.forget_result()
             self.source, self.index, self.points = source, "", {}
@@ -139,24 +140,24 @@ class WorkbenchState(traitlets.HasTraits):
             self.scene = scene
 
     def forget_result(self) -> None:
-        """Let go of mask, regions and edits."""
+        """Drop mask, regions and edits."""
         with self.hold_trait_notifications():
             self.extraction = self.result = self.mask = self.preview = self.anchor = self.error = None
             self.history, self.user_prompts, self.region, self.number = History(), UserPrompts(), -1, 1
 
     def show_result(self, extraction: Any, window: Window) -> None:
-        """Take over a new result.
+        """Show a new result.
 
         Args:
-            extraction: Of the scene, or of a window of it.
-            window: (row, column, height, width) that it covers.
+            extraction: The extraction from the scene, or from a window of it.
+            window: (row, column, height, width) of the part that it covers, px.
         """
         with self.hold_trait_notifications():
             self.forget_result()
             self.window, self.extraction, self.result, self.mask = window, extraction, extraction, extraction.mask
 
     def add_point(self, x: float, y: float) -> None:
-        """Add a point whose spectrum is shown; names that are taken get a number.
+        """Add a point whose spectrum is shown; a label that exists already gets a number.
 
         Args:
             x: In pixels of the scene.
@@ -173,12 +174,12 @@ class WorkbenchState(traitlets.HasTraits):
 
     @property
     def view_window(self) -> Window:
-        """(row, column, height, width) of what is seen of the scene: all of it where there is no map."""
+        """(row, column, height, width) of the part of the scene that the map shows, px; all of it without a map."""
         seen = None if self.visible_window is None else self.visible_window()
         return seen or (0, 0, *self.scene.spex.shape)
 
     def loaded_model(self) -> MaskModel:
-        """Return the model, loaded once; takes seconds the first time.
+        """Return the model; the first call loads it, which takes seconds.
 
         Raises:
             CheckpointError, MissingExtraError: If it cannot be loaded.
@@ -188,7 +189,7 @@ class WorkbenchState(traitlets.HasTraits):
         return self._loaded[1]
 
     def close(self) -> None:
-        """Let go of scene, model, result and threads."""
+        """Free scene, model, result and threads."""
         self.unobserve_all()
         self.jobs.close()
         self.forget_result()

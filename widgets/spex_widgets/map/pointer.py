@@ -1,4 +1,4 @@
-"""What hands do on a map, as pixels of the scene: clicks, boxes, strokes."""
+"""Actions of the pointer on a map, in pixels of the scene: clicks, boxes and strokes."""
 
 from __future__ import annotations
 

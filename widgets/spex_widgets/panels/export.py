@@ -1,4 +1,4 @@
-"""What one takes home: mask, regions and report as files, and the whole session to go on with another day."""
+"""Files to take home: mask, regions and report, and the session to continue another day."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ CHECKPOINTS = 10
 
 
 class TrainingPanel(Panel):
-    """Collects examples, trains in a process of its own, shows curves and samples, and hands the model over.
+    """Collects examples, trains in a separate process, shows curves and samples, and hands the model over.
 
     Args:
         state: Of the workbench.
@@ -67,7 +67,10 @@ class TrainingPanel(Panel):
         self.stage = ipw.Dropdown(options=STAGES, description="Stage", layout=WIDE)
         ships = usual_model()
         self.begin = ipw.Text(
-            "" if ships == INDEX else ships, description="Start from", placeholder="nothing: start anew", layout=WIDE
+            "" if ships == INDEX else ships,
+            description="Start from",
+            placeholder="nothing: random weights",
+            layout=WIDE,
         )
         self.steps = ipw.BoundedIntText(200, min=1, max=1_000_000, description="Steps", layout=WIDE)
         self.rate = ipw.FloatLogSlider(
