@@ -31,7 +31,7 @@ from spex_nb.regions.find import summarize_regions
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.regions.runs import painted_rows
 from spex_nb.regions.table import class_table
-from spex_nb.scene.open import open_source
+from spex_nb.scene.open import as_scene, open_source
 from spex_nb.scene.rasters import Reading
 from spex_nb.scene.reader import SceneReader, SceneSource
 from spex_nb.types import MASK_NODATA, Region, Window
@@ -113,7 +113,7 @@ def correct_result(result: Extraction, mask: NDArray[np.uint8], scene: xr.Datase
     if not edited_px:
         return result
     regions = _class_regions(pixels, [*result.class_names], scene)
-    reader = SceneReader(open_source(SceneSource(scene)), CORRECTION_TILE_PX)
+    reader = SceneReader(open_source(SceneSource(as_scene(scene))), CORRECTION_TILE_PX)
     layers, rows_of = _class_layers(regions, pixels), _stored_probability_rows(result)
     statistics = measure_scene(reader, pixels, layers, rows_of, hashes_scene=False)
     evidence = {**result.evidence, **statistics.evidence}

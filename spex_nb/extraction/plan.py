@@ -18,7 +18,7 @@ from spex_nb.extraction.predict import TileJob, TilePredictor
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import get_language
 from spex_nb.output.export import BLOCK
-from spex_nb.scene.open import open_source
+from spex_nb.scene.open import as_scene, open_source
 from spex_nb.scene.reader import SceneSource
 from spex_nb.scene.resample import zoom_to
 from spex_nb.scene.tiling import FEWEST_PX, Tiling
@@ -258,7 +258,8 @@ def plan_extraction(
     checked_choices = Choices(**choices)
     parsed = parse_instruction(instruction) if isinstance(instruction, str) else instruction
     loaded = load_mask_model(model)
-    source = SceneSource(scene, dict(open_options or {}))
+    in_memory = isinstance(scene, np.ndarray | xr.DataArray | xr.Dataset)
+    source = SceneSource(as_scene(scene, open_options)) if in_memory else SceneSource(scene, dict(open_options or {}))
     opened = open_source(source)
     assignment = assign_targets(parsed, loaded, opened)
     zoom = 1.0 if assignment.is_by_index_only else zoom_to(opened.spex.gsd_m, loaded.card.gsd_m)

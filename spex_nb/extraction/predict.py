@@ -21,6 +21,7 @@ from spex_nb.regions.find import find_regions
 from spex_nb.scene.open import open_source
 from spex_nb.scene.reader import SceneReader, SceneSource
 from spex_nb.scene.resample import resample, zoom_tile
+from spex_nb.spectral.indices import within_range
 from spex_nb.spectral.priors import prior_of
 from spex_nb.targets import TARGETS
 from spex_nb.types import DeviceModel, MaskModel, Prior, Side, Window
@@ -217,7 +218,7 @@ class TileStep:
 
 
 def _extreme_of(prior: Prior, valid: NDArray[np.bool_]) -> IndexExtreme:
-    values = prior.index.values[valid]
+    values = within_range(prior.index).values[valid]
     values = values[np.isfinite(values)]
     value = values.max(initial=-np.inf) if prior.side == "above" else values.min(initial=np.inf)
     return IndexExtreme(prior.index_name, float(value), prior.threshold, prior.side, prior.guard)

@@ -163,6 +163,39 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
     return described
 
 
+def as_scene(data: Any, options: Mapping[str, Any] | None = None) -> Scene:
+    """Return data in memory as a scene.
+
+    Args:
+        data: A Dataset, a DataArray or an array. A Dataset that holds reflectance is returned as it is. All else goes
+            through `open_scene`: integers, stated scales and fill values, other dims than (y, x).
+        options: Of `open_scene`; with any option even a Dataset of reflectance goes through it.
+
+    Raises:
+        SpexError: As `open_scene`.
+    """
+    if isinstance(data, xr.Dataset) and not options and _holds_reflectance(data):
+        return data
+    return open_scene(data, **dict(options or {}))
+
+
+STATEMENTS = ("scale_factor", "add_offset", "_FillValue", "missing_value", "nodata")
+"""Attributes that say how numbers become reflectance, or which of them are none."""
+
+
+def _holds_reflectance(data: xr.Dataset) -> bool:
+    """Return whether `open_scene` made a Dataset, or its bands are floating numbers without any statement."""
+    if "radiometry" in data.attrs:
+        return True
+    bands = [band for name, band in data.data_vars.items() if name != "valid"]
+    return all(band.dims == ("y", "x") and band.dtype.kind == "f" and not _states(band) for band in bands)
+
+
+def _states(band: xr.DataArray) -> bool:
+    statements = {**band.encoding, **band.attrs}
+    return any(bool(np.isfinite(statements[name])) for name in STATEMENTS if statements.get(name) is not None)
+
+
 def open_source(source: SceneSource, chunks: tuple[int, int] = CHUNKS_PX) -> Scene:
     """Open a scene to read it in windows: its bands and ``valid``, nothing else, in chunks of one size.
 

@@ -16,6 +16,7 @@ from scipy.special import expit
 from spex_nb import Extraction, extract, parse_instruction, plan_extraction, sample_scene
 from spex_nb.errors import ExtractionError, InstructionError, MissingBandError, RegionError, TargetError
 from spex_nb.extraction.plan import EVERYTHING_ELSE
+from spex_nb.extraction.predict import TileStep
 from spex_nb.language.evidence import measure_evidence
 from spex_nb.language.prompts import build_prompt, parse_prompt
 from spex_nb.types import Evidence, MaskModel, ModelCard
@@ -387,3 +388,51 @@ def test_choices_that_make_no_sense_are_refused(choice: dict[str, Any]) -> None:
 def test_what_is_not_understood_is_refused_before_anything_is_read() -> None:
     with pytest.raises(InstructionError, match="Not understood"):
         quietly("no-such-scene.tif", "colourless green ideas")
+
+
+def raw(scene: xr.Dataset) -> xr.Dataset:
+    """Return a scene as some reader leaves a product: integers with a scale, -9999 where there is no data."""
+    numbers = {
+        name: scene[name].where(scene["valid"], -0.9999).pipe(lambda band: (band * 10_000).round().astype("int16"))
+        for name in scene.spex.bands
+    }
+    for band in numbers.values():
+        band.attrs = {"scale_factor": 1e-4, "_FillValue": -9999}
+    return xr.Dataset(numbers).rio.write_crs(scene.spex.crs).rio.write_transform(scene.spex.transform)
+
+
+def test_a_dataset_of_raw_numbers_takes_the_door_of_open_scene() -> None:
+    noise = np.random.default_rng(5).random((2, 40, 60)) * 0.02
+    scene = scene_of(squares((40, 60), (5, 5, 20)) + noise[0], squares((40, 60), (5, 30, 20)) + noise[1])
+    scene["red"][:, 50:] = scene["green"][:, 50:] = np.nan
+    scene["valid"] = scene["red"].notnull()
+    expected = quietly(scene, "water and vegetation", Brightness(), min_area_px=1)
+    result = quietly(raw(scene), "water and vegetation", Brightness(), min_area_px=1)
+    np.testing.assert_array_equal(result.mask, expected.mask)
+    assert (result.mask.values[:, 50:] == 255).all()
+    assert result.evidence["water"].area_px == 400
+
+
+def test_an_array_is_told_from_another_by_its_pixels() -> None:
+    pixels = np.random.default_rng(6).random((2, 64, 64)).astype(np.float32) * np.float32(0.3)
+    pixels[0, 10:30, 10:30] = 0.9
+    options: dict[str, Any] = {"open_options": {"bands": ["red", "green"], "scale": 1.0}, "min_area_px": 1}
+    first = quietly(pixels, "water", Brightness(), **options)
+    other = quietly(np.roll(pixels, 16, axis=2), "water", Brightness(), **options)
+    assert first.evidence["water"].area_px == other.evidence["water"].area_px == 400
+    assert first.provenance["scene_fingerprint"] != other.provenance["scene_fingerprint"]
+
+
+def test_index_values_that_cannot_be_are_no_extreme_and_no_evidence() -> None:
+    scene = sample_scene("river_10m").load()
+    scene["red"][:20, :20] = -0.01
+    scene["nir"][:20, :20] = 0.0101  # an NDVI of 201
+    scene["red"][20:40, :20] = 0.0101
+    scene["nir"][20:40, :20] = -0.01  # and one of -201
+    extreme = TileStep(scene, 1.0, ["vegetation"]).extremes()["vegetation"]
+    assert extreme.index_name == "NDVI"
+    assert 0.5 < extreme.value <= 1
+    evidence = quietly(scene, "vegetation").evidence["vegetation"]
+    for spread in (evidence.inside, evidence.outside):
+        assert -1 <= spread.mean <= 1
+        assert spread.std <= 1
