@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from spex_nb import __version__
 from spex_nb.cli.doctor import doctor
 from spex_nb.cli.evaluate import eval_
 from spex_nb.cli.extract import extract, report
+from spex_nb.cli.info import info
 from spex_nb.cli.lessons import lessons
 from spex_nb.cli.options import open_options, scene_options
 from spex_nb.cli.spie import spie
@@ -48,7 +48,7 @@ def main() -> None:
     """Extract land cover by instruction, read scenes, compute indices, build datasets, evaluate models."""
 
 
-for _command in (extract, report, spie, eval_, train, lessons, doctor):
+for _command in (info, extract, report, spie, eval_, train, lessons, doctor):
     main.add_command(_command)
 
 
@@ -56,44 +56,6 @@ def _open(source: str, chunks: Any = "auto", **options: Any) -> Any:
     from spex_nb.scene.open import open_scene
 
     return open_scene(source, chunks=chunks, **open_options(**options))
-
-
-@main.command()
-@click.argument("file")
-@scene_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(file: str, as_json: bool, **options: Any) -> None:
-    """Say what FILE is: sensor, bands, radiometry, georeference, and why each was decided so."""
-    from spex_nb.spectral.indices import list_indices
-
-    scene = _open(file, **options)
-    facts = _facts(scene) | {"indices": f"{int(list_indices(scene)['available'].sum())} of 280 possible"}
-    if as_json:
-        click.echo(json.dumps(facts, indent=2))
-        return
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        click.echo(f"{name:<{width}}  {value}")
-
-
-def _facts(scene: Any) -> dict[str, str]:
-    height, width = scene.spex.shape
-    gsd = scene.spex.gsd_m
-    crs = scene.spex.crs
-    attrs = scene.attrs
-    waves = scene.spex.wavelengths_um
-    facts = {
-        "size": f"{height} rows x {width} columns",
-        "CRS": f"{crs.to_string()}, {gsd:g} m a pixel" if crs and gsd else "none: areas come in pixels",
-        "sensor": f"{attrs['sensor']} ({attrs['sensor_reason']})",
-        "bands": ", ".join(f"{b} {waves[b]:.3f} µm" if b in waves else b for b in scene.spex.bands),
-        "named by": attrs["bands_reason"],
-        "radiometry": (
-            f"{attrs['radiometry']} = raw * {attrs['scale']:g} {attrs['offset']:+g} ({attrs['radiometry_reason']})"
-        ),
-        "valid": f"{float(scene['valid'].mean()):.1%} of the pixels ({attrs['valid_reason']})",
-    }
-    return facts | ({"note": scene.spex.number_note} if scene.spex.is_relative else {})
 
 
 @main.command()
