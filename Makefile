@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test lessons lab dashboard docs lint bench bench-full
+.PHONY: help demo test test-quick lessons lab dashboard docs lint bench bench-full
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -14,6 +14,9 @@ demo: $(READY)  ## extract from a real and a generated scene what three instruct
 test: $(READY)  ## run all tests and the lessons
 	$(BIN)/python -m pytest tests
 	$(MAKE) lessons
+
+test-quick: $(READY)  ## run before each commit: no browser, no training, under two minutes on two cores
+	$(BIN)/python -m pytest tests -m "not slow and not browser"
 
 lessons: $(READY)  ## run all lessons with their solutions, offline; print time and memory; with outputs in build/lessons
 	$(BIN)/python -m tests.run_lessons

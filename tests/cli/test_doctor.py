@@ -53,6 +53,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
 # --- the real installation
 
 
+@pytest.mark.slow
 def test_this_installation_is_well() -> None:
     done = subprocess.run([sys.executable, "-m", "spex_nb.cli", "doctor"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

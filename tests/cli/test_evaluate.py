@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from spex_nb.cli.main import main
 from spex_nb.evaluation.baselines import BASELINES, UNET_STEPS
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_process_writes_table_json_and_html(squares: Path, tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="boosting needs the extra [evaluation]")

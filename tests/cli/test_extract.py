@@ -42,6 +42,7 @@ def scenes(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_scene_a_result_and_a_page(tmp_path: Path) -> None:
     done = process("extract", sample_path("river_10m"), "los 2 lagos más grandes", "--model", "index", folder=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -65,6 +66,7 @@ def test_a_file_where_the_folder_of_results_would_be_is_refused(tmp_path: Path) 
     assert (tmp_path / "out").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_many_scenes_go_on_after_a_failure_which_the_exit_code_says(scenes: Path, tmp_path: Path) -> None:
     (scenes / "broken.tif").write_bytes(b"no raster")
     out, report = tmp_path / "out", tmp_path / "report.json"
@@ -179,6 +181,7 @@ def test_a_cluster_does_it(scheduler: str, tmp_path: Path) -> None:
     assert len(load_extraction(tmp_path / "extractions" / "river_10m").regions) > 1
 
 
+@pytest.mark.slow
 def test_an_interrupted_command_goes_on(tmp_path: Path) -> None:
     words = ("extract", str(sample_path("river_10m")), "water", "--model", "index", "--tile-px", "32")
     running = subprocess.Popen(

@@ -76,6 +76,7 @@ def test_report_through_a_real_process() -> None:
     assert "GDAL drivers" in done.stdout
 
 
+@pytest.mark.slow
 def test_demo_writes_pictures_rasters_and_polygons(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error::UserWarning", "-m", "spex_nb.cli.demo", "--output", str(tmp_path / "out")],

@@ -14,6 +14,8 @@ from spex_nb import training
 from spex_nb.cli.main import main
 from spex_nb.training import StageResult
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def config(landscapes: Path, tmp_path: Path) -> Path:

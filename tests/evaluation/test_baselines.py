@@ -21,6 +21,8 @@ from spex_nb.evaluation.tiles import EvaluationTile, PromptCondition, load_tile,
 from spex_nb.regions import metrics
 from spex_nb.types import MaskModel
 
+pytestmark = pytest.mark.slow
+
 ALL = ("blue", "green", "red", "nir", "swir16")
 FOUR = ("blue", "green", "red", "nir")
 TARGETS = ("water", "vegetation", "built_up")

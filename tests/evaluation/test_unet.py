@@ -17,6 +17,8 @@ from spex_nb.errors import DatasetError
 from spex_nb.evaluation.pixel_features import TrainTiles
 from spex_nb.evaluation.unet import WIDTHS, UNet, fit_unet
 
+pytestmark = pytest.mark.slow
+
 TARGETS = ("water", "vegetation", "built_up")
 NARROW = (8, 16)
 

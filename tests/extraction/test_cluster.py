@@ -85,6 +85,7 @@ def test_a_tile_that_fails_on_a_worker_is_reported(threads: Client) -> None:
     assert result.regions["area_px"].tolist() == [400]
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_nothing(alone: Any) -> None:
     with Client(n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
         workers = client.run(os.getpid)

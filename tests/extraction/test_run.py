@@ -243,6 +243,7 @@ def test_a_disk_that_is_really_full_says_so(scene: xr.Dataset, tmp_path: Path) -
     assert list((kept.folder / "tiles").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_tile_that_fails_once_is_retried(scene: xr.Dataset) -> None:
     def hiccup(model: Counting) -> None:
         if model.calls == 5:
@@ -441,6 +442,7 @@ def test_tiles_are_asked_for_one_after_another(scene: xr.Dataset, tmp_path: Path
     assert all(map(kept.is_done, plan.tiling.windows))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of one program alone")
 def test_a_run_takes_no_more_memory_than_it_says_before(tmp_path: Path) -> None:
     with rasterio.open(RIVER) as file:

@@ -179,6 +179,7 @@ def test_figures_of_uncalibrated_bands_are_said_to_be_so(language: str) -> None:
     assert not any(remark in write_answer(lake(), language).text for remark in remarks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", ["several", "one", "nothing", "nothing, no index"])
 def test_no_template_covers_more_than_two_percent(language: str, kind: str) -> None:

@@ -381,6 +381,7 @@ def evidences(draw: st.DrawFn) -> Evidence:
 languages, seeds = st.sampled_from(LANGUAGES), st.integers(0, 10**6)
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(evidences(), languages, seeds)
 def test_every_claim_of_a_written_answer_holds_and_every_figure_is_one(
@@ -465,6 +466,7 @@ CHANGES = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @pytest.mark.parametrize("change", CHANGES)
 @given(st.data(), languages, seeds)
@@ -636,6 +638,7 @@ def test_invisible_characters_and_markup_hide_nothing() -> None:
     assert [claim.verdict for claim in check_explanation(text, LAKES)].count(C) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -72,6 +72,7 @@ def test_sixty_ways_to_ask_are_understood_or_refused_and_never_misunderstood() -
     assert understood >= 56
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "text", "meaning"), UNDERSTOOD)
 def test_instructions_of_the_table_are_understood(language: str, text: str, meaning: str) -> None:
     understood = parse_instruction(text)
@@ -138,6 +139,7 @@ def meanings(_code: str) -> list[tuple[tuple[str, ...], tuple[str, ...], tuple[F
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_what_is_said_back_means_the_same_again(code: str) -> None:
     for targets, excluded, filters in meanings(code):

@@ -46,6 +46,7 @@ def cut(given: dict[str, Any], i: int) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fine_stride", "grid"), [(1, None), (2, 3)])
 def test_a_batch_of_several_sizes_is_its_singles(fine_stride: int, grid: int | None) -> None:
     model = make(mask_decoder_config=DECODER | {"fine_stride": fine_stride}, language_grid=grid)
@@ -58,6 +59,7 @@ def test_a_batch_of_several_sizes_is_its_singles(fine_stride: int, grid: int | N
     assert together[1, :, 50:].isneginf().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("i", [0, 1])
 def test_masks_that_are_not_wanted_are_not_decoded(i: int) -> None:
     model, given = make(mask_decoder_config=DECODER), mixed(None)

@@ -65,6 +65,7 @@ def test_parity_of_a_converted_checkpoint(released: Path, parity: Path, tmp_path
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

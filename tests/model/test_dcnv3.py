@@ -67,6 +67,7 @@ def test_gradients_of_bags_are_those_of_the_plain_form(
     torch.testing.assert_close(gradients(given, sampling, "by_bags"), expected)
 
 
+@pytest.mark.slow
 @every_method
 def test_gradients_are_those_of_finite_differences(method: Any) -> None:
     sampling = Sampling(groups=2)
@@ -132,6 +133,7 @@ def test_it_can_be_compiled() -> None:
     torch.testing.assert_close(compiled(x), module(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["compiled", "checkpoint", "autocast"])
 def test_maps_of_many_points_train(way: str) -> None:
     torch.manual_seed(0)

@@ -12,6 +12,8 @@ from spex_nb.model.configuration import INDEX_CHANNELS
 from spex_nb.training.stage import make_stage
 from tests.model.test_modeling import CELLS, IMAGE, WAVES, answered, make
 
+pytestmark = pytest.mark.slow
+
 
 def everything() -> dict[str, Any]:
     """Return a batch with all that a prompt may come with, so that every parameter has something to do."""

@@ -13,6 +13,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "docs" / "site"
 ROOMS = ("evaluation", "extraction", "language", "model", "output", "regions", "scene", "spectral", "spie", "training")

@@ -98,6 +98,7 @@ def test_bounds_themselves_are_kept_only_by_at_least_and_at_most() -> None:
     assert kept(regions, "water between 100 and 200 px", scene) == [0, 1]
 
 
+@pytest.mark.slow
 @on_every_grid
 @pytest.mark.parametrize("word", [*COMPASS, *DIAGONAL])
 def test_compass_words_are_true_directions_from_the_centre(grid: str, word: str) -> None:

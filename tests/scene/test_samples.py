@@ -50,6 +50,7 @@ def test_classes_have_the_spectra_of_their_name(name: str) -> None:
     assert mean["water"] < mean["roof"] < mean["veg"]
 
 
+@pytest.mark.slow
 def test_the_generator_makes_exactly_what_is_shipped(tmp_path: Path) -> None:
     runpy.run_path(str(FOLDER / "make_samples.py"))["make"](tmp_path)
     made = sorted(path.name for path in tmp_path.iterdir())

@@ -69,6 +69,7 @@ def given_constants(name: str) -> dict[str, float]:
     return {n: 500.0 + 150 * i for i, n in enumerate(unset)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(spyndex.indices))
 def test_all_indices_equal_spyndex(name: str) -> None:
     scene = random_scene()

@@ -60,6 +60,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_record_has_its_prompt_answer_mask_and_row(built: Path) -> None:
     dataset = spie.open_dataset(built)
     records = list(dataset.records())
@@ -72,6 +73,7 @@ def test_every_record_has_its_prompt_answer_mask_and_row(built: Path) -> None:
         assert dataset.index.loc[record.id, "share_frac"] == pytest.approx(mask.sum() / known.sum())
 
 
+@pytest.mark.slow
 def test_every_answer_says_what_the_label_shows(built: Path) -> None:
     dataset = spie.open_dataset(built)
     for record in dataset.records():
@@ -104,12 +106,14 @@ def test_the_index_says_where_everything_comes_from(built: Path) -> None:
     assert index.loc["own-lake_30m-0-0-water", "gsd_m"] == 30
 
 
+@pytest.mark.slow
 def test_two_workers_make_the_same_bytes_as_one(built: Path, tmp_path: Path) -> None:
     build(tmp_path / "two", workers=2)
     assert fingerprint(tmp_path / "two") == fingerprint(built)
     pd.testing.assert_frame_equal(spie.open_dataset(tmp_path / "two").index, spie.open_dataset(built).index)
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_makes_the_same_bytes(built: Path, tmp_path: Path) -> None:
     from distributed import Client
 
@@ -126,6 +130,7 @@ build(Path(sys.argv[1]), workers=1)
 """
 
 
+@pytest.mark.slow
 def test_a_build_that_was_killed_goes_on_without_a_lost_or_doubled_record(built: Path, tmp_path: Path) -> None:
     folder = tmp_path / "killed"
     with subprocess.Popen([sys.executable, "-c", BUILD, str(folder)], cwd=Path(__file__).parents[2]) as process:
@@ -160,12 +165,14 @@ def flaky(counter: Path, failures: int) -> list[LabelledScene]:
     return [FlakyScene(**vars(scene), counter=str(counter)) for scene in sample_scenes()]
 
 
+@pytest.mark.slow
 def test_a_tile_that_fails_once_is_retried(built: Path, tmp_path: Path) -> None:
     scenes = flaky(tmp_path / "counter", 1)
     assert build(tmp_path / "out", scenes=scenes, workers=1).failures == {}
     assert fingerprint(tmp_path / "out") == fingerprint(built)
 
 
+@pytest.mark.slow
 def test_a_tile_that_goes_on_failing_is_reported_and_made_by_the_next_build(built: Path, tmp_path: Path) -> None:
     scenes = flaky(tmp_path / "counter", 4)
     with pytest.warns(DatasetWarning, match="2 tiles failed.*Build again"):
@@ -196,6 +203,7 @@ def test_places_stay_in_one_split_and_a_split_of_the_source_counts(tmp_path: Pat
     assert shares.to_dict() == pytest.approx({"train": 0.8, "val": 0.1, "test": 0.1}, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("split", "source"), [("train", {"label"}), ("test", {"index", "none"})])
 def test_attributes_from_labels_never_reach_the_test_split(split: str, source: set[str], tmp_path: Path) -> None:
     scenes = [replace(scene, split=split) for scene in sample_scenes("lake_30m")]
@@ -225,6 +233,7 @@ def test_pixels_that_the_label_does_not_know_are_kept_apart(tmp_path: Path) -> N
     assert 0 < (~known).sum() < known.size
 
 
+@pytest.mark.slow
 def test_true_colour_pictures_come_on_request(tmp_path: Path) -> None:
     build(tmp_path / "out", replace(SETTINGS, rgb=True), scenes=sample_scenes("lake_30m"), workers=1)
     assert len(list((tmp_path / "out" / "images").glob("*.png"))) == 9
@@ -238,6 +247,7 @@ def forget_figures(_: str) -> str:
     return "There is something here, and something else there."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rewrite", "kept"), [(add_words, True), (forget_figures, False)])
 def test_a_rewritten_answer_is_kept_only_if_its_figures_survive(rewrite: Any, kept: bool, tmp_path: Path) -> None:
     settings = spie.Settings(tile_px=128)
@@ -271,6 +281,7 @@ def test_other_classes_places_rewriters_or_settings_are_another_build(what: str,
         build(built, workers=1, **as_other(sample_scenes())[what])
 
 
+@pytest.mark.slow
 def test_a_file_that_changed_since_is_another_build(tmp_path: Path) -> None:
     image, label = (
         Path(shutil.copy(sample_path("lake_30m").with_name(name), tmp_path))
@@ -283,6 +294,7 @@ def test_a_file_that_changed_since_is_another_build(tmp_path: Path) -> None:
         build(tmp_path / "out", scenes=scenes, workers=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["", '{"records": [', "{}", "[]"])
 def test_a_damaged_journal_or_a_lost_file_only_means_that_its_unit_is_made_again(
     damage: str, built: Path, tmp_path: Path

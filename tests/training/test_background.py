@@ -14,6 +14,8 @@ from spex_nb.language.prompts import build_prompt
 from spex_nb.training.background import Training, checkpoint_targets
 from spex_nb.training.corrected_results import add_example, build_examples
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:

@@ -28,6 +28,8 @@ from spex_nb.training.samples import PromptSampling, SampleStream  # noqa: E402
 from spex_nb.training.setup import load_model, load_processor  # noqa: E402
 from spex_nb.training.trainer import BAD_BATCH, StageTrainer  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 TARGETS = ("water", "vegetation", "building", "bare_soil")
 STEPS = 20
 

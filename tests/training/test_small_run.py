@@ -14,6 +14,8 @@ from spex_nb.spie import open_dataset  # noqa: E402 (after the check for torch)
 from spex_nb.training import LiveCurves, small_training_run  # noqa: E402
 from spex_nb.training.curves import curve, sparkline  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_small_run_learns_and_measures_on_places_held_out(tmp_path: Path) -> None:
     run = small_training_run(tmp_path, steps=48, check_every=24, size_px=64)

@@ -20,6 +20,8 @@ from spex_nb.spie import open_dataset
 from spex_nb.training.background import Training, Watched, checkpoint_targets
 from spex_nb.training.corrected_results import add_example, add_labelled_file, build_examples, list_examples
 
+pytestmark = pytest.mark.slow
+
 
 class PlayedTraining:
     """A training whose course is told by the test."""

@@ -240,6 +240,7 @@ def test_when_a_page_shows_the_map_all_is_said_once_more(monkeypatch: pytest.Mon
     bench.close()
 
 
+@pytest.mark.slow
 def test_the_model_that_ships_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     import spex_widgets.state as home
 
