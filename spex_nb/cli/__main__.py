@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spex_nb.cli.main import main
+from spex_nb.cli.command import main
 
 if __name__ == "__main__":
     main(prog_name="spex")

@@ -21,9 +21,9 @@ import pytest
 from click.testing import CliRunner
 
 from spex_nb.cli import doctor_machine, doctor_packages, doctor_smoke
+from spex_nb.cli.command import main
 from spex_nb.cli.doctor import examine
 from spex_nb.cli.doctor_packages import Finding
-from spex_nb.cli.main import main
 from spex_nb.errors import CheckpointError
 
 ROOT = Path(__file__).parents[2]

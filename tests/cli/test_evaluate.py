@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from spex_nb.cli.main import main
+from spex_nb.cli.command import main
 from spex_nb.evaluation.baselines import BASELINES, UNET_STEPS
 
 pytestmark = pytest.mark.slow

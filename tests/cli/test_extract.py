@@ -15,11 +15,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from spex_nb import load_extraction
-from spex_nb.cli.main import main
+from spex_nb.cli.command import main
 from spex_nb.scene.samples import sample_path
 
 HEARING = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from spex_nb.cli.main import main; main()"
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from spex_nb.cli import main; main()"
 )
 """The command where Ctrl-C is heard, even if the tests run in the background, where shells have it ignored."""
 

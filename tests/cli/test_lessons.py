@@ -13,8 +13,8 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
+from spex_nb.cli.command import main
 from spex_nb.cli.lessons import ANSWER, SOLUTION, Lesson, copy_lessons, find_lessons, list_lessons
-from spex_nb.cli.main import main
 from spex_nb.errors import OutputError, SourceNotFoundError
 from tests.run_lessons import run, sections_without_picture
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 pytest.importorskip("torch", reason="training needs the extra [model]")
 
 from spex_nb import training
-from spex_nb.cli.main import main
+from spex_nb.cli.command import main
 from spex_nb.training import StageResult
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
-from spex_nb.cli.main import main
+from spex_nb.cli.command import main
 from spex_nb.errors import CheckpointError
 from spex_nb.language.prompts import build_prompt
 from spex_nb.model import SpexConfig, SpexModel, SpexPredictor

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from matplotlib.image import imread
 
 from spex_nb import compute_index, sample_scene
-from spex_nb.cli.main import main
+from spex_nb.cli.command import main
 from spex_nb.scene.samples import sample_path
 
 
