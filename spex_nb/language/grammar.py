@@ -82,6 +82,13 @@ def parse_tokens(tokens: Sequence[Token], relations: Sequence[str] = ()) -> list
     return statements
 
 
+def filters_in(statements: Sequence[Statement]) -> Iterator[tuple[int, Filter]]:
+    """Yield each filter and the place of its statement."""
+    for i, statement in enumerate(statements):
+        if not isinstance(statement.meaning, Mention | Everything | Fault | Token):
+            yield i, statement.meaning
+
+
 def _matches(
     rules: Sequence[_Rule], kinds: str, tokens: list[Token], start: int
 ) -> Iterator[tuple[list[Meaning], int]]:
