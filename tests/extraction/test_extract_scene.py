@@ -424,15 +424,15 @@ def test_an_array_is_told_from_another_by_its_pixels() -> None:
 
 
 def test_index_values_that_cannot_be_are_no_extreme_and_no_evidence() -> None:
-    scene = sample_scene("river_10m").load()
-    scene["red"][:20, :20] = -0.01
-    scene["nir"][:20, :20] = 0.0101  # an NDVI of 201
-    scene["red"][20:40, :20] = 0.0101
-    scene["nir"][20:40, :20] = -0.01  # and one of -201
-    extreme = TileStep(scene, 1.0, ["vegetation"]).extremes()["vegetation"]
-    assert extreme.index_name == "NDVI"
+    scene = sample_scene("river_10m")[["green", "red", "nir", "valid"]].load()
+    scene["nir"][:20, :20] = -0.01
+    scene["green"][:20, :20] = 0.0101  # an NDWI of 201
+    scene["nir"][20:40, :20] = 0.0101
+    scene["green"][20:40, :20] = -0.01  # and one of -201
+    extreme = TileStep(scene, 1.0, ["water"]).extremes()["water"]
+    assert extreme.index_name == "NDWI"
     assert 0.5 < extreme.value <= 1
-    evidence = quietly(scene, "vegetation").evidence["vegetation"]
+    evidence = quietly(scene, "water").evidence["water"]
     for spread in (evidence.inside, evidence.outside):
         assert -1 <= spread.mean <= 1
         assert spread.std <= 1
