@@ -29,7 +29,7 @@ class SpexError(Exception):
 
     Args:
         problem: What is wrong, in one clause.
-        found: The faulty value.
+        found: The faulty value, or what the code saw.
         expected: The right kind of value.
         fix: The next step of the user.
     """

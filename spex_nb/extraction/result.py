@@ -55,7 +55,7 @@ class Extraction:
 
     @property
     def explanation(self) -> str:
-        """What is said of each target: the model's text with its claims marked, then sentences from the evidence."""
+        """The explanation of each target: the model's text with its claims marked, then sentences from the evidence."""
         return "\n\n".join(map(str, self.explanations))
 
     @property

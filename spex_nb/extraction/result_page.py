@@ -43,7 +43,7 @@ def write_result_page(result: Extraction, path: str | Path, *, overwrite: bool =
     """Write a result as one HTML file, with evidence, prompts and how it was made.
 
     Args:
-        result: The result.
+        result: The extraction that the page shows.
         path: The file to write.
         overwrite: Whether an existing file is replaced (default: no).
 

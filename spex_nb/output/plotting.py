@@ -109,10 +109,10 @@ def plot_mask(
     """Draw a mask over the picture of its scene.
 
     Args:
-        scene: Bands [H, W].
-        mask: bool [H, W].
+        scene: The scene behind the mask, bands [H, W].
+        mask: Where to paint, bool [H, W].
         color: A colour that matplotlib knows (default: blue).
-        bands: As for `plot_scene`.
+        bands: Bands of the picture, as for `plot_scene`.
 
     Raises:
         BandError: If a band is missing.
@@ -171,10 +171,10 @@ def plot_regions(
     """Draw regions over the picture of their scene: their pixels, the least-area rectangle, and their rank.
 
     Args:
-        scene: Bands [H, W].
+        scene: The scene behind the regions, bands [H, W].
         regions: Regions of this scene, the first in rank first.
         color: A colour that matplotlib knows (default: yellow).
-        bands: As for `plot_scene`.
+        bands: Bands of the picture, as for `plot_scene`.
 
     Raises:
         BandError: If a band is missing.

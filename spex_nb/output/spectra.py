@@ -20,7 +20,7 @@ def spectra_frame(scene: xr.Dataset, points: Mapping[str, tuple[int, int]]) -> p
     """Return the values of pixels.
 
     Args:
-        scene: Bands [H, W].
+        scene: The scene to read, bands [H, W].
         points: Label and pixel position (x, y) of each.
 
     Returns:

@@ -60,7 +60,7 @@ def apply_filters(
 
     Args:
         regions: Those of a mask of the whole scene.
-        instruction: The parsed instruction.
+        instruction: The instruction, from `parse_instruction`.
         scene: The scene whose grid the regions lie on, with dims (y, x).
         drawn: The area that the user drew, a shapely geometry. Its coordinates are those of the scene's CRS, or
             longitude and latitude where only these meet the scene. Without a CRS they are pixels (y down).

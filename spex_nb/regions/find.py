@@ -131,7 +131,7 @@ def region_attributes(region: Region, *, rich: bool = False) -> Attributes:
     """Return the figures of a region as a prompt writes them, with three decimals.
 
     Args:
-        region: The region.
+        region: A region from `find_regions`.
         rich: Whether to add index, mean index and share.
     """
     height, width = region.shape

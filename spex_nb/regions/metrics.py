@@ -121,7 +121,7 @@ def mean_over_tiles(counts: Counts, statistic: Statistic) -> float:
 
     Args:
         counts: int [N, 4], one row for each tile.
-        statistic: Such as `iou`.
+        statistic: Function from counts to a figure, such as `iou`.
     """
     figures = np.asarray(statistic(counts))
     figures = figures[np.isfinite(figures)]
@@ -140,8 +140,8 @@ def bootstrap_interval(
     Args:
         counts: int [P, 4], one row for each place. Tiles of one place resemble each other: they are no independent
             draws.
-        statistic: Such as `iou`.
-        draws: Number of draws.
+        statistic: Function from counts to a figure, such as `iou`.
+        draws: Number of bootstrap draws to make.
         level: Share of the draws inside the interval, between 0 and 1.
         seed: Seed of the draws; the same seed gives the same interval.
 

@@ -128,13 +128,13 @@ class SpexAccessor:
         return size * METRES_PER_DEGREE * math.sqrt(math.cos(math.radians(min(abs(latitude), POLE_DEGREES))))
 
     def window(self, row: int, col: int, height: int, width: int) -> xr.Dataset:
-        """Return a pixel rectangle as a scene of its own; a lazy scene reads only what lies in it.
+        """Return a pixel rectangle as a scene; a lazy scene reads only what lies in it.
 
         Args:
             row: First row, from 0 at the top.
             col: First column, from 0 at the left.
-            height: Rows.
-            width: Columns.
+            height: Number of rows, at least 1.
+            width: Number of columns, at least 1.
 
         Returns:
             A Scene [height, width] with its own transform.

@@ -79,7 +79,7 @@ def sample_scene(name: str, **options: Any) -> Scene:
     """Open a sample scene.
 
     Args:
-        name: One of ``sample_scenes()``.
+        name: Name of a sample, out of ``sample_scenes()``.
         **options: Passed on to ``open_scene``.
 
     Returns:

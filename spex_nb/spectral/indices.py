@@ -61,9 +61,9 @@ def compute_indices(
     """Compute several spectral indices in one pass over the bands.
 
     Args:
-        scene: As for ``compute_index``.
-        indices: Names or formulas.
-        dtype: float32 or float64.
+        scene: Bands [H, W], as for ``compute_index``.
+        indices: Names of the catalogue, or formulas.
+        dtype: Type of the result, float32 or float64.
         **constants: Each must occur in at least one of the indices.
 
     Returns:
