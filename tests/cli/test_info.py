@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from spex_nb.cli.main import main
+from spex_nb.cli.command import main
 from spex_nb.scene import sample_path
 
 Writer = Callable[..., Path]
