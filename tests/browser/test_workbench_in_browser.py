@@ -235,7 +235,9 @@ def test_voila_shows_what_was_found_while_its_page_was_loading(page: Any, voila:
 
 
 @pytest.mark.browser
-def test_a_question_about_the_numbers_is_settled_by_a_click(page: Any, lab: str, notebooks: Path) -> None:
+def test_a_question_about_the_numbers_is_settled_by_a_click(
+    page: Any, lab_under_base_url: str, notebooks: Path
+) -> None:
     reflectance = np.empty((4, 64, 64))
     reflectance[:] = np.array([0.10, 0.14, 0.19, 0.29])[:, None, None]
     reflectance[:, :16] = np.array([0.055, 0.05, 0.03, 0.015])[:, None, None]
@@ -253,7 +255,7 @@ def test_a_question_about_the_numbers_is_settled_by_a_click(page: Any, lab: str,
         "from spex_nb import open_scene\nfrom spex_widgets import Workbench\n"
         "bench = Workbench(open_scene('level1.tif', sensor='landsat8'), 'index')\nbench",
     )
-    open_all(page, lab, "question")
+    open_all(page, lab_under_base_url, "question")
     page.locator(".spex .note", has_text="Level-1 top-of-atmosphere").first.wait_for()
     keep(page, "question")
     press(page, "Open with scale=2e-05")
