@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 420, 150, 46, 30, 8
 BINS = 70
@@ -16,13 +16,13 @@ DASHES = ("", "7 3", "2 3", "9 3 2 3")
 Points = Sequence[tuple[float, float]]
 
 
-def histogram(values: Any, threshold: float, label: str) -> str:
+def histogram(values: NDArray[np.floating], threshold: float, label: str) -> str:
     """Return how often values occur, with a line at the threshold.
 
     Args:
-        values: float, any shape; NaN is left out.
-        threshold: In the same unit.
-        label: What the values are.
+        values: float of any shape; NaN is left out.
+        threshold: A value, in the unit of the values.
+        label: Name of the values.
     """
     finite = np.asarray(values)[np.isfinite(values)]
     if not finite.size:
@@ -43,13 +43,13 @@ def histogram(values: Any, threshold: float, label: str) -> str:
     return _svg(f'<g fill="#56738a">{bars}</g>{line}{_ends(low, high, label)}', description)
 
 
-def color_bar(name: str, colors: Any, limits: tuple[float, float]) -> str:
+def color_bar(name: str, colors: NDArray[np.uint8], limits: tuple[float, float]) -> str:
     """Return what the colours of an index mean.
 
     Args:
-        name: Of the index.
+        name: Name of the index.
         colors: RGB from low to high, uint8 [N, 3].
-        limits: Values of the first and the last.
+        limits: Values of the first and the last colour.
     """
     stops = ", ".join("#{:02x}{:02x}{:02x}".format(*color) for color in colors.tolist())
     low, high = limits
@@ -65,9 +65,9 @@ def lines(series: Mapping[str, Points], across: str, up: str) -> str:
     """Return lines through points (x, y), each with its name.
 
     Args:
-        series: Points by name; a point whose y is no number is left out.
-        across: What x is.
-        up: What y is.
+        series: Points (x, y) by name; a point whose y is NaN is left out.
+        across: Name of x.
+        up: Name of y.
     """
     finite = {name: [(x, y) for x, y in points if np.isfinite(y)] for name, points in series.items()}
     corners = np.array([point for points in finite.values() for point in points], float).reshape(-1, 2)

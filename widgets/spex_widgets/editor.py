@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spex_nb.errors import RegionError
 from spex_nb.extraction.finish import correct_result
@@ -15,8 +16,11 @@ from spex_nb.types import Point
 from spex_widgets.jobs import Job
 from spex_widgets.state import WorkbenchState
 
+MaskPixels = NDArray[np.uint8]
+"""A mask [h, w]: 0 none, 1 ... n the classes, 255 no data."""
 
-def change(state: WorkbenchState, edit: Callable[[Any], Any]) -> None:
+
+def change(state: WorkbenchState, edit: Callable[[MaskPixels], MaskPixels]) -> None:
     """Change the mask; an error becomes the error of the state.
 
     Args:
@@ -152,19 +156,20 @@ def _target(state: WorkbenchState) -> str:
     return names[state.number - 1]
 
 
-def _pixels(state: WorkbenchState) -> Any:
+def _pixels(state: WorkbenchState) -> MaskPixels:
     if state.mask is None:
         raise RegionError(
             "There is no mask to edit", found="no result", expected="one", fix="Give an instruction and extract first."
         )
-    return state.mask.values
+    pixels: MaskPixels = state.mask.values
+    return pixels
 
 
 def _in_result(state: WorkbenchState, point: Point) -> Point:
     return point[0] - state.window[1], point[1] - state.window[0]
 
 
-def _take(state: WorkbenchState, history: History, pixels: Any) -> None:
+def _take(state: WorkbenchState, history: History, pixels: MaskPixels) -> None:
     """Take over edited pixels, and measure again everything that follows from them."""
     if history is state.history:
         return

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spex_nb.errors import SourceNotFoundError, UnreadableSourceError
 from spex_nb.extraction import load_extraction
@@ -56,7 +57,8 @@ def save_session(state: WorkbenchState, path: str | Path, *, overwrite: bool = F
             for file_path in sorted(folder.rglob("*")):
                 file.write(file_path, f"{RESULT}/{file_path.relative_to(folder)}", zipfile.ZIP_STORED)
             edits = Path(scratch) / EDITS
-            np.savez_compressed(edits, **dict(_arrays(state.history)))
+            arrays: dict[str, Any] = dict(_arrays(state.history))
+            np.savez_compressed(edits, **arrays)
             file.write(edits, EDITS)
     return Path(path)
 
@@ -116,7 +118,7 @@ def _patches(history: History) -> tuple[Patch, ...]:
     return (*history.done, *history.undone)
 
 
-def _arrays(history: History) -> Iterator[tuple[str, Any]]:
+def _arrays(history: History) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     for number, patch in enumerate(_patches(history)):
         yield f"before_{number}", patch.before
         yield f"after_{number}", patch.after

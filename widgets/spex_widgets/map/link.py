@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from spex_nb.extraction.refine import UserPrompts
 from spex_nb.spectral.priors import spectral_prior
@@ -80,7 +81,7 @@ class MapLink:
             probability = self._on_scene(state.extraction.probability[chosen], np.nan)
             self.view.set_probability(probability, [*state.extraction.class_names][chosen])
 
-    def _on_scene(self, layer: Any, nodata: float) -> Any:
+    def _on_scene(self, layer: xr.DataArray, nodata: float) -> xr.DataArray | NDArray[Any]:
         """Return a layer of the result on all pixels of the scene, without data where the result does not reach."""
         shape = self.state.scene.spex.shape
         if layer.shape == shape:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from spex_nb.errors import RegionError
 from spex_nb.output.web_mercator import WebGrid
@@ -91,8 +92,11 @@ def _simplified(frame: gpd.GeoDataFrame, place: WebGrid) -> dict[str, Any]:
     return _collection([shape.__geo_interface__ for shape in shapes])
 
 
-def _in_lonlat(frame: gpd.GeoDataFrame, place: WebGrid) -> Any:
-    return shapely.transform(frame.geometry.values, lambda xy: np.stack(place.lonlat_of_crs(*xy.T), 1))
+def _in_lonlat(frame: gpd.GeoDataFrame, place: WebGrid) -> NDArray[np.object_]:
+    shapes: NDArray[np.object_] = shapely.transform(
+        frame.geometry.values, lambda xy: np.stack(place.lonlat_of_crs(*xy.T), 1)
+    )
+    return shapes
 
 
 def _collection(geometries: list[Any]) -> dict[str, Any]:

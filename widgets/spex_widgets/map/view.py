@@ -14,6 +14,7 @@ import ipyleaflet
 import ipywidgets as ipw
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from spex_nb.errors import RegionError
 from spex_nb.output import map_images
@@ -343,7 +344,7 @@ class MapView:
     def _view(self, margin_frac: float = 0.0) -> View | None:
         return None if self._scene is None else self._viewport.view(self._place, margin_frac)
 
-    def _mask_png(self, picture: Any, view: View) -> bytes:
+    def _mask_png(self, picture: NDArray[np.uint8], view: View) -> bytes:
         return map_images.encode_png(self._viewport.wiped(picture, view, self._wipe_frac))
 
     def _failed(self, error: BaseException) -> None:

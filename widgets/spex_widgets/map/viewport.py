@@ -1,4 +1,4 @@
-"""What a map shows of a scene: from its bounds and zoom to a view, and back to the zoom that shows some bounds."""
+"""The part of a scene that a map shows: a view from bounds and zoom, and the zoom that shows given bounds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spex_nb.output.web_mercator import RADIUS_M, View, WebGrid, from_mercator, mercator
 
@@ -14,9 +15,9 @@ Bounds = tuple[float, float, float, float]
 LONGEST_PX = 2048
 """No picture is drawn larger."""
 TILE_PX = 256
-"""The world is so wide and high at zoom 0."""
+"""Width and height of the world at zoom 0."""
 GUESSED_PX = (500.0, 700.0)
-"""Height and width of a map that was not shown yet."""
+"""Height and width of a map that no page has shown yet."""
 DEEPEST_ZOOM = 24
 
 
@@ -24,9 +25,9 @@ class Viewport:
     """A map as a window on a scene.
 
     Args:
-        map: Says ``bounds``, ``zoom`` and ``pixel_bounds``, and follows ``center`` and ``zoom``.
-        shown: Called when a page shows it for the first time.
-        moved: Called when it shows something else.
+        map: A map with ``bounds``, ``zoom``, ``pixel_bounds`` and ``center``.
+        shown: Called when a page shows the map for the first time.
+        moved: Called when the map shows another part.
     """
 
     def __init__(self, map: Any, shown: Callable[[], None], moved: Callable[[], None]) -> None:  # noqa: A002 (its name)
@@ -42,8 +43,8 @@ class Viewport:
         """Return the part of the map that a scene takes up.
 
         Args:
-            place: Where the scene lies.
-            margin_frac: Of the map's size, that is added beyond each of its edges.
+            place: The grid of the scene.
+            margin_frac: Margin beyond each edge, as a share of the size of the map (default: none).
 
         Returns:
             The view; None where the map does not show the scene.
@@ -63,7 +64,7 @@ class Viewport:
         (west, east), (south, north) = from_mercator(*np.array([low, high]).T)
         return View((float(west), float(south), float(east), float(north)), (int(height), int(width)))
 
-    def wiped(self, picture: Any, view: View, frac: float) -> Any:
+    def wiped(self, picture: NDArray[np.uint8], view: View, frac: float) -> NDArray[np.uint8]:
         """Return a picture, RGBA uint8 [H, W, 4], that is empty right of a part of the map's width."""
         if frac >= 1 or not self._map.bounds:
             return picture
@@ -101,7 +102,7 @@ class Viewport:
         return GUESSED_PX
 
 
-def _in_mercator(bounds_lonlat: Bounds) -> tuple[Any, Any]:
+def _in_mercator(bounds_lonlat: Bounds) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the corners (left, bottom) and (right, top) in metres of Web Mercator: two float64 [2]."""
     west, south, east, north = bounds_lonlat
     x, y = mercator(np.array([west, east]), np.array([south, north]))
