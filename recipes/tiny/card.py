@@ -19,7 +19,7 @@ from spex_nb.extraction.mask_models import load_mask_model
 from spex_nb.language.languages import LANGUAGES
 from spex_nb.types import MaskModel
 
-ASKED: Mapping[str, Mapping[str, Any]] = {
+CONDITIONS: Mapping[str, Mapping[str, Any]] = {
     "all bands": {},
     "prior and regions withheld": {"priors": "withheld", "attributes": "withheld"},
     "those of another target": {"priors": "swapped", "attributes": "swapped"},
@@ -34,14 +34,21 @@ EXPLAINED = 6
 def validation(model: MaskModel, dataset: Path, data: Path) -> pd.DataFrame:
     """Return IoU, and F1 with a tolerance of one pixel, on the validation places at 30 m."""
     plausible = (data / "hls" / "plausible_water.txt").read_text(encoding="utf-8").split()
-    return pd.concat({name: _measured(model, dataset, plausible, **how) for name, how in ASKED.items()}, axis=1)
+    return pd.concat({name: _measured(model, dataset, plausible, **how) for name, how in CONDITIONS.items()}, axis=1)
 
 
 def _measured(model: MaskModel, dataset: Path, plausible: list[str], **how: Any) -> pd.DataFrame:
     report = evaluate(
-        model, dataset, datasets=("hls",), targets=TARGETS, subsets={"plausible": plausible}, baselines=("index",),
-        pictures=0, progress=False, **how,
-    )  # fmt: skip
+        model,
+        dataset,
+        datasets=("hls",),
+        targets=TARGETS,
+        subsets={"plausible": plausible},
+        baselines=("index",),
+        pictures=0,
+        progress=False,
+        **how,
+    )
     table = report.table().set_index(["target", "subset", "model"])
     return table.loc[table.index.get_level_values("subset").isin(["all", "plausible"]), ["iou", "f1_1px"]]
 
@@ -57,7 +64,9 @@ def claims(model: MaskModel, dataset: Path) -> pd.Series:
     report = evaluate(
         model, dataset, datasets=("hls",), explanations=EXPLAINED, languages=LANGUAGES, pictures=0, progress=False
     )
-    return pd.Series([claim.verdict for one in report.explanations for claim in one.claims]).value_counts()
+    return pd.Series(
+        [claim.verdict for explanation in report.explanations for claim in explanation.claims]
+    ).value_counts()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pandas as pd
 import rasterio
 from development_sets import read_landsat7_cloud_shadow
 from prepare import VALIDATION, tree_tops
-from uncalibrated import told
+from uncalibrated import prompts_of
 
 from spex_nb import open_scene
 from spex_nb.extraction.mask_models import load_mask_model
@@ -42,7 +42,7 @@ def cloud_shadow(model: MaskModel, folder: Path) -> pd.DataFrame:
     (labelled,) = read_landsat7_cloud_shadow(folder)
     with rasterio.open(folder / "labels.tif") as file:
         labels = file.read(1)
-    found = _found(model, labelled.open(), "water")
+    masks = _masks(model, labelled.open(), "water")
     beside = np.isin(labels, (WATER, LAND))
     return pd.DataFrame(
         {
@@ -50,7 +50,7 @@ def cloud_shadow(model: MaskModel, folder: Path) -> pd.DataFrame:
                 "shadow called water": mask[labels == SHADOW].mean(),
                 "water IoU": float(iou(confusion_counts(mask, labels == WATER, beside))),
             }
-            for whose, mask in found.items()
+            for whose, mask in masks.items()
         }
     ).T
 
@@ -62,7 +62,7 @@ def tree_points(model: MaskModel, folder: Path) -> pd.DataFrame:
     for image in sorted(path for flight in FLIGHTS for path in (folder / "images").glob(f"{flight}_*.tif")):
         scene = open_scene(image, "naip")
         rows, columns = tree_tops(folder / "tree_points" / f"{image.stem}.csv", scene.spex.shape)
-        for whose, mask in _found(model, scene, "vegetation").items():
+        for whose, mask in _masks(model, scene, "vegetation").items():
             hits.setdefault(whose, []).append(mask[rows, columns])
             shares.setdefault(whose, []).append(mask.mean())
     return pd.DataFrame(
@@ -73,11 +73,11 @@ def tree_points(model: MaskModel, folder: Path) -> pd.DataFrame:
     ).T
 
 
-def _found(model: MaskModel, scene: Any, target: str) -> dict[str, Any]:
+def _masks(model: MaskModel, scene: Any, target: str) -> dict[str, Any]:
     """Return the masks of model and prior, bool [H, W]."""
-    asked = told(scene, (target,))
-    logits = model.predict(scene, [target], asked["prompts"], priors=asked["priors"])
-    return {model.id: logits[0] > 0, "prior": asked["priors"][0]}
+    prompts = prompts_of(scene, (target,))
+    logits = model.predict(scene, [target], prompts["prompts"], priors=prompts["priors"])
+    return {model.id: logits[0] > 0, "prior": prompts["priors"][0]}
 
 
 if __name__ == "__main__":

@@ -28,15 +28,15 @@ def measure(folder: Path) -> pd.DataFrame:
     for split in ("train", "val"):
         for record in dataset.records(split):
             if record.target in TARGETS:
-                label, known = dataset.mask(record)
+                label, is_known = dataset.mask(record)
                 row = counts.setdefault(f"{record.target}, {split}", {})
-                for how, mask in _altered(label & known, known).items():
-                    row[how] = row.get(how, 0) + confusion_counts(mask, label, known)
+                for how, mask in _altered(label & is_known, is_known).items():
+                    row[how] = row.get(how, 0) + confusion_counts(mask, label, is_known)
     return pd.DataFrame({name: {how: float(iou(n)) for how, n in row.items()} for name, row in counts.items()}).T
 
 
-def _altered(label: Any, known: Any) -> dict[str, Any]:
-    share = uniform_filter(label.astype(float), 3) / np.maximum(uniform_filter(known.astype(float), 3), 1e-6)
+def _altered(label: Any, is_known: Any) -> dict[str, Any]:
+    share = uniform_filter(label.astype(float), 3) / np.maximum(uniform_filter(is_known.astype(float), 3), 1e-6)
     beside = np.pad(label, ((0, 0), (1, 0)), mode="edge")[:, :-1]
     return {"shifted by one pixel": beside} | {f"more than {least:g} of 3 x 3": share > least for least in SHARES}
 

@@ -46,15 +46,15 @@ def _tiles(checkpoint: Path, folder: Path) -> Iterator[TilePicture]:
     model, dataset = load_mask_model(checkpoint), open_dataset(folder)
     records = tile_records(dataset, "val", list(ROWS))
     for target, count in ROWS.items():
-        asked = [
+        tiles = [
             load_tile(dataset, members, PromptCondition())
             for members in records.values()
             if target in _targets(members)
         ]
-        for tile in _spread(asked, target, count):
+        for tile in _spread(tiles, target, count):
             masks, _ = predict_masks(model, tile)
             place = tile.targets.index(target)
-            agreed = iou(confusion_counts(masks[target], tile.labels[place], tile.known[place]))
+            agreed = iou(confusion_counts(masks[target], tile.labels[place], tile.counted[place]))
             yield draw_tile(tile, target, masks[target], "best", float(agreed))
 
 

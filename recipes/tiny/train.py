@@ -35,7 +35,7 @@ LEFT_TO_INDEX = {"bare_soil": "always", "building": "uncalibrated"}
 def train(data: Path, out: Path, seed: int = SEED, *, joint: bool = False, minutes: float | None = None) -> Path:
     """Prepare the data, run the stages, and return the folder of the checkpoint in half precision.
 
-    What sees and what speaks are trained apart after the first stage, then joined and tuned together.
+    After the first stage, image side and language are trained apart, then joined and tuned together.
 
     Args:
         data: Folder of the labelled scenes.
@@ -71,7 +71,7 @@ def _run(kind: Any, folder: Path, start: str | Path, seed: int) -> Path:
 
 
 def join(seeing: Path, speaking: Path, out: Path) -> None:
-    """Write a checkpoint that sees like one and speaks like another."""
+    """Write a checkpoint with the image side of one checkpoint and the language of another."""
     model = SpexModel.from_pretrained(seeing, dtype=torch.float32)
     words = SpexModel.from_pretrained(speaking, dtype=torch.float32).state_dict()
     model.load_state_dict({name: words[name] for name in words if name.startswith(LANGUAGE)}, strict=False)

@@ -69,11 +69,11 @@ WAYS: dict[str, Callable[[Any], Any]] = {
 def measure(model: MaskModel, folder: Path) -> pd.DataFrame:
     """Return the IoU of model and prior for each way of making numbers."""
     dataset = open_dataset(folder)
-    asked = [
+    tiles = [
         load_tile(dataset, members, PromptCondition(bands=BANDS))
         for members in tile_records(dataset, "val", TARGETS).values()
     ]
-    tiles = [tile for tile in asked if not tile.scene.spex.is_relative]
+    tiles = [tile for tile in tiles if not tile.scene.spex.is_relative]
     rows = [
         {"numbers": name, "bands": ", ".join(bands)} | _scores(model, tiles, way, bands)
         for bands in (BANDS, BANDS[:3])
@@ -86,12 +86,12 @@ def _scores(model: Any, tiles: list[EvaluationTile], way: Callable[[Any], Any] |
     counts: dict[str, Any] = {}
     for tile in (_in_numbers(tile, way, bands) for tile in tiles):
         masks, _ = predict_masks(model, tile)
-        for target, prior, label, known in zip(tile.targets, tile.priors, tile.labels, tile.known, strict=True):
+        for target, prior, label, counted in zip(tile.targets, tile.priors, tile.labels, tile.counted, strict=True):
             for whose, mask in ((model.id, masks[target]), ("prior", prior)):
                 if mask is not None:
                     name = f"{target}, {whose}"
-                    counts[name] = counts.get(name, 0) + confusion_counts(mask, label, known)
-    return {name: float(iou(found)) for name, found in sorted(counts.items())}
+                    counts[name] = counts.get(name, 0) + confusion_counts(mask, label, counted)
+    return {name: float(iou(count)) for name, count in sorted(counts.items())}
 
 
 def _in_numbers(tile: EvaluationTile, way: Callable[[Any], Any] | None, bands: tuple[str, ...]) -> EvaluationTile:
@@ -102,10 +102,10 @@ def _in_numbers(tile: EvaluationTile, way: Callable[[Any], Any] | None, bands: t
         changed = {band: scene[band].copy(data=layer) for band, layer in zip(BANDS, numbers, strict=True)}
         scene = scene.assign(changed).assign_attrs(radiometry="relative reflectance", sensor="unknown")
     scene = scene[[*bands, "valid"]]
-    return replace(tile, scene=scene, **told(scene, tile.targets))
+    return replace(tile, scene=scene, **prompts_of(scene, tile.targets))
 
 
-def told(scene: xr.Dataset, targets: tuple[str, ...]) -> dict[str, Any]:
+def prompts_of(scene: xr.Dataset, targets: tuple[str, ...]) -> dict[str, Any]:
     """Return priors and prompts of a scene."""
     valid = np.asarray(scene.spex.valid)
     priors, prompts = [], []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 import tomllib
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from typing import Any
 
 import click
 
+STDIN = 0
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
 
@@ -25,16 +28,36 @@ INTERRUPTED = 130
     help="A setting to change, such as steps=100 or sampling.prior=0.",
 )
 @click.option("--quiet", is_flag=True, help="No curves.")
-def train(stage: Any, config: Path, changes: tuple[str, ...], quiet: bool) -> None:
+@click.option(
+    "--stop-with-input",
+    is_flag=True,
+    help="End as on Ctrl-C when standard input closes: a program that starts the command can stop it, and takes it "
+    "along when it ends.",
+)
+def train(stage: Any, config: Path, changes: tuple[str, ...], quiet: bool, stop_with_input: bool) -> None:
     """Run a STAGE of training. Ctrl-C ends it with a checkpoint; the same command goes on from there."""
     from spex_nb.training import read_stage, run_stage
 
     settings = read_stage(config, kind=stage, changes=dict(map(_change, changes)))
-    result = run_stage(settings, on_log=None if quiet else Screen(settings.steps))
+    stop = _closed_input() if stop_with_input else None
+    result = run_stage(settings, on_log=None if quiet else Screen(settings.steps), stop=stop)
     if not result.is_whole:
         click.echo(f"Ended after step {result.steps:,}: the same command goes on from {result.folder}", err=True)
         raise SystemExit(INTERRUPTED)
     click.echo(str(result.folder))
+
+
+def _closed_input() -> threading.Event:
+    """Return an event that is set once standard input closes."""
+    closed = threading.Event()
+
+    def wait() -> None:
+        while os.read(STDIN, 1024):  # not sys.stdin: its lock would block the interpreter's exit
+            pass
+        closed.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    return closed
 
 
 def _change(text: str) -> tuple[str, Any]:

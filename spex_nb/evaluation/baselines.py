@@ -28,10 +28,10 @@ class Fitting:
     """How baselines are fitted.
 
     Attributes:
-        seed: Of samples and networks.
-        unet_steps: For how long a network is trained.
-        max_parameters: Of a network: as many as the model has that it is compared with; None for no limit.
-        progress: Whether to show how a network trains.
+        seed: Seed of samples and networks.
+        unet_steps: Training steps of a network.
+        max_parameters: Most parameters of a network, those of the compared model; None for no limit.
+        progress: Whether to show the training of a network.
     """
 
     seed: int = 0
@@ -67,24 +67,26 @@ def fit_baselines(
     unknown = [name for name in wanted if name not in BASELINES]
     if unknown:
         raise DatasetError(
-            "There is no such baseline", found=", ".join(unknown), expected=f"some of {', '.join(BASELINES)}",
+            "There is no such baseline",
+            found=", ".join(unknown),
+            expected=f"some of {', '.join(BASELINES)}",
             fix=nearest(unknown[0], BASELINES) or "Name one of these.",
-        )  # fmt: skip
-    found: list[MaskModel] = []
+        )
+    models: list[MaskModel] = []
     for name in wanted:
         if name == "index":
-            found.append(IndexModel())
+            models.append(IndexModel())
         elif name == "fixed":
-            found += fixed_models(targets)
+            models += fixed_models(targets)
         else:
-            found.append(_fit_each(name, dataset, targets, bands, fitting))
-    return found
+            models.append(_fit_each(name, dataset, targets, bands, fitting))
+    return models
 
 
 def _fit_each(
     name: str, dataset: SpieDataset, targets: Sequence[str], bands: Sequence[Sequence[str]], fitting: Fitting
 ) -> MaskModel:
-    """Fit a baseline for each set of bands; a set that no train tile has is left out, and said to be."""
+    """Fit a baseline for each set of bands; a note names the sets that no train tile has."""
     members: dict[frozenset[str], MaskModel] = {}
     notes = []
     failed: DatasetError | None = None
@@ -92,10 +94,10 @@ def _fit_each(
         try:
             tiles = TrainTiles.of(dataset, targets, some)
             member = members[frozenset(some)] = _fit(name, tiles, targets, fitting)
-            said = f"{len(tiles)} train tiles. {getattr(member, 'note', '')}"
+            note = f"{len(tiles)} train tiles. {getattr(member, 'note', '')}"
         except DatasetError as error:
-            failed, said = error, f"{error.problem}."
-        notes.append(f"{name} of {', '.join(some)}: {said}".strip())
+            failed, note = error, f"{error.problem}."
+        notes.append(f"{name} of {', '.join(some)}: {note}".strip())
     if failed is not None and not members:
         raise failed
     return BandwiseBaseline(name, members, "\n".join(notes))
@@ -115,9 +117,13 @@ def _fit(name: str, tiles: TrainTiles, targets: Sequence[str], fitting: Fitting)
     from spex_nb.evaluation.unet import fit_unet
 
     return fit_unet(
-        tiles, targets, steps=fitting.unet_steps, seed=fitting.seed, max_parameters=fitting.max_parameters,
+        tiles,
+        targets,
+        steps=fitting.unet_steps,
+        seed=fitting.seed,
+        max_parameters=fitting.max_parameters,
         progress=fitting.progress,
-    )  # fmt: skip
+    )
 
 
 @dataclass

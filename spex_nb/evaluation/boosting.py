@@ -1,4 +1,4 @@
-"""Pixel-wise gradient boosting on bands and indices as a baseline: what a spectrum alone tells."""
+"""Pixel-wise gradient boosting on bands and indices as a baseline: what can be learned from spectra alone."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class BoostingModel(EvidenceExplainer):
         layers = layers_of(tile, self.bands, self.indices)
         pixels = np.stack([layer[valid] for layer in layers.values()], axis=1)
         logits = np.full((len(targets), *valid.shape), -np.inf, np.float32)
-        for own, target in zip(logits, targets, strict=True):
+        for layer, target in zip(logits, targets, strict=True):
             if len(pixels):
-                own[valid] = self.classifiers[target].decision_function(pixels)
+                layer[valid] = self.classifiers[target].decision_function(pixels)
         return logits
 
 
@@ -73,14 +73,14 @@ def fit_boosting(tiles: TrainTiles, targets: Sequence[str], seed: int = 0) -> Bo
     """
     indices = possible(CLASSIC, tiles.bands)
     sample = sample_pixels(tiles, targets, indices, seed=seed)
-    told = [target for target in targets if 0 < sample.share(target) < 1]
-    return BoostingModel(tiles.bands, indices, {target: _fit(sample, target, seed) for target in told})
+    divided = [target for target in targets if 0 < sample.share(target) < 1]
+    return BoostingModel(tiles.bands, indices, {target: _fit(sample, target, seed) for target in divided})
 
 
 def _fit(sample: PixelSample, target: str, seed: int) -> HistGradientBoostingClassifier:
-    known = sample.truth[target] != UNKNOWN
-    pixels = np.stack([layer[known] for layer in sample.layers.values()], axis=1)
-    truth = sample.truth[target][known]
+    is_known = sample.truth[target] != UNKNOWN
+    pixels = np.stack([layer[is_known] for layer in sample.layers.values()], axis=1)
+    truth = sample.truth[target][is_known]
     weights = np.where(truth == 1, positive_weight(sample.share(target)), 1.0)
     return HistGradientBoostingClassifier(max_iter=ROUNDS, early_stopping=False, random_state=seed).fit(
         pixels, truth, sample_weight=weights

@@ -1,4 +1,4 @@
-"""A model against baselines on a dataset it was not trained on: every tile asked, every mask counted."""
+"""Evaluation of a model beside baselines on a labelled dataset: every tile, every target."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ COUNTED = (metrics.confusion_counts, metrics.matched_counts, metrics.boundary_co
 _PLACE_OF_WINDOW = re.compile(r"-\d+-\d+$")
 
 
-def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model)
+def evaluate(  # noqa: PLR0913 (the only entry point, with every option)
     model: str | Path | MaskModel,
     dataset: str | Path | SpieDataset,
     *,
@@ -73,18 +73,18 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
         dataset: A folder that `spie.build` made, whose attributes come from indices, not from labels.
         split: ``val``, ``test`` or ``train``.
         targets: Ids; all that the split asks for if not given.
-        subsets: Names of tiles, or of the scenes that they were cut from, by a name for them: each has rows of its own.
+        subsets: By name of a subset, the names of its tiles or scenes; each subset gets rows in the table.
         datasets: Ids of those that the tiles must come from, the train tiles of baselines too; all if not given.
         baselines: Names out of `baselines.BASELINES`, fitted on the train split here, once for each set of bands that
             tiles have; or models, to measure them as well. One that is the model itself is not repeated.
         unet_steps: For how long the network among the baselines is trained.
-        priors: ``index``; or ``withheld``, or ``swapped`` for another target's, to see whether masks follow them.
-        attributes: Likewise for the regions that the prompts name; the question itself stays.
+        priors: Source of the priors: ``index``, ``withheld``, or ``swapped`` for those of another target.
+        attributes: Source of the regions in the prompts, with the same choices; the question still names the target.
         bands: All that models may see, and that priors and attributes are made of; all bands of a tile if not given.
         explanations: On how many tiles of each target the model's explanation is held against its own mask.
         languages: Of the explanations, in turn.
         pictures: How many of the worst tiles of each target are drawn, and as many of the best.
-        seed: Of baselines, of the draw of tiles to explain, and of the bootstrap.
+        seed: Seed of the baselines, of the draw of tiles to explain, and of the bootstrap.
         progress: Whether to show progress bars.
 
     Returns:
@@ -107,34 +107,35 @@ def evaluate(  # noqa: PLR0913 (the one door to all that can be asked of a model
     records = tile_records(opened, split, ids)
     require_fair(records)
     members = _members(subsets or {}, records, opened)
-    own = load_mask_model(model)
-    limit = own.card.parameters
+    evaluated = load_mask_model(model)
+    limit = evaluated.card.parameters
     fitting = Fitting(seed, unet_steps, limit, progress)
-    rivals = [one for one in _rivals(baselines, opened, records, condition, fitting) if one.id != own.id]
-    _require_apart([one.id for one in rivals])
+    rivals = [rival for rival in _rivals(baselines, opened, records, condition, fitting) if rival.id != evaluated.id]
+    _require_apart([rival.id for rival in rivals])
     tally = _Tally()
     explained: list[Explained] = []
     questions = _to_explain(records, explanations, languages, seed)
-    for tile in _asked(opened, records, condition, progress):
-        for one in (own, *rivals):
-            masks, refused = predict_masks(one, tile)
-            # A baseline that knows one target only is not worth a line for each of the others.
-            noted = {target: why for target, why in refused.items() if one is own or target in one.card.targets}
-            tally.add(one.id, tile, masks, noted)
-            if one is own:
-                explained += _explain(own, tile, masks, questions.get(tile.name, {}), opened.settings.min_area_px)
+    for tile in _load_tiles(opened, records, condition, progress):
+        for contender in (evaluated, *rivals):
+            masks, refused = predict_masks(contender, tile)
+            if contender is not evaluated:  # a baseline of one target needs no line for each of the others
+                refused = {target: why for target, why in refused.items() if target in contender.card.targets}
+            tally.add(contender.id, tile, masks, refused)
+            if contender is evaluated:
+                languages_of = questions.get(tile.name, {})
+                explained += _explain(evaluated, tile, masks, languages_of, opened.settings.min_area_px)
     tiles = tally.tiles()
     return EvaluationReport(
         folder=opened.folder,
         split=split,
         condition=condition,
-        models={one.id: one.card.parameters for one in (own, *rivals)},
+        models={contender.id: contender.card.parameters for contender in (evaluated, *rivals)},
         tiles=tiles,
         left_out=tally.left_out(),
         subsets=members,
         explanations=tuple(explained),
-        notes=tuple(note for one in rivals if (note := getattr(one, "note", ""))),
-        pictures=tuple(_draw(own, opened, records, condition, tiles, pictures)),
+        notes=tuple(note for rival in rivals if (note := getattr(rival, "note", ""))),
+        pictures=tuple(_draw(evaluated, opened, records, condition, tiles, pictures)),
         seed=seed,
     )
 
@@ -143,9 +144,11 @@ def _require_apart(ids: Sequence[str]) -> None:
     twice = [name for name, count in Counter(ids).items() if count > 1]
     if twice:
         raise DatasetError(
-            "Two baselines are called alike", found=", ".join(twice), expected="an id of its own for each",
+            "Two baselines are called alike",
+            found=", ".join(twice),
+            expected="another id for each",
             fix="Leave one out, or set the id of one.",
-        )  # fmt: skip
+        )
 
 
 def predict_masks(model: MaskModel, tile: EvaluationTile) -> tuple[Masks, dict[str, str]]:
@@ -190,18 +193,18 @@ def _predict(model: MaskModel, tile: EvaluationTile, places: Sequence[int]) -> M
 
 
 class _Tally:
-    """Counts of every model, target and tile, and what could not be asked."""
+    """Counts of every model, target and tile, and the targets that were left out."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[Any, ...]] = []
         self._left_out: Counter[tuple[str, ...]] = Counter()
 
     def add(self, model: str, tile: EvaluationTile, masks: Masks, refused: Mapping[str, str]) -> None:
-        for target, label, known in zip(tile.targets, tile.labels, tile.known, strict=True):
+        for target, label, counted in zip(tile.targets, tile.labels, tile.counted, strict=True):
             if target in refused:
                 self._left_out[model, target, tile.dataset, tile.sensor, refused[target]] += 1
-            elif target in masks and known.any():
-                counts = (of(masks[target], label, known) for of in COUNTED)
+            elif target in masks and counted.any():
+                counts = (of(masks[target], label, counted) for of in COUNTED)
                 self._rows.append((model, target, tile.dataset, tile.sensor, tile.place, tile.name, *chain(*counts)))
 
     def tiles(self) -> pd.DataFrame:
@@ -224,14 +227,16 @@ def _rivals(
 ) -> list[MaskModel]:
     """Return the baselines, those that are named fitted to what the tiles show."""
     targets = tuple(dict.fromkeys(record.target for group in records.values() for record in group))
-    shown = dataset.index.loc[[group[0].id for group in records.values()], "bands"].unique()
-    bands = [str(names).split() for names in shown] if condition.bands is None else [condition.bands]
-    named = [one for one in baselines if isinstance(one, str)]
-    return [*(one for one in baselines if not isinstance(one, str)),
-            *fit_baselines(named, dataset, targets, bands, fitting)]  # fmt: skip
+    band_sets = dataset.index.loc[[group[0].id for group in records.values()], "bands"].unique()
+    bands = [str(names).split() for names in band_sets] if condition.bands is None else [condition.bands]
+    named = [baseline for baseline in baselines if isinstance(baseline, str)]
+    return [
+        *(baseline for baseline in baselines if not isinstance(baseline, str)),
+        *fit_baselines(named, dataset, targets, bands, fitting),
+    ]
 
 
-def _asked(
+def _load_tiles(
     dataset: SpieDataset, records: Records, condition: PromptCondition, progress: bool
 ) -> Iterator[EvaluationTile]:
     from tqdm.auto import tqdm
@@ -242,22 +247,22 @@ def _asked(
 
 def _members(subsets: Mapping[str, Iterable[str]], records: Records, dataset: SpieDataset) -> dict[str, frozenset[str]]:
     """Return the tiles of the split that each subset names, by their own name or that of their scene."""
-    found = {}
+    members = {}
     for name, named in subsets.items():
         wanted = set(named)
-        found[name] = frozenset(
+        members[name] = frozenset(
             tile
             for tile, group in records.items()
             if wanted & _names(tile, str(dataset.index.loc[group[0].id, "dataset"]))
         )
-        if not found[name] or name == ALL:
+        if not members[name] or name == ALL:
             raise DatasetError(
                 f"The subset {name!r} cannot be told apart",
-                found=f"{len(found[name])} of {len(records)} tiles for {', '.join(sorted(wanted)[:3])} …",
+                found=f"{len(members[name])} of {len(records)} tiles for {', '.join(sorted(wanted)[:3])} …",
                 expected=f"names of tiles of the split, such as {next(iter(records))}; and another name than {ALL!r}",
                 fix="Name tiles as in index.parquet, or the scenes that they were cut from.",
             )
-    return found
+    return members
 
 
 def _names(tile: str, dataset: str) -> set[str]:
@@ -268,29 +273,29 @@ def _names(tile: str, dataset: str) -> set[str]:
 
 def _to_explain(records: Records, count: int, languages: Sequence[str], seed: int) -> dict[str, dict[str, str]]:
     """Draw the tiles that are explained: for each tile the targets, and for each of them the language."""
-    asked: dict[str, list[str]] = {}
+    tiles_of: dict[str, list[str]] = {}
     for tile, group in records.items():
         for record in group:
-            asked.setdefault(record.target, []).append(tile)
-    found: dict[str, dict[str, str]] = {}
-    for target, tiles in asked.items():
+            tiles_of.setdefault(record.target, []).append(tile)
+    languages_of: dict[str, dict[str, str]] = {}
+    for target, tiles in tiles_of.items():
         drawn = sorted(tiles, key=lambda tile: draw(seed, "explain", target, tile))[:count]
         for tile, language in zip(drawn, cycle(languages), strict=False):
-            found.setdefault(tile, {})[target] = language
-    return found
+            languages_of.setdefault(tile, {})[target] = language
+    return languages_of
 
 
 def _explain(
     model: MaskModel, tile: EvaluationTile, masks: Masks, languages: Mapping[str, str], min_area_px: int
 ) -> Iterator[Explained]:
-    """Let a model explain some of its masks, as `extract` does, and hold what it says against these masks."""
+    """Let a model explain some of its masks, as `extract` does, and check the claims against these masks."""
     for target, language in languages.items():
         if target not in masks:
             continue
         others = {name: mask for name, mask in masks.items() if not overlap(name, target)}
         evidence = measure_evidence(masks[target], tile.scene, target, others=others, min_area_px=min_area_px)
-        told = {"evidence": evidence} if model.card.explains_evidence else {}
-        text = "".join(model.explain(tile.scene, build_prompt(target, evidence.regions), language, **told))
+        options = {"evidence": evidence} if model.card.explains_evidence else {}
+        text = "".join(model.explain(tile.scene, build_prompt(target, evidence.regions), language, **options))
         yield Explained(target, tile.name, language, text, tuple(check_explanation(text, evidence, language)))
 
 

@@ -49,14 +49,14 @@ def draw_tile(tile: EvaluationTile, target: str, mask: Any, kind: Literal["worst
         iou: Of this tile.
     """
     place = tile.targets.index(target)
-    label, known, prior = tile.labels[place], tile.known[place], tile.priors[place]
+    label, counted, prior = tile.labels[place], tile.counted[place], tile.priors[place]
     valid = tile.scene.spex.valid.values
     pictures = {
         "false colour": (255 * _false_colour(tile.scene)).astype(np.uint8),
-        "label": _two_tone(label, known),
+        "label": _two_tone(label, counted),
         "prior": _two_tone(mask & False, valid & False) if prior is None else _two_tone(prior, valid),
         "prediction": _two_tone(mask, valid),
-        "differences": _differences(mask, label, known),
+        "differences": _differences(mask, label, counted),
     }
     return TilePicture(kind, target, tile.name, tile.place, iou, pictures)
 
@@ -73,14 +73,14 @@ def _false_colour(scene: xr.Dataset) -> Any:
         return picture_of(scene)
 
 
-def _two_tone(mask: Any, known: Any) -> Any:
-    return _painted(known.shape, {TARGET: mask & known, UNKNOWN: ~known})
+def _two_tone(mask: Any, counted: Any) -> Any:
+    return _painted(counted.shape, {TARGET: mask & counted, UNKNOWN: ~counted})
 
 
-def _differences(mask: Any, label: Any, known: Any) -> Any:
-    where = {"right": mask & label & known, "missed": ~mask & label & known, "false alarm": mask & ~label & known}
-    where["does not count"] = ~known
-    return _painted(known.shape, {DIFFERENCES[name]: pixels for name, pixels in where.items()})
+def _differences(mask: Any, label: Any, counted: Any) -> Any:
+    where = {"right": mask & label & counted, "missed": ~mask & label & counted, "false alarm": mask & ~label & counted}
+    where["does not count"] = ~counted
+    return _painted(counted.shape, {DIFFERENCES[name]: pixels for name, pixels in where.items()})
 
 
 def _painted(shape: tuple[int, ...], colors: dict[tuple[int, int, int], Any]) -> Any:

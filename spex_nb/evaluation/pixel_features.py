@@ -48,16 +48,16 @@ class TrainTiles:
         records = tile_records(dataset, "train", targets)
         has = {tile: str(dataset.index.loc[group[0].id, "bands"]).split() for tile, group in records.items()}
         shared = reduce(set.intersection, map(set, has.values()))
-        kept = tuple(band for band in next(iter(has.values())) if band in shared) if bands is None else tuple(bands)
-        fit = {tile: group for tile, group in records.items() if set(kept) <= set(has[tile])}
-        if not kept or not fit:
+        chosen = tuple(band for band in next(iter(has.values())) if band in shared) if bands is None else tuple(bands)
+        fit = {tile: group for tile, group in records.items() if set(chosen) <= set(has[tile])}
+        if not chosen or not fit:
             raise DatasetError(
                 "No train tile has the bands that baselines are to see",
                 found=f"in all of them: {', '.join(sorted(shared)) or 'none'}",
                 expected="at least one band in common" if bands is None else ", ".join(bands),
                 fix="Keep fewer bands, or narrow the dataset to one sensor.",
             )
-        return cls(dataset, kept, fit)
+        return cls(dataset, chosen, fit)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -73,8 +73,8 @@ class TrainTiles:
         return scene, {record.target: self._label(record, scene.spex.valid.values) for record in group}
 
     def _label(self, record: Record, valid: Any) -> Any:
-        mask, known = self.dataset.mask(record)
-        return np.where(known & valid, mask.astype(np.int8), np.int8(UNKNOWN))
+        mask, is_known = self.dataset.mask(record)
+        return np.where(is_known & valid, mask.astype(np.int8), np.int8(UNKNOWN))
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +88,8 @@ class PixelSample:
 
     def share(self, target: str) -> float:
         """Return the share of a target in the pixels that are known; NaN without any."""
-        known = self.truth[target][self.truth[target] != UNKNOWN]
-        return float(known.mean()) if known.size else float("nan")
+        is_known = self.truth[target][self.truth[target] != UNKNOWN]
+        return float(is_known.mean()) if is_known.size else float("nan")
 
 
 def sample_pixels(
@@ -119,9 +119,9 @@ def sample_pixels(
 def layers_of(scene: xr.Dataset, bands: Sequence[str], indices: Sequence[str]) -> dict[str, Any]:
     """Return bands and indices by name: float32 [H, W], NaN where there are no data or the index is undefined."""
     valid = scene.spex.valid.values
-    found = {band: np.where(valid, scene[band].values, np.float32(np.nan)).astype(np.float32) for band in bands}
-    made = compute_indices(scene, list(indices)) if indices else {}
-    return found | {name: made[name].values for name in indices}
+    layers = {band: np.where(valid, scene[band].values, np.float32(np.nan)).astype(np.float32) for band in bands}
+    index_layers = compute_indices(scene, list(indices)) if indices else {}
+    return layers | {name: index_layers[name].values for name in indices}
 
 
 def possible(indices: Sequence[str], bands: Sequence[str]) -> tuple[str, ...]:

@@ -43,9 +43,22 @@ ALL = "all"
 DECIMALS = 3
 CHECKED = ("holds", "contradicts")
 SHORT = [
-    "target", "dataset", "sensor", "subset", "model", "iou", "f1_1px", "boundary_f1", "precision", "recall", "tile_iou",
-    "false_alarms", "faithfulness", "tiles", "places",
-]  # fmt: skip
+    "target",
+    "dataset",
+    "sensor",
+    "subset",
+    "model",
+    "iou",
+    "f1_1px",
+    "boundary_f1",
+    "precision",
+    "recall",
+    "tile_iou",
+    "false_alarms",
+    "faithfulness",
+    "tiles",
+    "places",
+]
 """Columns that fit a terminal."""
 
 
@@ -106,8 +119,8 @@ class EvaluationReport:
             for dataset, sensor, some in _sensors(tiles)
             for target, model, part in _questions(some)
         ]
-        found = pd.DataFrame(rows)
-        return found.sort_values(["target", "dataset", "sensor"], kind="stable", ignore_index=True)
+        table = pd.DataFrame(rows)
+        return table.sort_values(["target", "dataset", "sensor"], kind="stable", ignore_index=True)
 
     def places(self) -> pd.DataFrame:
         """Return a row for each target, place and model: pooled figures, and the number of tiles."""
@@ -122,7 +135,7 @@ class EvaluationReport:
     def to_json(self, path: str | Path) -> Path:
         """Write everything but the pictures; an existing file is replaced. What is not defined is null."""
         with write_whole(path, overwrite=True) as part:
-            part.write_text(json.dumps(_plain(self._said()), ensure_ascii=False, indent=1), encoding="utf-8")
+            part.write_text(json.dumps(_plain(self._payload()), ensure_ascii=False, indent=1), encoding="utf-8")
         return Path(path)
 
     def to_html(self, path: str | Path) -> Path:
@@ -140,7 +153,7 @@ class EvaluationReport:
             left_out=self.left_out if len(self.left_out) else None,
             pictures=self.pictures,
             differences=DIFFERENCES,
-            explanations=list(map(_shown, self.explanations)),
+            explanations=list(map(_explanation_row, self.explanations)),
             places=self.places(),
         )
 
@@ -169,15 +182,16 @@ class EvaluationReport:
             yield name, self.tiles[self.tiles["tile"].isin(tiles)]
 
     def _figures(self, model: str, target: str, rows: pd.DataFrame) -> dict[str, Any]:
-        found: dict[str, float] = {}
+        figures: dict[str, float] = {}
         for name, (columns, statistic) in POOLED.items():
-            found |= self._with_interval(name, rows.groupby("place")[columns].sum(), statistic)
+            figures |= self._with_interval(name, rows.groupby("place")[columns].sum(), statistic)
         for name in OVER_TILES:
-            found[f"tile_{name}"] = metrics.mean_over_tiles(rows[CONFUSION].to_numpy(), POOLED[name][1])
+            figures[f"tile_{name}"] = metrics.mean_over_tiles(rows[CONFUSION].to_numpy(), POOLED[name][1])
         absent = rows[rows["true"] == 0]
-        found |= self._with_interval("false_alarms", absent.groupby("place")[CONFUSION].sum(), metrics.false_alarm_frac)
-        found |= self._with_interval("faithfulness", self._claims(model, target, rows), _share_holding)
-        return found | {"tiles": len(rows), "absent": len(absent), "places": rows["place"].nunique()}
+        alarms = absent.groupby("place")[CONFUSION].sum()
+        figures |= self._with_interval("false_alarms", alarms, metrics.false_alarm_frac)
+        figures |= self._with_interval("faithfulness", self._claims(model, target, rows), _share_holding)
+        return figures | {"tiles": len(rows), "absent": len(absent), "places": rows["place"].nunique()}
 
     def _with_interval(self, name: str, by_place: pd.DataFrame, statistic: metrics.Statistic) -> dict[str, float]:
         counts = by_place.to_numpy()
@@ -189,22 +203,32 @@ class EvaluationReport:
         import pandas as pd
 
         places = dict(zip(rows["tile"], rows["place"], strict=True)) if model == next(iter(self.models)) else {}
-        said = [
-            (places[one.tile], *(sum(claim.verdict == verdict for claim in one.claims) for verdict in CHECKED))
-            for one in self.explanations
-            if one.target == target and one.tile in places
+        explanations = [
+            (
+                places[explanation.tile],
+                *(sum(claim.verdict == verdict for claim in explanation.claims) for verdict in CHECKED),
+            )
+            for explanation in self.explanations
+            if explanation.target == target and explanation.tile in places
         ]
-        return pd.DataFrame(said, columns=["place", *CHECKED]).groupby("place").sum()
+        return pd.DataFrame(explanations, columns=["place", *CHECKED]).groupby("place").sum()
 
-    def _said(self) -> dict[str, Any]:
+    def _payload(self) -> dict[str, Any]:
         return {
-            "dataset": self.folder.name, "split": self.split, "condition": asdict(self.condition), "seed": self.seed,
-            "spex_nb": __version__, "models": dict(self.models), "notes": self.notes,
-            "table": self.table().to_dict("records"), "places": self.places().to_dict("records"),
-            "left_out": self.left_out.to_dict("records"), "tiles": self.tiles.to_dict("records"),
+            "dataset": self.folder.name,
+            "split": self.split,
+            "condition": asdict(self.condition),
+            "seed": self.seed,
+            "spex_nb": __version__,
+            "models": dict(self.models),
+            "notes": self.notes,
+            "table": self.table().to_dict("records"),
+            "places": self.places().to_dict("records"),
+            "left_out": self.left_out.to_dict("records"),
+            "tiles": self.tiles.to_dict("records"),
             "subsets": {name: sorted(tiles) for name, tiles in self.subsets.items()},
-            "explanations": [asdict(one) for one in self.explanations],
-        }  # fmt: skip
+            "explanations": [asdict(explanation) for explanation in self.explanations],
+        }
 
 
 def _sensors(tiles: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -242,11 +266,11 @@ def _narrow(table: pd.DataFrame) -> pd.DataFrame:
 def _between(figure: float, low: float, high: float) -> str:
     if math.isnan(figure):
         return MISSING
-    said = f"{figure:.{DECIMALS}f}"
-    return said if math.isnan(low) else f"{said} ({low:.{DECIMALS}f}–{high:.{DECIMALS}f})"
+    text = f"{figure:.{DECIMALS}f}"
+    return text if math.isnan(low) else f"{text} ({low:.{DECIMALS}f}–{high:.{DECIMALS}f})"
 
 
-def _shown(explanation: Explained) -> dict[str, str]:
+def _explanation_row(explanation: Explained) -> dict[str, str]:
     """Return an explanation as the page shows it."""
     faithfulness = f"{metrics.faithfulness(explanation.claims):.2f}"
     wrong = [claim for claim in explanation.claims if claim.verdict == "contradicts"]
@@ -261,8 +285,8 @@ def _shown(explanation: Explained) -> dict[str, str]:
 def _plain(value: Any) -> Any:
     """Return what JSON can hold: no NaN, no number of NumPy."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     item = value.item() if hasattr(value, "item") else value
     return None if isinstance(item, float) and not math.isfinite(item) else item

@@ -39,7 +39,7 @@ class Cut:
     threshold: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.index} {'>' if self.side == 'above' else '<'} {_said(self.threshold)}"
+        return f"{self.index} {'>' if self.side == 'above' else '<'} {_threshold_text(self.threshold)}"
 
 
 FIXED: tuple[tuple[str, Cut], ...] = (
@@ -107,12 +107,14 @@ def fit_tuned(tiles: TrainTiles, targets: Sequence[str], seed: int = 0) -> Thres
     cuts: dict[str, Cut] = {}
     notes = []
     for target, indices in candidates.items():
-        known = sample.truth[target] != UNKNOWN
+        is_known = sample.truth[target] != UNKNOWN
         tried = [
             (score, Cut(name, side, threshold))
             for name in indices
             for side in SIGNS
-            for threshold, score in best_threshold(sample.layers[name][known], sample.truth[target][known] == 1, side)
+            for threshold, score in best_threshold(
+                sample.layers[name][is_known], sample.truth[target][is_known] == 1, side
+            )
         ]
         if tried:
             score, cuts[target] = max(tried, key=lambda pair: pair[0])
@@ -160,14 +162,14 @@ def fit_otsu(tiles: TrainTiles, targets: Sequence[str]) -> ThresholdModel:
         for target, label in labels.items():
             for cut in [Cut(name, side) for name in candidates.get(target, ()) for side in SIGNS]:
                 mask = _beyond(indices[cut.index], cut, thresholds[cut.index]) > 0
-                found = metrics.confusion_counts(mask, label == 1, label != UNKNOWN)
-                counts[target, cut] = counts.get((target, cut), 0) + found
+                count = metrics.confusion_counts(mask, label == 1, label != UNKNOWN)
+                counts[target, cut] = counts.get((target, cut), 0) + count
     scores = {what: float(metrics.iou(count)) for what, count in counts.items() if metrics.recall(count) >= 0}
     cuts = {}
     for target in targets:
-        own = {cut: score for (name, cut), score in scores.items() if name == target}
-        if own:
-            cuts[target] = max(own, key=lambda cut: own[cut])
+        cut_scores = {cut: score for (name, cut), score in scores.items() if name == target}
+        if cut_scores:
+            cuts[target] = max(cut_scores, key=lambda cut: cut_scores[cut])
     chosen = "; ".join(
         f"{target}: {cut} (IoU {scores[target, cut]:.2f} on train tiles)" for target, cut in cuts.items()
     )
@@ -175,7 +177,7 @@ def fit_otsu(tiles: TrainTiles, targets: Sequence[str]) -> ThresholdModel:
 
 
 def _indices(target: str) -> tuple[str, ...]:
-    """Return the indices that a target may be told by."""
+    """Return the indices that may separate a target."""
     return (*CLASSIC, *get_target(target).indices, *(rule.index for rule in RULES.get(target, ())))
 
 
@@ -193,5 +195,5 @@ def _otsu(index: xr.DataArray) -> float:
         return float("nan")
 
 
-def _said(threshold: float | None) -> str:
+def _threshold_text(threshold: float | None) -> str:
     return "Otsu" if threshold is None else f"{threshold:.3g}"

@@ -74,7 +74,7 @@ class EvaluationTile:
     """Each bool [H, W], or None."""
     labels: tuple[Any, ...]
     """Each bool [H, W]."""
-    known: tuple[Any, ...]
+    counted: tuple[Any, ...]
     """Pixels with data that the label knows: each bool [H, W]."""
 
 
@@ -97,9 +97,11 @@ def tile_records(dataset: SpieDataset, split: str, targets: Sequence[str] | None
     if not records:
         wanted = "any target" if targets is None else ", ".join(targets)
         raise DatasetError(
-            f"The split {split!r} holds nothing to look at", found=f"no record of {wanted} in {dataset.folder}",
-            expected="at least one", fix="Name another split or target, or build with other shares of the places.",
-        )  # fmt: skip
+            f"The split {split!r} holds nothing to look at",
+            found=f"no record of {wanted} in {dataset.folder}",
+            expected="at least one",
+            fix="Name another split or target, or build with other shares of the places.",
+        )
     return records
 
 
@@ -113,7 +115,7 @@ def require_fair(records: Mapping[str, Sequence[Record]]) -> None:
     if unfair:
         sources = sorted({record.source or "they do not say what" for record in unfair})
         raise DatasetError(
-            "The prompts tell the answer: a model that copies them would score well",
+            "The prompts give the answer away: a model that copies them would score well",
             found=f"{len(unfair)} records with attributes made from {', '.join(sources)}, such as {unfair[0].id}",
             expected=f"attributes made from {', '.join(FAIR_SOURCES)}",
             fix="Build the dataset with attributes='index' to evaluate on it.",
@@ -147,7 +149,7 @@ def load_tile(dataset: SpieDataset, records: Sequence[Record], condition: Prompt
         prompts=tuple(tile_prompts.prompt(record, condition) for record in records),
         priors=tuple(_mask_of(tile_prompts.prior(target, condition.priors)) for target in tile_prompts.targets),
         labels=tuple(mask for mask, _ in labels),
-        known=tuple(known & valid for _, known in labels),
+        counted=tuple(is_known & valid for _, is_known in labels),
     )
 
 

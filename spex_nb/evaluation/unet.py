@@ -151,17 +151,19 @@ def fit_unet(
     """
     indices = possible(CLASSIC, tiles.bands)
     sample = sample_pixels(tiles, targets, indices, seed=seed)
-    told = tuple(target for target in targets if 0 < sample.share(target) < 1)
-    if not told:
+    divided = tuple(target for target in targets if 0 < sample.share(target) < 1)
+    if not divided:
         raise DatasetError(
-            "There is nothing to learn", found=f"no train tile with and without {' or '.join(targets)}",
-            expected="pixels that are a target, and others that are not", fix="Build a larger dataset.",
-        )  # fmt: skip
+            "There is nothing to learn",
+            found=f"no train tile with and without {' or '.join(targets)}",
+            expected="pixels that are a target, and others that are not",
+            fix="Build a larger dataset.",
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _network(len(sample.layers), len(told), widths, max_parameters)
-        model = UNetModel(network, tiles.bands, indices, told, *_figures(sample))
-        weights = torch.tensor([positive_weight(sample.share(target)) for target in told])
+        network = _network(len(sample.layers), len(divided), widths, max_parameters)
+        model = UNetModel(network, tiles.bands, indices, divided, *_figures(sample))
+        weights = torch.tensor([positive_weight(sample.share(target)) for target in divided])
         _train(model, tiles, weights, steps, np.random.default_rng(seed), progress)
     model.note = f"U-Net: {model.card.parameters:,} parameters, {steps} steps of {BATCH} crops."
     return model
@@ -210,8 +212,8 @@ def _crop(
     truth = truth[:, row : row + CROP_PX, col : col + CROP_PX]
     turns, is_flipped = int(generator.integers(4)), bool(generator.integers(2))
     turned = (np.rot90(each, turns, axes=(1, 2)) for each in (model.channels(part), truth))
-    pixels, known = (np.ascontiguousarray(each[:, ::-1] if is_flipped else each) for each in turned)
-    return torch.from_numpy(pixels), torch.from_numpy(known)
+    pixels, is_known = (np.ascontiguousarray(each[:, ::-1] if is_flipped else each) for each in turned)
+    return torch.from_numpy(pixels), torch.from_numpy(is_known)
 
 
 def _jittered(scene: xr.Dataset, generator: np.random.Generator) -> xr.Dataset:
@@ -232,15 +234,15 @@ def _batch(crops: Sequence[Tensor], fill: float) -> Tensor:
 
 def _loss(logits: Tensor, truth: Tensor, weights: Tensor) -> Tensor:
     """Return weighted cross entropy plus Dice (Milletari et al. 2016, https://doi.org/10.1109/3DV.2016.79)."""
-    known = (truth != UNKNOWN).float()
+    is_known = (truth != UNKNOWN).float()
     wanted = (truth == 1).float()
     entropy = F.binary_cross_entropy_with_logits(
-        logits, wanted, pos_weight=weights[:, None, None], weight=known, reduction="sum"
+        logits, wanted, pos_weight=weights[:, None, None], weight=is_known, reduction="sum"
     )
-    painted = torch.sigmoid(logits) * known
+    painted = torch.sigmoid(logits) * is_known
     overlap = (painted * wanted).sum((0, 2, 3))
     dice = (2 * overlap + 1) / (painted.sum((0, 2, 3)) + wanted.sum((0, 2, 3)) + 1)
-    return entropy / known.sum().clamp(min=1) + (1 - dice).mean()
+    return entropy / is_known.sum().clamp(min=1) + (1 - dice).mean()
 
 
 def _rate(step: int, steps: int) -> float:

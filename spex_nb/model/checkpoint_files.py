@@ -1,4 +1,4 @@
-"""Where weights lie, and whether they may be read: by name or path, safetensors only, no network unless allowed."""
+"""Finding and reading weights, by name or path: only safetensors, and no network unless allowed."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def weight_files(folder: Path) -> list[Path]:
     Raises:
         CheckpointError: If there are none. Pickles are never opened: to open one is to run the program in it.
     """
-    found = sorted(folder.glob("*.safetensors"))
-    if found:
-        return found
+    files = sorted(folder.glob("*.safetensors"))
+    if files:
+        return files
     pickles = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLES)
     raise CheckpointError(
         "The checkpoint holds no weights that can be read",
@@ -82,9 +82,11 @@ def read_weights(folder: str | Path) -> dict[str, Tensor]:
             weights |= load_file(file)
         except (SafetensorError, OSError) as error:
             raise CheckpointError(
-                "The weights cannot be read", found=f"{file}: {error}", expected="a safetensors file",
+                "The weights cannot be read",
+                found=f"{file}: {error}",
+                expected="a safetensors file",
                 fix="Fetch the file again.",
-            ) from error  # fmt: skip
+            ) from error
     return weights
 
 
@@ -92,7 +94,7 @@ def require_all(missing: Iterable[str], unexpected: Iterable[str], wrong: Iterab
     """Raise unless weights and model are the same.
 
     Raises:
-        CheckpointError: If weights are missing, surplus or of another shape; says which.
+        CheckpointError: If weights are missing, surplus or of another shape. The message names them.
     """
     parts = [
         f"{len(names)} {kind}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}"  # noqa: PLR2004 (enough to see)

@@ -1,4 +1,4 @@
-"""The sizes and choices of a SPEX model, part by part, as Hugging Face configurations; unknown keys are errors."""
+"""Sizes and options of a SPEX model, part by part, as Hugging Face configurations; unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ INDEX_CHANNELS = len(INDICES) + len(PRIOR_TARGETS)
 
 
 class _Strict(PretrainedConfig):
-    """A configuration that takes its own keys only; what every configuration has is passed on."""
+    """A configuration that refuses unknown keys; keys that every configuration has go to transformers."""
 
-    _own: tuple[str, ...] = ()
+    _keys: tuple[str, ...] = ()
 
     def __init__(self, **kwargs: Any) -> None:
         strange = [key for key in kwargs if key not in _COMMON and not key.startswith("_")]
         if strange:
             raise ValueError(
-                f"{type(self).__name__} has no {', '.join(sorted(strange))}. Expected: {', '.join(self._own)}. "
+                f"{type(self).__name__} has no {', '.join(sorted(strange))}. Expected: {', '.join(self._keys)}. "
                 "Remove or correct the key."
             )
         super().__init__(**kwargs)
 
 
 _TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
-"""Those of the tokenizer, which the Trainer of some versions of transformers notes in the model's configuration."""
+"""Keys of the tokenizer, which the Trainer of some versions of transformers writes into the configuration."""
 _COMMON = frozenset(
     {
         *vars(PretrainedConfig()),
@@ -55,7 +55,7 @@ class InternImageConfig(_Strict):
     """
 
     model_type = "spex_internimage"
-    _own = (
+    _keys = (
         "channels", "depths", "groups", "kernel_size", "mlp_ratio", "layer_scale", "offset_scale", "post_norm",
         "drop_path_rate", "depthwise_size", "center_scale", "branch_norm", "extra_norms",
     )  # fmt: skip
@@ -109,10 +109,10 @@ INTERNIMAGE: Mapping[str, Mapping[str, Any]] = {
 
 
 class StemConfig(_Strict):
-    """From bands to the encoder's first map."""
+    """The stem, from bands to the first map of the encoder."""
 
     model_type = "spex_stem"
-    _own = ("kind", "bands", "hidden_channels", "index_channels", "gsd")
+    _keys = ("kind", "bands", "hidden_channels", "index_channels", "gsd")
 
     def __init__(
         self,
@@ -130,10 +130,10 @@ class StemConfig(_Strict):
 
 
 class CondensationConfig(_Strict):
-    """From hidden states to a few tokens."""
+    """The condensation of hidden states to a few tokens."""
 
     model_type = "spex_condensation"
-    _own = ("source", "num_tokens", "widths")
+    _keys = ("source", "num_tokens", "widths")
 
     def __init__(
         self,
@@ -149,10 +149,10 @@ class CondensationConfig(_Strict):
 
 
 class MaskDecoderConfig(_Strict):
-    """SAM's decoder and what ours adds, each of which can be off."""
+    """SAM's mask decoder, and the optional parts that this project adds."""
 
     model_type = "spex_mask_decoder"
-    _own = (
+    _keys = (
         "embed_dim", "heads", "mlp_dim", "blocks", "attention_downsample", "mask_tokens", "mask_channels",
         "double_softmax", "dense_prior", "fine_channels", "fine_stride",
     )  # fmt: skip
@@ -189,19 +189,20 @@ class SpexConfig(_Strict):
         stem_config, vision_config, text_config, condensation_config, mask_decoder_config: The parts; dicts, or
             configurations. The vision part is InternImage, or any backbone of transformers with four stages; the text
             part any causal language model of transformers.
-        aggregation_channels: Of the map that language model and mask decoder share.
-        aggregation_dropout: In training.
+        aggregation_channels: Channels of the map that language model and mask decoder share.
+        aggregation_dropout: Share of the map that is zeroed in training.
         language_grid: The language model sees the map averaged to at most this many cells on each side, so that its
             prompts are as long for any size of image; None for every cell, as released.
         image_token_id: Stands in ``input_ids`` where a visual token goes.
-        targets: Ids of the targets that it is trained for, each of which gets a query of its own.
-        positive_weights: Of the pixels of each of them in the cross-entropy; 1 if not given.
-        weak_without: Of some of them, the band without which they are found far less well: ``{"water": "nir"}``.
-        left_to_index: Those that a spectral index finds better: ``"always"``, or in scenes that are ``"uncalibrated"``.
+        targets: Ids of the targets that the model is trained for; each gets a query.
+        positive_weights: Weight of the pixels of each target in the cross-entropy; 1 if not given.
+        weak_without: By target, the band without which the model finds far less of it: ``{"water": "nir"}``.
+        left_to_index: Targets that a spectral index finds better: ``"always"``, or in scenes that are
+            ``"uncalibrated"``.
         joint: Whether the targets of a pixel compete, so that no pixel is two of them; see `joint_readout`.
         part_of: Then, of each target that is a part of another, the id of that other: ``{"road": "built_up"}``.
         covered_by_parts: Then, the targets that hold nothing but their parts.
-        text_weight, bce_weight, dice_weight, query_weight, reconstruction_weight: Of the losses.
+        text_weight, bce_weight, dice_weight, query_weight, reconstruction_weight: Weights of the losses.
     """
 
     model_type = "spex"
@@ -212,7 +213,7 @@ class SpexConfig(_Strict):
         "condensation_config": CondensationConfig,
         "mask_decoder_config": MaskDecoderConfig,
     }
-    _own = (
+    _keys = (
         *sub_configs,
         "aggregation_channels",
         "aggregation_dropout",
@@ -345,9 +346,9 @@ def _vision(given: PretrainedConfig | Mapping[str, Any] | None) -> PretrainedCon
     return given if isinstance(given, PretrainedConfig) else _part(InternImageConfig, given)
 
 
-def _require(fine: bool, name: str, found: object, expected: str) -> None:
-    if not fine:
-        raise ValueError(f"{name} is {found}; expected {expected}.")
+def _require(is_valid: bool, name: str, value: object, expected: str) -> None:
+    if not is_valid:
+        raise ValueError(f"{name} is {value}; expected {expected}.")
 
 
 def _part(kind: type[_Strict], given: _Strict | Mapping[str, Any] | None) -> Any:

@@ -1,4 +1,4 @@
-"""Names of the released checkpoint → names of ours, each by a written rule; what no rule names is reported.
+"""Conversion of released checkpoints: a rule names each parameter, and the report lists unused ones.
 
 The released layout is that of https://github.com/MiliLab/SPEX.
 """
@@ -92,7 +92,7 @@ _VECTORS = ("prompt_encoder.no_mask", "prompt_encoder.not_a_point")
 
 
 def our_name(released: str) -> str | None:
-    """Return our name of a released parameter; None where no rule names it."""
+    """Return the name of a released parameter in this model; None where no rule names it."""
     for pattern, ours in _COMPILED:
         match = pattern.fullmatch(released)
         if match:
@@ -123,20 +123,35 @@ def convert_names(released: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], li
 
 
 SAM_HEADS = 8
-"""Of SAM's published decoder; the weights do not tell."""
+"""Attention heads of SAM's published decoder; the weights do not show them."""
 OFFSET_SCALE = 2.0
-"""Of InternImage-L and XL, as released; the weights do not tell."""
+"""Offset scale of InternImage-L and XL, as released; the weights do not show it."""
 TEXT_KEYS = (
-    "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
-    "max_position_embeddings", "rms_norm_eps", "tie_word_embeddings", "bos_token_id", "eos_token_id",
-)  # fmt: skip
-"""What is taken from the released configuration: that of Qwen2."""
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "max_position_embeddings",
+    "rms_norm_eps",
+    "tie_word_embeddings",
+    "bos_token_id",
+    "eos_token_id",
+)
+"""Keys that are taken from the released configuration of Qwen2."""
 RGB = 3
 OWN_ONLY = (
-    "mask_decoder.fine.", "pixel_decoder.", "target_queries.", "band_readout.",
-    "stem.first.", "stem.full.", "stem.full_norm.", "stem.scale.",
-)  # fmt: skip
-"""What no public part has: it starts at random."""
+    "mask_decoder.fine.",
+    "pixel_decoder.",
+    "target_queries.",
+    "band_readout.",
+    "stem.first.",
+    "stem.full.",
+    "stem.full_norm.",
+    "stem.scale.",
+)
+"""Parameters that no public part has; they start at random."""
 _COMPONENTS = {
     "vision": ((("", "model.vision_tower.vision_tower.vision_model."),), ("encoder.", "stem.")),
     "language": ((), ("language_model.",)),
@@ -149,19 +164,23 @@ _COMPONENTS = {
         ("mask_decoder.", "prompt_encoder."),
     ),
 }
-"""Of each part in its public layout: (its prefix, the released one), and ours."""
+"""By part: pairs of (prefix in its public layout, prefix in the released layout), and prefixes of this model."""
 
 
 IMAGENET_MEAN = {"red": 0.485, "green": 0.456, "blue": 0.406}
 IMAGENET_STD = {"red": 0.229, "green": 0.224, "blue": 0.225}
-"""What the release normalises 8-bit images / 255 with."""
+"""Mean and deviation of 8-bit images / 255 in the release."""
 
 
 @dataclass(frozen=True)
 class ConversionReport:
-    """What a conversion did: how many tensors it wrote, which it did not use, and whether a processor came with them.
+    """The result of a conversion.
 
-    There is none where the source holds no tokenizer.json.
+    Attributes:
+        folder: Folder of the checkpoint.
+        tensors: Number of tensors written.
+        unused: Names of the tensors that were not used.
+        has_processor: Whether a processor was written; the source then holds a tokenizer.json.
     """
 
     folder: Path
@@ -171,18 +190,18 @@ class ConversionReport:
 
 
 def convert(source: str | Path, target: str | Path, *, sam_heads: int = SAM_HEADS) -> ConversionReport:
-    """Turn a checkpoint in the released layout into ours.
+    """Convert a checkpoint of the released layout.
 
     Args:
         source: Folder with config.json and safetensors, and tokenizer.json if there is to be a processor.
-        target: Folder to write, which `SpexPredictor.from_pretrained` reads; without a processor, `SpexModel` only.
+        target: Folder to write. `SpexPredictor.from_pretrained` reads it; without a processor, only `SpexModel` does.
         sam_heads: Attention heads of the mask decoder.
 
     Returns:
-        What was written, and the names that were not used.
+        A report with the number of tensors, and the names of unused ones.
 
     Raises:
-        CheckpointError: If the source cannot be read, is no such checkpoint, or lacks weights.
+        CheckpointError: If the source cannot be read, is no checkpoint of this layout, or lacks weights.
     """
     folder = Path(source)
     weights, unused = convert_names(read_weights(folder))
@@ -192,15 +211,15 @@ def convert(source: str | Path, target: str | Path, *, sam_heads: int = SAM_HEAD
         config.image_token_id = processor.image_token_id
     with torch.device("meta"):
         model = SpexModel(config)
-    own = model.state_dict()
+    state = model.state_dict()
     head = "language_model.lm_head.weight"
     if config.text_config.tie_word_embeddings:
         embedding = weights["language_model.model.embed_tokens.weight"]
         if not torch.equal(weights.get(head, embedding), embedding):
             unused.append("lm_head.weight, which differs from the embedding that the configuration ties it to")
         weights[head] = embedding
-    wrong = [name for name in weights if name in own and own[name].shape != weights[name].shape]
-    require_all(own.keys() - weights.keys(), weights.keys() - own.keys(), wrong)
+    wrong = [name for name in weights if name in state and state[name].shape != weights[name].shape]
+    require_all(state.keys() - weights.keys(), weights.keys() - state.keys(), wrong)
     model.load_state_dict(weights, assign=True)
     model.tie_weights()
     model.save_pretrained(target)
@@ -221,7 +240,7 @@ def _processor(folder: Path, config: SpexConfig) -> SpexProcessor | None:
 
 
 def infer_config(weights: Mapping[str, Tensor], text: Mapping[str, Any], *, sam_heads: int = SAM_HEADS) -> SpexConfig:
-    """Read the sizes of a released model off its weights; those of the language model stand in its configuration.
+    """Infer the sizes of a released model from its weights, and those of the language model from its configuration.
 
     Raises:
         CheckpointError: If the weights are not those of a released model.
@@ -235,7 +254,9 @@ def infer_config(weights: Mapping[str, Tensor], text: Mapping[str, Any], *, sam_
         return SpexConfig.preset(
             "base",
             vision_config={
-                "channels": len(weights["stem.conv2.bias"]), "depths": depths, "groups": groups,
+                "channels": len(weights["stem.conv2.bias"]),
+                "depths": depths,
+                "groups": groups,
                 "offset_scale": OFFSET_SCALE,
             },
             text_config={"model_type": "qwen2", **_text_config(text)},
@@ -248,7 +269,7 @@ def infer_config(weights: Mapping[str, Tensor], text: Mapping[str, Any], *, sam_
             },
             aggregation_channels=len(weights["aggregation.fuse.bias"]),
             image_token_id=int(text["vocab_size"]),
-        )  # fmt: skip
+        )
     except KeyError as error:
         raise CheckpointError(
             "This is no checkpoint of the released layout",
@@ -322,21 +343,21 @@ def load_component(model: SpexModel, kind: str, folder: str | Path) -> None:
         CheckpointError: If its weights do not fit.
     """
     weights, prefixes = component_weights(kind, read_weights(folder))
-    own = model.state_dict()
-    wrong = [name for name in weights if name in own and own[name].shape != weights[name].shape]
+    state = model.state_dict()
+    wrong = [name for name in weights if name in state and state[name].shape != weights[name].shape]
     tied = {"language_model.lm_head.weight"} if model.config.text_config.tie_word_embeddings else set()
-    expected = {name for name in own if name.startswith(prefixes) and not name.startswith(OWN_ONLY)} - tied
+    expected = {name for name in state if name.startswith(prefixes) and not name.startswith(OWN_ONLY)} - tied
     if not isinstance(model.stem, FixedStem) or len(model.stem.bands) != RGB:
         weights = {name: tensor for name, tensor in weights.items() if not name.startswith("stem.conv1.")}
         expected -= {name for name in expected if name.startswith("stem.conv1.")}
-    require_all(expected - weights.keys(), weights.keys() - own.keys(), wrong)
+    require_all(expected - weights.keys(), weights.keys() - state.keys(), wrong)
     model.load_state_dict(weights, strict=False)
 
 
 def _text_config(text: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: text[key] for key in TEXT_KEYS if key in text}
+    values = {key: text[key] for key in TEXT_KEYS if key in text}
     rope = text.get("rope_parameters") or {"rope_type": "default", "rope_theta": float(text.get("rope_theta", 1e6))}
-    return kept | {"rope_parameters": rope}
+    return values | {"rope_parameters": rope}
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
@@ -344,7 +365,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
         read: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(
-            "The checkpoint's configuration cannot be read", found=str(error), expected="config.json",
+            "The checkpoint's configuration cannot be read",
+            found=str(error),
+            expected="config.json",
             fix="Fetch the file again.",
-        ) from error  # fmt: skip
+        ) from error
     return read

@@ -1,4 +1,4 @@
-"""Losses: of the mask, over the pixels whose label is known, and of the text, over the tokens that are told."""
+"""Losses: of the mask over the pixels with a label, and of the text over the tokens of the answer."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from spex_nb.model.outputs import SpexOutput
 DICE_EPS = 1e-3
 """As released."""
 IGNORED = 255
-"""In ``mask_labels``: the label says nothing."""
+"""Value of ``mask_labels`` where the label is unknown."""
 IGNORED_TOKEN = -100
-"""In ``labels``: no part of the answer."""
+"""Value of ``labels`` outside the answer."""
 
 
 class MaskLosses(NamedTuple):
@@ -34,24 +34,24 @@ def upsample_logits(logits: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(logits[:, None], tuple(size), mode="bilinear", align_corners=False)[:, 0]
 
 
-def mask_losses(logits: Tensor, target: Tensor, known: Tensor, positive_weights: Tensor | None = None) -> MaskLosses:
+def mask_losses(logits: Tensor, target: Tensor, counted: Tensor, positive_weights: Tensor | None = None) -> MaskLosses:
     """Measure how far mask logits are from a label.
 
     Args:
-        logits: float [N, H, W]; anything where not known.
-        target: float [N, H, W], 0 or 1; anything where not known.
-        known: bool [N, H, W]; other pixels count for nothing.
-        positive_weights: float [N], of the target's pixels in the cross-entropy; 1 if not given.
+        logits: float [N, H, W]; any value where a pixel does not count.
+        target: float [N, H, W], 0 or 1; any value where a pixel does not count.
+        counted: bool [N, H, W], the pixels that count.
+        positive_weights: float [N], weights of the target's pixels in the cross-entropy; 1 if not given.
 
     Returns:
-        Binary cross-entropy, a mean over known pixels, and Dice with squared denominators
+        Binary cross-entropy, a mean over counted pixels, and Dice with squared denominators
         (https://arxiv.org/abs/1606.04797), a mean over samples.
     """
-    target, logits = torch.where(known, target, 0), torch.where(known, logits, 0)
+    target, logits = torch.where(counted, target, 0), torch.where(counted, logits, 0)
     weights = None if positive_weights is None else positive_weights.view(-1, 1, 1)
     pixels = F.binary_cross_entropy_with_logits(logits, target, reduction="none", pos_weight=weights)
-    bce = (pixels * known).sum() / known.sum().clamp(min=1)
-    probability = (logits.sigmoid() * known).flatten(1)
+    bce = (pixels * counted).sum() / counted.sum().clamp(min=1)
+    probability = (logits.sigmoid() * counted).flatten(1)
     flat = target.flatten(1)
     shared = (probability * flat).sum(1)
     both = (probability**2).sum(1) + (flat**2).sum(1)
@@ -71,24 +71,27 @@ def label_losses(logits: Tensor, mask_labels: Tensor, positive_weights: Tensor |
 
 
 def weights_of(target_index: Tensor | None, positive_weights: Sequence[float]) -> Tensor | None:
-    """Return how much the pixels of each prompt's target int [N] weigh, 1 for target -1: float [N]."""
+    """Return the weight of the pixels of each prompt's target int [N]: float [N], 1 for target -1."""
     if target_index is None or not positive_weights:
         return None
     return torch.tensor([*positive_weights, 1.0], device=target_index.device)[target_index]
 
 
 def text_loss(hidden: Tensor, labels: Tensor, head: Callable[[Tensor], Tensor]) -> Tensor:
-    """Measure how unexpected the told tokens are: cross-entropy, a mean over them; 0 where there are none.
+    """Measure how unexpected the tokens of the answer are.
 
     Args:
-        hidden: float [N, L, D], the language model's last states.
-        labels: int [N, L], `IGNORED_TOKEN` where no part of the answer; each is told by the state before it.
-        head: From states to logits of all tokens; called only where they are used.
+        hidden: float [N, L, D], last hidden states of the language model.
+        labels: int [N, L], `IGNORED_TOKEN` outside the answer; the state before a token predicts it.
+        head: From states to logits of all tokens; it runs only on states that predict the answer.
+
+    Returns:
+        Cross-entropy, a mean over tokens of the answer; 0 where there are none.
     """
-    told = labels[:, 1:] != IGNORED_TOKEN
-    logits = head(hidden[:, :-1][told])
-    total = F.cross_entropy(logits.float(), labels[:, 1:][told], reduction="sum")
-    return total / told.sum().clamp(min=1)
+    is_answer = labels[:, 1:] != IGNORED_TOKEN
+    logits = head(hidden[:, :-1][is_answer])
+    total = F.cross_entropy(logits.float(), labels[:, 1:][is_answer], reduction="sum")
+    return total / is_answer.sum().clamp(min=1)
 
 
 def weighted_sum(output: SpexOutput, config: SpexConfig) -> Tensor | None:
@@ -100,5 +103,5 @@ def weighted_sum(output: SpexOutput, config: SpexConfig) -> Tensor | None:
         (config.bce_weight, output.bce_loss),
         (config.dice_weight, output.dice_loss),
     )
-    known = [weight * loss for weight, loss in parts if loss is not None]
-    return torch.stack(known).sum() if known else None
+    weighted = [weight * loss for weight, loss in parts if loss is not None]
+    return torch.stack(weighted).sum() if weighted else None

@@ -180,8 +180,9 @@ class SpexPredictor:
                 everyone[number_of[name]] = row
         if rivals:
             numbers = torch.tensor(rivals, device=logits.device)
-            found = self.model.segment(features=features, target_index=numbers, image_index=torch.zeros_like(numbers))
-            everyone[rivals] = found.float()
+            image_index = torch.zeros_like(numbers)
+            rival_logits = self.model.segment(features=features, target_index=numbers, image_index=image_index)
+            everyone[rivals] = rival_logits.float()
         log_odds = tree.log_odds(everyone[None])[0]
         rows = [
             log_odds[number_of[name]] if name in number_of else row for name, row in zip(targets, logits, strict=True)

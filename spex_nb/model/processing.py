@@ -1,4 +1,4 @@
-"""From scenes and words to tensors, and back: bands with their wavelengths, the image placeholder, the tokenizer."""
+"""The inputs of the model from scenes and texts: bands with their wavelengths, prompts with visual tokens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from spex_nb.spectral.priors import prior_mask
 
 IMAGE_TOKEN = "<image>"
 MEAN, STD = 0.15, 0.15
-"""Of reflectance; a band that has no figures of its own is normalised by these."""
+"""Mean and deviation of reflectance for a band without figures in the processor."""
 BOX_CORNERS = (2, 3)
 
 
@@ -124,11 +124,17 @@ class SpexProcessor(ProcessorMixin):
             MissingBandError: If a band of a fixed stem is not there.
         """
         scenes = [images] if isinstance(images, xr.Dataset) else list(images)
-        asked = self.questions(
-            [text] if isinstance(text, str) else list(text), [scene.spex.shape for scene in scenes], answers=answers,
-            image_index=image_index, priors=priors, points=points, boxes=boxes, padding_side=padding_side,
-        )  # fmt: skip
-        return BatchFeature(self.pixels(scenes) | asked)
+        prompt_inputs = self.questions(
+            [text] if isinstance(text, str) else list(text),
+            [scene.spex.shape for scene in scenes],
+            answers=answers,
+            image_index=image_index,
+            priors=priors,
+            points=points,
+            boxes=boxes,
+            padding_side=padding_side,
+        )
+        return BatchFeature(self.pixels(scenes) | prompt_inputs)
 
     def questions(
         self,
@@ -156,7 +162,9 @@ class SpexProcessor(ProcessorMixin):
             data["image_sizes"] = torch.tensor(shapes)
         if priors is not None:
             size = _common_size(shapes)
-            data["prior"] = torch.stack([_prior(one, shapes[i], size) for one, i in zip(priors, index, strict=True)])
+            data["prior"] = torch.stack(
+                [_prior(prior, shapes[i], size) for prior, i in zip(priors, index, strict=True)]
+            )
         if points is not None or boxes is not None:
             none: list[Any] = [()] * len(prompts)
             data |= _prompt_points(points or none, boxes or none, [shapes[i] for i in index])
@@ -206,12 +214,12 @@ class SpexProcessor(ProcessorMixin):
     def _tokens(
         self, prompts: Sequence[str], answers: Sequence[str] | None, cells: Sequence[int], side: str
     ) -> dict[str, Tensor]:
-        rows, told = [], []
+        rows, labels = [], []
         for i, prompt in enumerate(prompts):
             ids = self._prompt_ids(prompt, cells[i])
             answer = self._answer_ids(answers[i]) if answers is not None and answers[i] else []
             rows.append(ids + answer)
-            told.append([IGNORED_TOKEN] * len(ids) + answer)
+            labels.append([IGNORED_TOKEN] * len(ids) + answer)
         longest = max(map(len, rows))
         if longest > self.max_length:
             raise ValueError(
@@ -224,7 +232,7 @@ class SpexProcessor(ProcessorMixin):
             "attention_mask": torch.tensor([_padded([1] * len(row), longest, 0, side) for row in rows]),
         }
         if answers is not None:
-            data["labels"] = torch.tensor([_padded(row, longest, IGNORED_TOKEN, side) for row in told])
+            data["labels"] = torch.tensor([_padded(row, longest, IGNORED_TOKEN, side) for row in labels])
         return data
 
     def _prompt_ids(self, prompt: str, cells: int) -> list[int]:
@@ -251,8 +259,8 @@ def _common_size(shapes: Sequence[tuple[int, int]]) -> tuple[int, ...]:
 
 def _wave(scene: xr.Dataset, band: str, *, is_needed: bool) -> tuple[float, float]:
     """Return centre and width of a band, in micrometres."""
-    said = scene[band].attrs
-    centre, width = (said.get(key) for key in ("wavelength_um", "width_um"))
+    attributes = scene[band].attrs
+    centre, width = (attributes.get(key) for key in ("wavelength_um", "width_um"))
     if centre is None and is_needed:
         raise ValueError(
             f"The wavelength of band {band!r} is not known; expected attribute wavelength_um. Open the scene with its "

@@ -67,9 +67,9 @@ class SpieDataset:
 
     def records(self, split: str | None = None) -> Iterator[Record]:
         """Yield the records of one split (``train``, ``val``, ``test``), or of all."""
-        kept = None if self.datasets is None else set(self.index.index)
+        selected = None if self.datasets is None else set(self.index.index)
         for name in SPLITS if split is None else (split,):
-            yield from (r for r in read_records(self.folder / f"{name}.json") if kept is None or r.id in kept)
+            yield from (r for r in read_records(self.folder / f"{name}.json") if selected is None or r.id in selected)
 
     def only(self, datasets: Sequence[str]) -> SpieDataset:
         """Return the part of it that was made from some of its datasets.
@@ -121,9 +121,11 @@ class SpieDataset:
         for record in self.records():
             return record
         raise DatasetError(
-            "The dataset is empty", found=f"no record in {self.folder}", expected="at least one",
+            "The dataset is empty",
+            found=f"no record in {self.folder}",
+            expected="at least one",
             fix="Build it of scenes whose labels know the targets asked for.",
-        )  # fmt: skip
+        )
 
     def tile(self, record: Record) -> xr.Dataset:
         """Return the bands of a record, float32 [H, W] each, and where they are ``valid``."""

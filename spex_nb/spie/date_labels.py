@@ -55,15 +55,15 @@ def labels_on_date(tile: xr.Dataset, labels: Mapping[str, Label]) -> dict[str, L
 
 
 def _vegetation(label: Label, green: NDArray[np.bool_], bare: NDArray[np.bool_]) -> Label:
-    mapped, known = label
-    return mapped & green, known & (~mapped | green) | bare
+    mapped, is_known = label
+    return mapped & green, is_known & (~mapped | green) | bare
 
 
 def _bare_soil(labels: Mapping[str, Label], green: NDArray[np.bool_], bare: NDArray[np.bool_]) -> Label:
-    mapped, known = labels["bare_soil"]
-    plants, _ = labels.get("vegetation", (np.zeros_like(mapped), known))
-    may_be_bare = mapped | (plants & ~known)
-    return may_be_bare & bare, (known & ~mapped & ~plants) | green | (may_be_bare & bare)
+    mapped, is_known = labels["bare_soil"]
+    plants, _ = labels.get("vegetation", (np.zeros_like(mapped), is_known))
+    may_be_bare = mapped | (plants & ~is_known)
+    return may_be_bare & bare, (is_known & ~mapped & ~plants) | green | (may_be_bare & bare)
 
 
 def _is_dry(tile: xr.Dataset, shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -51,4 +51,5 @@ def find_conflicts(tile: xr.Dataset, target: str, mask: NDArray[np.bool_]) -> ND
         return np.zeros(np.shape(mask), bool)
     absent = np.all([value < rule.absent_below for value, rule in zip(values, rules, strict=True)], axis=0)
     present = np.all([value > rule.present_above for value, rule in zip(values, rules, strict=True)], axis=0)
-    return np.where(mask, absent, present)
+    conflicts: NDArray[np.bool_] = (mask & absent) | (~mask & present)
+    return conflicts

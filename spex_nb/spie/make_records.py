@@ -82,13 +82,13 @@ class _RecordWriter:
         self.valid = tile.spex.valid.values
         self.ground = EqualAreaGrid.of(tile)
         self.masks = {target: mask & self.valid for target, (mask, _) in labels.items()}
-        self.known = {target: known & self.valid for target, (_, known) in labels.items()}
+        self.is_known = {target: is_known & self.valid for target, (_, is_known) in labels.items()}
         self.indices: dict[tuple[str, ...], xr.DataArray | None] = {}
 
     def is_asked(self, target: str) -> bool:
         """Whether the labels know the target, and it is present or drawn as a question about its absence."""
-        known = self.known.get(target)
-        if known is None or not known.any() or known.mean() < self.settings.min_known_frac:
+        is_known = self.is_known.get(target)
+        if is_known is None or not is_known.any() or is_known.mean() < self.settings.min_known_frac:
             return False
         return bool(self.masks[target].any()) or self.draw(target, "absent") < self.settings.absent_frac
 
@@ -108,7 +108,7 @@ class _RecordWriter:
         """Measure the label itself: the answer gives its figures, whatever the source of the attributes."""
         return measure_arrays(
             self.masks[target],
-            self.known[target],
+            self.is_known[target],
             target,
             index=self.index(target),
             ground=self.ground,

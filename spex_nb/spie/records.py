@@ -16,13 +16,13 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One instruction: a tile, what is asked of it, the answer, and the mask."""
+    """One record: a tile, a question about it, the answer, and the mask."""
 
     id: str
     image: str
     """Path of the tile, relative to the dataset's folder."""
     gt_image: str
-    """Path of the mask, likewise."""
+    """Path of the mask, relative to the dataset's folder."""
     prompt: str
     answer: str
     target: str = ""
@@ -36,7 +36,7 @@ class Record:
     place: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record in the LLaVA form; what that form does not know stands beside it."""
+        """Return the record in the LLaVA form, with further entries beside it."""
         plain = asdict(self)
         turns = [{"from": "human", "value": plain.pop("prompt")}, {"from": "gpt", "value": plain.pop("answer")}]
         head = {name: plain.pop(name) for name in ("id", "image", "gt_image")}
@@ -50,8 +50,8 @@ class Record:
             DatasetError: If a part is missing or of the wrong kind.
         """
         try:
-            question, answer = (_said(item["conversations"], who) for who in ("human", "gpt"))
-            known = {name: str(item[name]) for name in ("id", "image", "gt_image")}
+            question, answer = (_text_of(item["conversations"], who) for who in ("human", "gpt"))
+            paths = {name: str(item[name]) for name in ("id", "image", "gt_image")}
         except (KeyError, TypeError, StopIteration) as error:
             raise DatasetError(
                 "A record is broken",
@@ -60,10 +60,10 @@ class Record:
                 fix="Mend or remove the record.",
             ) from error
         more = {name: str(item[name]) for name in ("target", "source", "language", "split", "place") if name in item}
-        return cls(**known, prompt=question, answer=answer, **more)
+        return cls(**paths, prompt=question, answer=answer, **more)
 
 
-def _said(turns: Iterable[Mapping[str, str]], who: str) -> str:
+def _text_of(turns: Iterable[Mapping[str, str]], who: str) -> str:
     return next(str(turn["value"]) for turn in turns if turn["from"] == who)
 
 

@@ -26,9 +26,11 @@ class ChatRewriter:
         """Return the model's version: the likeliest words, so that the same text gives the same version."""
         tokenizer, model = _load(self.folder)
         turns = [{"role": "user", "content": REQUEST + text}]
-        asked = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-        said = model.generate(**asked, do_sample=False, max_new_tokens=self.max_new_tokens)
-        return str(tokenizer.decode(said[0, asked["input_ids"].shape[1] :], skip_special_tokens=True)).strip()
+        request = tokenizer.apply_chat_template(
+            turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+        tokens = model.generate(**request, do_sample=False, max_new_tokens=self.max_new_tokens)
+        return str(tokenizer.decode(tokens[0, request["input_ids"].shape[1] :], skip_special_tokens=True)).strip()
 
 
 def chat_rewriter(folder: str | Path, *, max_new_tokens: int = 400) -> ChatRewriter:
@@ -59,10 +61,10 @@ def _load(folder: str) -> tuple[Any, Any]:
     return tokenizer, AutoModelForCausalLM.from_pretrained(folder, local_files_only=True).eval()
 
 
-def _no_chat_model(path: Path, found: str) -> DatasetError:
+def _no_chat_model(path: Path, problem: str) -> DatasetError:
     return DatasetError(
         "The folder holds no chat model",
-        found=f"{found} in {path}",
+        found=f"{problem} in {path}",
         expected="a Hugging Face causal language model with a chat template, as save_pretrained writes it",
         fix="Name the folder of an instruction-tuned model.",
     )

@@ -35,8 +35,8 @@ def show_record(dataset: SpieDataset, record: Record) -> Figure:
     for axes, picture, title in ((left, tile_picture, record.id), (right, mask_picture, f"mask: {record.target}")):
         axes.imshow(picture, interpolation="nearest")
         axes.set(title=title, xticks=[], yticks=[])
-    said = f"{record.language} · {record.split} · attributes from: {record.source}\n{record.answer}"
-    figure.supxlabel("\n".join(textwrap.fill(line, 110) for line in said.splitlines()), fontsize=10)
+    caption = f"{record.language} · {record.split} · attributes from: {record.source}\n{record.answer}"
+    figure.supxlabel("\n".join(textwrap.fill(line, 110) for line in caption.splitlines()), fontsize=10)
     return figure
 
 
@@ -86,8 +86,8 @@ def _pictures_or_error(dataset: SpieDataset, record: Record) -> tuple[Sequence[A
 def _pictures(dataset: SpieDataset, record: Record) -> Sequence[Any]:
     """Return the tile and the tile under its mask, both uint8 [H, W, 3]."""
     picture = picture_of(dataset.tile(record))
-    mask, known = dataset.mask(record)
+    mask, is_known = dataset.mask(record)
     over = picture.copy()
     over[mask] = 0.4 * over[mask] + 0.6 * np.array(PALETTE[1]) / 255
-    over[~known] = np.array(PALETTE[255]) / 255
+    over[~is_known] = np.array(PALETTE[255]) / 255
     return [(255 * each).astype(np.uint8) for each in (picture, over)]

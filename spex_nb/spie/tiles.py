@@ -17,10 +17,10 @@ STEP = 1e-4
 """Reflectance is kept in steps of this size, as the products of most sensors do."""
 NODATA = -32768
 LARGEST = 32767
-KEPT = ("sensor", "radiometry", "gsd_m")
-"""Attributes of a scene that its tiles keep."""
+TILE_ATTRIBUTES = ("sensor", "radiometry", "gsd_m")
+"""Attributes of a scene that its tiles carry."""
 UNKNOWN = 255
-"""Of a mask: the label says nothing about this pixel."""
+"""Value of a mask where the label is unknown."""
 PALETTE = {0: (0, 0, 0), 1: (0, 158, 224), UNKNOWN: (128, 128, 128)}
 
 
@@ -40,9 +40,17 @@ def write_tile(tile: xr.Dataset, path: Path) -> str:
     is_fit = np.nanmax(np.abs(pixels), initial=0) < LARGEST * STEP
     stored = np.where(np.isnan(pixels), NODATA, np.rint(pixels / STEP)).astype(np.int16) if is_fit else pixels
     height, width = tile.spex.shape
-    profile = {"driver": "GTiff", "count": len(bands), "height": height, "width": width, "dtype": stored.dtype.name,
-               "nodata": NODATA if is_fit else np.nan, "compress": "deflate", "predictor": 2 if is_fit else 3,
-               "zlevel": 1}  # fmt: skip
+    profile = {
+        "driver": "GTiff",
+        "count": len(bands),
+        "height": height,
+        "width": width,
+        "dtype": stored.dtype.name,
+        "nodata": NODATA if is_fit else np.nan,
+        "compress": "deflate",
+        "predictor": 2 if is_fit else 3,
+        "zlevel": 1,
+    }
     if tile.spex.crs is not None:
         profile |= {"crs": tile.spex.crs, "transform": tile.spex.transform}
     with _quiet(), rasterio.open(path, "w", **profile) as file:
@@ -50,9 +58,9 @@ def write_tile(tile: xr.Dataset, path: Path) -> str:
         file.scales = [STEP if is_fit else 1.0] * len(bands)
         for i, band in enumerate(bands, start=1):
             file.set_band_description(i, band)
-            said = tile[band].attrs
-            file.update_tags(i, **{key: said[key] for key in ("wavelength_um", "width_um") if key in said})
-        file.update_tags(**{key: str(tile.attrs[key]) for key in KEPT if key in tile.attrs})
+            attributes = tile[band].attrs
+            file.update_tags(i, **{key: attributes[key] for key in ("wavelength_um", "width_um") if key in attributes})
+        file.update_tags(**{key: str(tile.attrs[key]) for key in TILE_ATTRIBUTES if key in tile.attrs})
     return hash_pixels(stored)
 
 
@@ -84,19 +92,19 @@ def read_tile(path: Path) -> xr.Dataset:
     is_float = steps.dtype.kind == "f"
     missing = np.isnan(steps) if is_float else steps == NODATA
     pixels = np.where(missing, np.float32(np.nan), steps if is_float else steps * np.float32(STEP))
-    bands = {name: (("y", "x"), band, said) for name, band, said in zip(names, pixels, waves, strict=True)}
-    kept = {key: tags[key] for key in KEPT if key in tags} | {"tile_hash": hash_pixels(steps)}
-    tile = xr.Dataset(bands | {"valid": (("y", "x"), ~missing.all(0))}, attrs=kept)
+    bands = {name: (("y", "x"), band, wave) for name, band, wave in zip(names, pixels, waves, strict=True)}
+    attributes = {key: tags[key] for key in TILE_ATTRIBUTES if key in tags} | {"tile_hash": hash_pixels(steps)}
+    tile = xr.Dataset(bands | {"valid": (("y", "x"), ~missing.all(0))}, attrs=attributes)
     import rioxarray  # noqa: F401  (registers .rio)
 
     return tile if crs is None else tile.rio.write_crs(crs).rio.write_transform(transform)
 
 
-def write_mask(mask: Any, known: Any, path: Path) -> None:
-    """Write a mask as an 8-bit PNG: 1 target, 0 not, 255 where the label says nothing."""
+def write_mask(mask: Any, is_known: Any, path: Path) -> None:
+    """Write a mask as an 8-bit PNG: 1 target, 0 not, 255 where the label is unknown."""
     from PIL import Image
 
-    picture = Image.fromarray(np.where(known, mask.astype(np.uint8), np.uint8(UNKNOWN)), mode="P")
+    picture = Image.fromarray(np.where(is_known, mask.astype(np.uint8), np.uint8(UNKNOWN)), mode="P")
     colors = np.zeros((256, 3), np.uint8)
     colors[list(PALETTE)] = list(PALETTE.values())
     picture.putpalette(colors.tobytes())

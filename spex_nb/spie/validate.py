@@ -1,4 +1,4 @@
-"""Is a dataset fit to train and to test on? Leakage, broken records, sizes, empty masks, duplicates, balance."""
+"""Checks of a dataset before training and testing: leakage, broken records, sizes, empty masks, duplicates, balance."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_TEMPLATE_FRAC = 0.02
-"""No wording may cover more of the records."""
+"""Largest share of the records that one wording may cover."""
 FAIR_SOURCES = ("index", "drawn", "none")
-"""What attributes in a test split may be made from."""
+"""Sources that attributes in a test split may have."""
 SAME_SHARE = 1e-6
 ENOUGH_TO_JUDGE = 500
-"""Records below which the share of a wording says nothing."""
+"""Fewest records for which the share of a wording is judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What was found; ``is_fit`` if nothing of it is an error."""
+    """The result of a check; ``is_fit`` if no problem is an error."""
 
     folder: Path
     problems: tuple[Problem, ...]
@@ -61,7 +61,7 @@ def check(folder: str | Path) -> CheckReport:
     """Check a dataset: every record, every mask, every tile.
 
     Args:
-        folder: That ``build`` made.
+        folder: Folder that ``build`` made.
 
     Returns:
         The problems, errors first, and the class balance.
@@ -80,8 +80,8 @@ def check(folder: str | Path) -> CheckReport:
             except DatasetError as error:
                 problems.append(Problem("error", "broken record", f"{split}.json", str(error)))
                 continue
-            found, row = _check_record(dataset, record, split, tiles)
-            problems += found
+            record_problems, row = _check_record(dataset, record, split, tiles)
+            problems += record_problems
             rows.append(row)
     problems += [*_split_problems(dataset.index), *_listed_twice(rows), *_wording_problems(dataset.index)]
     problems += _index_problems(dataset.index, rows)
@@ -109,20 +109,25 @@ def _check_record(
 ) -> tuple[list[Problem], dict[str, Any]]:
     problems = [Problem("error", kind, record.id, text) for kind, text in _text_problems(record, split)]
     row: dict[str, Any] = {
-        "id": record.id, "split": split, "target": record.target, "source": record.source, "share": np.nan, "hash": "",
-    }  # fmt: skip
+        "id": record.id,
+        "split": split,
+        "target": record.target,
+        "source": record.source,
+        "share": np.nan,
+        "hash": "",
+    }
     try:
-        mask, known = dataset.mask(record)
+        mask, is_known = dataset.mask(record)
         shape, row["hash"] = tiles.shape_and_hash(record.image)
     except (SpexError, OSError) as error:
         return [*problems, Problem("error", "missing or damaged file", record.id, str(error))], row
     if mask.shape != shape:
         text = f"the image has {shape} pixels, the mask {mask.shape}"
         problems.append(Problem("error", "sizes differ", record.id, text))
-    if not known.any():
+    if not is_known.any():
         problems.append(Problem("error", "empty label", record.id, "the mask says nothing about any pixel"))
     else:
-        row["share"] = float(mask[known].mean())
+        row["share"] = float(mask[is_known].mean())
     return problems, row
 
 
@@ -162,7 +167,7 @@ def _split_problems(index: pd.DataFrame) -> Iterator[Problem]:
 
 
 def _index_problems(index: pd.DataFrame, rows: list[dict[str, Any]]) -> Iterator[Problem]:
-    """Find where lists, index and files do not tell the same."""
+    """Find contradictions between lists, index and files."""
     if index.empty or not rows:
         yield Problem("error", "empty dataset", "index.parquet", f"{len(index)} records, {len(rows)} in the lists")
     listed = {row["id"]: row for row in rows}

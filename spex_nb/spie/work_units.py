@@ -229,8 +229,8 @@ def _build_tile(strips: _Strips, window: Window, name: str, unit: WorkUnit) -> l
     if settings.rgb:
         write_rgb(tile, unit.folder / f"images/{name}.png")
     for pair in pairs:
-        mask, known = labels[pair.target]
-        write_mask(mask & valid, known & valid, unit.folder / _mask_path(name, pair))
+        mask, is_known = labels[pair.target]
+        write_mask(mask & valid, is_known & valid, unit.folder / _mask_path(name, pair))
     return [_entry(tile, digest, name, pair, split, source) for pair in pairs]
 
 
@@ -242,7 +242,9 @@ def _labels(tile: xr.Dataset, window: Window, split: str, unit: WorkUnit) -> dic
         labels = labels_on_date(tile, labels)
     if not settings.drop_conflicts or split != "train":
         return labels
-    return {target: (mask, known & ~find_conflicts(tile, target, mask)) for target, (mask, known) in labels.items()}
+    return {
+        target: (mask, is_known & ~find_conflicts(tile, target, mask)) for target, (mask, is_known) in labels.items()
+    }
 
 
 def _mask_path(name: str, pair: QAPair) -> str:

@@ -1,4 +1,4 @@
-"""What a scene might have looked like: from elsewhere, through haze, with another sensor's numbers and fewer bands.
+"""Augmentation: other air and haze, cloud shadows, the numbers of other sensors, fewer bands, other scales.
 
 Every function takes arrays [B, H, W] and a random generator, and changes nothing in place.
 """
@@ -22,7 +22,7 @@ COUNTS = 1 / 3
 COUNT_GAIN, COUNT_BAND_GAIN = 0.5, 0.25
 """Standard deviation of the logarithm of their gains: of one for all bands, and of each band's own."""
 BY_BAND = 0.5
-"""Share of the stretched pictures of which each band has a range of its own."""
+"""Share of the stretched pictures in which each band has another range."""
 MOST_CUT = 4.0
 """Percent of the pixels that a stretch cuts off at either end, at most."""
 LEAST_SPAN = 0.02
@@ -37,7 +37,7 @@ class Augmentation:
     Attributes:
         calibrated: Chance that radiometry is left as it is, but for noise.
         gain: Standard deviation of the logarithm of one gain for all bands.
-        band_gain: Likewise, of a gain for each band.
+        band_gain: Standard deviation of the logarithm of a gain for each band.
         offset: Largest offset, in reflectance.
         gamma: Standard deviation of the logarithm of an exponent, as in stretched 8-bit pictures.
         haze: Largest reflectance of haze at the blue band.
@@ -124,8 +124,8 @@ def choose_bands(names: Sequence[str], how: Augmentation, rng: np.random.Generat
     some = rng.permutation(len(names))[: rng.integers(2, len(names) + 1)]
     sets = (list(names), [*VISIBLE, "nir"], list(VISIBLE), [names[i] for i in some])
     chosen = sets[rng.choice(len(sets), p=how.bands)]
-    kept = [band for band in chosen if band in names]
-    return list(rng.permutation(kept if len(kept) > 1 else list(names)))
+    left_bands = [band for band in chosen if band in names]
+    return list(rng.permutation(left_bands if len(left_bands) > 1 else list(names)))
 
 
 def turn(array: Any, side: int) -> Any:

@@ -1,4 +1,4 @@
-"""Corrected results and labelled files as examples to learn from: kept in a folder, made into a SPIE dataset."""
+"""Examples for training: corrected results and labelled files in a folder, from which a SPIE dataset is built."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from spex_nb.spie.sources.user_rasters import labelled_scenes
 from spex_nb.targets import TARGETS
 
 CODES = {target: number for number, target in enumerate(TARGETS, start=1)}
-"""Of the class rasters that are written here."""
+"""Codes in the class rasters of examples."""
 SPIE, CLASSES = "spie", "classes.json"
 TILE_PX = 256
 
@@ -32,11 +32,11 @@ TILE_PX = 256
 def add_example(
     folder: str | Path, name: str, scene: xr.Dataset, mask: Any, targets: Sequence[str], image: str | Path | None = None
 ) -> Path:
-    """Keep a corrected result as an example: what it shows of its targets is true, and of no others anything is said.
+    """Store a corrected result as an example. Its mask is the truth for its targets; all other targets are unknown.
 
     Args:
-        folder: Of the examples; made if missing.
-        name: Of the example; one of this name is replaced.
+        folder: Folder of the examples; made if missing.
+        name: Name of the example; an example of this name is replaced.
         scene: Bands [H, W].
         mask: uint8 [H, W]: 0 none, 1 ... n the targets, 255 no data.
         targets: Their ids, in order.
@@ -53,9 +53,11 @@ def add_example(
     strange = [target for target in targets if target not in CODES]
     if strange:
         raise DatasetError(
-            "This result cannot be learned from", found=f"the class {', '.join(strange)}",
-            expected=f"classes among {', '.join(CODES)}", fix="Ask for a target itself, correct it, and add that.",
-        )  # fmt: skip
+            "This result cannot be learned from",
+            found=f"the class {', '.join(strange)}",
+            expected=f"classes among {', '.join(CODES)}",
+            fix="Ask for a target itself, correct it, and add that.",
+        )
     place = _fresh(folder, name)
     codes = np.full(256, 255, np.uint8)
     codes[: len(targets) + 1] = [0, *(CODES[target] for target in targets)]
@@ -66,17 +68,19 @@ def add_example(
             save_cog(scene[[*scene.spex.bands]].astype(np.float32), written)
         save_cog(labels, place / "labels.tif")
     sensor = str(scene.attrs.get("sensor", "unknown"))
-    return _describe(place, written, place / "labels.tif", {CODES[one]: one for one in targets} | {0: None}, sensor)
+    return _describe(
+        place, written, place / "labels.tif", {CODES[target]: target for target in targets} | {0: None}, sensor
+    )
 
 
 def add_labelled_file(folder: str | Path, image: str | Path, labels: str | Path, classes: Mapping[int, Any]) -> Path:
-    """Keep an image and its class raster as an example; the files stay where they are.
+    """Store an image and its class raster as an example; the files stay where they are.
 
     Args:
         folder: Of the examples.
         image: A raster with all bands of a scene.
         labels: A raster of class codes on its grid.
-        classes: What each code is, as in `labelled_scenes`.
+        classes: Meaning of each code, as in `labelled_scenes`.
 
     Raises:
         DatasetError: If image and labels do not fit, or no code is a target.
@@ -93,7 +97,7 @@ def list_examples(folder: str | Path) -> list[str]:
 
 
 def build_examples(folder: str | Path, *, seed: int = 0) -> BuildReport:
-    """Make a SPIE dataset of the examples, anew; the last of several is kept back for validation.
+    """Build a SPIE dataset of all examples; the last of several becomes the validation split.
 
     Raises:
         DatasetError: If there are no examples, or nothing is known in them.
@@ -101,9 +105,11 @@ def build_examples(folder: str | Path, *, seed: int = 0) -> BuildReport:
     names = list_examples(folder)
     if not names:
         raise DatasetError(
-            "There are no examples", found=str(folder), expected="at least one corrected result or labelled file",
+            "There are no examples",
+            found=str(folder),
+            expected="at least one corrected result or labelled file",
             fix="Add the current result first.",
-        )  # fmt: skip
+        )
     held_back = names[-1] if len(names) > 1 else ""
     scenes = [replace(_labelled(Path(folder) / name), split="val" if name == held_back else "train") for name in names]
     out = Path(folder) / SPIE
@@ -115,10 +121,12 @@ def build_examples(folder: str | Path, *, seed: int = 0) -> BuildReport:
 
 
 def _labelled(place: Path) -> LabelledScene:
-    said = json.loads((place / CLASSES).read_text(encoding="utf-8"))
-    classes = {int(code): meant for code, meant in said["classes"].items()}
-    sensor = None if said["sensor"] == "unknown" else said["sensor"]
-    (scene,) = labelled_scenes([said["image"]], [said["labels"]], classes, sensor=sensor, dataset="corrected")
+    description = json.loads((place / CLASSES).read_text(encoding="utf-8"))
+    classes = {int(code): targets for code, targets in description["classes"].items()}
+    sensor = None if description["sensor"] == "unknown" else description["sensor"]
+    (scene,) = labelled_scenes(
+        [description["image"]], [description["labels"]], classes, sensor=sensor, dataset="corrected"
+    )
     name = re.sub(r"[^\w-]+", "_", place.name)
     return replace(scene, name=name, place=name)
 
@@ -133,12 +141,12 @@ def _fresh(folder: str | Path, name: str) -> Path:
 
 
 def _describe(place: Path, image: Path, labels: Path, classes: Mapping[int, Any], sensor: str) -> Path:
-    said = {
+    description = {
         "image": str(image),
         "labels": str(labels),
         "classes": {str(c): m for c, m in classes.items()},
         "sensor": sensor,
     }
     with write_whole(place / CLASSES) as part:
-        part.write_text(json.dumps(said, indent=1), encoding="utf-8")
+        part.write_text(json.dumps(description, indent=1), encoding="utf-8")
     return place

@@ -1,4 +1,4 @@
-"""Tiles of a dataset with their labels, read once, and cut to the size of a sample."""
+"""Crops: tiles of a dataset with their labels, cut to the size of a sample."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from spex_nb.spie.dataset import SpieDataset
 from spex_nb.spie.tiles import UNKNOWN, read_mask, read_tile
 from spex_nb.training.augmentation import Augmentation, turn
 
-KEPT_TILES = 4096
-"""Tiles that stay in memory once they were read."""
+CACHED_TILES = 4096
+"""Most tiles that stay in memory."""
 
 
 @dataclass(frozen=True)
 class TileEntry:
-    """A tile of a dataset, and the masks that are known of it."""
+    """The files of a tile and its masks."""
 
     image: Path
     dataset: str
@@ -55,20 +55,20 @@ def list_tiles(dataset: SpieDataset, split: str, targets: Sequence[str]) -> list
     ]
 
 
-@lru_cache(maxsize=KEPT_TILES)
+@lru_cache(maxsize=CACHED_TILES)
 def read_entry(entry: TileEntry) -> tuple[xr.Dataset, dict[str, Any]]:
     """Read a tile and its labels, uint8 [H, W] by target."""
     masks = {}
     for target, path in entry.masks:
-        mask, known = read_mask(path)
-        masks[target] = np.where(known, mask.astype(np.uint8), np.uint8(UNKNOWN))
+        mask, is_known = read_mask(path)
+        masks[target] = np.where(is_known, mask.astype(np.uint8), np.uint8(UNKNOWN))
     return read_tile(entry.image), masks
 
 
 def cut_sample(
     entry: TileEntry, size_px: int, augmentation: Augmentation | None, rng: np.random.Generator
 ) -> tuple[xr.Dataset, dict[str, Any]]:
-    """Cut a tile and its labels to size: turned, and perhaps at another scale, where there is augmentation."""
+    """Cut a tile and its labels to size; with augmentation also turned, and perhaps at another scale."""
     scene, labels = read_entry(entry)
     if augmentation is None:
         window = _window(scene.spex.shape, size_px, rng)
@@ -93,16 +93,16 @@ def _window(shape: tuple[int, int], side: int, rng: np.random.Generator) -> tupl
 
 
 def _cut(scene: xr.Dataset, window: tuple[slice, slice], scale: float, side: int) -> xr.Dataset:
-    """Return part of a scene as one of its own, without georeference: turned and scaled ground has none."""
+    """Return part of a scene without georeference, since turned and scaled ground has none."""
     valid = _resized(scene.spex.valid.values[window].astype(np.float32), scale) > 0.999  # noqa: PLR2004 (all of it)
     bands = {}
     for name in scene.spex.bands:
         pixels = np.where(valid, _resized(np.nan_to_num(scene[name].values[window]), scale), np.float32(np.nan))
         bands[name] = (("y", "x"), turn(pixels, side), dict(scene[name].attrs))
-    kept = {name: scene.attrs[name] for name in ("sensor", "radiometry") if name in scene.attrs}
+    attributes = {name: scene.attrs[name] for name in ("sensor", "radiometry") if name in scene.attrs}
     if scene.spex.gsd_m is not None:
-        kept["gsd_m"] = scene.spex.gsd_m / scale
-    return xr.Dataset(bands | {"valid": (("y", "x"), turn(valid, side))}, attrs=kept)
+        attributes["gsd_m"] = scene.spex.gsd_m / scale
+    return xr.Dataset(bands | {"valid": (("y", "x"), turn(valid, side))}, attrs=attributes)
 
 
 def _resized(pixels: Any, scale: float) -> Any:

@@ -1,4 +1,4 @@
-"""Running a stage: model and samples from a `Stage`, the Trainer, and a checkpoint at the end, whatever happens."""
+"""Running a stage: the Trainer with model and samples, and a checkpoint at the end or after an interruption."""
 
 from __future__ import annotations
 
@@ -13,24 +13,21 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from spex_nb.model import SpexModel, SpexProcessor
-from spex_nb.training.curves import Curves, Line, read_curves
+from spex_nb.training.curves import FINAL, Line, read_curves
 from spex_nb.training.setup import batcher_of, load_model, load_processor, stream_of, validation_of
 from spex_nb.training.stage import Kind, Stage, read_stage
-from spex_nb.training.trainer import GracefulInterrupt, StageTrainer, last_checkpoint
-
-FINAL = "final"
-"""Folder of the result, in that of the stage."""
+from spex_nb.training.trainer import CurveWriter, GracefulInterrupt, StageTrainer, last_checkpoint
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage made.
+    """The result of a stage.
 
     Attributes:
-        folder: The checkpoint: model and processor.
-        steps: How many were done in all.
-        is_whole: Whether these were all of them; False after an interruption.
-        curves: Losses, and agreement with labels where it was measured, by step.
+        folder: Folder of the checkpoint, with model and processor.
+        steps: Number of finished steps.
+        is_whole: Whether the stage is finished; False after an interruption.
+        curves: Losses by step, and IoU where it was measured.
     """
 
     folder: Path
@@ -42,24 +39,24 @@ class StageResult:
 def run_stage(
     stage: Stage, *, on_log: Callable[[Line], None] | None = None, stop: threading.Event | None = None
 ) -> StageResult:
-    """Train one stage, or go on where it was left; after its end, the same call returns the result.
+    """Train one stage, or continue it from its last checkpoint. After its end, the same call returns the result.
 
-    Ctrl-C ends it after the current step with a checkpoint from which the same call goes on.
+    Ctrl-C ends it after the current step, with a checkpoint from which the same call continues.
 
     Args:
-        stage: What is trained.
-        on_log: Called with losses and measurements as they are made, such as to draw them.
-        stop: Ends it as Ctrl-C does.
+        stage: Settings of the stage.
+        on_log: Called with each new line of losses or measurements, for instance to draw them.
+        stop: An event that ends the stage as Ctrl-C does.
 
     Raises:
-        TrainingError: If the stage makes no sense, the loss is no number any more, or the disk is full.
+        TrainingError: If the settings make no sense, the loss is no longer a number, or the disk is full.
         DatasetError: If there is nothing to train on.
         CheckpointError: If ``start`` cannot be loaded.
     """
     final = Path(stage.out) / FINAL
     if final.exists():
         return StageResult(final, stage.steps, True, read_curves(stage.out))
-    transformers_logging.disable_progress_bar()  # curves show where training is
+    transformers_logging.disable_progress_bar()  # the curves show the progress
     torch.manual_seed(stage.seed)
     processor = load_processor(stage)
     batcher = batcher_of(stage, processor)
@@ -71,20 +68,20 @@ def run_stage(
             data_collator=batcher,
             processing_class=processor,
             callbacks=[
-                Curves(Path(stage.out), on_log, validation_of(stage, batcher), stage.check_every),
+                CurveWriter(Path(stage.out), on_log, validation_of(stage, batcher), stage.check_every),
                 interrupt,
             ],
         )
         trainer.train(resume_from_checkpoint=last_checkpoint(stage.out))
-    done = trainer.state.global_step
-    if done < stage.steps:
-        return StageResult(Path(str(last_checkpoint(stage.out))), done, False, read_curves(stage.out))
+    steps = trainer.state.global_step
+    if steps < stage.steps:
+        return StageResult(Path(str(last_checkpoint(stage.out))), steps, False, read_curves(stage.out))
     save_whole(trainer.accelerator.unwrap_model(trainer.model), processor, final)
-    return StageResult(final, done, True, read_curves(stage.out))
+    return StageResult(final, steps, True, read_curves(stage.out))
 
 
 def save_whole(model: SpexModel, processor: SpexProcessor, folder: Path) -> None:
-    """Write model and processor, adapters merged, into a folder that is there only once it is whole."""
+    """Write model and processor, with adapters merged. The folder gets its name only once it is complete."""
     if hasattr(model.language_model, "merge_and_unload"):
         model.language_model = model.language_model.merge_and_unload()
     unfinished = folder.with_name(f"{folder.name}.partial")
@@ -99,7 +96,7 @@ def pretrain(config: str | Path, **changes: Any) -> StageResult:
 
     Args:
         config: TOML file of the stage.
-        **changes: Settings that are otherwise, such as ``steps=100``; see `Stage`.
+        **changes: Settings that replace those of the file, such as ``steps=100``; see `Stage`.
 
     Raises:
         TrainingError: If the settings make no sense or are those of another stage, and as `run_stage`.

@@ -1,7 +1,7 @@
-"""From a SPIE dataset to samples: a tile as it might have looked, what is asked of it, and the truth.
+"""Samples of a SPIE dataset: an augmented tile, with questions and labels.
 
-A sample depends on nothing but the seed and its number, so that any worker makes the same one, and a run that goes on
-makes those that it would have made.
+A sample depends only on the seed and its number. Any worker makes the same sample, and a continued run sees the samples
+that it would have seen.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ SMALLEST_REGION_PX = 4
 
 @dataclass(frozen=True)
 class PromptSampling:
-    """What is asked of a tile, and with which help; chances between 0 and 1.
+    """How prompts of a tile are drawn; chances between 0 and 1.
 
     Attributes:
-        targets: How many targets of a tile are asked for at a time, at most.
+        targets: Most targets of a tile that a sample asks for.
         prior: Chance that a prompt comes with the prior of its target.
-        wrong: Chance that prior and attributes are those of something else, so that a mask must follow the prompt.
+        wrong: Chance of the prior and attributes of something else, so that masks learn to follow the prompt.
         attributes: Chance that a prompt names the regions of the prior that it comes with.
-        regions: How many regions a prompt names, at most.
+        regions: Most regions that a prompt names.
         clicks: Chance of clicks.
-        answers: Share of the prompts that come with an answer, and name the regions of the label, of which it speaks.
+        answers: Share of the prompts with an answer; they name the regions of the label, which the answer describes.
     """
 
     targets: int = 3
@@ -72,23 +72,23 @@ class Question:
 
 @dataclass
 class Sample:
-    """A tile and the questions asked of it."""
+    """A tile, and the questions about it."""
 
     scene: xr.Dataset
     questions: list[Question]
 
 
 class SampleStream:
-    """Samples of some tiles, by number.
+    """Samples of tiles, by number.
 
     Args:
-        tiles: What there is.
-        size_px: Side of the samples' tiles; larger tiles are cut, smaller ones stay.
-        sampling: What is asked.
-        augmentation: How tiles are changed; None for not at all.
-        shares: How often each dataset is drawn, relative to the others; by its number of tiles if not given.
-        seed: Of every draw.
-        length: How many samples there are.
+        tiles: The tiles to draw from.
+        size_px: Side of a sample in pixels; larger tiles are cut, smaller ones stay.
+        sampling: How prompts are drawn.
+        augmentation: How tiles are changed; None for no change.
+        shares: Relative frequency of each dataset; its number of tiles by default.
+        seed: Seed of all random draws.
+        length: Number of samples.
     """
 
     def __init__(
@@ -135,11 +135,11 @@ def make_sample(
         scene = scene.drop_vars(set(scene.spex.bands) - set(choose_bands(scene.spex.bands, augmentation, rng)))
         scene = _changed(scene, augmentation, rng)
     sampler = _QuestionSampler(scene, labels, sampling, rng)
-    return Sample(scene, [sampler.question(target) for target in _asked(labels, sampling.targets, rng)])
+    return Sample(scene, [sampler.question(target) for target in _draw_targets(labels, sampling.targets, rng)])
 
 
 class _QuestionSampler:
-    """A tile on which questions are asked."""
+    """Draws the questions about one tile."""
 
     def __init__(
         self, scene: xr.Dataset, labels: dict[str, Any], sampling: PromptSampling, rng: np.random.Generator
@@ -150,21 +150,28 @@ class _QuestionSampler:
     def question(self, target: str) -> Question:
         label = np.where(self.valid, self.labels[target], np.uint8(UNKNOWN))
         if self.rng.random() < self.sampling.answers:
-            return self._told(target, label)
+            return self._with_answer(target, label)
         prior = self._prior(target)
         regions = self._regions(prior) if self.rng.random() < self.sampling.attributes else []
         clicks = _clicks(label, self.rng) if self.rng.random() < self.sampling.clicks else []
         return Question(target, build_prompt(target, regions), label, prior, clicks)
 
-    def _told(self, target: str, label: Any) -> Question:
-        """Ask for words: the prompt names the regions of the label, and the answer speaks of them."""
-        mask, known = label == 1, label != UNKNOWN
-        regions = find_regions(mask, known, min_area_px=SMALLEST_REGION_PX, source="label")[: self.sampling.regions]
+    def _with_answer(self, target: str, label: Any) -> Question:
+        """Return a question with an answer: the prompt names the label's regions, and the answer describes them."""
+        mask, is_known = label == 1, label != UNKNOWN
+        regions = find_regions(mask, is_known, min_area_px=SMALLEST_REGION_PX, source="label")[: self.sampling.regions]
         language = str(self.rng.choice(LANGUAGES))
         evidence = measure_arrays(
-            mask, known, target, index=readable_index(self.scene, target), ground=EqualAreaGrid.of(self.scene),
-            others={}, min_area_px=SMALLEST_REGION_PX, source="label", is_relative=self.scene.spex.is_relative,
-        )  # fmt: skip
+            mask,
+            is_known,
+            target,
+            index=readable_index(self.scene, target),
+            ground=EqualAreaGrid.of(self.scene),
+            others={},
+            min_area_px=SMALLEST_REGION_PX,
+            source="label",
+            is_relative=self.scene.spex.is_relative,
+        )
         answer = answer_template(evidence, language, int(self.rng.integers(2**31)))
         return Question(target, in_language(build_prompt(target, regions), language), label, answer=answer)
 
@@ -193,7 +200,7 @@ class _QuestionSampler:
 
 
 def _changed(scene: xr.Dataset, augmentation: Augmentation, rng: np.random.Generator) -> xr.Dataset:
-    """Return the scene under another air, in other numbers."""
+    """Return the scene under other air, and perhaps in digital numbers."""
     names = scene.spex.bands
     pixels = np.stack([scene[name].values for name in names])
     waves = np.array([scene[name].attrs["wavelength_um"] for name in names])
@@ -207,8 +214,8 @@ def _changed(scene: xr.Dataset, augmentation: Augmentation, rng: np.random.Gener
     return changed_scene.assign_attrs(radiometry="relative reflectance") if is_uncalibrated else changed_scene
 
 
-def _asked(labels: dict[str, Any], most: int, rng: np.random.Generator) -> list[str]:
-    """Draw targets, those that are there rather than those that are not."""
+def _draw_targets(labels: dict[str, Any], most: int, rng: np.random.Generator) -> list[str]:
+    """Draw targets; present ones are more likely than absent ones."""
     names = list(labels)
     weights = np.array([1.0 if (labels[name] == 1).any() else 0.35 for name in names])
     count = min(most, len(names))
@@ -216,7 +223,7 @@ def _asked(labels: dict[str, Any], most: int, rng: np.random.Generator) -> list[
 
 
 def _clicks(label: Any, rng: np.random.Generator) -> list[tuple[float, float, bool]]:
-    """Draw up to three clicks: the first on the target if it is there, others anywhere that is known."""
+    """Draw up to three clicks: the first on the target if it is present, the others on any known pixel."""
     clicks = []
     for i in range(rng.integers(1, 4)):
         value = 1 if i == 0 or rng.random() < 0.5 else 0  # noqa: PLR2004 (as often as not)

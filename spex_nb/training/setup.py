@@ -1,8 +1,9 @@
-"""What a stage is put together from: model and processor, samples, batches, and what measures it."""
+"""The parts of a stage: model and processor, samples, batches and measurement."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from accelerate import PartialState
@@ -14,6 +15,7 @@ from spex_nb.model.configuration import PRESETS
 from spex_nb.spie.dataset import open_dataset
 from spex_nb.training.batches import Batcher
 from spex_nb.training.crops import list_tiles
+from spex_nb.training.curves import SAMPLES
 from spex_nb.training.samples import PromptSampling, SampleStream
 from spex_nb.training.stage import Stage
 from spex_nb.training.tokenizer import tokenizer_for
@@ -21,7 +23,7 @@ from spex_nb.training.validation import Validation
 
 
 def load_processor(stage: Stage) -> SpexProcessor:
-    """Return the processor of the checkpoint that a stage starts from, or a new one with a tokenizer of its own."""
+    """Return the processor of the checkpoint that a stage starts from, or a new one with a new tokenizer."""
     if stage.start:
         return SpexProcessor.from_pretrained(resolve_checkpoint(stage.start), local_files_only=True)
     config = SpexConfig.preset(stage.preset)
@@ -35,10 +37,10 @@ def load_processor(stage: Stage) -> SpexProcessor:
 
 
 def load_model(stage: Stage, processor: SpexProcessor) -> SpexModel:
-    """Return the model that a stage starts from, with the parts at rest that do not learn.
+    """Return the model that a stage starts from; only the parameters that the stage trains require gradients.
 
     Raises:
-        TrainingError: If the checkpoint was made for other targets.
+        TrainingError: If the checkpoint has other targets than the stage.
     """
     model = _old_model(stage) if stage.start else _new_model(stage, processor)
     model.config.positive_weights = tuple(stage.positive_weights.get(target, 1.0) for target in stage.targets)
@@ -72,17 +74,17 @@ def _old_model(stage: Stage) -> SpexModel:
             "The checkpoint has queries of other targets",
             found=", ".join(model.config.targets) or "none",
             expected=", ".join(stage.targets),
-            fix="Name the same targets in the same order, or start anew, without a checkpoint.",
+            fix="Name the same targets in the same order, or start without a checkpoint.",
         )
     _forget_weakness(model.config, set(open_dataset(stage.data).index["target"]))
     return model
 
 
 def _forget_weakness(config: SpexConfig, taught: set[str]) -> None:
-    """Take back what was measured of the old weights, of targets that are taught now."""
+    """Remove the notes about the old weights for targets that the stage trains."""
     config.weak_without, config.left_to_index = (
-        {target: said for target, said in known.items() if target not in taught}
-        for known in (config.weak_without, config.left_to_index)
+        {target: note for target, note in notes.items() if target not in taught}
+        for notes in (config.weak_without, config.left_to_index)
     )
 
 
@@ -90,12 +92,12 @@ def _add_adapters(model: SpexModel, stage: Stage) -> None:
     """Let low-rank adapters learn in the language model's place (https://arxiv.org/abs/2106.09685)."""
     from peft import LoraConfig, get_peft_model
 
-    kept = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+    learns = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     settings = LoraConfig(r=stage.lora, lora_alpha=2 * stage.lora, target_modules="all-linear")
     model.language_model = get_peft_model(model.language_model, settings)
     for name, parameter in model.named_parameters():
         if not name.startswith("language_model."):
-            parameter.requires_grad_(kept[name])
+            parameter.requires_grad_(learns[name])
 
 
 def stream_of(stage: Stage, split: str = "train") -> SampleStream:
@@ -104,7 +106,7 @@ def stream_of(stage: Stage, split: str = "train") -> SampleStream:
     return SampleStream(
         tiles,
         size_px=stage.size_px,
-        sampling=stage.sampling if stage.kind != "pretrain" else _without_words(stage.sampling),
+        sampling=stage.sampling if stage.kind != "pretrain" else _without_answers(stage.sampling),
         augmentation=stage.augmentation,
         shares=stage.shares or None,
         seed=stage.seed,
@@ -113,23 +115,24 @@ def stream_of(stage: Stage, split: str = "train") -> SampleStream:
 
 
 def validation_of(stage: Stage, batcher: Batcher) -> Validation | None:
-    """Return what measures the model now and then, if the stage asks for it: on tiles spread over those of ``val``."""
+    """Return the measurement of a stage, on tiles spread over its split; None for a stage without measurements."""
     if not stage.check_every:
         return None
-    tiles = list_tiles(open_dataset(stage.data), "val", stage.targets)
+    tiles = list_tiles(open_dataset(stage.data), stage.check_split, stage.targets)
     step = max(1, len(tiles) // stage.check_tiles)
-    return Validation(tiles[::step][: stage.check_tiles], batcher)
+    folder = Path(stage.out) / SAMPLES
+    return Validation(tiles[::step][: stage.check_tiles], batcher, folder=folder, pictures=stage.check_pictures)
 
 
-def _without_words(sampling: PromptSampling) -> PromptSampling:
+def _without_answers(sampling: PromptSampling) -> PromptSampling:
     return replace(sampling, attributes=0.0, answers=0.0)
 
 
 def _processes() -> int:
-    """Return on how many devices a stage is trained at once."""
+    """Return the number of devices that train the stage."""
     return int(PartialState().num_processes)
 
 
 def batcher_of(stage: Stage, processor: SpexProcessor) -> Batcher:
-    """Return what makes a stage's batches."""
+    """Return the batcher of a stage."""
     return Batcher(processor, stage.targets, by_query=stage.kind == "pretrain", hiding=stage.hiding, seed=stage.seed)

@@ -1,4 +1,4 @@
-"""The three stages, each as one value: what learns, from what, how long. Read from TOML, changed by name."""
+"""The settings of a stage of training: which parts learn, from which data, for how long. They are read from TOML."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEARNING: Mapping[Kind, tuple[str, ...]] = {
     "align": LANGUAGE,
     "instruct": (*ENCODER, *DECODER[:2], *LANGUAGE),  # words are drawn to the queries, not they to words
 }
-"""Which parts learn in each stage, by the beginning of their parameters' names."""
+"""Parts that learn in each stage, as prefixes of parameter names."""
 WITHOUT_LOSS = ("mask_decoder.iou_head.", *(f"mask_decoder.hypernetworks.{i}." for i in (1, 2, 3)))
 """Of SAM's decoder: what serves several masks an image, and their choice. One mask is all that training compares."""
 
@@ -31,32 +31,35 @@ WITHOUT_LOSS = ("mask_decoder.iou_head.", *(f"mask_decoder.hypernetworks.{i}." f
 class Stage:
     """One stage of training.
 
-    ``pretrain`` is multispectral visual pre-training: targets are asked for by their queries, without words, and hidden
-    cells are filled in. ``align`` teaches the language model to answer, and its condensed tokens to mean what the
-    queries mean, with the encoder at rest. ``instruct`` trains all of it together on prompts.
+    ``pretrain`` is multispectral visual pre-training: queries ask for targets without words, and hidden cells are
+    filled in. ``align`` teaches the language model to answer, and its condensed tokens to mean what the queries mean,
+    while the encoder rests. ``instruct`` trains all parts together on prompts.
 
     Attributes:
-        kind: Which of the three.
+        kind: One of the three kinds of stage.
         data: Folder of a SPIE dataset.
         out: Folder for checkpoints, curves and the result.
-        start: Folder or name of a checkpoint to go on from, such as ``tiny``; nothing to start anew.
-        preset: Which model is started anew.
+        start: Folder or name of a checkpoint to continue, such as ``tiny``; empty for a new model.
+        preset: Preset of a new model.
         targets: Ids of the targets.
         steps, batch, accumulate: Optimiser steps; tiles a step and device; and how many batches make a step.
         rate: Learning rate of the parts that ``rates`` does not name.
         rates: Learning rates by the beginning of parameters' names; 0 for parts that rest.
         weight_decay, warmup, clip, last_rate: Of AdamW and its cosine schedule; the last as a share of the rate.
         size_px: Side of the tiles.
-        shares: How often each dataset is drawn.
+        shares: Relative frequency of each dataset.
         positive_weights: By target, see `SpexConfig`.
-        sampling, augmentation, hiding: See there.
+        sampling, augmentation, hiding: See `PromptSampling`, `Augmentation` and `Hiding`.
         lora: Rank of low-rank adapters of the language model, which then rests otherwise; 0 for none.
         precision: ``fp32``, ``bf16`` or ``fp16``.
         save_every, keep: Steps between checkpoints, and how many stay.
-        check_every, check_tiles: Steps between measurements on tiles of split ``val``, 0 for none; and on how many.
+        check_every: Steps between measurements; 0 for none.
+        check_tiles: Most tiles to measure on.
+        check_split: Split of these tiles, ``val`` or ``train``.
+        check_pictures: Of how many of these tiles to draw scene, label and prediction, as PNG in ``out/samples``.
         workers: Processes that make samples.
         tokenizer_tiles: Tiles whose prompts and answers the tokenizer of a new model learns from.
-        seed: Of every draw.
+        seed: Seed of all random draws.
     """
 
     kind: Kind
@@ -86,6 +89,8 @@ class Stage:
     keep: int = 2
     check_every: int = 0
     check_tiles: int = 32
+    check_split: str = "val"
+    check_pictures: int = 0
     workers: int = 1
     tokenizer_tiles: int = 1500
     seed: int = 0
@@ -97,8 +102,8 @@ class Stage:
 
     def rate_of(self, name: str) -> float:
         """Return the learning rate of the parameter of this name: that of its longest beginning."""
-        known = [prefix for prefix in self.rates if name.startswith(prefix)]
-        return self.rates[max(known, key=len)] if known else self.rate
+        prefixes = [prefix for prefix in self.rates if name.startswith(prefix)]
+        return self.rates[max(prefixes, key=len)] if prefixes else self.rate
 
 
 _PARTS = {"sampling": PromptSampling, "augmentation": Augmentation, "hiding": Hiding}
@@ -110,8 +115,8 @@ def read_stage(path: str | Path, *, kind: Kind | None = None, changes: Mapping[s
     Args:
         path: The file; its keys are the attributes of `Stage`.
         kind: Which stage is expected; any if not given.
-        changes: What is otherwise, such as ``{"steps": 100}``; names with a point reach into parts
-            (``sampling.prior``).
+        changes: Settings that replace those of the file, such as ``{"steps": 100}``; names with a point reach into
+            parts (``sampling.prior``).
 
     Raises:
         TrainingError: If the file cannot be read, or holds unknown keys or values that make no sense.
@@ -120,9 +125,11 @@ def read_stage(path: str | Path, *, kind: Kind | None = None, changes: Mapping[s
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise TrainingError(
-            "The stage cannot be read", found=f"{path}: {error}", expected="a TOML file of a stage",
+            "The stage cannot be read",
+            found=f"{path}: {error}",
+            expected="a TOML file of a stage",
             fix="See recipes/tiny for examples.",
-        ) from error  # fmt: skip
+        ) from error
     for name, value in (changes or {}).items():
         *parents, last = name.split(".")
         inner = table
@@ -145,8 +152,10 @@ def make_stage(table: Mapping[str, Any]) -> Stage:
     Raises:
         TrainingError: If a key is unknown or missing, or a value makes no sense.
     """
-    values = {name: _PARTS[name](**_known(_PARTS[name], part, name)) if (name in _PARTS) else part
-              for name, part in _known(Stage, table, "a stage").items()}  # fmt: skip
+    values = {
+        name: _PARTS[name](**_checked(_PARTS[name], part, name)) if (name in _PARTS) else part
+        for name, part in _checked(Stage, table, "a stage").items()
+    }
     if "targets" in values:
         values["targets"] = tuple(values["targets"])
     missing = [name for name in ("kind", "data", "out") if name not in values]
@@ -160,8 +169,8 @@ def make_stage(table: Mapping[str, Any]) -> Stage:
     return Stage(**values)
 
 
-def _known(kind: Any, table: Mapping[str, Any], what: str) -> dict[str, Any]:
-    names = {known.name for known in fields(kind)}
+def _checked(kind: Any, table: Mapping[str, Any], what: str) -> dict[str, Any]:
+    names = {setting.name for setting in fields(kind)}
     strange = sorted(set(table) - names)
     if strange:
         raise TrainingError(

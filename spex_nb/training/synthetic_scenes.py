@@ -1,4 +1,4 @@
-"""Generated landscapes to train on: the painter of the sample scenes, with other seeds, places and layouts."""
+"""Synthetic scenes to train on, from the painter of the sample scenes with other seeds, places and layouts."""
 
 from __future__ import annotations
 
@@ -22,21 +22,26 @@ FIRST_SEED = 1000
 SIDE_PX = 256
 KINDS = ("river_10m", "town_1m", "lake_30m")
 CLASSES: dict[int, Any] = {
-    0: None, 1: "water", 2: "vegetation", 3: ["building", "built_up"], 4: "bare_soil", 5: ["road", "built_up"],
-}  # fmt: skip
-"""What each code of the labels shows."""
+    0: None,
+    1: "water",
+    2: "vegetation",
+    3: ["building", "built_up"],
+    4: "bare_soil",
+    5: ["road", "built_up"],
+}
+"""Targets of each code of the labels."""
 
 
 def generated_scenes(out: str | Path, count: int, kinds: Sequence[str] = KINDS) -> list[LabelledScene]:
-    """Paint landscapes with exact labels; those that are there already are kept.
+    """Paint landscapes with exact labels; files that exist already stay.
 
     Args:
         out: Folder for scenes and labels.
-        count: How many of each kind.
+        count: Number of landscapes of each kind.
         kinds: Countryside at 10 m, suburbs at 1 m, lakes at 30 m; named as the sample scenes that they resemble.
 
     Returns:
-        The labelled scenes, each a place of its own.
+        The labelled scenes; each is one place.
     """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,8 +74,8 @@ def _write(kind: str, seed: int, image: Path, label: Path) -> None:
     table = json.loads((painter.HERE / "spectra.json").read_text(encoding="utf-8"))[recipe.table]
     clean = canvas.seen(table["classes"], recipe.noise * canvas.rng.uniform(0.5, 2))
     hazy = painter.haze_and_shadow(clean, canvas.rng, table["wavelengths_um"], recipe.haze * canvas.rng.uniform(0, 1.5))
-    kept = hazy[[table["bands"].index(band) for band in recipe.bands]]
-    raw = np.clip((kept - recipe.offset) / recipe.scale, painter.NODATA + 1, np.iinfo(recipe.dtype).max).round()
+    bands = hazy[[table["bands"].index(band) for band in recipe.bands]]
+    raw = np.clip((bands - recipe.offset) / recipe.scale, painter.NODATA + 1, np.iinfo(recipe.dtype).max).round()
     there = replace(recipe, place=recipe.place * recipe.place.translation(0, 1000 * (seed - FIRST_SEED + 1)))
     painter.save_scene(image, raw.astype(recipe.dtype), there)
     painter.save_labels(label, canvas.labels(), there)
@@ -101,9 +106,13 @@ def _suburb(canvas: Any) -> Any:
         canvas.quarry(*rng.uniform(0.1, 0.9, 2), rng.uniform(0.04, 0.1))
     size = rng.uniform(24, 50, 2)
     canvas.town(
-        rng.uniform(0.3, 0.7, 2) * canvas.side, rng.uniform(200, 400), rng.uniform(-0.5, 0.5), rng.uniform(140, 220),
-        size, int(rng.integers(4, 14)),
-    )  # fmt: skip
+        rng.uniform(0.3, 0.7, 2) * canvas.side,
+        rng.uniform(200, 400),
+        rng.uniform(-0.5, 0.5),
+        rng.uniform(140, 220),
+        size,
+        int(rng.integers(4, 14)),
+    )
     canvas.trees(int(rng.integers(100, 400)), rng.uniform(6, 12), 6)
     return canvas
 

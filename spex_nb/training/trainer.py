@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -17,6 +19,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from transformers.trainer_utils import get_last_checkpoint
 
 from spex_nb.errors import TrainingError
+from spex_nb.training.curves import FILE, Line, read_curves
 from spex_nb.training.stage import Stage
 
 BAD_BATCH = "bad_batch.safetensors"
@@ -25,7 +28,7 @@ UNDECAYED = 2
 
 
 def training_arguments(stage: Stage) -> TrainingArguments:
-    """Return a stage's settings in transformers' words."""
+    """Return the settings of a stage as arguments of transformers' Trainer."""
     return TrainingArguments(
         output_dir=stage.out,
         max_steps=stage.steps,
@@ -60,7 +63,7 @@ class StageTrainer(Trainer):
     def __init__(self, stage: Stage, **options: Any) -> None:
         self.stage = stage
         super().__init__(args=training_arguments(stage), **options)
-        self.remove_callback(PrinterCallback)  # what it prints, the curves keep
+        self.remove_callback(PrinterCallback)  # the curves hold what it prints
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Group the parameters that learn by rate and by decay."""
@@ -80,12 +83,12 @@ class StageTrainer(Trainer):
         return self.optimizer
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
-        """Take samples by their numbers: they are drawn at random already."""
+        """Take samples in the order of their numbers, since they are random already."""
         dataset: Any = train_dataset if train_dataset is not None else self.train_dataset
         return SequentialSampler(dataset)
 
     def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
-        """Compute the loss; stop where it is no number, with the batch kept for inspection."""
+        """Compute the loss; if it is no number, write the batch to a file and stop."""
         rest_norms(model)
         loss, outputs = super().compute_loss(model, inputs, *args, **{**options, "return_outputs": True})
         if not torch.isfinite(loss):
@@ -93,18 +96,20 @@ class StageTrainer(Trainer):
         return (loss, outputs) if options.get("return_outputs") else loss
 
     def _bad_batch(self, inputs: dict[str, Any]) -> TrainingError:
-        kept = Path(self.stage.out) / BAD_BATCH
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.contiguous().cpu() for name, value in inputs.items() if torch.is_tensor(value)}, kept)
+        batch_file = Path(self.stage.out) / BAD_BATCH
+        batch_file.parent.mkdir(parents=True, exist_ok=True)
+        save_file(
+            {name: value.contiguous().cpu() for name, value in inputs.items() if torch.is_tensor(value)}, batch_file
+        )
         return TrainingError(
             "The loss is no longer a number",
             found=f"at step {self.state.global_step + 1}",
             expected="a finite loss",
-            fix=f"Look at the batch in {kept}; lower the rate, or train in fp32. Checkpoints before it are kept.",
+            fix=f"Look at the batch in {batch_file}; lower the rate, or train in fp32. Checkpoints before it are kept.",
         )
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Write a checkpoint whole, or leave none."""
+        """Write a complete checkpoint, or none."""
         folder = Path(self.stage.out) / f"checkpoint-{self.state.global_step}"
         try:
             super()._save_checkpoint(model, trial)
@@ -119,7 +124,7 @@ class StageTrainer(Trainer):
 
 
 def rest_norms(model: nn.Module) -> None:
-    """Let norms that do not learn keep what they know of batches, too."""
+    """Freeze the batch statistics of norms whose weights do not learn."""
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
             module.train(False)
@@ -142,7 +147,7 @@ class GracefulInterrupt(TrainerCallback):
     It is a context: outside of it, Ctrl-C has its former meaning. Forked processes leave Ctrl-C to the first process.
 
     Args:
-        stop: The event; one of its own by default.
+        stop: The event; a new one by default.
     """
 
     def __init__(self, stop: threading.Event | None = None) -> None:
@@ -170,3 +175,48 @@ class GracefulInterrupt(TrainerCallback):
         """Save a checkpoint and end training, if it is to stop."""
         if self.stop.is_set():
             control.should_save = control.should_training_stop = True
+
+
+class CurveWriter(TrainerCallback):
+    """Writes a line to the curves of a stage for each log of the Trainer, and for each measurement.
+
+    Args:
+        folder: Folder of the stage.
+        on_log: Called with each line.
+        measure: Measures the model on tiles that it does not learn from; None for no measurements.
+        every: Steps from one measurement to the next; 0 for none. The last step is always measured.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        on_log: Callable[[Line], None] | None = None,
+        measure: Callable[[Any], dict[str, float]] | None = None,
+        every: int = 0,
+    ) -> None:
+        self._folder, self._on_log = folder, on_log
+        self._measure, self._every = measure, every
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_options: Any) -> None:  # noqa: ARG002 (Trainer's)
+        """Remove the lines of steps that are trained again."""
+        lines = [line for line in read_curves(self._folder) if line["step"] <= state.global_step]
+        self._folder.mkdir(parents=True, exist_ok=True)
+        text = "".join(f"{json.dumps(line)}\n" for line in lines)
+        (self._folder / FILE).write_text(text, encoding="utf-8")
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_options: Any) -> None:  # noqa: ARG002
+        """Write what the Trainer logs."""
+        self._add({"step": state.global_step} | {name: float(value) for name, value in (logs or {}).items()})
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_options: Any) -> None:  # noqa: ARG002
+        """Measure the model at every n-th step and at the last one."""
+        if self._measure is None or not self._every:
+            return
+        if state.global_step % self._every == 0 or state.global_step == state.max_steps:
+            self._add({"step": state.global_step} | self._measure(model))
+
+    def _add(self, line: dict[str, float]) -> None:
+        with (self._folder / FILE).open("a", encoding="utf-8") as file:
+            file.write(f"{json.dumps(line)}\n")
+        if self._on_log is not None:
+            self._on_log(line)

@@ -96,9 +96,12 @@ def test_the_text_names_conditions_figures_and_what_was_left_out() -> None:
     condition = PromptCondition(priors="swapped", attributes="withheld", bands=("red", "nir"))
     text = str(report(*THREE, left_out=left_out, notes=("Tuned.",), condition=condition))
     for words in (
-        "3 tiles of 2 places, split val", "priors: swapped, attributes: withheld, bands red, nir",
-        "0.533 (0.000–0.571)", "Tuned.", "no nir",
-    ):  # fmt: skip
+        "3 tiles of 2 places, split val",
+        "priors: swapped, attributes: withheld, bands red, nir",
+        "0.533 (0.000–0.571)",
+        "Tuned.",
+        "no nir",
+    ):
         assert words in text
 
 
@@ -121,9 +124,11 @@ def test_html_shows_pictures_and_runs_nothing(tmp_path: Path) -> None:
     claim = Claim(EVIL, 0, "share", "9 %", EVIL, "contradicts")
     found = report(
         counted(EVIL, EVIL, [1, 1, 1, 1], model=EVIL, sensor=EVIL),
-        explanations=(Explained("water", EVIL, "en", EVIL, (claim,)),), pictures=(picture,), notes=(EVIL,),
+        explanations=(Explained("water", EVIL, "en", EVIL, (claim,)),),
+        pictures=(picture,),
+        notes=(EVIL,),
         left_out=pd.DataFrame([(EVIL, "water", "set", EVIL, EVIL, 1)], columns=LEFT_OUT_COLUMNS),
-    )  # fmt: skip
+    )
     page = found.to_html(tmp_path / "out.html").read_text()
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 8

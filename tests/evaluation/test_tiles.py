@@ -46,9 +46,9 @@ def test_as_recorded(squares: Path) -> None:
     assert (tile.name, tile.dataset, tile.sensor, tile.place) == ("own-v0-0-0", "own", "landsat8", "own/lake")
     assert tile.targets == TARGETS
     assert tile.prompts == tuple(record.prompt for record in records)
-    for target, prior, label, known in zip(tile.targets, tile.priors, tile.labels, tile.known, strict=True):
+    for target, prior, label, counted in zip(tile.targets, tile.priors, tile.labels, tile.counted, strict=True):
         np.testing.assert_array_equal(prior, spectral_prior(tile.scene, target).mask.values)
-        assert known.all()
+        assert counted.all()
         assert label.sum() == {"water": 2, "vegetation": 1, "built_up": 1}[target] * SQUARE_PX
 
 

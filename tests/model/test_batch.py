@@ -27,11 +27,15 @@ def mixed(grid: int | None) -> dict[str, Any]:
     prompts = [[5, *[IMAGE] * prod(language_cells(size, grid)), 7, 8 + i] for i, size in enumerate(SIZES)]
     longest = max(map(len, prompts))
     return {
-        "pixel_values": pixels, "wavelengths_um": WAVES, "image_sizes": torch.tensor(SIZES), "prior": prior,
+        "pixel_values": pixels,
+        "wavelengths_um": WAVES,
+        "image_sizes": torch.tensor(SIZES),
+        "prior": prior,
         "input_ids": torch.tensor([row + [0] * (longest - len(row)) for row in prompts]),
         "attention_mask": torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in prompts]),
-        "points_frac": torch.rand(2, 2, 2), "point_kinds": torch.tensor([[1, 0], [1, -1]]),
-    }  # fmt: skip
+        "points_frac": torch.rand(2, 2, 2),
+        "point_kinds": torch.tensor([[1, 0], [1, -1]]),
+    }
 
 
 def cut(given: dict[str, Any], i: int) -> dict[str, Any]:

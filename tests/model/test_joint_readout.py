@@ -91,9 +91,14 @@ def test_gradients_reach_rivals(tree: TargetTree) -> None:
 
 
 LEAVES = (
-    ("water", None), (None, None), ("building", "built_up"), ("road", "built_up"), (None, "built_up"),
-    ("tree", "vegetation"), ("low", "vegetation"),
-)  # fmt: skip
+    ("water", None),
+    (None, None),
+    ("building", "built_up"),
+    ("road", "built_up"),
+    (None, "built_up"),
+    ("tree", "vegetation"),
+    ("low", "vegetation"),
+)
 
 
 def test_leaves_are_the_finest_classes_and_add_up_to_one(tree: TargetTree) -> None:

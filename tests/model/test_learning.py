@@ -20,10 +20,14 @@ def everything() -> dict[str, Any]:
     prior, cells = torch.rand(2, 64, 64), torch.zeros(2, 4, 4, dtype=torch.bool)
     prior[1], cells[:, 1:3, 1:3] = torch.nan, True
     return answered() | {
-        "points_frac": torch.rand(2, 5, 2), "point_kinds": torch.tensor([[0, 1, 2, 3, -1]] * 2), "prior": prior,
-        "index_values": torch.rand(2, INDEX_CHANNELS, 64, 64), "gsd_m": torch.tensor([10.0, 30.0]),
-        "hidden_cells": cells, "target_index": torch.tensor([0, 1]),
-    }  # fmt: skip
+        "points_frac": torch.rand(2, 5, 2),
+        "point_kinds": torch.tensor([[0, 1, 2, 3, -1]] * 2),
+        "prior": prior,
+        "index_values": torch.rand(2, INDEX_CHANNELS, 64, 64),
+        "gsd_m": torch.tensor([10.0, 30.0]),
+        "hidden_cells": cells,
+        "target_index": torch.tensor([0, 1]),
+    }
 
 
 @pytest.mark.parametrize(
@@ -32,9 +36,11 @@ def everything() -> dict[str, Any]:
 def test_all_that_learns_in_a_stage_gets_a_gradient_and_nothing_else(kind: str, source: str) -> None:
     stage = make_stage({"kind": kind, "data": "", "out": ""})
     model = make(
-        condensation_config={"source": source}, stem_config={"index_channels": True, "gsd": True},
-        targets=("water", "vegetation"), reconstruction_weight=0.5,
-    ).train()  # fmt: skip
+        condensation_config={"source": source},
+        stem_config={"index_channels": True, "gsd": True},
+        targets=("water", "vegetation"),
+        reconstruction_weight=0.5,
+    ).train()
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(stage.learns(name))
     words = ("input_ids", "attention_mask", "labels")
@@ -54,10 +60,12 @@ def four_tiles() -> dict[str, Any]:
     bands = torch.arange(2).repeat(4)
     asked = torch.stack([torch.full((8,), 5), *[torch.full((8,), IMAGE)] * CELLS, 7 + 2 * bands, 8 + 2 * bands], 1)
     return {
-        "pixel_values": fields + 0.1 * torch.randn(4, 4, 64, 64), "wavelengths_um": WAVES, "image_index": tiles,
+        "pixel_values": fields + 0.1 * torch.randn(4, 4, 64, 64),
+        "wavelengths_um": WAVES,
+        "image_index": tiles,
         "input_ids": torch.cat([asked, 30 + 10 * bands[:, None], 31 + 10 * bands[:, None]], 1),
         "mask_labels": (fields[tiles, bands] > 0).float(),
-    }  # fmt: skip
+    }
 
 
 def fit(model: SpexModel, given: dict[str, Any], steps: int) -> None:

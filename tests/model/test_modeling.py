@@ -17,10 +17,19 @@ from spex_nb.model.configuration import INTERNIMAGE, InternImageConfig
 from spex_nb.model.layers.vision_encoder import InternImage
 
 TEXT = {
-    "model_type": "qwen2", "vocab_size": 96, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-    "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 512, "tie_word_embeddings": True,
-    "eos_token_id": 1, "bos_token_id": None, "pad_token_id": 0,
-}  # fmt: skip
+    "model_type": "qwen2",
+    "vocab_size": 96,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+    "tie_word_embeddings": True,
+    "eos_token_id": 1,
+    "bos_token_id": None,
+    "pad_token_id": 0,
+}
 IMAGE, CELLS = 95, 16
 WAVES = torch.tensor([[0.49, 0.07], [0.56, 0.04], [0.66, 0.03], [0.83, 0.1]])
 
@@ -230,10 +239,19 @@ def test_the_trainer_of_transformers_trains_saves_and_goes_on(tmp_path: Path) ->
 
     def train(steps: int, *, resume: bool = False) -> SpexModel:
         arguments = TrainingArguments(
-            str(tmp_path), max_steps=steps, save_steps=1, use_cpu=True, report_to=[], disable_tqdm=True, seed=1,
-            per_device_train_batch_size=2, eval_strategy="steps", eval_steps=2, remove_unused_columns=False,
+            str(tmp_path),
+            max_steps=steps,
+            save_steps=1,
+            use_cpu=True,
+            report_to=[],
+            disable_tqdm=True,
+            seed=1,
+            per_device_train_batch_size=2,
+            eval_strategy="steps",
+            eval_steps=2,
+            remove_unused_columns=False,
             lr_scheduler_type="constant",
-        )  # fmt: skip
+        )
         trainer = Trainer(make(), arguments, train_dataset=rows, eval_dataset=rows, data_collator=collate)
         trainer.train(resume_from_checkpoint=resume)
         assert trainer.evaluate()["eval_loss"] > 0
@@ -353,9 +371,12 @@ def test_low_rank_adapters_find_the_layers_by_name() -> None:
 @pytest.mark.slow
 def test_any_backbone_of_four_stages_can_take_the_place_of_the_encoder(tmp_path: Path) -> None:
     backbone = {
-        "model_type": "convnextv2", "num_channels": 4, "hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1],
+        "model_type": "convnextv2",
+        "num_channels": 4,
+        "hidden_sizes": [8, 16, 24, 32],
+        "depths": [1, 1, 1, 1],
         "out_features": ["stage1", "stage2", "stage3", "stage4"],
-    }  # fmt: skip
+    }
     stem = {"kind": "fixed", "bands": ("blue", "green", "red", "nir")}
     model = make(vision_config=backbone, stem_config=stem)
     given = batch()
@@ -389,9 +410,16 @@ def test_the_encoders_have_the_published_sizes(size: str, millions: float) -> No
 @pytest.mark.slow
 def test_the_choices_of_the_largest_encoder_work_and_train() -> None:
     given = {
-        "channels": 16, "depths": (1, 1, 2, 1), "groups": (2, 4, 8, 16), "layer_scale": None, "post_norm": False,
-        "depthwise_size": 5, "center_scale": True, "branch_norm": True, "extra_norms": (1,),
-    }  # fmt: skip
+        "channels": 16,
+        "depths": (1, 1, 2, 1),
+        "groups": (2, 4, 8, 16),
+        "layer_scale": None,
+        "post_norm": False,
+        "depthwise_size": 5,
+        "center_scale": True,
+        "branch_norm": True,
+        "extra_norms": (1,),
+    }
     model = make(vision_config=given).train()
     model(**answered()).loss.backward()
     assert model.encoder.stages[2].extra_norms[0].weight.grad.any()

@@ -194,20 +194,30 @@ def test_parity_with_one_softmax_is_what_the_release_would_have_meant(golden: An
 def whole_model(file: Golden) -> SpexModel:
     llm, sizes = file.meta["llm_config"], file.meta["encoder"]
     names = (
-        "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
-        "num_key_value_heads", "max_position_embeddings", "rms_norm_eps", "tie_word_embeddings",
-    )  # fmt: skip
+        "vocab_size",
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "num_key_value_heads",
+        "max_position_embeddings",
+        "rms_norm_eps",
+        "tie_word_embeddings",
+    )
     text = {name: llm[name] for name in names} | {"rope_parameters": {"rope_type": "default", "rope_theta": 1e6}}
     config = SpexConfig.preset(
         "base",
         vision_config={
-            "channels": sizes["channels"], "depths": sizes["depths"], "groups": sizes["groups"], "offset_scale": 2.0,
+            "channels": sizes["channels"],
+            "depths": sizes["depths"],
+            "groups": sizes["groups"],
+            "offset_scale": 2.0,
         },
         text_config={"model_type": "qwen2", "eos_token_id": None, "bos_token_id": None, **text},
         mask_decoder_config={**SAM, "double_softmax": True, "dense_prior": False},
         aggregation_channels=sizes["vis_hidden"],
         image_token_id=512,
-    )  # fmt: skip
+    )
     model = SpexModel(config).eval()
     ours, unused = convert_names({n.removeprefix("w."): t for n, t in file.tensors.items() if n.startswith("w.")})
     assert unused in ([], ["model.image_newline"])

@@ -88,10 +88,13 @@ def test_without_evidence_figures_are_those_of_its_own_mask(
     assert list(predictor.explain(tile, WATER)) == list(predictor.explain(tile, WATER, evidence=own))
 
 
-@pytest.mark.parametrize("ask", [
-    lambda predictor, tile: predictor.predict(tile, ["water"], [WATER]),
-    lambda predictor, tile: list(predictor.explain(tile, WATER)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda predictor, tile: predictor.predict(tile, ["water"], [WATER]),
+        lambda predictor, tile: list(predictor.explain(tile, WATER)),
+    ],
+)
 def test_too_little_memory_is_said_with_what_helps(
     ask: Any, model: SpexModel, processor: SpexProcessor, tile: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,9 +93,13 @@ def test_images_of_other_sizes_and_bands_go_into_one_batch(processor: SpexProces
 
 def test_clicks_boxes_and_priors_are_put_on_the_image(processor: SpexProcessor, tile: xr.Dataset) -> None:
     batch = processor(
-        tile, [WATER] * 2, image_index=[0, 0], points=[[(48, 32, True), (0, 0, False)], []],
-        boxes=[[], [(0, 0, 96, 64)]], priors=[np.ones((64, 96), bool), None],
-    )  # fmt: skip
+        tile,
+        [WATER] * 2,
+        image_index=[0, 0],
+        points=[[(48, 32, True), (0, 0, False)], []],
+        boxes=[[], [(0, 0, 96, 64)]],
+        priors=[np.ones((64, 96), bool), None],
+    )
     assert batch["point_kinds"].tolist() == [[1, 0], [2, 3]]
     assert batch["points_frac"].tolist() == [[[0.5, 0.5], [0, 0]], [[0, 0], [1, 1]]]
     assert (batch["prior"][0] == 1).all()
@@ -259,9 +263,14 @@ def test_what_happens_inside_can_be_looked_at(processor: SpexProcessor, model: S
     inside = look_inside(model, batch)
     sizes = {name: values.shape for name, values in inside.items()}
     assert sizes == {
-        "stage 1": (16, 24), "stage 2": (8, 12), "stage 3": (4, 6), "stage 4": (2, 3), "aggregated": (4, 6),
-        **{f"token {i}": (4, 6) for i in range(1, 5)}, "mask_logits": (64, 96),
-    }  # fmt: skip
+        "stage 1": (16, 24),
+        "stage 2": (8, 12),
+        "stage 3": (4, 6),
+        "stage 4": (2, 3),
+        "aggregated": (4, 6),
+        **{f"token {i}": (4, 6) for i in range(1, 5)},
+        "mask_logits": (64, 96),
+    }
     assert inside["token 1"].sum() == pytest.approx(1, abs=1e-5)
     np.testing.assert_allclose(inside["mask_logits"], model.segment(**batch)[0], rtol=1e-5)
     assert not model.encoder._forward_hooks

@@ -40,10 +40,14 @@ PLACES = (
     "spex_nb/targets.py",
     "spex_nb/types.py",
     "spex_nb/cli",
+    "spex_nb/evaluation",
     "spex_nb/language",
+    "spex_nb/model",
     "spex_nb/output",
     "spex_nb/regions",
     "spex_nb/spectral",
+    "spex_nb/spie",
+    "spex_nb/training",
     "widgets/spex_widgets",
 )
 

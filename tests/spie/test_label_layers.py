@@ -114,8 +114,17 @@ def test_label_that_holds_no_codes_is_named(hls: Path, write_raster: Write, pixe
 
 def test_label_in_colour_needs_three_bands(gid15_fine: Path) -> None:
     (scene,) = read_gid15(gid15_fine)
-    with rasterio.open(scene.layers[0].path, "w", driver="GTiff", dtype="uint8", count=1, height=SIDE, width=SIDE,
-                       crs="EPSG:32632", transform=Affine(4, 0, 0, 0, -4, 0)) as file:  # fmt: skip
+    with rasterio.open(
+        scene.layers[0].path,
+        "w",
+        driver="GTiff",
+        dtype="uint8",
+        count=1,
+        height=SIDE,
+        width=SIDE,
+        crs="EPSG:32632",
+        transform=Affine(4, 0, 0, 0, -4, 0),
+    ) as file:
         file.write(gid_label())
     with pytest.raises(DatasetError, match=r"_label\.tif: 1 band\(s\).*three bands of colours"):
         scene.label("water")

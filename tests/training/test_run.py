@@ -37,9 +37,19 @@ STEPS = 20
 @pytest.fixture(scope="module")
 def stage(landscapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Stage:
     return Stage(
-        kind="pretrain", data=str(landscapes), out=str(tmp_path_factory.mktemp("whole")), targets=TARGETS, steps=STEPS,
-        batch=2, size_px=32, warmup=2, save_every=10, workers=0, tokenizer_tiles=3, hiding=Hiding(batches=0.5),
-    )  # fmt: skip
+        kind="pretrain",
+        data=str(landscapes),
+        out=str(tmp_path_factory.mktemp("whole")),
+        targets=TARGETS,
+        steps=STEPS,
+        batch=2,
+        size_px=32,
+        warmup=2,
+        save_every=10,
+        workers=0,
+        tokenizer_tiles=3,
+        hiding=Hiding(batches=0.5),
+    )
 
 
 @pytest.fixture(scope="module")

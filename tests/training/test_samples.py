@@ -23,7 +23,7 @@ from spex_nb.training.augmentation import (
     choose_bands,
     digital_numbers,
     turn,
-)  # fmt: skip
+)
 from spex_nb.training.crops import cut_sample, list_tiles, read_entry
 from spex_nb.training.samples import PromptSampling, Sample, SampleStream, make_sample
 

@@ -17,7 +17,7 @@ from spex_nb import sample_scene
 from spex_nb.errors import DatasetError, TrainingError
 from spex_nb.scene import sample_path
 from spex_nb.spie import open_dataset
-from spex_nb.training.background import Training, Watched, checkpoint_targets
+from spex_nb.training.background import Training, TrainingProgress, checkpoint_targets
 from spex_nb.training.corrected_results import add_example, add_labelled_file, build_examples, list_examples
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ class PlayedTraining:
     """A training whose course is told by the test."""
 
     def __init__(self, stage: Mapping[str, Any]) -> None:
-        self.stage, self.steps, self.is_running, self.seen = dict(stage), stage["steps"], False, Watched()
+        self.stage, self.steps, self.is_running, self.seen = dict(stage), stage["steps"], False, TrainingProgress()
 
     def start(self) -> None:
         self.is_running = True
@@ -35,7 +35,7 @@ class PlayedTraining:
     def pause(self) -> None:
         self.is_running = False
 
-    def look(self) -> Watched:
+    def progress(self) -> TrainingProgress:
         return self.seen
 
     def close(self) -> None:
@@ -85,14 +85,14 @@ def test_curves_and_samples_are_shown_while_it_trains_and_the_result_is_used(
     assert panel.state.busy == "training"
     sample = tmp_path / "0.png"
     Image.new("RGB", (9, 3)).save(sample)
-    training.seen = Watched([{"step": 10, "loss": 0.9}], [{"step": 10, "iou": 0.25}], [sample], steps=10)
+    training.seen = TrainingProgress([{"step": 10, "loss": 0.9}, {"step": 10, "iou_water": 0.25}], [sample], steps=10)
     panel.look()
     assert "step 10 of 200, loss 0.900, IoU 0.250" in panel.status.value
     assert panel.curves.value.count("<svg") == 2
     assert len(panel.samples.children) == 2
     panel.pause.click()
     assert not training.is_running
-    training.seen = Watched(training.seen.curves, steps=10, checkpoint=tmp_path)
+    training.seen = TrainingProgress(training.seen.curves, steps=10, checkpoint=tmp_path)
     panel.look()
     assert "Paused" in panel.status.value
     panel.train.click()
@@ -107,7 +107,7 @@ def test_curves_and_samples_are_shown_while_it_trains_and_the_result_is_used(
 def test_an_error_of_the_process_is_shown_as_text(panel: TrainingPanel) -> None:
     panel.add.click()
     panel.train.click()
-    panel._training.is_running, panel._training.seen = False, Watched(error="The loss <b>broke</b>")
+    panel._training.is_running, panel._training.seen = False, TrainingProgress(error="The loss <b>broke</b>")
     panel.look()
     assert "The loss &lt;b&gt;broke&lt;/b&gt;" in panel.status.value
     assert not panel.train.disabled

@@ -1,4 +1,4 @@
-"""Explanation and evidence of a mask as HTML: claims marked by verdict, figures as a table. All text is escaped."""
+"""What was said of a mask, as HTML: claims marked by verdict, evidence as a table. All text is escaped."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def explanation_html(explanation: Explanation, language: str, chosen: Claim | No
     """Return an explanation with its claims marked, and the sentences that were written from the evidence.
 
     Args:
-        explanation: The explanation of one target.
+        explanation: Of one target.
         language: ISO 639-1 code of its language.
-        chosen: The claim that is highlighted (default: none).
+        chosen: The claim that is pointed at.
     """
     text = _marked(explanation, chosen)
     answer = escape(explanation.answer)

@@ -1,6 +1,6 @@
-"""Work beside the main thread of the kernel, with progress and cancel; results arrive on the loop of the kernel.
+"""Work beside the kernel's main thread: progress and cancel while it goes on, results handed back on the kernel's loop.
 
-It knows no widget. The result of a job, or its error, always reaches the caller.
+It knows no widget. What a job gives back, or how it failed, always reaches the caller: nothing is lost in a thread.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RECORDING = Lock()
 
 
 class ImmediateExecutor(Executor):
-    """An executor that does the work at once in the calling thread, for scripts and tests."""
+    """An executor that does the work at once, in the thread that asks for it: jobs of tests are synchronous."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
         """Do the work, and return a finished future."""
@@ -36,24 +36,24 @@ class ImmediateExecutor(Executor):
 
 
 class Job:
-    """One piece of work. The worker reports to it, and the caller can cancel it."""
+    """One piece of work, as the one who does it and the one who waits for it see it."""
 
     def __init__(self, deliver: Callable[..., None], progress: Callable[[float, str], None] | None) -> None:
         self._deliver, self._progress = deliver, progress
         self._stop, self._start = Event(), time.monotonic()
         self.is_over = False
-        """Whether the result or the error has arrived."""
+        """Whether it was handed back."""
 
     def cancel(self) -> None:
-        """Ask the work to stop; it stops at its next check."""
+        """Ask the work to stop; it does where it looks next."""
         self._stop.set()
 
     def is_cancelled(self) -> bool:
-        """Whether somebody asked the work to stop."""
+        """Whether it was asked to stop."""
         return self._stop.is_set()
 
     def require_wanted(self) -> None:
-        """Raise an error if somebody asked the work to stop.
+        """Raise if it was asked to stop.
 
         Raises:
             JobCancelledError: If so.
@@ -64,17 +64,12 @@ class Job:
             )
 
     def report(self, share: float, text: str = "") -> None:
-        """Report progress.
-
-        Args:
-            share: Part of the work that is done, 0..1.
-            text: The step in words; the time left is added once it can be estimated.
-        """
+        """Say how far the work is, 0..1, and in words; time left is added once there is something to go by."""
         if self._progress is not None:
             self._deliver(self._progress, share, f"{text}{self._time_left(share)}")
 
     def call(self, function: Callable[..., None], *args: Any) -> None:
-        """Call a function on the loop of the kernel, such as to show a part of the result."""
+        """Call a function on the kernel's loop, such as to show what is made so far."""
         self._deliver(function, *args)
 
     def _time_left(self, share: float) -> str:
@@ -88,8 +83,8 @@ class Jobs:
     """The jobs of one workbench.
 
     Args:
-        executor: Where the work runs (default: threads).
-        threads: Number of these threads (default: 4).
+        executor: Where the work is done; threads of its own if not given.
+        threads: Number of those.
     """
 
     def __init__(self, executor: Executor | None = None, threads: int = THREADS) -> None:
@@ -107,13 +102,13 @@ class Jobs:
         """Start a job.
 
         Args:
-            work: Called beside the main thread with the job, to which it reports.
-            done: Called with the result of the work.
-            failed: Called with the error of the work, or of ``done``.
-            progress: Called with a share 0..1 and a text (default: not at all).
+            work: Called beside the main thread with the job, which it tells its progress and asks whether to go on.
+            done: Called with what the work gave.
+            failed: Called with what the work, or ``done``, raised.
+            progress: Called with a share 0..1 and a text.
 
         Returns:
-            The job. The three callbacks run on the loop of the kernel where there is one, and never after `close`.
+            The job. All three are called on the kernel's loop where there is one, and never after `close`.
         """
         loop, this_thread = _running_loop(), get_ident()
 
@@ -131,7 +126,7 @@ class Jobs:
         def run() -> None:
             try:
                 result = work(job)
-            except BaseException as error:  # noqa: BLE001 (the caller gets it)
+            except BaseException as error:  # noqa: BLE001 (handed to the one who waits)
                 deliver(self._end, job, failed, error)
             else:
                 deliver(self._end, job, done, result)
@@ -149,7 +144,7 @@ class Jobs:
             return
         try:
             function(*args)
-        except Exception as error:  # noqa: BLE001 (on a loop it would be lost)
+        except Exception as error:  # noqa: BLE001 (on a loop nobody would see it)
             failed(error)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Texts of users, files and models as HTML in which nothing of theirs is markup, and the style of the panels."""
+"""Texts of users, files and models as HTML in which nothing of theirs is markup; and how panels look, light or dark."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def quiet(text: str) -> str:
 
 
 def note(text: str) -> str:
-    """Return a warning."""
+    """Return what one should heed."""
     return block(escape(text), "note") if text else ""
 
 
 def error_html(error: BaseException) -> str:
-    """Return an error as HTML: of spex_nb with its four parts, any other with its traceback."""
+    """Return an error as text: what is wrong, found, expected, and what to do; any other with its traceback."""
     if isinstance(error, SpexError):
         comparison = f"Found: {escape(error.found)}. Expected: {escape(error.expected)}."
         inner = f"<strong>{escape(error.problem)}.</strong><br>{comparison}<br><strong>→ {escape(error.fix)}</strong>"

@@ -1,4 +1,4 @@
-"""A session as one file: path of the scene, instruction, result and every edit, written whole or not at all.
+"""A whole session as one file: where the scene is, what was asked, the result, every edit; written whole or not at all.
 
 The file is a zip: ``session.json``, the result's folder as `save_extraction` writes it, and the edits as arrays.
 """

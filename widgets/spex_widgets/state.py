@@ -1,4 +1,4 @@
-"""The observable state of a workbench. Panels and map are views of it; it computes nothing itself."""
+"""What a workbench is about, as one value that can be observed: panels and map are views of it. It computes nothing."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ TOOLS = {
     "merge": "merge",
     "delete": "delete",
 }
-"""What a click on the map does, and the text of its button."""
+"""What a click on the map does, and how it is called."""
 
 
 class ByIdentity(traitlets.Any):
-    """A trait that changes whenever it gets another object, since scenes and masks have no useful ``==``."""
+    """An attribute that changes whenever it holds another object: scenes and masks have no useful ``==``."""
 
     def set(self, obj: Any, value: Any) -> None:
-        """Take a value, and notify the observers unless it is the very same object."""
+        """Take over a value, and say so unless it is the very same object."""
         old = obj._trait_values.get(self.name, self.default_value)
         obj._trait_values[self.name] = value
         if old is not value:
@@ -46,72 +46,71 @@ class ByIdentity(traitlets.Any):
 
 
 class Preview(NamedTuple):
-    """A prior that the map shows while the user moves its threshold."""
+    """A prior that is tried on the map."""
 
     target: str
     threshold: float | None
-    """None takes the measured threshold."""
+    """None for the measured one."""
 
 
 class WorkbenchState(traitlets.HasTraits):
-    """The values that panels and map share.
+    """All that panels and map share.
 
     Args:
         scene: Bands [H, W], or None until one is opened.
-        model: A name, a folder, or a `MaskModel`. By default the model that ships or, without torch, the index.
-        source: Where the scene comes from (default: what the scene itself states).
-        executor: Where jobs run (default: four threads).
+        model: A name, a folder, or a `MaskModel`; the model that ships if not given, else the spectral index.
+        executor: Where jobs are done; threads of its own if not given.
     """
 
     scene = ByIdentity(None, allow_none=True)
     source = traitlets.Instance(SceneSource, args=())
     """Where the scene comes from, for sessions."""
     bands = traitlets.Tuple()
-    """Names of the three bands that the map shows as red, green and blue."""
+    """The three that are shown as red, green and blue."""
     index = traitlets.Unicode("")
-    """Name of the index that the map shows instead of bands; empty for none."""
+    """Name of the index that is shown instead of them."""
     model = ByIdentity()
     text = traitlets.Unicode("")
-    """The text of the instruction."""
+    """The instruction as typed."""
     instruction = ByIdentity(None, allow_none=True)
-    """The parsed instruction; None where the parser does not understand the text."""
+    """As understood; None where it is not."""
     past = traitlets.Tuple()
-    """Texts of earlier instructions, the last one first."""
+    """Instructions that were carried out, last first."""
     preview = ByIdentity(None, allow_none=True)
-    """A `Preview` that the map shows instead of the mask; None for none."""
+    """A `Preview` that is shown instead of the mask."""
     layer = traitlets.Enum(["mask", "probability"], "mask")
-    """The layer of the result that the map shows."""
+    """What of the result the map shows."""
     opacity = traitlets.Float(0.7, min=0, max=1)
-    """Opacity of that layer, 0..1."""
+    """Of it."""
     wipe = traitlets.Float(1.0, min=0, max=1)
-    """The layer is shown left of this share of the map's width, 0..1."""
+    """It is shown left of this share of the map's width only."""
     extraction = ByIdentity(None, allow_none=True)
-    """The result before any edit; None for none."""
+    """The result as it was extracted."""
     window = traitlets.Tuple(default_value=(0, 0, 0, 0))
-    """(row, column, height, width) of the part of the scene that the result covers, px."""
+    """(row, column, height, width) of the scene that it covers."""
     mask = ByIdentity(None, allow_none=True)
-    """The mask with all edits: uint8 [h, w]; None for none."""
+    """Its mask, with all edits: uint8 [h, w]."""
     history = traitlets.Instance(History, args=())
     result = ByIdentity(None, allow_none=True)
-    """The result of the edited mask; None for none, and while an edit is measured."""
+    """The result of the edited mask; None while it is measured."""
     region = traitlets.Int(-1)
-    """Row of the chosen region in the table of the result; -1 for none."""
+    """Row of the chosen region in the result's table; -1 for none."""
     tool = traitlets.Enum([*TOOLS], "look")
     brush_px = traitlets.Int(4, min=1)
     number = traitlets.Int(1, min=1)
-    """Number of the class that strokes paint and clicks refine."""
+    """Of the class that is painted and clicked at."""
     user_prompts = traitlets.Instance(UserPrompts, args=())
     """Clicks and boxes, in pixels of the scene."""
     anchor = ByIdentity(None, allow_none=True)
     """The first of two clicks: (x, y) in pixels of the scene."""
     points = traitlets.Dict()
-    """Points whose spectra are shown: (x, y) in pixels of the scene, by label."""
+    """Points whose spectra are shown: label → (x, y) in pixels of the scene."""
     point_name = traitlets.Unicode("")
-    """Label of the next point."""
+    """What the next of them is called."""
     busy = traitlets.Unicode("")
-    """The work that goes on, in words; empty for none."""
+    """What goes on; empty when nothing does."""
     error = ByIdentity(None, allow_none=True)
-    """The error of the last edit; None for none."""
+    """What went wrong with an edit."""
 
     def __init__(
         self,
@@ -124,15 +123,15 @@ class WorkbenchState(traitlets.HasTraits):
         super().__init__(model=usual_model() if model is None else model)
         self.jobs = Jobs(executor)
         self.visible_window: Callable[[], Window | None] | None = None
-        """Returns the window of the scene that the map shows; None without a map."""
+        """Says what is seen of the scene, where there is a map."""
         self.model_lock = Lock()
-        """Guards the model, which keeps the features of one tile at a time."""
+        """ByIdentity by who asks the model: it keeps the features of one tile at a time."""
         self._loaded: tuple[Any, MaskModel] | None = None
         if scene is not None:
             self.show_scene(scene, source or source_of(scene))
 
     def show_scene(self, scene: xr.Dataset, source: SceneSource) -> None:
-        """Show another scene, and drop the result of the last one."""
+        """Go over to another scene; what was found in the last one is let go."""
         with self.hold_trait_notifications():
             self.forget_result()
             self.source, self.index, self.points = source, "", {}
@@ -140,24 +139,24 @@ class WorkbenchState(traitlets.HasTraits):
             self.scene = scene
 
     def forget_result(self) -> None:
-        """Drop mask, regions and edits."""
+        """Let go of mask, regions and edits."""
         with self.hold_trait_notifications():
             self.extraction = self.result = self.mask = self.preview = self.anchor = self.error = None
             self.history, self.user_prompts, self.region, self.number = History(), UserPrompts(), -1, 1
 
     def show_result(self, extraction: Any, window: Window) -> None:
-        """Show a new result.
+        """Take over a new result.
 
         Args:
-            extraction: The extraction from the scene, or from a window of it.
-            window: (row, column, height, width) of the part that it covers, px.
+            extraction: Of the scene, or of a window of it.
+            window: (row, column, height, width) that it covers.
         """
         with self.hold_trait_notifications():
             self.forget_result()
             self.window, self.extraction, self.result, self.mask = window, extraction, extraction, extraction.mask
 
     def add_point(self, x: float, y: float) -> None:
-        """Add a point whose spectrum is shown; a label that exists already gets a number.
+        """Add a point whose spectrum is shown; names that are taken get a number.
 
         Args:
             x: In pixels of the scene.
@@ -174,12 +173,12 @@ class WorkbenchState(traitlets.HasTraits):
 
     @property
     def view_window(self) -> Window:
-        """(row, column, height, width) of the part of the scene that the map shows, px; all of it without a map."""
+        """(row, column, height, width) of what is seen of the scene: all of it where there is no map."""
         seen = None if self.visible_window is None else self.visible_window()
         return seen or (0, 0, *self.scene.spex.shape)
 
     def loaded_model(self) -> MaskModel:
-        """Return the model; the first call loads it, which takes seconds.
+        """Return the model, loaded once; takes seconds the first time.
 
         Raises:
             CheckpointError, MissingExtraError: If it cannot be loaded.
@@ -189,7 +188,7 @@ class WorkbenchState(traitlets.HasTraits):
         return self._loaded[1]
 
     def close(self) -> None:
-        """Free scene, model, result and threads."""
+        """Let go of scene, model, result and threads."""
         self.unobserve_all()
         self.jobs.close()
         self.forget_result()

@@ -165,7 +165,7 @@ class DCNv3(nn.Module):
 
     Args:
         channels: C.
-        groups: Into which the channels are parted, each with offsets of its own.
+        groups: Groups of channels, each with its offsets.
         kernel_size: Of the operator.
         dilation: Of the operator; the padding keeps the size.
         offset_scale: What offsets and kernel are stretched by.
@@ -204,6 +204,6 @@ class DCNv3(nn.Module):
         before = self.input_proj(x)
         after = deform_conv3(before, self.offset(local), mask, self.sampling)
         if self.center is not None:
-            kept = self.center(local).sigmoid().repeat_interleave(after.shape[-1] // self.sampling.groups, -1)
-            after = torch.lerp(after, before, kept)
+            share = self.center(local).sigmoid().repeat_interleave(after.shape[-1] // self.sampling.groups, -1)
+            after = torch.lerp(after, before, share)
         return self.output_proj(after)

@@ -1,4 +1,4 @@
-"""DCNv3's operator on processors: sums over bags of table rows, with a backward pass of its own.
+"""DCNv3's operator on processors: sums over bags of table rows, with an explicit backward pass.
 
 A map is a table with a row of channels for each cell and group. An output cell is the weighted sum over a bag of rows,
 the four neighbours of each kernel point, which `embedding_bag` finds without copying them. The gradient by the map is
@@ -19,14 +19,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 RINGS = 2
-"""Of zeros around each map: whoever looks out there has four neighbours of zero, so neither a value nor a slope."""
+"""Rings of zeros around each map: a point out there has four neighbours of zero, so no value and no slope."""
 POINTS_AT_ONCE = 2**18
 """Few enough for caches and memory, enough to keep the threads busy."""
 
 
 @torch.library.custom_op("spex_nb::deform_by_bags", mutates_args=(), device_types="cpu")
 def deform_by_bags(x: Tensor, offset: Tensor, mask: Tensor, across: Tensor, down: Tensor, scale: float) -> Tensor:
-    """Sum bilinear samples of a map, each from a place and with a weight of its own; outside there is zero.
+    """Sum bilinear samples of a map, each with its position and weight; the map is zero outside.
 
     Args:
         x: float32 or float64 [N, H, W, C].
@@ -40,8 +40,8 @@ def deform_by_bags(x: Tensor, offset: Tensor, mask: Tensor, across: Tensor, down
         Like x [N, Ho, Wo, C].
     """
     result = _like_result(x, offset, mask)
-    for target, *given in _parts(across.shape[-1], result, x, offset, mask):
-        target.copy_(_sums(_looks(across, down, scale, *given)).view(target.shape))
+    for target, *inputs in _parts(across.shape[-1], result, x, offset, mask):
+        target.copy_(_sums(_looks(across, down, scale, *inputs)).view(target.shape))
     return result
 
 
@@ -50,10 +50,10 @@ def _backward(
     grad: Tensor, x: Tensor, offset: Tensor, mask: Tensor, across: Tensor, down: Tensor, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     by_x, by_offset, by_mask = _like_inputs(grad, x, offset, mask)
-    for to_x, to_offset, to_mask, part, *given in _parts(
+    for to_x, to_offset, to_mask, part, *inputs in _parts(
         across.shape[-1], by_x, by_offset, by_mask, grad, x, offset, mask
     ):
-        looks = _looks(across, down, scale, *given)
+        looks = _looks(across, down, scale, *inputs)
         rows = part.contiguous().view(-1, looks.table.shape[-1])
         to_x.copy_(_spread(looks, rows))
         targets = (*to_offset.unflatten(-1, (-1, 2)).unbind(-1), to_mask)
@@ -69,7 +69,7 @@ def _like_result(x: Tensor, _: Tensor, mask: Tensor, *_constants: Any) -> Tensor
 
 @_backward.register_fake
 def _like_inputs(_: Tensor, *inputs: Any) -> tuple[Tensor, ...]:
-    return tuple(torch.empty_like(one) for one in inputs[:3])
+    return tuple(torch.empty_like(tensor) for tensor in inputs[:3])
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001 (torch names them so)
@@ -88,7 +88,7 @@ def _parts(points: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Part tensors [..., G * any] between groups, POINTS_AT_ONCE in a part; the last tensor has one value a point."""
     groups = tensors[-1].shape[-1] // points
     at_once = max(1, POINTS_AT_ONCE * groups // tensors[-1].numel())
-    return zip(*(one.split(at_once * (one.shape[-1] // groups), -1) for one in tensors), strict=True)
+    return zip(*(tensor.split(at_once * (tensor.shape[-1] // groups), -1) for tensor in tensors), strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class _Looks:
 
 
 def _looks(across: Tensor, down: Tensor, scale: float, x: Tensor, offset: Tensor, mask: Tensor) -> _Looks:
-    """Say where the points look; arguments as above."""
+    """Return where the points look; arguments as above."""
     n, height, width, channels = x.shape
     points = across.shape[-1]
     groups = mask.shape[-1] // points
@@ -176,7 +176,7 @@ def _spread(looks: _Looks, grad: Tensor) -> Tensor:
     row, order = looks.row.view(-1).sort()
     starts = torch.searchsorted(row, torch.arange(len(looks.table) + 1, dtype=row.dtype), out_int32=True)
     bag = order.to(torch.int32).div_(looks.row.shape[-1], rounding_mode="floor")
-    shares = _shares(*(one.view(-1).index_select(0, order) for one in (looks.right, looks.below, looks.mask)))
+    shares = _shares(*(tensor.view(-1).index_select(0, order) for tensor in (looks.right, looks.below, looks.mask)))
     total, *others = (_bags(bag, grad, starts, share) for share in shares)
     for jump, other in zip(looks.jumps[1:], others, strict=True):
         total[jump:] += other[:-jump]

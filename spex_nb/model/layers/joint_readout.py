@@ -43,9 +43,9 @@ class TargetTree:
         self.leaves = tuple(leaf for parent in self.groups for leaf in self._leaves_of(parent))
         """The finest classes, one of which each pixel is: (target, parent). The rest of a group has the target None."""
 
-    def rivals(self, asked: Sequence[str]) -> list[int]:
+    def rivals(self, targets: Sequence[str]) -> list[int]:
         """Return the targets whose logits decide about some targets, as positions in `targets`."""
-        parents = {None, *(self.parents[name] for name in asked if name in self.parents)}
+        parents = {None, *(self.parents[name] for name in targets if name in self.parents)}
         return sorted(index for parent in parents for index in self.groups[parent])
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
@@ -107,8 +107,8 @@ def partial_label_loss(log_leaves: Tensor, allowed: Tensor, weights: Tensor | No
     Returns:
         The weighted mean over pixels of which something is told; 0 where there are none.
     """
-    told = (~allowed.all(1)).to(log_leaves.dtype)
-    weights = told if weights is None else told * weights
+    is_labelled = (~allowed.all(1)).to(log_leaves.dtype)
+    weights = is_labelled if weights is None else is_labelled * weights
     log_p = torch.where(allowed, log_leaves, LEAST).logsumexp(1)
     return -(weights * log_p).sum() / weights.sum().clamp(min=1e-6)
 

@@ -95,7 +95,7 @@ class Mlp(nn.Sequential):
 
 
 class FineHead(nn.Module):
-    """What a fine map of the image and the prior itself add to a mask: each prompt weighs their channels anew."""
+    """Adds a fine map of the image and the prior to a mask; each prompt weights their channels."""
 
     def __init__(self, embed_dim: int, channels: int) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class FineHead(nn.Module):
             signs: float [N, s H, s W], the prior: 1, -1, and 0 where there is none.
 
         Returns:
-            What is added to the mask logits, float [N, H, W].
+            float [N, H, W], to add to the mask logits.
         """
         weights = self.hypernetwork(token)
         read = torch.einsum("nc,nchw->nhw", weights[:, 2:], fine) + weights[:, 0, None, None]
@@ -165,8 +165,8 @@ class MaskDecoder(nn.Module):
             Mask logits float [N, 4 H, 4 W], with a fine map of its size, and the expected IoU float [N].
         """
         n, _, height, width = image.shape
-        own = torch.cat([self.iou_token, self.mask_tokens]).expand(n, -1, -1)
-        token_pe = torch.cat([own, sparse], 1)
+        output_tokens = torch.cat([self.iou_token, self.mask_tokens]).expand(n, -1, -1)
+        token_pe = torch.cat([output_tokens, sparse], 1)
         tokens = token_pe
         pixels = (image + dense).flatten(2).transpose(1, 2)
         pixel_pe = image_pe.flatten(0, 1).to(pixels.dtype)

@@ -1,4 +1,4 @@
-"""From bands to the encoder's first map: by their order, or by their wavelengths."""
+"""The stem, from bands to the first map of the encoder: it knows bands by their order or by their wavelengths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spex_nb.model.configuration import INDEX_CHANNELS, InternImageConfig, SpexC
 from spex_nb.model.layers.norms import NORM_EPS
 
 WAVE_FEATURES = 64
-"""Sines and cosines that a wavelength and a width are told by, each."""
+"""Sines and cosines that encode a wavelength, and as many that encode a width."""
 SLOWEST, FASTEST = 0.125, 8.0
 """Cycles of these sines for each doubling of the wavelength: neighbouring bands stay alike."""
 LONGEST_UM = 3.0
@@ -21,7 +21,7 @@ LONGEST_UM = 3.0
 SHORTEST_UM = 0.3
 WIDEST_UM = 1.0
 SCALE_FEATURES = 8
-"""Sines and cosines that a ground sampling distance is told by."""
+"""Sines and cosines that encode a ground sampling distance."""
 SLOWEST_SCALE = 16.0
 """Doublings of the distance in the slowest of their cycles: from decimetres to kilometres."""
 
@@ -32,13 +32,13 @@ class StemOutput(NamedTuple):
     full: Tensor | None
     """float [N, F, H, W], for fine masks; None where the stem makes none."""
     half: Tensor
-    """float [N, C', H / 2, W / 2], likewise."""
+    """float [N, C', H / 2, W / 2], for fine masks."""
     base: Tensor
-    """What the encoder reads: float [N, H / 4, W / 4, C]; the pixels themselves for a backbone with its own stem."""
+    """float [N, H / 4, W / 4, C], the input of the encoder; the pixels for a backbone that has a stem."""
 
 
 class _Stem(nn.Module):
-    """What both stems share: the layers after the first convolution."""
+    """The layers after the first convolution, which both stems share."""
 
     def __init__(self, hidden: int, channels: int, full_channels: int) -> None:
         super().__init__()
@@ -117,17 +117,17 @@ class WaveConv(nn.Module):
         x = self._convolve(pixel_values, kernels) + self.bias.view(1, -1, 1, 1)
         if self.indices is None or index_values is None:
             return x
-        known = index_values.isfinite()
-        given = torch.cat([torch.where(known, index_values, 0), known.to(x.dtype)], 1)
-        return x + self.indices(given.to(x.dtype))
+        is_defined = index_values.isfinite()
+        channels = torch.cat([torch.where(is_defined, index_values, 0), is_defined.to(x.dtype)], 1)
+        return x + self.indices(channels.to(x.dtype))
 
     def _convolve(self, pixels: Tensor, kernels: Tensor) -> Tensor:
         """Convolve each sample with its own kernels [N or 1, C, B, 3, 3]."""
         if len(kernels) == 1:
             return F.conv2d(pixels, kernels[0], stride=self.stride, padding=1)
         n = len(pixels)
-        joined, own = pixels.flatten(0, 1)[None], kernels.flatten(0, 1)
-        return F.conv2d(joined, own, stride=self.stride, padding=1, groups=n)[0].unflatten(0, (n, -1))
+        joined, kernels_of_all = pixels.flatten(0, 1)[None], kernels.flatten(0, 1)
+        return F.conv2d(joined, kernels_of_all, stride=self.stride, padding=1, groups=n)[0].unflatten(0, (n, -1))
 
 
 class WavelengthStem(_Stem):
@@ -195,11 +195,11 @@ class WavelengthStem(_Stem):
                 "and width of each band."
             )
         centres = waves[..., 0]
-        known = centres[centres.isfinite()]
-        if not len(known) or known.min() < SHORTEST_UM or known.max() > LONGEST_UM:
-            found = f"{known.min():g} to {known.max():g}" if len(known) else "none"
+        finite = centres[centres.isfinite()]
+        if not len(finite) or finite.min() < SHORTEST_UM or finite.max() > LONGEST_UM:
+            found_range = f"{finite.min():g} to {finite.max():g}" if len(finite) else "none"
             raise ValueError(
-                f"Wavelengths are expected in micrometres, {SHORTEST_UM} to {LONGEST_UM}; found {found}. Divide "
+                f"Wavelengths are expected in micrometres, {SHORTEST_UM} to {LONGEST_UM}; found {found_range}. Divide "
                 "nanometres by 1000; leave out thermal bands."
             )
         widest = waves[..., 1][centres.isfinite()].max()
@@ -211,7 +211,7 @@ class WavelengthStem(_Stem):
 
 
 class PixelStem(nn.Module):
-    """Hands the pixels of some bands to a backbone that has a stem of its own.
+    """Passes the pixels of some bands to a backbone that has a stem.
 
     Args:
         bands: Common names, in the order of the input's channels.
@@ -252,7 +252,11 @@ def _require_bands(pixel_values: Tensor, bands: tuple[str, ...]) -> None:
 
 
 def wave_features(waves_um: Tensor) -> Tensor:
-    """Tell centres and widths float [..., 2] by sines and cosines of their logarithm: [..., 2 * WAVE_FEATURES]."""
+    """Encode centres and widths float [..., 2], in micrometres, by sines and cosines of their logarithm.
+
+    Returns:
+        float [..., 2 * WAVE_FEATURES].
+    """
     steps = torch.linspace(0, 1, WAVE_FEATURES // 2, device=waves_um.device)
     cycles = SLOWEST * (FASTEST / SLOWEST) ** steps
     logs = waves_um.float().clamp(min=1e-4).log2().unsqueeze(-1) * cycles * 2 * math.pi
@@ -260,11 +264,12 @@ def wave_features(waves_um: Tensor) -> Tensor:
 
 
 def scale_features(gsd_m: Tensor) -> Tensor:
-    """Tell ground sampling distances float [N] by sines and cosines of their logarithm: [N, SCALE_FEATURES].
+    """Encode ground sampling distances float [N], in metres, by sines and cosines of their logarithm.
 
-    Zeros where the distance is unknown.
+    Returns:
+        float [N, SCALE_FEATURES]; 0 where the distance is unknown.
     """
-    known = gsd_m.isfinite() & (gsd_m > 0)
-    logs = torch.where(known, gsd_m, 1.0).float().log2().unsqueeze(-1)
+    is_known = gsd_m.isfinite() & (gsd_m > 0)
+    logs = torch.where(is_known, gsd_m, 1.0).float().log2().unsqueeze(-1)
     turns = logs * 2 * math.pi / SLOWEST_SCALE * 2 ** torch.arange(SCALE_FEATURES // 2, device=gsd_m.device)
-    return torch.cat([turns.sin(), turns.cos()], -1) * known.unsqueeze(-1)
+    return torch.cat([turns.sin(), turns.cos()], -1) * is_known.unsqueeze(-1)

@@ -29,9 +29,14 @@ class Block(nn.Module):
         channels = config.channels * 2**stage
         self.post_norm = config.post_norm
         self.dcn = DCNv3(
-            channels, config.groups[stage], config.kernel_size, 1, config.offset_scale, config.depthwise_size,
+            channels,
+            config.groups[stage],
+            config.kernel_size,
+            1,
+            config.offset_scale,
+            config.depthwise_size,
             center_scale=config.center_scale,
-        )  # fmt: skip
+        )
         self.norm1 = nn.LayerNorm(channels, eps=NORM_EPS)
         self.norm2 = nn.LayerNorm(channels, eps=NORM_EPS)
         hidden = int(channels * config.mlp_ratio)
@@ -67,8 +72,8 @@ class DropPath(nn.Module):
         """Map float [N, ...] to the same shape."""
         if not self.training or not self.probability:
             return x
-        kept = 1 - self.probability
-        return x * x.new_empty((len(x), *[1] * (x.ndim - 1))).bernoulli_(kept).div_(kept)
+        keep_probability = 1 - self.probability
+        return x * x.new_empty((len(x), *[1] * (x.ndim - 1))).bernoulli_(keep_probability).div_(keep_probability)
 
 
 class Downsample(nn.Module):

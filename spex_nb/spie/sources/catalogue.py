@@ -67,7 +67,7 @@ class Coding:
     in_color: bool = False
 
     @property
-    def shown(self) -> tuple[str, ...]:
+    def shown_targets(self) -> tuple[str, ...]:
         """Ids of the targets that some class is."""
         return tuple(t for t in self.targets if any(t in member.targets for member in self.classes))
 

@@ -38,13 +38,13 @@ def files_of(folder: str | Path, *suffixes: str) -> dict[str, Path]:
     kinds = " or ".join(suffixes)
     path = require_folder(folder, f"{kinds} files")
     listed = [file for file in sorted(path.iterdir()) if file.suffix.lower() in suffixes and file.name[0] != "."]
-    found = {file.stem: file for file in listed}
-    if len(found) < len(listed):
-        twice = next(file for file in listed if found[file.stem] != file)
-        raise wrong_folder(path, f"{twice.name} and {found[twice.stem].name}", "one file of each name")
-    if not found:
+    files_by_stem = {file.stem: file for file in listed}
+    if len(files_by_stem) < len(listed):
+        twice = next(file for file in listed if files_by_stem[file.stem] != file)
+        raise wrong_folder(path, f"{twice.name} and {files_by_stem[twice.stem].name}", "one file of each name")
+    if not files_by_stem:
         raise wrong_folder(path, "no such file", f"{kinds} files")
-    return found
+    return files_by_stem
 
 
 def label_of(image: Path, *candidates: Path) -> Path:
@@ -53,15 +53,15 @@ def label_of(image: Path, *candidates: Path) -> Path:
     Raises:
         DatasetError: If the image has none.
     """
-    found = next((path for path in candidates if path.is_file()), None)
-    if found is None:
+    label = next((path for path in candidates if path.is_file()), None)
+    if label is None:
         raise DatasetError(
             "An image has no label",
             found=f"{image}, without {' or '.join(map(str, candidates))}",
             expected="a label for each image",
             fix="Fetch or unpack the labels again, or take the image out of the folder.",
         )
-    return found
+    return label
 
 
 def names_listed(file: Path, among: Iterable[str]) -> list[str]:
@@ -75,9 +75,9 @@ def names_listed(file: Path, among: Iterable[str]) -> list[str]:
         DatasetError: If it lists an image that is not there.
     """
     lines = file.read_text(encoding="utf-8").splitlines()
-    known = set(among)
-    names = [line if line in known else Path(line).stem for line in map(str.strip, lines) if line]
-    missing = sorted(set(names) - known)
+    names_there = set(among)
+    names = [line if line in names_there else Path(line).stem for line in map(str.strip, lines) if line]
+    missing = sorted(set(names) - names_there)
     if missing:
         raise DatasetError(
             "A split lists images that are not there",
@@ -118,11 +118,11 @@ def plain_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", text)
 
 
-def wrong_folder(folder: Path, found: str, holds: str) -> DatasetError:
+def wrong_folder(folder: Path, problem: str, holds: str) -> DatasetError:
     """Return the error of a folder that does not hold its dataset."""
     return DatasetError(
         "The folder does not hold the dataset",
-        found=f"{folder}: {found}",
+        found=f"{folder}: {problem}",
         expected=holds,
         fix="Pass the folder into which the dataset was unpacked; docs/data.md shows each layout.",
     )

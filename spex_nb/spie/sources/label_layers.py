@@ -1,4 +1,4 @@
-"""Label layers: files that say of pixels what they are, window by window. They know no folder layout."""
+"""Label layers: files with the land cover of pixels, read window by window. They know no folder layout."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LabelLayer(Protocol):
             window: A window of it.
 
         Returns:
-            What says of a target where it is, and where the layer says so or denies it: two bool [H, W].
+            A function from a target to its mask, and to the pixels where the layer knows it: two bool [H, W].
 
         Raises:
             DatasetError: If the layer does not fit the image.
@@ -71,10 +71,10 @@ class ClassLayer:
     @property
     def targets(self) -> tuple[str, ...]:
         """Ids of the targets that some class is."""
-        return self.coding.shown
+        return self.coding.shown_targets
 
     def load(self, grid: Grid, window: Window) -> Reading:
-        """Return what says where the codes are a target, and where they say whether it is; see `LabelLayer.load`."""
+        """Return a function from a target to its mask and its known pixels; see `LabelLayer.load`."""
         codes = self._codes(grid, window)
 
         def of(target: str) -> tuple[Flags, Flags]:
@@ -95,19 +95,19 @@ class ClassLayer:
         return codes
 
     def _require_fit(self, grid: Grid) -> None:
-        found = probe(self.path)
-        fits = found.count >= COLORS if self.coding.in_color else found.count == 1
-        if not fits or np.dtype(found.dtypes[0]).kind not in "ui":
+        file = probe(self.path)
+        fits = file.count >= COLORS if self.coding.in_color else file.count == 1
+        if not fits or np.dtype(file.dtypes[0]).kind not in "ui":
             wanted = "three bands of colours" if self.coding.in_color else "one band of class codes"
-            raise unusable_label(self.path, f"{found.count} band(s) of {found.dtypes[0]}", f"{wanted}, integers")
-        sizes = (found.grid.height, found.grid.width), (grid.height, grid.width)
+            raise unusable_label(self.path, f"{file.count} band(s) of {file.dtypes[0]}", f"{wanted}, integers")
+        sizes = (file.grid.height, file.grid.width), (grid.height, grid.width)
         if sizes[0] != sizes[1]:
             raise unusable_label(self.path, _size_text(*sizes[0]), f"{_size_text(*sizes[1])}, as its image")
         # A picture format carries no georeference: then the size is all that can be compared.
-        if found.grid.crs is not None and grid.crs is not None and not found.grid.matches(grid):
+        if file.grid.crs is not None and grid.crs is not None and not file.grid.matches(grid):
             raise unusable_label(
                 self.path,
-                f"origin ({found.grid.transform.c:g}, {found.grid.transform.f:g}), CRS {found.grid.crs.to_string()}",
+                f"origin ({file.grid.transform.c:g}, {file.grid.transform.f:g}), CRS {file.grid.crs.to_string()}",
                 f"({grid.transform.c:g}, {grid.transform.f:g}) and CRS {grid.crs.to_string()}, as its image",
             )
 
@@ -118,8 +118,8 @@ class FootprintLayer:
 
     Attributes:
         path: Its file.
-        whole: Ids of the targets that the polygons show completely: outside there is none.
-        part: Ids of the targets that they show a part of: outside it says nothing.
+        whole: Ids of the targets that the polygons show completely: outside there are none.
+        part: Ids of the targets that the polygons show in part: outside they are unknown.
     """
 
     path: str
@@ -132,7 +132,7 @@ class FootprintLayer:
         return self.whole + self.part
 
     def load(self, grid: Grid, window: Window) -> Reading:
-        """Return what says where polygons lie, and where they say whether it is a target; see `LabelLayer.load`."""
+        """Return a function from a target to its mask and its known pixels; see `LabelLayer.load`."""
         size = (int(window.height), int(window.width))
         shapes = [(shape, 1) for shape in self._geometries(grid)]
         inside = np.zeros(size, bool)
@@ -151,8 +151,8 @@ class FootprintLayer:
         """Return the polygons in the CRS of the grid; features without geometry are left out."""
         if grid.crs is None:
             raise unusable_label(self.path, "an image without CRS", "an image that footprints can be placed on")
-        found = [feature.get("geometry") for feature in self._features()]
-        shapes = [shape for shape in found if shape and shape.get("coordinates")]
+        geometries = [feature.get("geometry") for feature in self._features()]
+        shapes = [shape for shape in geometries if shape and shape.get("coordinates")]
         if grid.crs.to_string() == LONGITUDE_LATITUDE:
             return shapes
         return [transform_geom(LONGITUDE_LATITUDE, grid.crs, shape) for shape in shapes]
@@ -168,11 +168,11 @@ class FootprintLayer:
         return listed
 
 
-def unusable_label(path: str, found: str, expected: str) -> DatasetError:
+def unusable_label(path: str, problem: str, expected: str) -> DatasetError:
     """Return the error of a label that does not fit its image, naming the file."""
     return DatasetError(
         "The label cannot be used for its image",
-        found=f"{path}: {found}",
+        found=f"{path}: {problem}",
         expected=expected,
         fix="Fetch or unpack the dataset again, or take the pair of files out of its folder.",
     )

@@ -49,8 +49,8 @@ class LabelledScene:
     @property
     def targets(self) -> tuple[str, ...]:
         """Ids of the targets that its labels know."""
-        shown = {target for layer in self.layers for target in layer.targets}
-        return tuple(target for target in TARGETS if target in shown)
+        targets = {target for layer in self.layers for target in layer.targets}
+        return tuple(target for target in TARGETS if target in targets)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -145,11 +145,11 @@ class LabelledScene:
 
 def _joined(target: str, readings: Sequence[Reading]) -> tuple[Flags, Flags]:
     """Return the label of a target from several layers; the first that knows a pixel wins."""
-    mask, known = readings[0](target)
+    mask, is_known = readings[0](target)
     for reading in readings[1:]:
         layer_mask, layer_known = reading(target)
-        mask, known = mask | (layer_mask & ~known), known | layer_known
-    return mask, known
+        mask, is_known = mask | (layer_mask & ~is_known), is_known | layer_known
+    return mask, is_known
 
 
 def _window(window: tuple[int, int, int, int] | None, grid: Grid, path: str) -> Any:

@@ -60,10 +60,10 @@ def read_spie(source: str | Path, images: str | Path | None = None) -> list[Rele
     path = Path(source)
     if path.is_file():
         return _records(path, Path(images or path.parent))
-    found = sorted(require_folder(path, "JSON files of the released form, or one such file").glob("*.json"))
-    if not found:
+    files = sorted(require_folder(path, "JSON files of the released form, or one such file").glob("*.json"))
+    if not files:
         raise wrong_folder(path, "no JSON file", "JSON files of the released form")
-    return [record for file in found for record in _records(file, Path(images or file.parent))]
+    return [record for file in files for record in _records(file, Path(images or file.parent))]
 
 
 def _records(file: Path, images: Path) -> list[ReleasedRecord]:
@@ -108,10 +108,10 @@ def _present(path: Path, where: str) -> str:
     return str(path)
 
 
-def _broken(where: str, found: str) -> DatasetError:
+def _broken(where: str, problem: str) -> DatasetError:
     return DatasetError(
         "The file is not of the released form",
-        found=f"{where}: {found}",
+        found=f"{where}: {problem}",
         expected=f"a list of records with {', '.join(KEYS)}",
         fix="Check that it was fetched completely, and that it is a SPIE file.",
     )

@@ -166,10 +166,10 @@ def _imagery(image: Path, sensor: str | None) -> Imagery:
     )
 
 
-def _no_single_raster(image: Path, found: str) -> DatasetError:
+def _no_single_raster(image: Path, problem: str) -> DatasetError:
     return DatasetError(
         "A labelled scene must be one raster file",
-        found=f"{image}: {found}",
+        found=f"{image}: {problem}",
         expected="a file with all bands on one grid, such as a GeoTIFF or VRT",
         fix="Write it as one with save_cog(open_scene(…), 'scene.tif').",
     )

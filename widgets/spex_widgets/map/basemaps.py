@@ -1,4 +1,4 @@
-"""Whether a basemap can be reached from here; one that cannot would be a grey map without a word."""
+"""Whether a basemap can be had from here: one that cannot is a grey map without a word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures on a map. A job draws each one for the view of the map; only the latest view counts."""
+"""The pictures that lie on a map: each drawn beside the kernel for what the map shows; only the latest view counts."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ class _MapImage:
     draw: Draw | None = None
     kind: Kind = "png"
     wanted: int = 0
-    """Number of the latest view; drawings of earlier views are dropped."""
+    """Number of the latest view that was asked for; older drawings are thrown away."""
 
 
 class MapImages:
     """One picture a layer, the lowest first.
 
-    The overlays never change: a page that loads requests every widget, and waits forever for one that was closed.
+    The overlays stay the same from beginning to end: a page that is still loading asks for every widget there is, and
+    waits for ever for one that is closed meanwhile.
 
     Args:
         overlays: What shows each picture, by name: has ``url`` and ``bounds``.

@@ -1,4 +1,4 @@
-"""The link between state and map: the map shows the state, and actions on the map change it."""
+"""Between state and map: what the state says is shown, what is done on the map changes the state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MASKS = ("mask", "live mask", "probability")
 
 
 class MapLink:
-    """Keeps a map and a state equal.
+    """Keeps a map and a state alike.
 
     Args:
         state: Of the workbench.
@@ -130,14 +130,14 @@ class MapLink:
         self._trying(lambda: editor.draw(self.state, list(stroke)))
 
     def _trying(self, action: Callable[[], None]) -> None:
-        """Carry out an action on the map; any error becomes the error of the state."""
+        """Do something that a hand on the map asked for; what goes wrong is the state's error, whatever it is."""
         try:
             action()
         except Exception as error:  # noqa: BLE001 (the map has no place to show it; the panels do)
             self.state.error = error
 
     def close(self) -> None:
-        """Stop to observe the state; the maker of the map closes it."""
+        """Let go of the state; the map is closed by who made it."""
         for changed, names in self._ties:
             with suppress(ValueError):  # the state was closed first
                 self.state.unobserve(changed, names)

@@ -1,4 +1,4 @@
-"""Actions of the pointer on a map, in pixels of the scene: clicks, boxes and strokes."""
+"""What hands do on a map, as pixels of the scene: clicks, boxes, strokes."""
 
 from __future__ import annotations
 

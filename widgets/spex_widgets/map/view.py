@@ -1,7 +1,7 @@
-"""A scene and its result on a leafmap map. The only file that knows leafmap and ipyleaflet.
+"""A scene and what was found in it, on a leafmap map. The only file that knows leafmap and ipyleaflet.
 
-Every layer is one picture of the part that the map shows. It is drawn again when the map moves, and travels over the
-channel of the kernel. There is no tile server, no port and no address.
+Every layer is one picture of what the map shows, drawn anew when the map moves and sent over the kernel's own channel:
+no tile server, no port, no address.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ class MapView:
     """A scene, an index, a mask, a probability and regions on a map.
 
     Args:
-        map: A ``leafmap.Map`` to draw on (default: a new one without basemap).
-        executor: Where pictures are drawn (default: one thread). A synchronous executor draws at once.
+        map: A ``leafmap.Map`` to draw on; a new one without basemap if not given.
+        executor: Where pictures are drawn; a thread of its own if not given. A synchronous one makes all immediate.
     """
 
     def __init__(self, map: leafmap.Map | None = None, executor: Executor | None = None) -> None:  # noqa: A002 (its name)
         self.map: Any = _bare_map() if map is None else map
         """The ``leafmap.Map`` itself."""
         self.notice = ""
-        """A remark, such as that a basemap is not reachable; empty for none."""
+        """What one should know, such as that a basemap is not reachable; empty if nothing."""
         self.on_notice: Callable[[str], None] = lambda _text: None
         """Called when ``notice`` has been set."""
         self.on_shown: Callable[[], None] = lambda: None

@@ -1,4 +1,4 @@
-"""Editing the mask: clicks and boxes for the model, a brush, and regions to split, merge or delete."""
+"""Editing the mask: clicks and boxes that the model heeds, a brush, regions that are split, merged or deleted."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class EditingPanel(Panel):
         self.radius = ipw.IntSlider(state.brush_px, min=1, max=50, description="Brush (px)", layout=WIDE)
         self.undo = button("Undo", "Take the last edit back", self.trying(lambda: editor.undo(state)), icon="undo")
         self.redo = button("Redo", "Do it again", self.trying(lambda: editor.redo(state)), icon="repeat")
-        self.forget = button("Forget points", "Start again with clicks", self.trying(self._forget))
+        self.forget = button("Forget points", "Start anew with clicks", self.trying(self._forget))
         self.delete = button(
             "Delete region", "Remove the chosen region", self.trying(lambda: editor.delete_chosen(state))
         )

@@ -1,4 +1,4 @@
-"""Files to take home: mask, regions and report, and the session to continue another day."""
+"""What one takes home: mask, regions and report as files, and the whole session to go on with another day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The result: instruction, explanation with its claims checked, evidence, and regions to zoom to."""
+"""The result: what was asked and found, its explanation held against the evidence, its regions to go to."""
 
 from __future__ import annotations
 

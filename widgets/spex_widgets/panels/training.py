@@ -21,7 +21,7 @@ from spex_nb.errors import (
 from spex_nb.extraction.mask_models import INDEX, usual_model
 from spex_nb.scene.samples import sample_path
 from spex_nb.spie.sources.user_rasters import read_classes
-from spex_nb.training.background import Training, Watched, checkpoint_targets
+from spex_nb.training.background import Training, TrainingProgress, checkpoint_targets
 from spex_nb.training.corrected_results import SPIE, add_example, add_labelled_file, build_examples, list_examples
 from spex_widgets.charts import lines
 from spex_widgets.messages import block, error_html, quiet
@@ -36,11 +36,13 @@ STAGES = (
 LOOK_S = 1.0
 """How often a running training is looked at."""
 CHECKPOINTS = 10
-"""About so many checkpoints are written and scored."""
+"""About so many checkpoints are written and measured."""
+CHECK_TILES = 4
+"""Tiles that checkpoints are measured on, and drawn."""
 
 
 class TrainingPanel(Panel):
-    """Collects examples, trains in a separate process, shows curves and samples, and hands the model over.
+    """Collects examples, trains in a process of its own, shows curves and samples, and hands the model over.
 
     Args:
         state: Of the workbench.
@@ -67,10 +69,7 @@ class TrainingPanel(Panel):
         self.stage = ipw.Dropdown(options=STAGES, description="Stage", layout=WIDE)
         ships = usual_model()
         self.begin = ipw.Text(
-            "" if ships == INDEX else ships,
-            description="Start from",
-            placeholder="nothing: random weights",
-            layout=WIDE,
+            "" if ships == INDEX else ships, description="Start from", placeholder="nothing: start anew", layout=WIDE
         )
         self.steps = ipw.BoundedIntText(200, min=1, max=1_000_000, description="Steps", layout=WIDE)
         self.rate = ipw.FloatLogSlider(
@@ -132,7 +131,7 @@ class TrainingPanel(Panel):
     def _show_running(self) -> None:
         running = self._training is not None and self._training.is_running
         self.train.disabled, self.pause.disabled = running, not running
-        self.use.disabled = self._training is None or self._training.look().checkpoint is None
+        self.use.disabled = self._training is None or self._training.progress().checkpoint is None
 
     def _add(self) -> None:
         state = self.state
@@ -165,12 +164,12 @@ class TrainingPanel(Panel):
             )
         self.train.disabled = True
         self.status.value = quiet("Building records …")
-        if self._training is not None and self._is_unfinished(self._training.look()):
+        if self._training is not None and self._is_unfinished(self._training.progress()):
             self._run(self._training)
             return
         self.state.jobs.start(lambda _job: self._stage(build_examples(folder)), self._built, self._not_built)
 
-    def _is_unfinished(self, seen: Watched) -> bool:
+    def _is_unfinished(self, seen: TrainingProgress) -> bool:
         return bool(seen.checkpoint) and not seen.is_whole and self._training.steps == self.steps.value
 
     def _stage(self, built: Any) -> dict[str, Any]:
@@ -179,6 +178,7 @@ class TrainingPanel(Panel):
         targets = checkpoint_targets(start) if start else tuple(sorted(_targets_of(built)))
         number = 1 + len([*folder.glob("run-*")])
         steps = self.steps.value
+        every = max(1, steps // CHECKPOINTS)
         return {
             "kind": self.stage.value,
             "data": str(folder / SPIE),
@@ -190,7 +190,11 @@ class TrainingPanel(Panel):
             "batch": 4,
             "workers": 0,
             "warmup": min(20, steps // 10),
-            "save_every": max(1, steps // CHECKPOINTS),
+            "save_every": every,
+            "check_every": every,
+            "check_tiles": CHECK_TILES,
+            "check_split": "val" if len(list_examples(folder)) > 1 else "train",
+            "check_pictures": CHECK_TILES,
             "sampling": {"answers": 0.3},
         }
 
@@ -223,7 +227,7 @@ class TrainingPanel(Panel):
         training = self._training
         if training is None:
             return
-        seen, running = training.look(), training.is_running
+        seen, running = training.progress(), training.is_running
         self.bar.value = min(1.0, seen.steps / training.steps)
         if not running:
             self.state.busy = ""
@@ -231,13 +235,13 @@ class TrainingPanel(Panel):
         self._draw(seen)
         self._show_running()
 
-    def _draw(self, seen: Watched) -> None:
+    def _draw(self, seen: TrainingProgress) -> None:
         now = (len(seen.curves), len(seen.scores), len(seen.samples))
-        if now == self._seen or not seen.curves + seen.scores:
+        if now == self._seen or not seen.curves:
             return
         self._seen = now
-        loss = lines({"loss": [(row["step"], row["loss"]) for row in seen.curves if "loss" in row]}, "step", "loss")
-        iou = lines({"IoU": [(row["step"], row["iou"]) for row in seen.scores]}, "step", "IoU of checkpoints")
+        loss = lines({"loss": seen.losses}, "step", "loss")
+        iou = lines({"IoU": seen.scores}, "step", "IoU of checkpoints")
         self.curves.value = block(loss + iou)
         head = ipw.HTML(block("<h4>Scene, label, prediction</h4>"))
         pictures = [ipw.Image(value=path.read_bytes(), layout={"max_width": "100%"}) for path in seen.samples]
@@ -249,7 +253,7 @@ class TrainingPanel(Panel):
             self.status.value = quiet("Writing a checkpoint …")
 
     def _use(self) -> None:
-        checkpoint = None if self._training is None else self._training.look().checkpoint
+        checkpoint = None if self._training is None else self._training.progress().checkpoint
         if checkpoint is None:
             raise TrainingError(
                 "There is no checkpoint yet", found="none", expected="one", fix="Train, or pause a training."
@@ -285,11 +289,11 @@ def _targets_of(built: Any) -> list[str]:
     return [*open_dataset(built.folder).index["target"].unique()]
 
 
-def _status(seen: Watched, steps: int, running: bool) -> str:
+def _status(seen: TrainingProgress, steps: int, running: bool) -> str:
     if seen.error:
         return block(f"<strong>{escape(seen.error)}</strong>", "error")
-    loss = f", loss {seen.curves[-1]['loss']:.3f}" if seen.curves and "loss" in seen.curves[-1] else ""
-    iou = f", IoU {seen.scores[-1]['iou']:.3f}" if seen.scores else ""
+    loss = f", loss {seen.losses[-1][1]:.3f}" if seen.losses else ""
+    iou = f", IoU {seen.scores[-1][1]:.3f}" if seen.scores else ""
     what = "Training" if running else "Done" if seen.is_whole else "Paused"
     where = f" The checkpoint lies in {seen.checkpoint}." if seen.checkpoint else ""
     return quiet(f"{what}: step {seen.steps:.0f} of {steps}{loss}{iou}.{where}")
