@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from spex_nb.errors import BandError, BandWarning, SensorError, nearest
 from spex_nb.scene.band_labels import Identity, band_name, identify_all, normal_id, spectral_group, understand
 from spex_nb.scene.band_source import BandSource, Source
-from spex_nb.scene.products.names import sensor_of_name
 from spex_nb.scene.sensors import COMMON_BANDS, Sensor, get_sensor
+from spex_nb.scene.sources.names import sensor_of_name
 
 Bands = Sequence[str] | Mapping[str, int] | None
 

@@ -25,7 +25,6 @@ from spex_nb.errors import (
     SensorError,
     UnknownLayoutError,
 )
-from spex_nb.scene import arrays
 from spex_nb.scene.band_names import Bands, Recognised, recognise
 from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
 from spex_nb.scene.guard import ask, note_question, sample_bands
@@ -44,7 +43,6 @@ from spex_nb.scene.pixels import (
     sample_of,
     stack_of,
 )
-from spex_nb.scene.products import files, stac
 from spex_nb.scene.radiometry import Radiometry, guess_scale, hold_against, judge, settle
 from spex_nb.scene.rasters import (
     Grid,
@@ -57,6 +55,7 @@ from spex_nb.scene.rasters import (
 )
 from spex_nb.scene.reader import SOURCE, SceneSource, read_layers
 from spex_nb.scene.sensors import COMMON_BANDS, Sensor
+from spex_nb.scene.sources import arrays, files, stac
 
 Scene = xr.Dataset
 """A Dataset of float32 bands [H, W] named by STAC common name, with bool ``valid``; see ``open_scene``."""

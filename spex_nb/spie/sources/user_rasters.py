@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from spex_nb.errors import DatasetError
-from spex_nb.scene.arrays import is_dataset_path
 from spex_nb.scene.band_names import recognise
-from spex_nb.scene.products.files import locate
+from spex_nb.scene.sources.arrays import is_dataset_path
+from spex_nb.scene.sources.files import locate
 from spex_nb.spie.sources.catalogue import Coding, Imagery, LandClass
 from spex_nb.spie.sources.label_layers import ClassLayer
 from spex_nb.spie.sources.labelled_scene import LabelledScene

@@ -12,8 +12,8 @@ import numpy as np
 
 from spex_nb.errors import UnknownLayoutError
 from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
-from spex_nb.scene.products.folder import ProductFolder, require_files
-from spex_nb.scene.products.names import baseline_of_name, has_offset, is_own_baseline, label_of_file
+from spex_nb.scene.sources.folder import ProductFolder, require_files
+from spex_nb.scene.sources.names import baseline_of_name, has_offset, is_own_baseline, label_of_file
 
 METADATA = r"(^|/)(MTD_MSI|S2[A-D]_\w*MTD_SAF)(L1C|L2A)\w*\.xml$"
 """Names of the metadata of a SAFE, of today and of products before 2016."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from spex_nb.scene.products.names import sensor_of_name
+from spex_nb.scene.sources.names import sensor_of_name
 
 
 def sensor_of_item(item: Mapping[str, Any]) -> tuple[str | None, str]:

@@ -11,12 +11,12 @@ from typing import Any
 from spex_nb.errors import BandError, SourceNotFoundError, SpexError, UnknownLayoutError
 from spex_nb.scene.band_labels import Meaning, spectral_group, understand
 from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
-from spex_nb.scene.products import landsat, sentinel2
-from spex_nb.scene.products.folder import open_folder
-from spex_nb.scene.products.names import baseline_of_name, has_offset, label_of_file
-from spex_nb.scene.products.stac_sensor import sensor_of_item
 from spex_nb.scene.rasters import is_remote
 from spex_nb.scene.sensors import LONGEST_UM, Sensor, get_sensor
+from spex_nb.scene.sources import landsat, sentinel2
+from spex_nb.scene.sources.folder import open_folder
+from spex_nb.scene.sources.names import baseline_of_name, has_offset, label_of_file
+from spex_nb.scene.sources.stac_sensor import sensor_of_item
 
 PICTURE_ROLES = {"thumbnail", "overview", "visual", "metadata", "tiles"}
 LAYER_ROLES = {
