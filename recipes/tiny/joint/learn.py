@@ -33,7 +33,7 @@ from spex_nb.model.processing import MEAN, STD
 from spex_nb.regions.find import find_regions
 
 STEPS = 6000
-"""About two hours on one core that nothing else uses."""
+"""About 75 minutes of one core: 0.74 s of it a step."""
 SEED = 1
 RATE, LAST_RATE, WARM_UP = 6e-4, 0.02, 40
 SLOWER = {"stem.first.kernels": 0.25, "stem.full.kernels": 0.25, "encoder.": 0.5, "mask_decoder.": 0.5}
