@@ -262,6 +262,8 @@ def test_a_question_about_the_numbers_is_settled_by_a_click(
     page.locator(".spex td", has_text="raw × 2e-05 -0.1").first.wait_for()
     page.locator(".spex .note", has_text="Level-1 top-of-atmosphere").first.wait_for(state="hidden")
     assert page.locator("button:visible", has_text="Open with").count() == 0
+    page.locator(".leaflet-image-layer[src^='data:image/']").first.wait_for()
+    wait_for_more(page, lambda: float((seen(page).std(axis=(0, 1)) > 20).all()), 0.5)  # the lake and its shore
     keep(page, "question_settled")
 
 
