@@ -487,3 +487,10 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DatasetError, match="The folder cannot be made"):
         build(tmp_path / "file", scenes=sample_scenes("lake_30m"), workers=1)
+
+
+def test_settings_of_version_0_1_are_read() -> None:
+    payload = {"tile_px": 256, "targets": ["water"], "languages": ["en"], "doubtful": True, "split": [1.0, 0.0, 0.0]}
+    settings = spie.Settings.from_json(payload)
+    assert settings.drop_conflicts
+    assert (settings.tile_px, settings.targets, settings.split) == (256, ("water",), (1.0, 0.0, 0.0))
