@@ -15,7 +15,6 @@ FORBIDDEN = frozenset(
         "asking",
         "bunch",
         "bunches",
-        "doubts",
         "found",
         "gathered",
         "heed",
