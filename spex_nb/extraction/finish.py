@@ -119,7 +119,7 @@ def correct_result(result: Extraction, mask: NDArray[np.uint8], scene: xr.Datase
     evidence = {**result.evidence, **statistics.evidence}
     language, seed = result.instruction.language, int(result.provenance["parameters"]["seed"])
     explanations = tuple(
-        check_text(one.prompt, one.text, evidence[one.target], language, seed) for one in result.explanations
+        check_text(old.prompt, old.text, evidence[old.target], language, seed) for old in result.explanations
     )
     note = f"{edited_px:,} pixels were edited by hand; all figures are of the edited mask."
     faithfulness = faithfulness_of(explanations)

@@ -79,7 +79,7 @@ def measure_scene(
     pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))  # one pixel shows which indices the bands allow
     usual = [name for name in USUAL_INDICES if _allows(pixel, name)]
     sums = [_LayerSums.of(layer, pixel, usual) for layer in layers]
-    indices = list(dict.fromkeys(name for one in sums for name in one.indices))
+    indices = list(dict.fromkeys(name for layer_sums in sums for name in layer_sums.indices))
     overview, pixels, valid_px = _Thinned(scene), BandHash(scene.spex.bands), 0
     for top, part in reader.rows():
         rows = slice(top, top + part.sizes["y"])
@@ -87,25 +87,25 @@ def measure_scene(
         valid_px += int(has_data.sum())
         values = _index_values(part, indices)
         probability = probability_of(top, part.sizes["y"])
-        for one in sums:
-            one.add(rows, has_data, values, probability)
+        for layer_sums in sums:
+            layer_sums.add(rows, has_data, values, probability)
         overview.add(top, part)
         if hashes_scene:
             pixels.add(part)
     borders = class_borders(mask, [layer.name for layer in layers if layer.number is not None])
     is_on_map = EqualAreaGrid.of(scene) is not None
     evidence = {
-        one.layer.name: replace(
-            one.evidence(mask.shape, valid_px, is_on_map=is_on_map),
-            neighbours=borders.get(one.layer.name, {}),
+        layer_sums.layer.name: replace(
+            layer_sums.evidence(mask.shape, valid_px, is_on_map=is_on_map),
+            neighbours=borders.get(layer_sums.layer.name, {}),
             is_relative=scene.spex.is_relative,
         )
-        for one in sums
-        if one.layer.name in TARGETS
+        for layer_sums in sums
+        if layer_sums.layer.name in TARGETS
     }
     return SceneStatistics(
         evidence=evidence,
-        figures={one.layer.name: one.figures for one in sums},
+        figures={layer_sums.layer.name: layer_sums.figures for layer_sums in sums},
         overview=overview.scene,
         scene_hash=pixels.hexdigest() if hashes_scene else "",
     )
@@ -131,9 +131,9 @@ def class_borders(mask: NDArray[np.uint8], names: Sequence[str]) -> dict[str, di
     for top in range(0, mask.shape[0], rows):
         block = mask[top : top + rows + 1]  # one row more, which is above the next block's first
         inner = block[:rows]
-        for one, other in ((inner[:, :-1], inner[:, 1:]), (block[:-1], block[1:])):
-            differ = (one != other) & (one != MASK_NODATA) & (other != MASK_NODATA)
-            pairs = one[differ].astype(np.int64) * count + other[differ]
+        for first, second in ((inner[:, :-1], inner[:, 1:]), (block[:-1], block[1:])):
+            differ = (first != second) & (first != MASK_NODATA) & (second != MASK_NODATA)
+            pairs = first[differ].astype(np.int64) * count + second[differ]
             edges += np.bincount(pairs, minlength=count * count).reshape(count, count)
     edges += edges.T
     return {

@@ -61,12 +61,12 @@ class Extraction:
     @property
     def claims(self) -> dict[str, tuple[Claim, ...]]:
         """By target, what the model's text states, each with its verdict."""
-        return {one.target: one.claims for one in self.explanations}
+        return {explanation.target: explanation.claims for explanation in self.explanations}
 
     @property
     def prompts(self) -> dict[str, str]:
         """By target, the prompt of the explanation."""
-        return {one.target: one.prompt for one in self.explanations}
+        return {explanation.target: explanation.prompt for explanation in self.explanations}
 
     @property
     def faithfulness(self) -> float | None:

@@ -146,11 +146,11 @@ def run_tiles(
         for window, predict in tiles:
             if is_cancelled():
                 raise _cancelled(sum(map(store.is_done, windows)), len(windows))
-            made = predict()
-            if made.failure:
-                failures[window] = made.failure
+            prediction = predict()
+            if prediction.failure:
+                failures[window] = prediction.failure
             else:
-                store.put(window, made)
+                store.put(window, prediction)
             tile_done()
     predictor.reader.forget()
     return failures
@@ -194,14 +194,14 @@ def _threads(client: Any) -> int:
 
 
 def _result_of(future: Any) -> TilePrediction:
-    """Return what a worker made; that it died with this tile every time is a failure of the tile."""
+    """Return the prediction of a worker. A tile fails if every worker dies with it."""
     from distributed import KilledWorker
 
     try:
-        made: TilePrediction = future.result()
+        prediction: TilePrediction = future.result()
     except KilledWorker as error:
         return TilePrediction(None, failure=f"KilledWorker: {error}")
-    return made
+    return prediction
 
 
 def _cancelled(done: int, total: int) -> ExtractionCancelledError:
