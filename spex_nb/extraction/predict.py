@@ -159,8 +159,8 @@ class TileStep:
         self._valid = tile.spex.valid.values
         self.zoomed = zoom_tile(tile, zoom)
         self._zoomed_valid = self.zoomed.spex.valid.values
-        found = {target: prior_of(self.zoomed, target) for target in targets}
-        self._priors = {target: prior for target, prior in found.items() if prior is not None}
+        priors = {target: prior_of(self.zoomed, target) for target in targets}
+        self._priors = {target: prior for target, prior in priors.items() if prior is not None}
         self.notes: list[str] = []
 
     def ask(

@@ -40,6 +40,7 @@ PLACES = (
     "spex_nb/types.py",
     "spex_nb/cli",
     "spex_nb/evaluation",
+    "spex_nb/extraction",
     "spex_nb/language",
     "spex_nb/model",
     "spex_nb/output",
