@@ -114,7 +114,7 @@ class FakeModel:
 
 
 class RecordingMap:
-    """Stands in for a `MapView`: keeps what it was told, and plays hands that click, draw and brush."""
+    """Stands in for a `MapView`: records its calls, and plays a user who clicks, draws and brushes."""
 
     def __init__(self) -> None:
         import ipywidgets as ipw
@@ -123,7 +123,7 @@ class RecordingMap:
         self.map, self.widget, self.notice, self.window = object(), ipw.HTML(), "", None
         self.click = self.draw_box = self.brush = None
 
-    def told(self, name: str) -> list[Any]:
+    def calls_of(self, name: str) -> list[Any]:
         """Return what one method was called with, call by call."""
         return [given for called, given in self.calls if called == name]
 
@@ -157,7 +157,7 @@ def fake_model() -> FakeModel:
 
 @pytest.fixture
 def recording_map() -> RecordingMap:
-    """Return a map that remembers what it was told."""
+    """Return a map that records its calls."""
     return RecordingMap()
 
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 class PlayedTraining:
-    """A training whose course is told by the test."""
+    """A training whose course the test sets."""
 
     def __init__(self, stage: Mapping[str, Any]) -> None:
         self.stage, self.steps, self.is_running, self.seen = dict(stage), stage["steps"], False, TrainingProgress()

@@ -34,28 +34,28 @@ def extract(bench: Workbench, text: str = "water") -> None:
 def test_what_the_state_says_is_on_the_map(recording_map: Any) -> None:
     bench = Workbench("river_10m", "index", executor=ImmediateExecutor(), view=recording_map)
     recording_map.window = (0, 0, 320, 320)
-    assert recording_map.told("show_composite")[-1] == (("red", "green", "blue"),)
-    assert len(recording_map.told("set_scene")) == 1
+    assert recording_map.calls_of("show_composite")[-1] == (("red", "green", "blue"),)
+    assert len(recording_map.calls_of("set_scene")) == 1
     bench.panels["Scene"].index.value = "NDVI"
-    assert recording_map.told("show_index")[-1] == ("NDVI",)
+    assert recording_map.calls_of("show_index")[-1] == ("NDVI",)
     extract(bench)
-    mask, names = recording_map.told("set_mask")[-1]
+    mask, names = recording_map.calls_of("set_mask")[-1]
     assert mask is bench.state.mask
     assert names == {"water": "water bodies"}
-    assert recording_map.told("set_regions")[-1][0] is bench.result.regions
+    assert recording_map.calls_of("set_regions")[-1][0] is bench.result.regions
     assert bench.tabs.value == "Result"
     bench.panels["Result"].regions.value = 0
-    assert recording_map.told("zoom_to_region")[-1] == (0,)
+    assert recording_map.calls_of("zoom_to_region")[-1] == (0,)
     bench.panels["Index"].target.value = "vegetation"
-    measure, names = recording_map.told("set_live_mask")[-1]
+    measure, names = recording_map.calls_of("set_live_mask")[-1]
     assert names == ["vegetation"]
     assert np.array_equal(measure(bench.state.scene), bench.panels["Index"].prior.mask)
     bench.panels["Index"].stop.click()
-    assert recording_map.told("set_mask")[-1][0] is bench.state.mask
+    assert recording_map.calls_of("set_mask")[-1][0] is bench.state.mask
     bench.layers.layer.value = "probability"
-    assert recording_map.told("set_probability")[-1][1] == "water"
+    assert recording_map.calls_of("set_probability")[-1][1] == "water"
     bench.layers.wipe.value = 0.5
-    assert recording_map.told("set_wipe")[-1] == (0.5,)
+    assert recording_map.calls_of("set_wipe")[-1] == (0.5,)
     bench.close()
 
 
@@ -64,7 +64,7 @@ def test_a_result_of_a_part_is_laid_on_the_whole_scene(recording_map: Any) -> No
     recording_map.window = (40, 150, 100, 120)
     bench.panels["Instruct"].scope.value = "what the map shows"
     extract(bench)
-    shown = recording_map.told("set_mask")[-1][0]
+    shown = recording_map.calls_of("set_mask")[-1][0]
     assert shown.shape == (320, 320)
     assert np.array_equal(shown[40:140, 150:270], bench.state.mask)
     assert (shown[:40] == 255).all()
@@ -79,7 +79,7 @@ def test_hands_on_the_map_change_the_state(recording_map: Any, fake_model: Any) 
     row, column = np.argwhere(state.mask.values == 1)[0]
     recording_map.click(float(row), float(column), 0.0, 0.0)
     assert state.region >= 0
-    assert recording_map.told("zoom_to_region") == []  # one sees where one clicks
+    assert recording_map.calls_of("zoom_to_region") == []  # one sees where one clicks
     state.tool = "paint"
     recording_map.brush([(300.5, 20.5), (310.5, 20.5)])
     assert state.mask.values[20, 305] == 1

@@ -112,7 +112,7 @@ def delete_chosen(state: WorkbenchState) -> None:
 
 
 def ask_model(state: WorkbenchState, user_prompts: UserPrompts) -> None:
-    """Ask the model again about the window of the last hint; its answer replaces the mask there.
+    """Ask the model again about the window of the last prompt; its answer replaces the mask there.
 
     Args:
         state: With a result.
@@ -136,7 +136,7 @@ def ask_model(state: WorkbenchState, user_prompts: UserPrompts) -> None:
             return window, refine_window(scene, model, target, window, prompts_within(prompts, window))
 
     def done(answer: Any) -> None:
-        if state.user_prompts is user_prompts:  # else there are newer ones, whose answer comes
+        if state.user_prompts is user_prompts:  # else there are newer prompts, whose answer follows
             state.busy = ""
             change(state, lambda mask: replace_window(mask, answer[0], number, answer[1]))
 
