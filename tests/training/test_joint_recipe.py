@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from spex_nb.language.prompts import build_prompt
-from spex_nb.model import SpexPredictor
+from spex_nb.language.prompts import build_prompt, parse_prompt
+from spex_nb.model import SpexPredictor, SpexProcessor
 from spex_nb.model.checkpoint_files import resolve_checkpoint
 from spex_nb.scene.samples import sample_scene
 
 sys.path.append(str(Path(__file__).parents[2] / "recipes" / "tiny" / "joint"))
+import bars
 import changes
 import covers
 import learn
@@ -189,3 +190,59 @@ def test_the_checkpoint_answers_with_targets_that_exclude_each_other(tmp_path: P
     logits = predictor.predict(scene, targets, [build_prompt(target, []) for target in targets])
     assert ((logits > 0).sum(0) <= 1).all()
     assert (logits > 0).any()
+
+
+def test_inputs_are_those_that_the_processor_makes(drawn: list[tiles.Tile]) -> None:
+    processor = SpexProcessor.from_pretrained("tiny")
+    processor.prior_channels = False
+    for tile in drawn[:2]:
+        pixels = np.stack([values.astype(np.float32) for values in tile.bands.values()])
+        waves = np.array(list(tile.waves_um.values()))
+        sample = changes.Sample(pixels, tuple(tile.bands), waves, tile.gsd_m, tile.allowed)
+        expected = processor.pixels([bars._scene(list(tile.bands), pixels, tile, tile.gsd_m)])
+        for name, values in learn.inputs_of([sample]).items():
+            torch.testing.assert_close(values, expected[name].to(values.dtype), equal_nan=True, msg=name)
+
+
+class Spectrum:
+    """A model that knows the spectra of the drawn tiles."""
+
+    def predict(self, tile: Any, targets: Any, prompts: Any, priors: Any) -> Any:
+        assert [parse_prompt(prompt).target for prompt in prompts] == list(targets)
+        assert list(priors) == [None] * len(targets)
+        red, green = tile["red"].values, tile["green"].values
+        is_at = {"water": red < 0.055, "vegetation": green < 0.07, "bare_soil": red > 0.15, "building": red > 0.55}
+        is_at["water"] = is_at["water"] & (green > 0.07)
+        return np.stack([np.where(is_at.get(name, np.zeros(red.shape, bool)), 9.0, -9.0) for name in targets])
+
+
+def test_bars_of_a_model_that_is_right(drawn: list[tiles.Tile], write_raster: Any, tmp_path: Path) -> None:
+    bands = np.full((6, 32, 32), 3000, "int16")
+    write_raster(bands, "landsat7_cloud_shadow/toa.tif")
+    codes = np.full((1, 32, 32), bars.CLOUD, "uint8")
+    codes[0, :8] = bars.SHADOW
+    write_raster(codes, "landsat7_cloud_shadow/labels.tif")
+    known = []
+    for tile in drawn:
+        if tile.dataset == "hls":
+            water = (tile.allowed == Cover.WATER).astype(np.uint8)
+            labels = {"water": water, "worldcover": np.full(water.shape, 40), "is_plausible": True}
+        else:
+            labels = {"buildings": (tile.allowed == Cover.BUILDING).astype(np.uint8)}
+        known.append(replace(tile, labels=labels))
+    figures = bars.measure(Spectrum(), known, tmp_path)
+    for name in (
+        "water, all tiles",
+        "water, plausible tiles (rgb)",
+        "bare soil on the date, IoU",
+        "buildings, mean IoU",
+    ):
+        assert figures[name] == pytest.approx(1, abs=0.06)
+    assert figures["vegetation on the date, IoU"] == 1
+    assert figures["buildings, worst share over true share"] == pytest.approx(1, abs=0.06)
+    assert figures["pixels that are two exclusive targets"] == 0
+    assert figures["cloud called vegetation or built_up"] == figures["shadow called water"] == 0
+    assert figures["calibration error, worst target"] < 0.001
+    table = bars.table(figures)
+    assert table.loc["built_up, IoU", "aim"] == 0.35
+    assert set(bars.BARS) - {"roads, mean F1 at 3 m", "water in dry towns"} <= set(table.index)
