@@ -385,7 +385,7 @@ class SpexModel(PreTrainedModel):
             ValueError: If there is no ``target_index``, or the model has no queries.
         """
         if target_index is None:
-            raise ValueError("Neither input_ids nor target_index is given; pass one of them.")
+            raise ValueError("No target is named; pass input_ids, or target_index.")
         if self.target_queries is None:
             raise ValueError(
                 "This model has no queries to ask for a target by its number. Name the targets in its configuration, "
