@@ -1,8 +1,12 @@
 """The public names of this package; the loader of `__init__.py` reads them from here."""
 
 from .accessor import SpexAccessor as SpexAccessor
+from .guard import notes_of_scene as notes_of_scene
+from .guard import settling_options as settling_options
 from .open import Scene as Scene
+from .open import as_scene as as_scene
 from .open import open_scene as open_scene
+from .reader import SceneSource as SceneSource
 from .samples import sample_labels as sample_labels
 from .samples import sample_path as sample_path
 from .samples import sample_scene as sample_scene

@@ -163,31 +163,44 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
 
 
 def as_scene(data: Any, options: Mapping[str, Any] | None = None) -> Scene:
-    """Return data in memory as a scene.
+    """Return data in memory as a scene, by the same door as a file.
 
     Args:
-        data: A Dataset, a DataArray or an array. A Dataset that holds reflectance is returned as it is. All else goes
-            through `open_scene`: integers, stated scales and fill values, other dims than (y, x).
-        options: Of `open_scene`; with any option even a Dataset of reflectance goes through it.
+        data: A Dataset, a DataArray or an array. A Dataset that `open_scene` made is returned as it is, and so is one
+            of floating numbers without any statement whose bands have names that are not known here. All else goes
+            through `open_scene`.
+        options: Of `open_scene`; with any option every Dataset goes through it.
+
+    Returns:
+        The scene; of a Dataset it keeps the attributes, and its own ``valid`` counts too.
 
     Raises:
         SpexError: As `open_scene`.
     """
-    if isinstance(data, xr.Dataset) and not options and _holds_reflectance(data):
+    if not isinstance(data, xr.Dataset):
+        return open_scene(data, **dict(options or {}))
+    if not options and _stays(data):
         return data
-    return open_scene(data, **dict(options or {}))
+    scene = open_scene(data.drop_vars("valid", errors="ignore"), **dict(options or {}))
+    if "valid" in data:
+        scene = scene.assign(valid=(("y", "x"), scene["valid"].data & data["valid"].data.astype(bool)))
+    for name in scene.spex.bands:
+        own = data[name].attrs if name in data else {}
+        scene[name].attrs |= {key: value for key, value in own.items() if key not in STATEMENTS}
+    return scene.assign_attrs({key: value for key, value in data.attrs.items() if key not in scene.attrs})
 
 
 STATEMENTS = ("scale_factor", "add_offset", "_FillValue", "missing_value", "nodata")
 """Attributes that say how numbers become reflectance, or which of them are none."""
 
 
-def _holds_reflectance(data: xr.Dataset) -> bool:
-    """Return whether `open_scene` made a Dataset, or its bands are floating numbers without any statement."""
+def _stays(data: xr.Dataset) -> bool:
+    """Return whether `open_scene` made a Dataset, or it holds floating numbers that no name or statement explains."""
     if "radiometry" in data.attrs:
         return True
-    bands = [band for name, band in data.data_vars.items() if name != "valid"]
-    return all(band.dims == ("y", "x") and band.dtype.kind == "f" and not _states(band) for band in bands)
+    bands = {str(name): band for name, band in data.data_vars.items() if name != "valid"}
+    are_plain = all(band.dims == ("y", "x") and band.dtype.kind == "f" and not _states(band) for band in bands.values())
+    return are_plain and not set(bands) <= set(COMMON_BANDS)
 
 
 def _states(band: xr.DataArray) -> bool:

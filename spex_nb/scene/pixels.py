@@ -233,8 +233,8 @@ class Margin:
 
 MARGIN_CELLS = 1024
 """A margin is looked for on so many cells along the longest side of a scene."""
-MARGIN_EDGE_PX = 8
-"""A margin takes so many pixels of the scene's outermost rows and columns at least."""
+MARGIN_EDGE_PX, MARGIN_PX = 4, 64
+"""A margin takes so many pixels of the scene's outermost rows and columns at least, and so many in one piece."""
 SMALLEST_PX = 16
 """In smaller scenes nothing tells a margin from the ground."""
 GREY_FRAC = 0.01
@@ -287,7 +287,8 @@ def _margin_of(
         return None
     labels, _ = ndimage.label(filled, np.ones((3, 3)))
     at_edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    inside = np.isin(labels, at_edge[at_edge > 0])
+    is_large = np.bincount(labels.ravel())[at_edge] * step**2 >= MARGIN_PX
+    inside = np.isin(labels, at_edge[is_large & (at_edge > 0)])
     if not inside.any():
         return None
     exact = to_reflectance(np.full((len(settings), 1, 1), raw, dtype), [*settings.values()], [None] * len(settings))
