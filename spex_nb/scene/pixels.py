@@ -237,8 +237,9 @@ MARGIN_EDGE_PX, MARGIN_PX = 4, 64
 """A margin takes so many pixels of the scene's outermost rows and columns at least, and so many in one piece."""
 SMALLEST_PX = 16
 """In smaller scenes nothing tells a margin from the ground."""
-GREY_FRAC = 0.01
-"""In a scene in which more of the other pixels have one number in all bands, only 0 and extremes are no data."""
+GREY_FRAC, LARGEST_FRAC = 0.01, 0.5
+"""A number that the ground may have is no data only where fewer of the other pixels have bands alike, and where it
+takes less of the scene."""
 
 
 def find_margin(
@@ -282,8 +283,7 @@ def _margin_of(
     uniform = (whole == whole[0]).all(axis=0)
     filled = uniform & (whole[0] == raw)
     others = ~filled & np.isfinite(whole).all(axis=0)
-    is_usual = raw <= 0 or raw == _largest(dtype)
-    if not others.any() or (not is_usual and (uniform & others).sum() > GREY_FRAC * others.sum()):
+    if not others.any() or not (_is_no_ground(raw, settings, dtype) or _stands_out(filled, uniform & others, others)):
         return None
     labels, _ = ndimage.label(filled, np.ones((3, 3)))
     at_edge = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
@@ -294,6 +294,23 @@ def _margin_of(
     exact = to_reflectance(np.full((len(settings), 1, 1), raw, dtype), [*settings.values()], [None] * len(settings))
     numbers = dict(zip(settings, exact[:, 0, 0], strict=True))
     return Margin(raw, numbers, ndimage.binary_dilation(inside, np.ones((3, 3))), step, float(inside.mean()))
+
+
+def _is_no_ground(raw: float, settings: Mapping[str, Radiometry], dtype: str) -> bool:
+    """Say whether a number is what software fills with rather than the ground: 0 or less, the largest, above white."""
+    white = min((1 - setting.offset) / setting.scale for setting in settings.values())
+    return raw <= 0 or raw >= min(white, _largest(dtype))
+
+
+def _stands_out(filled: NDArray[np.bool_], alike: NDArray[np.bool_], others: NDArray[np.bool_]) -> bool:
+    """Say whether a number that the ground may have takes the smaller part of a scene in which it is an exception.
+
+    Args:
+        filled: bool [h, w], pixels with the number in all bands.
+        alike: Other pixels whose bands are alike.
+        others: All other pixels with data.
+    """
+    return bool(filled.mean() < LARGEST_FRAC and alike.sum() <= GREY_FRAC * others.sum())
 
 
 def _largest(dtype: str) -> float:
