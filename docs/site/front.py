@@ -28,6 +28,7 @@ notebooks/[0-9]*
 :caption: How to
 
 docs/workbench
+docs/files
 docs/extraction
 docs/data
 docs/training

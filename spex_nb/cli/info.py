@@ -73,20 +73,20 @@ def _band_row(scene: xr.Dataset, band: str) -> dict[str, Any]:
         "scale": f"{attrs['scale']:g}",
         "offset": f"{attrs['offset']:+g}",
         "no-data": "none stated" if nodata is None else f"{nodata:g}",
-        "doubts": "; ".join(_doubts(scene, band, attrs)) or "none",
+        "doubts": "; ".join(_concerns(scene, band, attrs)) or "none",
     }
 
 
-def _doubts(scene: xr.Dataset, band: str, attrs: Mapping[str, Any]) -> list[str]:
+def _concerns(scene: xr.Dataset, band: str, attrs: Mapping[str, Any]) -> list[str]:
     """Return what a user should check of a band: a name by place only, a guessed scale, values that cannot be."""
     reason = str(attrs["radiometry_reason"])
-    doubts = []
+    concerns = []
     if "order" in attrs["name_reason"]:
-        doubts.append("named by its place only")
+        concerns.append("named by its place only")
     if "guessed" in reason:
-        doubts.append("the scale is a guess")
+        concerns.append("the scale is a guess")
     if str(attrs["radiometry"]).startswith("relative"):
-        doubts.append("no calibrated reflectance")
+        concerns.append("no calibrated reflectance")
     step = max(1, max(scene.spex.shape) // SAMPLED_PX)
     valid = scene["valid"].values[::step, ::step]
     sample = scene[band][::step, ::step].values[valid]
@@ -95,8 +95,8 @@ def _doubts(scene: xr.Dataset, band: str, attrs: Mapping[str, Any]) -> list[str]
         (np.mean(sample > BRIGHTEST), f"above {BRIGHTEST}"),
     ):
         if sample.size and share > FEW:
-            doubts.append(f"{share:.0%} of the pixels lie {text}")
-    return doubts
+            concerns.append(f"{share:.0%} of the pixels lie {text}")
+    return concerns
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
