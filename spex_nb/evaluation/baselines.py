@@ -50,11 +50,11 @@ def fit_baselines(
     """Fit baselines on the train split, once for each set of bands that tiles may have.
 
     Args:
-        names: Out of `BASELINES`.
-        dataset: Opened.
-        targets: Ids.
+        names: Names of baselines, out of `BASELINES`.
+        dataset: The opened dataset; only its train split is used.
+        targets: Ids of the targets to fit for.
         bands: Sets of bands. A fit sees the train tiles that have all bands of its set, and nothing but these bands.
-        fitting: How.
+        fitting: Settings of the fit, such as seed and steps.
 
     Returns:
         The models in the order of the names; ``fixed`` gives several.

@@ -24,8 +24,8 @@ def look_inside(model: SpexModel, batch: Mapping[str, Any]) -> dict[str, NDArray
     """Run the model on the first prompt of a batch, and record intermediate results as pictures.
 
     Args:
-        model: In evaluation mode.
-        batch: Inputs of `SpexModel.forward`.
+        model: The model to look into, in evaluation mode.
+        batch: Inputs of `SpexModel.forward`, of one prompt or more.
 
     Returns:
         Pictures by name, in the order of the computation. ``stage 1`` … ``stage 4`` and ``aggregated`` hold the norm of
@@ -70,7 +70,7 @@ def fit_batch(model: SpexModel, batch: Mapping[str, Any], steps: int = 100, rate
     Args:
         model: Trained in place; in evaluation mode afterwards.
         batch: Inputs of `SpexModel.forward`, with ``labels`` or ``mask_labels``.
-        steps: Number of steps.
+        steps: Number of optimiser steps to take.
         rate: Learning rate of AdamW.
 
     Returns:

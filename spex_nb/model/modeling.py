@@ -98,9 +98,9 @@ class SpexModel(PreTrainedModel):
 
         Args:
             pretrained_model_name_or_path: ``tiny``, which ships with the package; a folder; or a name on the hub.
-            *args: Passed to transformers.
+            *args: Positional arguments for `from_pretrained` of transformers.
             local_files_only: Whether only local files are read, the default. False allows the network.
-            **options: Passed to transformers.
+            **options: Further options for `from_pretrained` of transformers.
 
         Raises:
             CheckpointError: If it holds no safetensors, or other weights than the configuration asks for.
@@ -218,7 +218,7 @@ class SpexModel(PreTrainedModel):
         """Choose the positions whose hidden states are condensed; the same in training and in inference.
 
         Args:
-            input_ids: int [N, L].
+            input_ids: int [N, L], the tokens of the prompts.
             attention_mask: int [N, L], 0 at padding; None without padding.
             labels: int [N, L], the tokens of the answer, -100 elsewhere; None without an answer.
 
@@ -310,7 +310,7 @@ class SpexModel(PreTrainedModel):
                 by the queries of the targets alone, and the language model does not run.
             attention_mask: int [N, L], 0 at padding; no padding by default.
             index_values: float [M, I, H, W].
-            gsd_m: float [M], metres.
+            gsd_m: float [M], the ground sampling distance in metres.
             image_sizes: int [M, 2], (height, width) of images of several sizes, see `Images`; all fill their pixels by
                 default.
             image_index: int [N], the image of each prompt; prompts of one image share its features. Prompt i has image
@@ -320,7 +320,7 @@ class SpexModel(PreTrainedModel):
             hidden_cells: bool [M, h, w], parts of the images that the encoder does not see. A loss asks for them.
             prior: float [N, H, W]; like the two below, see `MaskPrompts`.
             points_frac: float [N, P, 2].
-            point_kinds: int [N, P].
+            point_kinds: int [N, P], the kind of each point.
             mask_wanted: bool [N], the n prompts whose masks are decoded; all by default.
             labels: int [N, L], the tokens of the answer, -100 elsewhere.
             mask_labels: int [n, H, W]: 1 target, 0 not, 255 unknown.
@@ -415,10 +415,10 @@ class SpexModel(PreTrainedModel):
 
         Args:
             pixel_values: As in `forward`, like all arguments without their own line here.
-            wavelengths_um: As in `forward`.
-            input_ids: As in `forward`.
+            wavelengths_um: Wavelengths and widths, as in `forward`.
+            input_ids: Tokens of the prompts, as in `forward`.
             attention_mask: As in `forward`; shorter prompts are padded on the left.
-            features: As in `forward`.
+            features: From `encode_image`, as in `forward`.
             **options: Other inputs of `forward`, except labels, ``target_index`` and ``hidden_cells``; and options of
                 transformers' ``generate``, such as ``max_new_tokens`` and ``streamer``.
 

@@ -70,7 +70,7 @@ class SpexPredictor:
         Args:
             name: ``tiny``, a folder, or a name on the hub (with ``local_files_only=False``).
             device: A device of torch, such as ``cuda``; the fastest of this machine if not given.
-            asks_by: See the class.
+            asks_by: ``prompt`` or ``query``, as in the class.
             **options: Passed to `SpexModel.from_pretrained`; ``dtype`` is float32 if not given.
 
         Raises:
@@ -215,7 +215,7 @@ class SpexPredictor:
 
         Args:
             overview: The scene, thinned to the size of a tile.
-            prompt: Text from `build_prompt`.
+            prompt: The text of a prompt, from `build_prompt`.
             language: Language of the answer; the predictor appends it to the prompt.
             evidence: Figures of the mask; by default those of the model's own mask of the overview.
             **options: Options of transformers' ``generate``.

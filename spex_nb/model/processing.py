@@ -77,10 +77,10 @@ class SpexProcessor(ProcessorMixin):
         """Load the processor of a checkpoint: of ``tiny``, which ships, of a folder, or of a name on the hub.
 
         Args:
-            pretrained_model_name_or_path: See there.
-            *args: As in transformers.
+            pretrained_model_name_or_path: ``tiny``, a folder, or a name on the hub.
+            *args: Positional arguments for `from_pretrained` of transformers.
             local_files_only: False allows the network.
-            **options: As in transformers.
+            **options: Further options for `from_pretrained` of transformers.
 
         Raises:
             CheckpointError: If there is no such checkpoint.

@@ -44,7 +44,7 @@ def write_report(report: CheckReport, path: str | Path, *, pictures: int = PICTU
     """Write a check as one HTML file that needs no other.
 
     Args:
-        report: From ``check``.
+        report: The result of ``check``.
         path: Where to; replaced if it exists.
         pictures: How many records to show, drawn evenly over splits and targets.
     """

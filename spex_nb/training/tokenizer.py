@@ -22,8 +22,8 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 8192) -> PreTrainedT
     It can encode every text, whatever it was trained on. Each digit is a token, so that all numbers are read alike.
 
     Args:
-        texts: Prompts and answers.
-        vocab_size: Most tokens.
+        texts: Prompts and answers to learn from.
+        vocab_size: Number of tokens at most.
 
     Returns:
         The tokenizer, with ``<pad>``, ``<end>`` and ``<image>`` as tokens 0, 1 and 2.

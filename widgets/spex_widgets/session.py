@@ -34,7 +34,7 @@ def save_session(state: WorkbenchState, path: str | Path, *, overwrite: bool = F
     """Write all that a state holds into one file.
 
     Args:
-        state: With a scene.
+        state: The state to save, with a scene.
         path: Where to; the suffix ``.spex`` is usual.
         overwrite: Whether an existing file is replaced.
 

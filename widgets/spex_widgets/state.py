@@ -59,7 +59,7 @@ class WorkbenchState(traitlets.HasTraits):
     Args:
         scene: Bands [H, W], or None until one is opened.
         model: A name, a folder, or a `MaskModel`; the model that ships if not given, else the spectral index.
-        executor: Where jobs are done; threads of its own if not given.
+        executor: Where jobs are done; separate threads if not given.
     """
 
     scene = ByIdentity(None, allow_none=True)

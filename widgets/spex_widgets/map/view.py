@@ -52,7 +52,7 @@ class MapView:
 
     Args:
         map: A ``leafmap.Map`` to draw on; a new one without basemap if not given.
-        executor: Where pictures are drawn; a thread of its own if not given. A synchronous one makes all immediate.
+        executor: Where pictures are drawn; a separate thread if not given. A synchronous one makes all immediate.
     """
 
     def __init__(self, map: leafmap.Map | None = None, executor: Executor | None = None) -> None:  # noqa: A002 (its name)
@@ -158,7 +158,7 @@ class MapView:
 
         Args:
             measure: Takes the scene as seen now (thinned), returns bool or uint8 [h, w]; called on the executor.
-            class_names: As for ``set_mask``.
+            class_names: Names of the classes, as for ``set_mask``.
             bands: That it needs; all if not given.
         """
         scene, colors = self._shown_scene, _class_colors(class_names)

@@ -39,7 +39,7 @@ class ScenePanel(Panel):
     """Opens scenes, and says what they are and why it was decided so.
 
     Args:
-        state: Of the workbench.
+        state: The state of the workbench.
         root: Folder that files are chosen from, and never outside of it; the current one if not given.
     """
 

@@ -42,10 +42,10 @@ CHECK_TILES = 4
 
 
 class TrainingPanel(Panel):
-    """Collects examples, trains in a process of its own, shows curves and samples, and hands the model over.
+    """Collects examples, trains in a separate process, shows curves and samples, and hands the model over.
 
     Args:
-        state: Of the workbench.
+        state: The state of the workbench.
         training: What trains a stage; another one in tests.
     """
 
