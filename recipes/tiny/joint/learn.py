@@ -64,7 +64,8 @@ class Learner:
     def __init__(self, start: Path, tiles: Sequence[Tile], seed: int) -> None:
         torch.manual_seed(seed)
         self.model = SpexModel.from_pretrained(start, dtype=torch.float32).eval()
-        self.model.requires_grad_(True)
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(not name.startswith(STILL))
         self.processor = SpexProcessor.from_pretrained(start, local_files_only=True)
         self.pool = condensed_prompts(self.model, self.processor, tiles, seed)
         queries = self.model.queries_of(torch.arange(len(self.pool))).detach()
@@ -72,7 +73,7 @@ class Learner:
         plants = queries[TREE.targets.index("vegetation")]
         new = len(TREE.targets) - len(queries)
         self.new_queries = nn.Parameter(plants + 0.3 * plants.std() * torch.randn(new, *plants.shape))
-        named = [(name, p) for name, p in self.model.named_parameters() if not name.startswith(STILL)]
+        named = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
         self.learning = dict(named) | {"new_queries": self.new_queries}
         self.average = {name: parameter.detach().clone() for name, parameter in self.learning.items()}
         groups = [{"params": [p], "share": _share(name)} for name, p in self.learning.items()]
