@@ -116,8 +116,8 @@ def _the_rest(plan: Plan, context: NoteContext) -> Iterator[str]:
     areas_m2 = [region.area_m2 for region in rest if region.area_m2 is not None]
     ground = f" ({sum(areas_m2) / 1e4:,.3g} ha)" if areas_m2 else ""
     yield (
-        f"The mask shows the rest, {pixels:,} px{ground} in {_regions(len(rest))}; what is said of "
-        f"{', '.join(TARGETS[target].word for target in plan.assignment.excluded)} is said of what was left out."
+        f"The mask shows the rest, {pixels:,} px{ground} in {_regions(len(rest))}; the explanation of "
+        f"{', '.join(TARGETS[target].word for target in plan.assignment.excluded)} is about what was left out."
     )
 
 

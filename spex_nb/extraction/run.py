@@ -209,5 +209,5 @@ def _cancelled(done: int, total: int) -> ExtractionCancelledError:
         "The extraction was cancelled",
         found=f"{done} of {total} tiles done",
         expected="all of them",
-        fix="Finished tiles are kept beside the output: the same call goes on after them. Without out= it starts anew.",
+        fix="Finished tiles are kept beside the output: the same call goes on after them. Without out= it restarts.",
     )
