@@ -20,6 +20,8 @@ SAME_CENTRE_UM = 0.03
 """Bands of one id whose centres lie closer than this are one band of two related sensors."""
 
 UNKNOWN = "nothing tells which band it is"
+NOT_READ = ("not there", "cannot be read")
+"""How the reasons of files begin that are left out as they cannot be opened."""
 
 
 @dataclass(frozen=True)
@@ -236,15 +238,15 @@ _ONE_DATE = (
 
 
 def _common(name: str) -> str:
-    known = name if name in COMMON_BANDS else band_name(name)
-    if known is None:
+    common_name = name if name in COMMON_BANDS else band_name(name)
+    if common_name is None:
         raise BandError(
             "The band name is unknown",
             found=repr(name),
             expected=f"a STAC common name: {', '.join(COMMON_BANDS)}",
             fix=nearest(name, COMMON_BANDS),
         )
-    return known
+    return common_name
 
 
 def _numbered(source: Source, number: int) -> BandSource:
@@ -263,7 +265,7 @@ def _require_present(
 ) -> None:
     missing = [name for name in wanted if name not in names]
     if missing:
-        missing_files = [f"{label}: {why}" for label, why in source.left_out.items() if why.startswith("not there")]
+        missing_files = [f"{label}: {why}" for label, why in source.left_out.items() if why.startswith(NOT_READ)]
         layers = sorted({identity.layer for identity in identities if identity.layer})
         raise BandError(
             "The scene does not have that band",

@@ -122,20 +122,20 @@ def guess_scale(settings: Mapping[str, Radiometry], sample: Any, *, unsigned: bo
         RadiometryWarning: Always; it says what was taken.
     """
     guesses = [setting for setting in settings.values() if setting.is_guess]
-    scale, told = GUESSED_SCALE, f"raw * {GUESSED_SCALE}"
+    scale, taken = GUESSED_SCALE, f"raw * {GUESSED_SCALE}"
     is_plain = len(guesses) == len(settings) and not any(setting.offset for setting in guesses)
     if unsigned and is_plain and sample.size:
         bits = max(FEWEST_BITS, int(np.rint(float(sample.max()) / GUESSED_SCALE)).bit_length())
         if bits <= MOST_BITS:
-            scale, told = 1 / (2**bits - 1), f"{bits}-bit digital numbers, raw / {2**bits - 1}"
+            scale, taken = 1 / (2**bits - 1), f"{bits}-bit digital numbers, raw / {2**bits - 1}"
     warnings.warn(
-        f"No scale is known: {told}, {guesses[0].reason}; relative reflectance. Pass sensor= or scale= to settle it, "
+        f"No scale is known: {taken}, {guesses[0].reason}; relative reflectance. Pass sensor= or scale= to settle it, "
         "above all for files that are compared: each is guessed by itself.",
         RadiometryWarning,
         stacklevel=3,  # the line that called open_scene
     )
     return {
-        name: replace(setting, scale=scale, reason=f"{told}, {setting.reason}") if setting.is_guess else setting
+        name: replace(setting, scale=scale, reason=f"{taken}, {setting.reason}") if setting.is_guess else setting
         for name, setting in settings.items()
     }
 

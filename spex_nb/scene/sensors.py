@@ -123,16 +123,16 @@ def get_sensor(sensor: str | Mapping[str, Any] | Path | Sensor) -> Sensor:
         return sensor
     if isinstance(sensor, Mapping):
         return _parse(sensor)
-    known = _shipped() | _added
-    if str(sensor) in known:
-        return known[str(sensor)]
+    sensors = _shipped() | _added
+    if str(sensor) in sensors:
+        return sensors[str(sensor)]
     if str(sensor).endswith(".json"):
         return _parse(_read(Path(sensor)))
     raise SensorError(
         "The sensor is unknown",
         found=repr(str(sensor)),
-        expected=", ".join(known),
-        fix=f"{nearest(str(sensor), known)} Add one with register_sensor(dict or JSON file).".strip(),
+        expected=", ".join(sensors),
+        fix=f"{nearest(str(sensor), sensors)} Add one with register_sensor(dict or JSON file).".strip(),
     )
 
 
@@ -151,15 +151,15 @@ def list_sensors() -> pd.DataFrame:
     """Return the known sensors: index id; title, bands, gsd_m, relative, source."""
     import pandas as pd
 
-    known = _shipped() | _added
+    sensors = _shipped() | _added
     columns = {
-        "title": [s.title for s in known.values()],
-        "bands": [" ".join(s.names) for s in known.values()],
-        "gsd_m": [s.gsd_m for s in known.values()],
-        "relative": [s.relative for s in known.values()],
-        "source": [s.source for s in known.values()],
+        "title": [s.title for s in sensors.values()],
+        "bands": [" ".join(s.names) for s in sensors.values()],
+        "gsd_m": [s.gsd_m for s in sensors.values()],
+        "relative": [s.relative for s in sensors.values()],
+        "source": [s.source for s in sensors.values()],
     }
-    return pd.DataFrame(columns, index=pd.Index(known, name="id"))
+    return pd.DataFrame(columns, index=pd.Index(sensors, name="id"))
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -237,10 +237,10 @@ def _require_keys(name: str, row: Mapping[str, Any], wanted: set[str]) -> None:
         raise _broken(name, f"missing {missing}, unknown {surplus}", f"the keys {sorted(wanted)}")
 
 
-def _broken(name: str, found: str, expected: str) -> SensorError:
+def _broken(name: str, problem: str, expected: str) -> SensorError:
     return SensorError(
         f"The table of sensor {name} is broken",
-        found=found,
+        found=problem,
         expected=expected,
         fix="See spex_nb/scene/sensors.json for the form.",
     )

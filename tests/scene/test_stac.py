@@ -512,6 +512,12 @@ def test_a_missing_file_is_left_out_and_named_when_it_is_asked_for(write_raster:
     assert "B11" in scene.attrs["left_out"]
     with pytest.raises(BandError, match=r"swir16.*B11: not there.*gone"):
         open_scene(item, bands=["red", "swir16"])
+    broken = Path(item["assets"]["B12"]["href"]).with_name("broken.tif")
+    broken.write_bytes(b"no raster")
+    item["assets"]["B12"]["href"] = str(broken)
+    assert "B12: cannot be read" in open_scene(item, bands=["red", "nir"]).attrs["left_out"]
+    with pytest.raises(BandError, match=r"swir22.*B12: cannot be read.*broken\.tif"):
+        open_scene(item, bands=["swir22"])
     for asset in item["assets"].values():
         asset["href"] = "gone.tif"
     with pytest.raises(SourceNotFoundError, match="Check the path"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from spex_nb.errors import BandError, SourceNotFoundError, SpexError, UnknownLayoutError
+from spex_nb.errors import BandError, SourceNotFoundError, SpexError, UnknownLayoutError, UnreadableSourceError
 from spex_nb.scene.band_labels import Meaning, spectral_group, understand
 from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
 from spex_nb.scene.rasters import is_remote
@@ -128,17 +128,17 @@ def _assets(item: Mapping[str, Any], sensor: Sensor | None) -> Iterable[Asset]:
         for key, (asset, bands) in described.items()
         if len(bands) <= 1 and not _is_picture(key, asset)
     ]
-    known = [asset for asset in single if asset is not None]
-    yield from known
-    if any(not asset.layer for asset in known):
+    recognised = [asset for asset in single if asset is not None]
+    yield from recognised
+    if any(not asset.layer for asset in recognised):
         return
     stacks = {key: row for key, row in described.items() if len(row[1]) > 1 and not _is_picture(key, row[0])}
     key = _one_stack(list(stacks), str(item.get("id")))
     asset, bands = stacks.get(key, ({}, []))
     for index, band in enumerate(bands, start=1):
-        found = _asset(key, asset, band, sensor, index, len(bands))
-        if found is not None:
-            yield found
+        one_of_stack = _asset(key, asset, band, sensor, index, len(bands))
+        if one_of_stack is not None:
+            yield one_of_stack
 
 
 def _one_stack(keys: Sequence[str], name: str) -> str:
@@ -224,10 +224,10 @@ def _best(assets: Iterable[Asset]) -> list[Asset]:
 def _read(
     assets: Sequence[Asset], folder: Path | None, file: Path | None
 ) -> tuple[list[tuple[BandSource, Asset]], dict[str, str]]:
-    """Return the bands whose files are there, and why others are left out.
+    """Return the bands whose files can be read, and why others are left out.
 
     Raises:
-        SourceNotFoundError: If none is there.
+        SourceNotFoundError, UnreadableSourceError: If none can be read.
     """
     bands: list[tuple[BandSource, Asset]] = []
     missing: dict[str, str] = {}
@@ -235,8 +235,9 @@ def _read(
     for asset in assets:
         try:
             bands.append((_open(asset, folder, file), asset))
-        except SourceNotFoundError as error:
-            missing[asset.key], problem = f"not there: {error.found}", problem or error
+        except (SourceNotFoundError, UnreadableSourceError) as error:
+            why = "not there" if isinstance(error, SourceNotFoundError) else "cannot be read"
+            missing[asset.key], problem = f"{why}: {error.found}", problem or error
     if problem is not None and not bands:
         raise problem
     return bands, missing
