@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import click
 
-from spex_nb.cli import doctor_machine, doctor_packages, doctor_smoke
+from spex_nb.cli import doctor_machine, doctor_packages
 from spex_nb.cli.doctor_packages import BESIDE, COURSE, Finding
 from spex_nb.errors import SpexError
 
@@ -74,8 +74,8 @@ def _checks(without: Collection[str]) -> tuple[Check, ...]:
         Check("memory", doctor_machine.check_memory, install()),
         Check("disk", doctor_machine.check_disk, lambda: "Go to a folder of your own."),
         Check("terminal", doctor_machine.check_terminal, lambda: "Set the environment variable PYTHONUTF8=1."),
-        Check("files", doctor_smoke.check_files, doctor_smoke.gdal_fix),
-        Check("model", doctor_smoke.check_model, install("model"), ("model",)),
+        Check("files", doctor_machine.check_files, doctor_machine.gdal_fix),
+        Check("model", doctor_machine.check_model, install("model"), ("model",)),
         Check("widgets", doctor_machine.check_widgets, install("map", "notebook"), ("map", "notebook")),
         Check("kernel", doctor_machine.check_kernel, lambda: doctor_machine.KERNEL_FIX, ("notebook",)),
     )

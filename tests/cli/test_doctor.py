@@ -20,7 +20,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from spex_nb.cli import doctor_machine, doctor_packages, doctor_smoke
+from spex_nb.cli import doctor_machine, doctor_packages
 from spex_nb.cli.command import main
 from spex_nb.cli.doctor import examine
 from spex_nb.cli.doctor_packages import Finding
@@ -187,7 +187,7 @@ def test_a_raster_that_comes_back_otherwise_is_told(monkeypatch: pytest.MonkeyPa
     keep = export.save_cog
     monkeypatch.setattr(export, "save_cog", lambda index, *a, **k: keep(index * 2, *a, **k))
     monkeypatch.setenv("PROJ_LIB", "elsewhere")
-    found = only(doctor_smoke.check_files(), "rasters")
+    found = only(doctor_machine.check_files(), "rasters")
     assert found.verdict == "FAIL"
     assert found.fix == "Another installation has set PROJ_LIB: unset, then start again."
 
@@ -197,9 +197,9 @@ def test_polygons_that_come_back_otherwise_are_told(monkeypatch: pytest.MonkeyPa
 
     keep = export.save_geopackage
     monkeypatch.setattr(export, "save_geopackage", lambda frame, path: keep(frame.iloc[:1], path))
-    for name in doctor_smoke.STRAY:
+    for name in doctor_machine.STRAY:
         monkeypatch.delenv(name, raising=False)
-    found = only(doctor_smoke.check_files(), "polygons")
+    found = only(doctor_machine.check_files(), "polygons")
     assert found.verdict == "FAIL"
     assert "--force-reinstall --no-deps rasterio pyogrio pyproj" in found.fix
 
@@ -207,7 +207,7 @@ def test_polygons_that_come_back_otherwise_are_told(monkeypatch: pytest.MonkeyPa
 def test_a_model_that_finds_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     blind = SimpleNamespace(predict=lambda tile, *_: np.full((1, *tile.spex.shape), -4.0))
     monkeypatch.setattr("spex_nb.extraction.mask_models.load_mask_model", lambda _: blind)
-    found = only(doctor_smoke.check_model(), "model")
+    found = only(doctor_machine.check_model(), "model")
     assert (found.verdict, found.text) == ("FAIL", "tiny finds a lake, IoU 0.00")
     assert "Install spex_nb again" in found.fix
 
@@ -221,13 +221,13 @@ def test_whatever_breaks_off_is_a_finding_with_its_own_fix(monkeypatch: pytest.M
         raise OSError("libgdal.so:\n cannot open shared object file")
         yield
 
-    monkeypatch.setattr(doctor_smoke, "check_model", no_weights)
-    monkeypatch.setattr(doctor_smoke, "check_files", no_library)
+    monkeypatch.setattr(doctor_machine, "check_model", no_weights)
+    monkeypatch.setattr(doctor_machine, "check_files", no_library)
     findings = list(examine(without=["map", "notebook"]))
     assert only(iter(findings), "model").fix == "Fetch them."
     broken = only(iter(findings), "files")
     assert broken.text == "OSError: libgdal.so: cannot open shared object file"
-    assert broken.fix == doctor_smoke.gdal_fix()
+    assert broken.fix == doctor_machine.gdal_fix()
 
 
 # --- the notebook
