@@ -71,6 +71,7 @@ def test_indices_lists_what_a_scene_allows() -> None:
     assert "MNDWI" not in mine
 
 
+@pytest.mark.slow
 def test_report_through_a_real_process() -> None:
     done = subprocess.run([sys.executable, "-m", "spex_nb.cli", "report"], capture_output=True, text=True, check=True)
     assert "GDAL drivers" in done.stdout

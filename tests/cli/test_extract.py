@@ -85,6 +85,7 @@ def test_many_scenes_go_on_after_a_failure_which_the_exit_code_says(scenes: Path
     assert again.stdout == ""
 
 
+@pytest.mark.slow
 def test_a_result_of_another_question_is_neither_skipped_nor_lost(scenes: Path, tmp_path: Path) -> None:
     words = (scenes / "river_10m.tif", "--out", tmp_path / "out")
     assert spex(*words, "water").exit_code == 0
@@ -98,6 +99,7 @@ def test_a_result_of_another_question_is_neither_skipped_nor_lost(scenes: Path, 
     assert list(load_extraction(tmp_path / "out" / "river_10m").class_names) == ["vegetation"]
 
 
+@pytest.mark.slow
 def test_a_result_in_which_tiles_failed_is_made_again(scenes: Path, tmp_path: Path) -> None:
     words = (scenes / "river_10m.tif", "water", "--out", tmp_path / "out")
     spex(*words)
@@ -165,6 +167,7 @@ def scheduler() -> Iterator[str]:
         yield cluster.scheduler_address
 
 
+@pytest.mark.slow
 def test_a_cluster_does_it(scheduler: str, tmp_path: Path) -> None:
     done = process(
         "extract",

@@ -151,6 +151,7 @@ def lesson(tmp_path: Path) -> Lesson:
     return made
 
 
+@pytest.mark.slow
 def test_a_run_tells_what_it_took_and_which_section_lacks_a_picture(lesson: Lesson, tmp_path: Path) -> None:
     lesson.solutions.write_text("# %% Exercise 1\n1 / 2\n")
     done = run(lesson, tmp_path / "out")
@@ -164,6 +165,7 @@ def test_a_run_tells_what_it_took_and_which_section_lacks_a_picture(lesson: Less
     assert sections_without_picture(given) == ["And here?"]
 
 
+@pytest.mark.slow
 def test_a_solution_that_fails_fails_its_lesson(lesson: Lesson, tmp_path: Path) -> None:
     lesson.solutions.write_text("# %% Exercise 1\n1 / 0\n")
     assert "ZeroDivisionError" in run(lesson, tmp_path / "out").wrong

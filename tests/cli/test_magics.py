@@ -48,6 +48,7 @@ def test_variables_are_scenes_and_models_and_keep_results(shell: InteractiveShel
     assert isinstance(shell.user_ns["kept"], Extraction)
 
 
+@pytest.mark.slow
 def test_a_path_is_a_scene_and_out_a_folder(shell: InteractiveShell, tmp_path: Path) -> None:
     from spex_nb.scene.samples import sample_path
 
@@ -80,6 +81,7 @@ def completions(shell: InteractiveShell, text: str) -> set[str]:
         return {found.text for found in shell.Completer.completions(text, len(text))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "offered", "withheld"),
     [

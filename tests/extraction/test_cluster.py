@@ -32,14 +32,17 @@ def alone() -> Any:
     return quietly(RIVER, "water and vegetation", **TILES)
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bits(alone: Any) -> None:
     assert same(quietly(RIVER, "water and vegetation", **TILES), alone)
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_same_bits(threads: Client, alone: Any) -> None:
     assert same(quietly(RIVER, "water and vegetation", client=threads, **TILES), alone)
 
 
+@pytest.mark.slow
 def test_one_worker_gives_the_same_bits(alone: Any) -> None:
     with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
         assert same(quietly(RIVER, "water and vegetation", client=client, **TILES), alone)
@@ -51,6 +54,7 @@ def test_a_scene_and_a_model_in_memory_are_sent_to_the_workers(threads: Client) 
     assert same(there, quietly(scene, "water", Brightness(), tile_px=32))
 
 
+@pytest.mark.slow
 def test_a_worker_loads_the_model_once(threads: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Any] = []
     load = predict.load_mask_model

@@ -249,6 +249,7 @@ def test_targets_that_the_model_does_not_know_go_to_the_index_and_it_is_said() -
         quietly(scene.drop_vars("red"), "vegetation", Brightness())
 
 
+@pytest.mark.slow
 def test_what_a_model_finds_less_well_without_a_band_is_said() -> None:
     model = Brightness(card=replace(BRIGHTNESS, weak_without={"water": "nir", "snow": "nir"}))
     scene = sample_scene("river_10m")
@@ -258,6 +259,7 @@ def test_what_a_model_finds_less_well_without_a_band_is_said() -> None:
         assert not any("less well" in note for note in quietly(bands, instruction, model, tile_px=320).notes)
 
 
+@pytest.mark.slow
 def test_buildings_that_are_smaller_than_a_pixel_are_said_to_be() -> None:
     note = "A pixel of 10 m shows no single building: take the mask for a part of the built-up area"
     for scene, instruction, is_said in (
@@ -269,6 +271,7 @@ def test_buildings_that_are_smaller_than_a_pixel_are_said_to_be() -> None:
         assert any(one.startswith(note) for one in notes) == is_said
 
 
+@pytest.mark.slow
 def test_what_an_index_finds_better_is_left_to_it_and_it_is_said() -> None:
     left_to_index = {"water": "always", "vegetation": "uncalibrated"}
     model = Brightness(card=replace(BRIGHTNESS, left_to_index=left_to_index))

@@ -116,6 +116,7 @@ def test_without_torch_a_checkpoint_names_the_command(monkeypatch: pytest.Monkey
         load_mask_model(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_index_model_loads_no_torch() -> None:
     code = "import sys, spex_nb; spex_nb.load_mask_model('index'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

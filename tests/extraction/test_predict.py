@@ -26,6 +26,7 @@ print(first, faults())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the page faults are those of glibc")
 def test_large_arrays_are_not_mapped_anew() -> None:
     environment = os.environ | {"MALLOC_TRIM_THRESHOLD_": "65536"}

@@ -56,6 +56,7 @@ def test_what_was_saved_is_read_again(result: Extraction, saved: Path) -> None:
     assert again._repr_html_() == result._repr_html_()
 
 
+@pytest.mark.slow
 def test_every_kind_of_filter_is_read_again(tmp_path: Path) -> None:
     scene = scene_of(squares((80, 80), (0, 0, 40)), squares((80, 80), (50, 50, 10)))
     for i, text in enumerate((

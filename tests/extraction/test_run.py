@@ -94,6 +94,7 @@ def cancelled_after(calls: int) -> Any:
     return is_cancelled
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_to_the_result_of_an_uninterrupted_one(tmp_path: Path) -> None:
     out = tmp_path / "killed"
     done = subprocess.run([sys.executable, "-c", SLOW_RUN, str(RIVER), str(out)], capture_output=True, check=False)
@@ -346,6 +347,7 @@ def write_damaged(path: Path) -> None:
     path.write_bytes(content)
 
 
+@pytest.mark.slow
 def test_a_block_that_cannot_be_read_costs_its_own_tiles_only(tmp_path: Path) -> None:
     path = tmp_path / "scene.tif"
     write_damaged(path)

@@ -490,6 +490,7 @@ MORE = 1.12
 """By what a figure is changed: beyond what it may be off, and what rounding to two digits hides."""
 
 
+@pytest.mark.slow
 @given(st.floats(0.25, 1e11), languages, seeds)
 @example(25_000.0, "en", 0)
 @example(30_001 / MORE, "en", 0)
@@ -522,6 +523,7 @@ def test_an_area_of_30001_square_metres_is_not_one_of_25000() -> None:
     assert verdicts_of("area", larger, larger, "en", 0) == {H}
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(evidences(), languages, seeds)
 def test_swapping_presence_and_absence_is_a_contradiction(evidence: Evidence, language: str, seed: int) -> None:
@@ -703,6 +705,7 @@ def steps_to_check(text: str) -> int:
 ANSWER = write_answer(LAKES, "en", 1).text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -729,6 +732,7 @@ def test_twice_the_text_takes_twice_the_steps(text: str) -> None:
     assert twice < 2.2 * once
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.text(max_size=300), languages)
 def test_any_text_is_read_without_an_error_and_claims_quote_it(text: str, language: str) -> None:

@@ -228,6 +228,7 @@ def test_any_text_is_understood_or_refused_and_never_breaks(text: str) -> None:
     assert understood.targets or understood.excluded
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(sorted(get_lexicon("en").vocabulary)), min_size=1, max_size=9))
 def test_any_english_words_are_understood_or_refused(words: list[str]) -> None:
     try:

@@ -72,6 +72,7 @@ def test_its_sentences_are_true_of_its_mask_in_the_language_asked_for(tiny: Spex
         assert faithfulness(check_explanation(text, evidence, language)) >= 0.75
 
 
+@pytest.mark.slow
 def test_an_extraction_uses_it() -> None:
     result = extract(sample_scene("river_10m"), "extract the water bodies", model="tiny", progress=False)
     assert agreement(result.mask.values == 1, "river_10m", WATER) > 0.8

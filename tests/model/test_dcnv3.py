@@ -107,6 +107,7 @@ def test_an_offset_that_is_no_number_spoils_its_own_cell_only() -> None:
     assert spoilt.grad.isnan().any(-1).nonzero().tolist() == [[1, 2, 3]]
 
 
+@pytest.mark.slow
 def test_bags_keep_what_torch_asks_of_an_operator() -> None:
     across, down = torch.rand(2, 6, 9).unbind()
     tensors = [torch.randn(2, 4, 6, 8), torch.randn(2, 6, 6, 36), torch.rand(2, 6, 6, 18), across, down]
@@ -126,6 +127,7 @@ def test_half_precision_stays_close_to_full_on_large_maps_too(dtype: Any) -> Non
     assert (half - full).abs().max() < 0.5 * full.std()
 
 
+@pytest.mark.slow
 def test_it_can_be_compiled() -> None:
     module = DCNv3(16, 4).eval()
     x = torch.randn(1, 8, 8, 16)

@@ -480,6 +480,7 @@ def test_the_answer_must_be_there_where_it_is_condensed() -> None:
         model.generate(**given, max_new_tokens=1, do_sample=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["prompt", "answer"])
 def test_an_answer_that_ends_at_once_has_a_mask_unless_it_is_made_of_the_answer(source: str) -> None:
     model, given = make(condensation_config={"source": source}), first(batch())

@@ -115,6 +115,7 @@ def test_a_polygon_that_no_reader_takes_is_refused(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.slow
 def test_the_longest_polygon_that_is_written_can_be_read(tmp_path: Path) -> None:
     read = gpd.read_file(save_geojson(wreath(1_000_000), tmp_path / "out.geojson"))
     assert shapely.get_num_coordinates(read.geometry[0]) == 1_000_000

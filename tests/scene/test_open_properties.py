@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import rasterio
 from affine import Affine
 from hypothesis import given, settings
@@ -36,6 +37,7 @@ def rasters(draw: Any) -> dict[str, Any]:
     return {"driver": driver, "pixels": pixels, "nodata": nodata, "crs": crs, "transform": transform}
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(case=rasters(), scale=st.sampled_from([1e-4, 2.75e-5, 0.01]), lazy=st.booleans())
 def test_what_is_written_is_read(case: dict[str, Any], scale: float, lazy: bool) -> None:

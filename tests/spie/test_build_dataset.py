@@ -85,6 +85,7 @@ def test_every_answer_says_what_the_label_shows(built: Path) -> None:
         assert not [claim for claim in checked if claim.verdict != "holds"], record.answer
 
 
+@pytest.mark.slow
 def test_a_tile_keeps_all_bands_its_georeference_and_its_values(built: Path) -> None:
     dataset = spie.open_dataset(built)
     record = dataset.record("own-river_10m-100-200-water")
@@ -184,6 +185,7 @@ def test_a_tile_that_goes_on_failing_is_reported_and_made_by_the_next_build(buil
     assert fingerprint(tmp_path / "out") == fingerprint(built)
 
 
+@pytest.mark.slow
 def test_a_scene_that_cannot_be_opened_is_reported_and_the_others_are_built(tmp_path: Path) -> None:
     broken = replace(sample_scenes("lake_30m")[0], name="broken", path=str(tmp_path / "nowhere.tif"))
     with pytest.warns(DatasetWarning, match="Build again"):
@@ -193,6 +195,7 @@ def test_a_scene_that_cannot_be_opened_is_reported_and_the_others_are_built(tmp_
     assert all(name.startswith("own-broken") and "nowhere.tif" in why for name, why in report.failures.items())
 
 
+@pytest.mark.slow
 def test_places_stay_in_one_split_and_a_split_of_the_source_counts(tmp_path: Path) -> None:
     scenes = [replace(scene, split="test", place="valley") for scene in sample_scenes("lake_30m")]
     report = build(tmp_path / "out", scenes=scenes, workers=1)

@@ -69,6 +69,7 @@ def move_to_test(folder: Path, **changes: Any) -> None:
     (folder / "test.json").write_text(json.dumps([*test, moved]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "text"),
     [

@@ -47,6 +47,7 @@ def pixels_of(sample: Sample) -> np.ndarray:
     return np.stack([sample.scene[band].values for band in sample.scene.spex.bands])
 
 
+@pytest.mark.slow
 def test_a_sample_is_the_same_whenever_its_number_is_asked_for(tiles: list[object]) -> None:
     def make() -> SampleStream:
         return SampleStream(tiles, size_px=64, augmentation=Augmentation(), seed=3, length=9)  # type: ignore[arg-type]
