@@ -90,9 +90,11 @@ def _too_coarse(plan: Plan) -> Iterator[str]:
 
 
 def _size_of_pixels(plan: Plan) -> str:
-    """Say that nothing tells how large a pixel is, where the model was made for one size."""
-    if plan.scene.spex.gsd_m is not None or plan.model.card.gsd_m is None:
+    """Say that nothing tells how large a pixel is."""
+    if plan.scene.spex.gsd_m is not None:
         return ""
+    if plan.model.card.gsd_m is None:
+        return "The size of a pixel on the ground is not known. Pass gsd_m= to open_scene."
     return (
         "The size of a pixel on the ground is not known, so the scene was read as if it were the "
         f"{plan.model.card.gsd_m:g} m that the model {plan.model.id} was made for. Pass gsd_m= to open_scene."
