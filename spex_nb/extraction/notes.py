@@ -41,9 +41,9 @@ def notes_of(plan: Plan, context: NoteContext, more: Sequence[str]) -> list[str]
         *_overlaps(context),
         *more,
         *_failed(plan, context),
-        "" if plan.scene.spex.crs else "The scene has no CRS: areas and places are in pixels.",
-        _size_of_pixels(plan),
         *notes_of_scene(plan.scene),
+        _size_of_pixels(plan),
+        "" if plan.scene.spex.crs else "The scene has no CRS: areas and places are in pixels.",
     ]
     return [note for note in notes if note]
 

@@ -367,7 +367,7 @@ def _crs_problem(wkt: str) -> str:
     crs = pyproj.CRS.from_wkt(wkt)
     base = crs.sub_crs_list[0] if crs.is_compound else crs
     if base.is_engineering or base.is_vertical or base.is_geocentric:
-        return f"a {base.type_name.removesuffix(' CRS').lower()} CRS has no longitude and latitude"
+        return f"{base.type_name} has no longitude and latitude"
     radius = base.ellipsoid.semi_major_metre if base.ellipsoid is not None else EARTH_RADIUS_M
     if abs(radius / EARTH_RADIUS_M - 1) > EARTH_TOLERANCE_FRAC:
         return f"a body of {radius / 1000:,.0f} km radius is not the Earth"
