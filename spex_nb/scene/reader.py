@@ -111,7 +111,7 @@ class SceneSource:
         """Return a hash that tells this scene from another one.
 
         Args:
-            scene: The source, opened.
+            scene: The scene that this source opens to, bands [H, W].
 
         Returns:
             32 hexadecimal digits, of the grid, the bands, and the files' size and time; of a Dataset, of the pixels of
