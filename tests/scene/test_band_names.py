@@ -235,3 +235,11 @@ def test_each_band_says_where_its_name_comes_from(write_raster: Writer) -> None:
     assert ordered["red"].attrs["name_reason"] == "file order of sensor naip"
     files = [write_raster(stack(1), "x_red.tif"), write_raster(stack(1), "x_nir.tif")]
     assert open_scene(files, scale=1e-4)["nir"].attrs["name_reason"] == "file name 'nir'"
+
+
+def test_cirrus_in_a_file_called_level_2_is_asked_about(write_raster: Writer) -> None:
+    ids = [f"B{n}" for n in range(1, 9)] + ["B8A", "B9", "B10", "B11", "B12"]
+    path = write_raster(np.full((13, 4, 4), 1000, "uint16"), descriptions=ids)
+    with pytest.warns(BandWarning, match=r"B10: cirrus, which only level 1C has: is this sensor='sentinel2_l1c'\?"):
+        assert "cirrus" not in open_scene(path, sensor="sentinel2_l2a").spex.bands
+    assert "cirrus" in open_scene(path, sensor="sentinel2_l1c").spex.bands

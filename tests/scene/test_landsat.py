@@ -12,7 +12,7 @@ import pytest
 from affine import Affine
 
 from spex_nb import open_scene
-from spex_nb.errors import RadiometryError, UnknownLayoutError
+from spex_nb.errors import RadiometryError, RadiometryWarning, UnknownLayoutError
 
 Writer = Callable[..., Path]
 SUN = 30.0
@@ -177,3 +177,22 @@ def test_two_products_in_one_folder_are_refused_and_each_opens_by_its_metadata(w
         open_scene(folder)
     scene = open_scene(folder / f"{second}_MTL.txt")
     np.testing.assert_allclose(scene["red"], (6000 * 8e-5 - 0.1) / 0.5, rtol=1e-5)
+
+
+def test_a_stack_of_level_1_is_scaled_by_the_names_of_its_bands(write_raster: Writer) -> None:
+    product = "LT05_L1TP_047027_19850524_20210918_02_T1"
+    facts = reflectance_facts("LANDSAT_5", "TM", 5e-4, -0.002)
+    folder = write_product(write_raster, product, facts, {"B1": 90}, "uint8")
+    raw = np.full((3, 4, 4), 200, "uint8")
+    scene = open_scene(write_raster(raw, f"{folder.name}/{product}_stack.tif", ("red", "nir", "B6")))
+    assert scene.spex.bands == ("red", "nir")
+    np.testing.assert_allclose(scene["nir"], (200 * 2e-3 - 0.002) / 0.5, rtol=1e-5)
+    with pytest.raises(RadiometryError, match="for each band stands in"):
+        open_scene(write_raster(np.full((6, 4, 4), 200, "uint8"), f"{folder.name}/{product}_plain.tif"))
+
+
+def test_an_8_bit_picture_of_a_16_bit_product_is_relative(write_raster: Writer) -> None:
+    name = "LC08_L1TP_047027_20200524_20210918_02_T1_refl.tif"
+    with pytest.warns(RadiometryWarning, match="8-bit"):
+        scene = open_scene(write_raster(np.full((3, 4, 4), 51, "uint8"), name, photometric="RGB"))
+    np.testing.assert_allclose(scene["red"], 0.2, rtol=1e-6)

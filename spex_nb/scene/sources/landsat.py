@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from spex_nb.errors import UnknownLayoutError
+from spex_nb.scene.band_labels import understand
 from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
 from spex_nb.scene.rasters import is_remote
 from spex_nb.scene.sensors import get_sensor
@@ -98,14 +99,24 @@ def with_level_of_name(bands: tuple[BandSource, ...], location: str) -> tuple[Ba
         reason = "Landsat Collection 1 reflectance, by the name of the file"
         return tuple(_scaled(band, *COLLECTION_1, reason, COLLECTION_1_NODATA) for band in bands)
     sensor, _ = sensor_of_name(location)
+    if sensor in ("landsat8", "landsat9") and bands[0].dtype == "uint8":
+        return bands  # a picture made of the product, whose own numbers have 16 bits
     facts = _facts_beside(location)
-    if facts is None or sensor is None:
-        why = "Landsat level-1 numbers, whose scale stands in the …_MTL.txt of the product"
-        return tuple(replace(band, unscaled=why) for band in bands)
-    return tuple(
-        scaled_by_metadata(band if band.label else replace(band, label=label_of_file(location)), facts, sensor)
-        for band in bands
-    )
+    return tuple(_scaled_by_label(band, location, facts, sensor, alone=len(bands) == 1) for band in bands)
+
+
+def _scaled_by_label(
+    band: BandSource, location: str, facts: Facts | None, sensor_id: str | None, *, alone: bool
+) -> BandSource:
+    """Return a band of level 1 scaled by the metadata, if its label or the file's name tells its number."""
+    label = band.label or (label_of_file(location) if alone else "")
+    sensor = get_sensor(sensor_id) if sensor_id else None
+    name = understand(label, sensor).name
+    number = next((row.id for row in sensor.bands if row.name == name), None) if sensor is not None else None
+    if facts is None or sensor_id is None or number is None:
+        why = "Landsat level-1 numbers, whose scale for each band stands in the …_MTL.txt of the product"
+        return replace(band, unscaled=why)
+    return replace(scaled_by_metadata(replace(band, label=number), facts, sensor_id), label_from=band.label_from)
 
 
 def read_facts(folder: ProductFolder, name: str) -> Facts:
