@@ -310,13 +310,13 @@ def _left_out(
 ) -> dict[str, str]:
     """Return the layers that are no bands, and why; warn of those of which nothing tells what they are."""
     dropped = [(i, band) for i, band in enumerate(layers) if names[i] is None]
-    reasons = {
-        band.label or f"band {i + 1}": identities[i].layer or "nothing tells which band it is" for i, band in dropped
-    }
-    unknown = [label for label, why in reasons.items() if why.startswith("nothing")]
-    if unknown and not quiet:
+    reasons = {band.label or f"band {i + 1}": identities[i].layer or UNKNOWN for i, band in dropped}
+    unknown = [label for label, why in reasons.items() if why == UNKNOWN]
+    questions = [f"{label}: {why}" for label, why in reasons.items() if why.endswith("?")]
+    if (unknown or questions) and not quiet:
+        text = f"Left out, as {UNKNOWN}: {', '.join(unknown)}. Pass bands={{'nir': 4, …}} to use it." if unknown else ""
         warnings.warn(
-            f"Left out, as nothing tells which band it is: {', '.join(unknown)}. Pass bands={{'nir': 4, …}} to use it.",
+            " ".join(filter(None, (text, *questions))),
             BandWarning,
             stacklevel=4,  # the line that called open_scene
         )
