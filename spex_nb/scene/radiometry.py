@@ -106,7 +106,9 @@ def _default(band: BandSource, sensor: Sensor | None) -> Radiometry:
     return Radiometry(GUESSED_SCALE, 0.0, True, f"guessed for {kind} pixels of an unknown sensor", is_guess=True)
 
 
-def guess_scale(settings: Mapping[str, Radiometry], sample: Any, *, unsigned: bool) -> dict[str, Radiometry]:
+def guess_scale(
+    settings: Mapping[str, Radiometry], sample: NDArray[np.float32], *, unsigned: bool
+) -> dict[str, Radiometry]:
     """Settle the scale of integers of which nothing says it, by how large they are.
 
     Numbers of a camera's 8 to 12 bits are brought to 0..1, as 8-bit numbers are: read as ten-thousandths they would
@@ -181,7 +183,9 @@ def _eight_bit(sensor: Sensor | None) -> Radiometry:
     return Radiometry(1 / 255, 0.0, True, "8-bit digital numbers, raw / 255")
 
 
-def to_reflectance(raw: Any, settings: Sequence[Radiometry], nodata: Sequence[float | None]) -> Any:
+def to_reflectance(
+    raw: NDArray[Any], settings: Sequence[Radiometry], nodata: Sequence[float | None]
+) -> NDArray[np.float32]:
     """Return float32 reflectance of raw numbers, NaN where they are no data; integers cannot wrap.
 
     Args:
@@ -200,7 +204,7 @@ def to_reflectance(raw: Any, settings: Sequence[Radiometry], nodata: Sequence[fl
     return result
 
 
-def judge(sample: Any, settled: bool) -> str:
+def judge(sample: NDArray[np.float32], settled: bool) -> str:
     """Warn when sampled reflectance is implausible.
 
     Args:
