@@ -97,7 +97,8 @@ def ask(sample: Sample, settings: Mapping[str, Radiometry], sensor: str | None) 
     if fill is not None:
         return Question(problem, guess=f"missing pixels that are marked by {fill:g}", options={"nodata": fill})
     for guess, scale, offset in _candidates(settings, sensor):
-        if is_possible(_rescaled(sample, settings, scale, offset)):
+        rescaled = _rescaled(sample, settings, scale, offset)
+        if is_possible(rescaled) and not _has_many_negatives(rescaled):
             return Question(problem, guess=guess, options={"scale": scale, "offset": offset})
     return Question(problem, is_deep=_is_deep(sample))
 
@@ -106,6 +107,11 @@ def is_possible(sample: Sample) -> bool:
     """Say whether numbers can be reflectance of some ground: nothing impossible, and neither all dark nor all white."""
     median = float(np.median(np.concatenate([*sample.values()])))
     return not impossible(sample) and DARKEST_MEDIAN < median < BRIGHTEST_MEDIAN
+
+
+def _has_many_negatives(sample: Sample) -> bool:
+    """Say whether a band keeps too many numbers below zero: a small scale alone makes them small, not possible."""
+    return any(float((band < 0).mean()) > NEGATIVE_FRAC for band in sample.values())
 
 
 def _is_deep(sample: Sample) -> bool:

@@ -73,6 +73,13 @@ def test_a_number_far_below_zero_is_missing_data() -> None:
     assert int((~settled["valid"]).sum()) == 400
 
 
+def test_a_scale_that_only_makes_negative_numbers_small_is_no_answer() -> None:
+    pixels = np.random.default_rng(3).integers(-1500, 5000, (4, 96, 96)).astype("int16")
+    with pytest.warns(ReflectanceWarning, match=r"below zero\. Pass the scale= and offset="):
+        scene = open_scene(pixels, bands=NAMES, scale=1e-4)
+    assert settling_options(scene) == {}
+
+
 def test_standardised_numbers_are_asked_about_without_an_answer() -> None:
     pixels = land()
     pixels = ((pixels - pixels.mean((1, 2), keepdims=True)) / pixels.std((1, 2), keepdims=True)).astype("float32")

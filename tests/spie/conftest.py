@@ -100,7 +100,7 @@ def gid15_fine(write_raster: Write, tmp_path: Path) -> Path:
 @pytest.fixture
 def hls(write_raster: Write, tmp_path: Path) -> Path:
     for name in ("000", "017"):
-        pixels = picture(7, "int16", -200, 5000)
+        pixels = picture(7, "int16", -50, 5000)
         pixels[3, 0, 0] = -9999
         write_raster(pixels, f"hls/images/{name}.tif", interleave="pixel", **NO_GEOREFERENCE)
         write_raster(columns(1, 1, 0, 0, 0, 0, 0, 0), f"hls/water/{name}.tif", **NO_GEOREFERENCE)
