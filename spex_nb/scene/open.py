@@ -40,6 +40,7 @@ from spex_nb.scene.pixels import (
     ValidReading,
     coding_of,
     find_margin,
+    find_seams,
     sample_of,
     stack_of,
 )
@@ -155,7 +156,7 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
         "time": time,
         "gsd_m": gsd_m,
     }
-    _note_place_and_gaps(described, place, margin)
+    _note_place_and_gaps(described, place, margin, [] if is_marked else _seams_of(scene, settings, known))
     _state_gsd(described, known, gsd_m)
     note_question(described, ask(sample, settings, described.attrs["sensor"]), was_warned=bool(doubt))
     described.encoding[SOURCE] = SceneSource.of(source, options)
@@ -276,21 +277,31 @@ def _margin_block(*planes: Any, margin: Margin, block_info: Any = None) -> Any:
     return margin.has_data(dict(zip(margin.numbers, planes, strict=True)), top, left)
 
 
-def _note_place_and_gaps(scene: Scene, place: Sequence[str], margin: Margin | None) -> None:
+def _seams_of(scene: Scene, settings: Mapping[str, Radiometry], known: Recognised) -> list[str]:
+    """Return what to know of bands that are 0 along an edge."""
+    dtypes = {band.dtype for band in known.bands.values()}
+    if len(dtypes) > 1:
+        return []
+    names = [*known.bands]
+    return find_seams(
+        lambda window, step: read_layers(scene, names, window, step), scene.spex.shape, settings, dtypes.pop()
+    )
+
+
+def _note_place_and_gaps(scene: Scene, place: Sequence[str], margin: Margin | None, seams: Sequence[str]) -> None:
     """Let a scene carry what one should know of its place and of pixels without data, and warn of it.
 
     Warns:
         GridWarning: Of the place.
-        NodataWarning: Of the margin.
+        NodataWarning: Of margins and seams.
     """
     for note in place:
         warnings.warn(note, GridWarning, stacklevel=3)  # the line that called open_scene
-    notes = list(place)
-    if margin is not None:
-        warnings.warn(margin.note, NodataWarning, stacklevel=3)
-        notes.append(margin.note)
-    if notes:
-        scene.attrs["notes"] = notes
+    gaps = [*([] if margin is None else [margin.note]), *seams]
+    for note in gaps:
+        warnings.warn(note, NodataWarning, stacklevel=3)
+    if place or gaps:
+        scene.attrs["notes"] = [*place, *gaps]
 
 
 def _state_gsd(scene: Scene, known: Recognised, gsd_m: float | None) -> None:

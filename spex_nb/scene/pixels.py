@@ -274,6 +274,43 @@ def find_margin(
     return _margin_of(raw, whole, step, settings, dtype)
 
 
+def find_seams(
+    read: Callable[[SceneWindow, int], Mapping[str, NDArray[Any]]],
+    size: tuple[int, int],
+    settings: Mapping[str, Radiometry],
+    dtype: str,
+) -> list[str]:
+    """Say which bands are exactly 0 all along an edge of the scene but not further in, as a warp leaves them.
+
+    Of the outermost columns only a piece in the middle is read, which is quick in a file.
+    """
+    if len(settings) < 2 or min(size) <= 2 * SMALLEST_PX:  # noqa: PLR2004 (a band beside another one)
+        return []
+    notes = []
+    for edge, outer, inner in _edges(size):
+        at_edge, further_in = (_raw_of(read(window, 1), settings, dtype) == 0 for window in (outer, inner))
+        is_seam = at_edge.all(axis=(1, 2)) & ~further_in.all(axis=(1, 2))
+        names = [name for name, seam in zip(settings, is_seam, strict=True) if seam]
+        if names and not is_seam.all():
+            notes.append(
+                f"{', '.join(names)}: exactly 0 all along the {edge} edge, where other bands have data. A warp may "
+                "have filled these pixels. Pass nodata=0 if 0 is no data."
+            )
+    return notes
+
+
+def _edges(size: tuple[int, int]) -> list[tuple[str, SceneWindow, SceneWindow]]:
+    """Return each edge with a window of its outermost pixels, and one of pixels further in."""
+    height, width = size
+    side, top = min(SAMPLE_SIDE, height), max(0, height - SAMPLE_SIDE) // 2
+    return [
+        ("upper", (0, 0, 1, width), (SMALLEST_PX, 0, 1, width)),
+        ("lower", (height - 1, 0, 1, width), (height - 1 - SMALLEST_PX, 0, 1, width)),
+        ("left", (top, 0, side, 1), (top, SMALLEST_PX, side, 1)),
+        ("right", (top, width - 1, side, 1), (top, width - 1 - SMALLEST_PX, side, 1)),
+    ]
+
+
 def _margin_of(
     raw: float, whole: NDArray[Any], step: int, settings: Mapping[str, Radiometry], dtype: str
 ) -> Margin | None:

@@ -102,11 +102,10 @@ def test_a_wrong_tag_hides_no_margin(tmp_path: Path) -> None:
     "change",
     [
         lambda pixels: pixels.__setitem__((slice(None), slice(50, 60), slice(50, 60)), 0),
-        lambda pixels: pixels.__setitem__((3, slice(None), slice(0, 2)), 0),
         lambda pixels: pixels.__setitem__((slice(None), slice(0, 2), slice(0, 2)), 0),
         lambda pixels: pixels.__setitem__(slice(None), pixels[:1].copy()),
     ],
-    ids=["a hole inside", "one band only", "four pixels of a corner", "a grey picture"],
+    ids=["a hole inside", "four pixels of a corner", "a grey picture"],
 )
 def test_what_is_no_margin_stays_data(tmp_path: Path, change: Any) -> None:
     pixels = land()
@@ -114,6 +113,35 @@ def test_what_is_no_margin_stays_data(tmp_path: Path, change: Any) -> None:
     scene, told = opened(write(tmp_path / "scene.tif", pixels))
     assert told == []
     assert scene["valid"].all()
+
+
+SEAMS = {
+    "left": (slice(None), slice(0, 2)),
+    "right": (slice(None), slice(-3, None)),
+    "upper": (slice(0, 1), slice(None)),
+    "lower": (slice(-4, None), slice(None)),
+}
+
+
+@pytest.mark.parametrize("chunks", [None, 50], ids=["eager", "lazy"])
+@pytest.mark.parametrize("edge", SEAMS)
+def test_a_seam_of_zeros_in_one_band_is_warned_of(tmp_path: Path, edge: str, chunks: int | None) -> None:
+    pixels = land()
+    pixels[(3, *SEAMS[edge])] = 0
+    path = write(tmp_path / "seam.tif", pixels)
+    scene, told = opened(path, chunks=chunks)
+    assert told == scene.attrs["notes"]
+    assert len(told) == 1
+    assert f"nir: exactly 0 all along the {edge} edge" in told[0]
+    settled, told = opened(path, chunks=chunks, nodata=0)
+    assert told == []
+    np.testing.assert_array_equal(settled["valid"].values, pixels[3] != 0)
+
+
+def test_a_band_that_is_dark_everywhere_has_no_seam(tmp_path: Path) -> None:
+    pixels = land()
+    pixels[3, :, :64] = 0
+    assert opened(write(tmp_path / "sea.tif", pixels))[1] == []
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32"])
