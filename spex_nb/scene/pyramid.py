@@ -21,7 +21,7 @@ import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import BandError, nearest
 from spex_nb.scene.open import on_grid, open_scene
 from spex_nb.scene.pixels import READING, LayerReading, ValidReading, reading_of
-from spex_nb.scene.rasters import Grid, Reading, chunk_shape, lazy_bands, probe
+from spex_nb.scene.rasters import Grid, Reading, chunk_shape, lazy_bands, off_the_map, probe
 from spex_nb.scene.reader import file_window, read_layers
 from spex_nb.types import Window
 
@@ -49,7 +49,8 @@ class Pyramid:
         self.layers: xr.Dataset = source if isinstance(source, xr.Dataset) else open_scene(source, **options)
         """As they were opened, on all pixels."""
         self.names: tuple[str, ...] = tuple(str(n) for n, v in self.layers.data_vars.items() if v.dims == ("y", "x"))
-        self.grid = Grid(*self._shape, self.layers.rio.transform(), self.layers.rio.crs)
+        grid = Grid(*self._shape, self.layers.rio.transform(), self.layers.rio.crs)
+        self.grid: Grid = grid._replace(crs=None) if off_the_map(grid) else grid
         self._kept: dict[str, Any] = {}
         self._keeping = threading.Lock()
 

@@ -85,6 +85,7 @@ def test_a_dataset_with_a_local_crs_is_measured_in_pixels() -> None:
     data = xr.Dataset(variables).rio.write_crs(OFF_THE_MAP["local"][0]).rio.write_transform(METRES)
     assert data.spex.crs is None
     assert EqualAreaGrid.of(data) is None
+    assert Pyramid(data).grid.crs is None
     with pytest.warns(GridWarning, match="Engineering CRS has no longitude"):
         result = extract(data, "water", "index", progress=False)
     assert result.regions["area_px"].tolist() == [600]

@@ -11,7 +11,7 @@ import ipywidgets as ipw
 
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.scene.guard import QUESTION
-from spex_nb.scene.open import open_scene
+from spex_nb.scene.open import as_scene
 from spex_nb.scene.reader import SceneSource
 from spex_nb.scene.samples import reopen, source_of
 from spex_nb.types import Instruction, MaskModel
@@ -212,8 +212,7 @@ def _opened(scene: Any) -> tuple[Any, SceneSource]:
     source = source_of(scene)
     if isinstance(scene, str | Path):
         return reopen(source), source
-    is_scene = hasattr(scene, "spex")
-    return (scene if is_scene else open_scene(scene)), source
+    return as_scene(scene), source
 
 
 def _ignore(*_: str) -> None:
