@@ -14,7 +14,7 @@ from .language.evidence import measure_evidence as measure_evidence
 from .language.instructions import parse_instruction as parse_instruction
 from .regions.find import find_regions as find_regions
 from .regions.find import regions_frame as regions_frame
-from .scene.open import Scene as Scene
+from .scene.accessor import Scene as Scene
 from .scene.open import open_scene as open_scene
 from .scene.samples import sample_labels as sample_labels
 from .scene.samples import sample_scene as sample_scene

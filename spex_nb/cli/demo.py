@@ -18,7 +18,7 @@ from spex_nb.spectral.indices import compute_indices
 
 if TYPE_CHECKING:
     from spex_nb.extraction import Extraction
-    from spex_nb.scene.open import Scene
+    from spex_nb.scene.accessor import Scene
     from spex_nb.types import Evidence, MaskModel
 
 EXAMPLES = (

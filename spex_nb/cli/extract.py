@@ -202,8 +202,8 @@ class Extractor:
     def _previous_result(self, scene: str, result: Path) -> str:
         """Return how much of this result the folder holds: "all", "in part" or "no"."""
         from spex_nb.extraction.storage import matches_request
-        from spex_nb.scene.open import open_source
-        from spex_nb.scene.reader import SceneSource
+        from spex_nb.scene.reopen import open_source
+        from spex_nb.scene.windows.reader import SceneSource
 
         if not result.exists():
             return "no"

@@ -31,9 +31,9 @@ from spex_nb.regions.find import summarize_regions
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.regions.runs import painted_rows
 from spex_nb.regions.table import class_table
-from spex_nb.scene.open import as_scene, open_source
-from spex_nb.scene.rasters import Reading
-from spex_nb.scene.reader import SceneReader, SceneSource
+from spex_nb.scene.reopen import as_scene, open_source
+from spex_nb.scene.windows.rasters import Reading
+from spex_nb.scene.windows.reader import SceneReader, SceneSource
 from spex_nb.types import MASK_NODATA, Region, Window
 
 PACKAGES = ("numpy", "scipy", "xarray", "rasterio", "shapely", "torch", "transformers")

@@ -14,7 +14,7 @@ from spex_nb.errors import MissingBandError
 from spex_nb.language.evidence import readable_index
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.regions.runs import BLOCK_PX, RegionSums
-from spex_nb.scene.reader import BandHash, SceneReader
+from spex_nb.scene.windows.reader import BandHash, SceneReader
 from spex_nb.spectral.indices import compute_index, compute_indices, within_range
 from spex_nb.targets import TARGETS
 from spex_nb.types import MASK_NODATA, Evidence, Region, Spread

@@ -16,8 +16,8 @@ from scipy.special import expit
 from spex_nb.errors import OutputError
 from spex_nb.extraction.plan import TargetAssignment
 from spex_nb.output.export import BLOCK, CACHE_BYTES
-from spex_nb.scene.blending import blend, in_steps
-from spex_nb.scene.tiling import Tiling
+from spex_nb.scene.windows.blending import blend, in_steps
+from spex_nb.scene.windows.tiling import Tiling
 from spex_nb.types import MASK_NODATA, Window
 
 PROBABILITY_STEPS = 4096

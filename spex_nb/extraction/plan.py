@@ -18,10 +18,10 @@ from spex_nb.extraction.predict import TileJob, TilePredictor
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import get_language
 from spex_nb.output.export import BLOCK
-from spex_nb.scene.open import as_scene, open_source
-from spex_nb.scene.pyramid import zoom_to
-from spex_nb.scene.reader import SceneSource
-from spex_nb.scene.tiling import FEWEST_PX, Tiling
+from spex_nb.scene.reopen import as_scene, open_source
+from spex_nb.scene.windows.pyramid import zoom_to
+from spex_nb.scene.windows.reader import SceneSource
+from spex_nb.scene.windows.tiling import FEWEST_PX, Tiling
 from spex_nb.spectral.priors import prior_of, spectral_prior
 from spex_nb.types import Instruction, MaskModel, NearFilter
 

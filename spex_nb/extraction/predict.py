@@ -18,9 +18,9 @@ from spex_nb.errors import DeviceMemoryError, SpexError
 from spex_nb.extraction.mask_models import IndexModel, load_mask_model
 from spex_nb.language.prompts import build_prompt
 from spex_nb.regions.find import find_regions
-from spex_nb.scene.open import open_source
-from spex_nb.scene.pyramid import resample, zoom_tile
-from spex_nb.scene.reader import SceneReader, SceneSource
+from spex_nb.scene.reopen import open_source
+from spex_nb.scene.windows.pyramid import resample, zoom_tile
+from spex_nb.scene.windows.reader import SceneReader, SceneSource
 from spex_nb.spectral.indices import within_range
 from spex_nb.spectral.priors import prior_of
 from spex_nb.targets import TARGETS

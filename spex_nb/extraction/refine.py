@@ -16,9 +16,9 @@ from scipy import ndimage
 
 from spex_nb.errors import ExtractionError
 from spex_nb.extraction.predict import MemoryFallbackModel, TileStep, try_twice
-from spex_nb.scene.open import open_source
-from spex_nb.scene.pyramid import zoom_to
-from spex_nb.scene.reader import SceneReader, SceneSource
+from spex_nb.scene.reopen import open_source
+from spex_nb.scene.windows.pyramid import zoom_to
+from spex_nb.scene.windows.reader import SceneReader, SceneSource
 from spex_nb.types import MASK_NODATA, MaskModel, Window
 
 CLICK_LOGIT = 3.0

@@ -18,7 +18,7 @@ from spex_nb.extraction.result import Extraction
 from spex_nb.output.export import copy_as_cog
 from spex_nb.output.files import explain_write_errors, write_folder_whole
 from spex_nb.scene.open import EAGER_BYTES, on_grid
-from spex_nb.scene.rasters import Reading, lazy_bands, probe, read_window
+from spex_nb.scene.windows.rasters import Reading, lazy_bands, probe, read_window
 from spex_nb.types import Claim, Evidence, Filter, Instruction, Region, Spread
 
 DESCRIPTION, MASK, PROBABILITY = "extraction.json", "mask.tif", "probability.tif"

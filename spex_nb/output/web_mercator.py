@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from rasterio.crs import CRS
 
 from spex_nb.errors import GridError
-from spex_nb.scene.rasters import Grid
+from spex_nb.scene.grid import Grid
 from spex_nb.types import Window
 
 WEB_MERCATOR = CRS.from_epsg(3857)

@@ -11,7 +11,8 @@ import xarray as xr
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 
-from spex_nb.scene.rasters import Grid, lonlat_of, off_the_map
+from spex_nb.scene.grid import Grid
+from spex_nb.scene.placement import lonlat_of, off_the_map
 
 NODES = 33
 """Side of the grid of points at which pixel areas are measured; areas between them are interpolated."""

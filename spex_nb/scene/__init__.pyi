@@ -1,12 +1,11 @@
 """The public names of this package; the loader of `__init__.py` reads them from here."""
 
+from .accessor import Scene as Scene
 from .accessor import SpexAccessor as SpexAccessor
 from .guard import notes_of_scene as notes_of_scene
 from .guard import settling_options as settling_options
-from .open import Scene as Scene
-from .open import as_scene as as_scene
 from .open import open_scene as open_scene
-from .reader import SceneSource as SceneSource
+from .reopen import as_scene as as_scene
 from .samples import sample_labels as sample_labels
 from .samples import sample_path as sample_path
 from .samples import sample_scene as sample_scene
@@ -16,3 +15,4 @@ from .sensors import Sensor as Sensor
 from .sensors import get_sensor as get_sensor
 from .sensors import list_sensors as list_sensors
 from .sensors import register_sensor as register_sensor
+from .windows.reader import SceneSource as SceneSource

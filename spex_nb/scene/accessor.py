@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from affine import Affine
     from rasterio.crs import CRS
 
-    from spex_nb.scene.reader import SceneSource
+    from spex_nb.scene.windows.reader import SceneSource
 
 RELATIVE_NOTE = (
     "Values are relative reflectance (digital numbers, not calibrated): compare them within this scene only."
@@ -24,6 +24,10 @@ RELATIVE_NOTE = (
 POLE_DEGREES = 89.9
 """Nearer to a pole a degree of longitude has no width to speak of."""
 METRES_PER_DEGREE = 111_195.0  # on a sphere of 6,371,009 m
+
+
+Scene = xr.Dataset
+"""A Dataset of float32 bands [H, W] named by STAC common name, with bool ``valid``; see ``open_scene``."""
 
 
 @xr.register_dataset_accessor("spex")
@@ -98,7 +102,8 @@ class SpexAccessor:
         """The coordinate reference system; None without one, and where it leads to no longitude and latitude."""
         import rioxarray  # noqa: F401  (registers .rio)
 
-        from spex_nb.scene.rasters import Grid, off_the_map
+        from spex_nb.scene.grid import Grid
+        from spex_nb.scene.placement import off_the_map
 
         crs = self._scene.rio.crs
         return None if crs is None or off_the_map(Grid(*self.shape, self.transform, crs)) else crs

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from spex_nb.scene.rasters import Grid, RasterFile, probe
+from spex_nb.scene.grid import Grid
+from spex_nb.scene.windows.rasters import RasterFile, probe
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from spex_nb.errors import ReflectanceWarning
-from spex_nb.scene.pixels import SAMPLE_SIDE, spread_starts
 from spex_nb.scene.radiometry import MEDIAN_LIMIT, Radiometry
-from spex_nb.scene.reader import read_layers
+from spex_nb.scene.windows.reader import read_layers
+from spex_nb.scene.windows.tiling import SAMPLE_SIDE, spread_starts
 
 NEGATIVE_LIMIT = -0.01
 """Reflectance below this is no noise of an atmospheric correction."""

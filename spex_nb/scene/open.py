@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -19,56 +18,31 @@ import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import (
     EmptySceneError,
     GridError,
-    GridWarning,
-    NodataWarning,
-    RadiometryError,
-    SensorError,
     UnknownLayoutError,
 )
+from spex_nb.scene.accessor import Scene
 from spex_nb.scene.band_names import Bands, Recognised, recognise
-from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
+from spex_nb.scene.band_source import BandSource, Quality, Source
+from spex_nb.scene.cloud_masks import Clouds, clear_sky, quality_of
+from spex_nb.scene.description import describe, note_place_and_gaps, state_gsd, valid_reason
+from spex_nb.scene.grid import Grid, common_grid
 from spex_nb.scene.guard import ask, note_question, sample_bands
-from spex_nb.scene.pixels import (
-    CODING_FILL,
-    CODINGS,
-    READING,
-    BandGroup,
-    ClearSky,
-    LayerReading,
-    Margin,
-    PixelMask,
-    ValidReading,
-    coding_of,
-    find_margin,
-    find_seams,
-    sample_of,
-    stack_of,
-)
+from spex_nb.scene.margins import Margin, find_margin, find_seams
+from spex_nb.scene.placement import off_the_map, off_the_map_note
 from spex_nb.scene.radiometry import Radiometry, guess_scale, hold_against, judge, settle
-from spex_nb.scene.rasters import (
-    Grid,
-    Reading,
-    chunk_shape,
-    lazy_bands,
-    off_the_map,
-    off_the_map_note,
-    read_window,
-)
-from spex_nb.scene.reader import SOURCE, SceneSource, read_layers
-from spex_nb.scene.sensors import COMMON_BANDS, Sensor
+from spex_nb.scene.sensors import Sensor
 from spex_nb.scene.sources import arrays, files, stac
-
-Scene = xr.Dataset
-"""A Dataset of float32 bands [H, W] named by STAC common name, with bool ``valid``; see ``open_scene``."""
+from spex_nb.scene.windows.pixels import READING, BandGroup, LayerReading, PixelMask, ValidReading, sample_of, stack_of
+from spex_nb.scene.windows.rasters import Reading, chunk_shape, lazy_bands, read_window
+from spex_nb.scene.windows.reader import SOURCE, SceneSource, read_layers
 
 EAGER_BYTES = 64 * 2**20
 """Scenes up to this size, as float32, are read at once when chunks are "auto"."""
 
-CHUNKS_PX = (512, 2048)
-"""Chunks of scenes that are read in windows: whole blocks of most files, and few rows, to keep those under a tile."""
 
-Clouds = bool | str | Path | Mapping[str, str | Path]
 Chunks = Literal["auto"] | int | tuple[int, int] | None
+
+
 Numbers = float | Mapping[str, float] | None
 
 
@@ -124,7 +98,7 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
     found = _locate(source, time)
     known, place = _placed(recognise(found, sensor, bands))
     settings = {name: settle(name, band, known.sensor, scale, offset) for name, band in known.bands.items()}
-    grid = _common_grid(known.bands)
+    grid = common_grid({name: band.grid for name, band in known.bands.items()})
     numbers = {name: _nodata_of(band, known.sensor, nodata) for name, band in known.bands.items()}
     if any(setting.is_guess for setting in settings.values()):
         unsigned = all(np.dtype(band.dtype).kind == "u" for band in known.bands.values())
@@ -144,7 +118,7 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
     if doubt and scale is None:
         settings = {name: replace(s, relative=True, reason=f"{s.reason}; {doubt}") for name, s in settings.items()}
     _require_valid(scene, found)
-    described = _describe(scene, found, known, settings, numbers, _masking(clouds, masks))
+    described = describe(scene, found, known, settings, numbers, valid_reason(clouds, masks))
     options = {
         "sensor": sensor,
         "bands": bands,
@@ -156,75 +130,11 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
         "time": time,
         "gsd_m": gsd_m,
     }
-    _note_place_and_gaps(described, place, margin, [] if is_marked else _seams_of(scene, settings, known))
-    _state_gsd(described, known, gsd_m)
+    note_place_and_gaps(described, place, margin, [] if is_marked else _seams_of(scene, settings, known))
+    state_gsd(described, known, gsd_m)
     note_question(described, ask(sample, settings, described.attrs["sensor"]), was_warned=bool(doubt))
     described.encoding[SOURCE] = SceneSource.of(source, options)
     return described
-
-
-def as_scene(data: Any, options: Mapping[str, Any] | None = None) -> Scene:
-    """Return data in memory as a scene, by the same door as a file.
-
-    Args:
-        data: A Dataset, a DataArray or an array. A Dataset that `open_scene` made is returned as it is, and so is one
-            of floating numbers without any statement whose bands have names that are not known here. All else goes
-            through `open_scene`.
-        options: Of `open_scene`; with any option every Dataset goes through it.
-
-    Returns:
-        The scene; of a Dataset it keeps the attributes, and its own ``valid`` counts too.
-
-    Raises:
-        SpexError: As `open_scene`.
-    """
-    if not isinstance(data, xr.Dataset):
-        return open_scene(data, **dict(options or {}))
-    if not options and _stays(data):
-        return data
-    scene = open_scene(data.drop_vars("valid", errors="ignore"), **dict(options or {}))
-    if "valid" in data:
-        scene = scene.assign(valid=(("y", "x"), scene["valid"].data & data["valid"].data.astype(bool)))
-    for name in scene.spex.bands:
-        own = data[name].attrs if name in data else {}
-        scene[name].attrs |= {key: value for key, value in own.items() if key not in STATEMENTS}
-    return scene.assign_attrs({key: value for key, value in data.attrs.items() if key not in scene.attrs})
-
-
-STATEMENTS = ("scale_factor", "add_offset", "_FillValue", "missing_value", "nodata")
-"""Attributes that say how numbers become reflectance, or which of them are none."""
-
-
-def _stays(data: xr.Dataset) -> bool:
-    """Return whether `open_scene` made a Dataset, or it holds floating numbers that no name or statement explains."""
-    if "radiometry" in data.attrs:
-        return True
-    bands = {str(name): band for name, band in data.data_vars.items() if name != "valid"}
-    are_plain = all(band.dims == ("y", "x") and band.dtype.kind == "f" and not _states(band) for band in bands.values())
-    return are_plain and not set(bands) <= set(COMMON_BANDS)
-
-
-def _states(band: xr.DataArray) -> bool:
-    statements = {**band.encoding, **band.attrs}
-    return any(bool(np.isfinite(statements[name])) for name in STATEMENTS if statements.get(name) is not None)
-
-
-def open_source(source: SceneSource, chunks: tuple[int, int] = CHUNKS_PX) -> Scene:
-    """Open a scene to read it in windows: its bands and ``valid``, nothing else, in chunks of one size.
-
-    Args:
-        source: Of the scene.
-        chunks: (height, width) of lazy chunks of what comes from files, unless the source's options say another.
-
-    Raises:
-        SpexError: As `open_scene`.
-    """
-    if isinstance(source.scene, xr.Dataset):
-        scene = source.scene.assign(valid=source.scene.spex.valid)
-    else:
-        scene = open_scene(source.scene, **({"chunks": chunks} | dict(source.options)))
-    layers = scene[[*scene.spex.bands, "valid"]]
-    return layers.unify_chunks() if layers.spex.is_lazy else layers
 
 
 def _placed(known: Recognised) -> tuple[Recognised, list[str]]:
@@ -288,48 +198,6 @@ def _seams_of(scene: Scene, settings: Mapping[str, Radiometry], known: Recognise
     )
 
 
-def _note_place_and_gaps(scene: Scene, place: Sequence[str], margin: Margin | None, seams: Sequence[str]) -> None:
-    """Let a scene carry what one should know of its place and of pixels without data, and warn of it.
-
-    Warns:
-        GridWarning: Of the place.
-        NodataWarning: Of margins and seams.
-    """
-    for note in place:
-        warnings.warn(note, GridWarning, stacklevel=3)  # the line that called open_scene
-    gaps = [*([] if margin is None else [margin.note]), *seams]
-    for note in gaps:
-        warnings.warn(note, NodataWarning, stacklevel=3)
-    if place or gaps:
-        scene.attrs["notes"] = [*place, *gaps]
-
-
-def _state_gsd(scene: Scene, known: Recognised, gsd_m: float | None) -> None:
-    """State the side of a pixel on the ground where no CRS does: the argument, a local unit, or the sensor's own.
-
-    Raises:
-        RadiometryError: If the argument is no length.
-    """
-    if gsd_m is not None and not (np.isfinite(gsd_m) and gsd_m > 0):
-        raise GridError(
-            "The ground sampling distance makes no sense",
-            found=gsd_m,
-            expected="metres, above 0",
-            fix="Pass gsd_m= as the side of a pixel in metres, such as gsd_m=10.",
-        )
-    if scene.spex.crs is not None:
-        return
-    local = next((band.file.local_gsd_m for band in known.bands.values() if band.file is not None), None)
-    plain = None if known.sensor is None or known.sensor.id in UNSIZED else known.sensor.gsd_m
-    distance = next((metres for metres in (gsd_m, local, plain) if metres is not None), None)
-    if distance is not None:
-        scene.attrs["gsd_m"] = float(distance)
-
-
-UNSIZED = ("rgb",)
-"""Sensors that are none: their ground sampling distance says nothing."""
-
-
 def _groups(
     known: Recognised, settings: Mapping[str, Radiometry], grid: Grid, nodata: Mapping[str, float | None]
 ) -> list[BandGroup]:
@@ -367,42 +235,6 @@ def _nodata_of(band: BandSource, sensor: Sensor | None, given: float | None) -> 
     return sensor.nodata if sensor is not None and unsigned else None
 
 
-def _common_grid(bands: Mapping[str, BandSource]) -> Grid:
-    """Return the finest grid, onto which all other bands are brought."""
-    grid = min((band.grid for band in bands.values()), key=lambda g: g.pixel_area)
-    for name, band in bands.items():
-        if not band.grid.matches(grid):
-            _require_same_ground(name, band.grid, grid)
-    return grid
-
-
-def _require_same_ground(name: str, other: Grid, grid: Grid) -> None:
-    if other.crs != grid.crs or grid.crs is None:
-        problem, fix = "The bands have different CRS", "Reproject them first, for example with `rio warp`."
-        if other.crs == grid.crs:
-            problem, fix = "The bands have different grids and no CRS", "Resample them to one size first."
-        raise GridError(
-            problem, found=f"{name}: {_grid_text(other)}", expected=f"{_grid_text(grid)} as the finest band", fix=fix
-        )
-    apart = np.subtract(_corners(other), _corners(grid))
-    if np.abs(apart).max() > max(other.pixel_area, grid.pixel_area) ** 0.5:
-        raise GridError(
-            "The bands cover different ground",
-            found=f"{name}: {_grid_text(other)}",
-            expected=f"{_grid_text(grid)}, to a pixel",
-            fix="Cut them to the same bounds first, for example with `rio clip --like`.",
-        )
-
-
-def _corners(grid: Grid) -> tuple[Any, Any]:
-    return grid.transform @ (0, 0), grid.transform @ (grid.width, grid.height)
-
-
-def _grid_text(grid: Grid) -> str:
-    crs = grid.crs.to_string() if grid.crs else None
-    return f"{grid.height} x {grid.width} px, origin ({grid.transform.c:g}, {grid.transform.f:g}), CRS {crs}"
-
-
 def _together(bands: Mapping[str, BandSource]) -> list[list[str]]:
     """Group bands that one read serves: those of a file that interleaves its bands by pixel."""
     groups: dict[object, list[str]] = {}
@@ -422,36 +254,8 @@ def _masks(known: Recognised, quality: Quality | None, clouds: Clouds, grid: Gri
     masked = [file for file in files.values() if file.has_mask and known.alpha is None]
     masks += [PixelMask(Reading(file.path, (1,), file.onto(grid)), "mask") for file in masked]
     if clouds is not False:
-        masks.append(_clear_sky(quality if clouds is True else _quality_of(clouds), grid))
+        masks.append(clear_sky(quality if clouds is True else quality_of(clouds), grid))
     return masks
-
-
-def _quality_of(clouds: str | Path | Mapping[str, str | Path]) -> Quality:
-    """Return the layer that the caller names, with the coding that is given or that its name and values tell."""
-    if not isinstance(clouds, Mapping):
-        return Quality(str(clouds), coding_of(str(clouds)))
-    if len(clouds) != 1 or not set(clouds) <= set(CODINGS):
-        raise SensorError(
-            "The coding of the quality layer is unknown",
-            found=f"clouds={dict(clouds)!r}",
-            expected=f"one of {', '.join(CODINGS)}, with the path of the layer",
-            fix="Pass clouds={'scl': 'path/to/layer.tif'} or the like.",
-        )
-    ((coding, path),) = clouds.items()
-    return Quality(str(path), coding)
-
-
-def _clear_sky(layer: Quality | None, grid: Grid) -> ClearSky:
-    if layer is None:
-        raise RadiometryError(
-            "The scene has no quality layer",
-            found="clouds=True on a source without QA_PIXEL, SCL or Fmask",
-            expected="a Landsat or Sentinel-2 level 2 folder, or the path of the layer",
-            fix="Pass clouds='path/to/…_QA_PIXEL.TIF'.",
-        )
-    file = bands_of_file(layer.path)[0].file
-    onto = None if file is None else file.onto(grid)
-    return ClearSky(Reading(layer.path, (1,), onto, CODING_FILL.get(layer.coding), categories=True), layer.coding)
 
 
 def _chunks_for(chunks: Chunks, bands: Mapping[str, BandSource], grid: Grid) -> tuple[int, int] | None:
@@ -530,60 +334,6 @@ def _require_valid(scene: Scene, source: Source) -> None:
             expected="at least one pixel with data in every band",
             fix="Check nodata=, leave out empty bands with bands=, or open clouds=False.",
         )
-
-
-def _masking(clouds: Clouds, masks: Sequence[Any]) -> str:
-    said = "data in every band"
-    kinds = [mask.kind for mask in masks if isinstance(mask, PixelMask)]
-    if kinds:
-        said += f", {' and '.join(sorted(set(kinds)))} of the file"
-    return said if clouds is False else f"{said}, no cloud or cloud shadow in the {masks[-1].coding} layer"
-
-
-def _describe(
-    scene: Scene,
-    source: Source,
-    known: Recognised,
-    settings: Mapping[str, Radiometry],
-    nodata: Mapping[str, float | None],
-    valid_reason: str,
-) -> Scene:
-    """Write what was decided into the attributes of the scene and its bands."""
-    relative = any(setting.relative for setting in settings.values())
-    radiometry = "relative reflectance" if relative else "reflectance"
-    for name, band in known.bands.items():
-        scene[name].attrs |= _band_attributes(name, band, known.sensor, radiometry) | {
-            "name_reason": known.name_reasons[name],
-            "scale": settings[name].scale,
-            "offset": settings[name].offset,
-            "radiometry_reason": settings[name].reason,
-        }
-        if nodata[name] is not None:
-            scene[name].attrs["raw_nodata"] = nodata[name]  # rioxarray would take "nodata" for that of the reflectance
-    scene["valid"].attrs["long_name"] = "True where there is data"
-    first = next(iter(settings.values()))
-    scene.attrs = {
-        "sensor": known.sensor.id if known.sensor else "unknown",
-        "sensor_reason": known.sensor_reason,
-        "bands_reason": known.bands_reason,
-        "radiometry": radiometry,
-        "radiometry_reason": first.reason,
-        "scale": first.scale,
-        "offset": first.offset,
-        "valid_reason": valid_reason,
-        "source": source.location,
-        "layout": source.layout,
-    } | ({"left_out": "; ".join(f"{label}: {why}" for label, why in known.left_out.items())} if known.left_out else {})
-    return scene
-
-
-def _band_attributes(name: str, band: BandSource, sensor: Sensor | None, radiometry: str) -> dict[str, Any]:
-    attributes: dict[str, Any] = {"long_name": f"{name} {radiometry}", "units": "1", "radiometry": radiometry}
-    if sensor is not None and name in sensor.names:
-        known = sensor.band(name)
-        return attributes | {"source_band": known.id, "wavelength_um": known.wavelength_um, "width_um": known.width_um}
-    wavelength, width = COMMON_BANDS[name]
-    return attributes | {"source_band": band.label or name, "wavelength_um": wavelength, "width_um": width}
 
 
 def require_inside(scene: xr.Dataset, label: str, x: int, y: int) -> None:

@@ -13,8 +13,9 @@ import numpy as np
 import xarray as xr
 
 from spex_nb.errors import SourceNotFoundError, nearest
-from spex_nb.scene.open import Scene, open_scene
-from spex_nb.scene.reader import SOURCE, SceneSource, is_as_opened
+from spex_nb.scene.accessor import Scene
+from spex_nb.scene.open import open_scene
+from spex_nb.scene.windows.reader import SOURCE, SceneSource, is_as_opened
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,7 +19,8 @@ from rasterio.windows import Window
 
 from spex_nb import compute_index, open_scene
 from spex_nb.errors import GridWarning, SpexWarning
-from spex_nb.scene.rasters import Grid, Reading, probe
+from spex_nb.scene.grid import Grid
+from spex_nb.scene.windows.rasters import Reading, probe
 from tests.benchmarks.bench_indices import row
 
 Outcome = model.Outcome

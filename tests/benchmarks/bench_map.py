@@ -23,7 +23,7 @@ from spex_nb import load_mask_model, spectral_prior
 from spex_nb.extraction.refine import UserPrompts, refine_window
 from spex_nb.output.map_images import encode_webp
 from spex_nb.output.web_mercator import WEB_MERCATOR, View, WebGrid
-from spex_nb.scene.pyramid import Pyramid
+from spex_nb.scene.windows.pyramid import Pyramid
 from tests.benchmarks.bench_indices import best_of, row, scene_of
 
 SIDE = 10_000

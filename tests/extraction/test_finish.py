@@ -47,7 +47,7 @@ def test_an_edit_hashes_no_scene(monkeypatch: pytest.MonkeyPatch) -> None:
     mask = result.mask.values.copy()
     mask[:4, :4] = 1
     hashed: list[Any] = []
-    monkeypatch.setattr("spex_nb.scene.reader.BandHash.add", lambda _self, rows: hashed.append(rows))
+    monkeypatch.setattr("spex_nb.scene.windows.reader.BandHash.add", lambda _self, rows: hashed.append(rows))
     corrected = correct_result(result, mask, scene)
     assert hashed == []
     assert corrected.provenance["scene_hash"] == result.provenance["scene_hash"] != ""

@@ -26,9 +26,10 @@ from spex_nb.output.map_images import (
     render_scene,
 )
 from spex_nb.output.web_mercator import WEB_MERCATOR, View, WebGrid, from_mercator, mercator
+from spex_nb.scene.grid import Grid
 from spex_nb.scene.open import on_grid, open_scene
-from spex_nb.scene.pyramid import Pyramid, raster_layer
-from spex_nb.scene.rasters import Grid, Reading
+from spex_nb.scene.windows.pyramid import Pyramid, raster_layer
+from spex_nb.scene.windows.rasters import Reading
 
 STRETCH = {"red": (0.0, 1.0), "green": (0.0, 1.0), "blue": (0.0, 1.0)}
 
@@ -167,7 +168,7 @@ def test_a_thinned_read_uses_overviews(write_raster: Callable[..., Path]) -> Non
 def test_what_has_no_overviews_is_thinned_once(
     write_raster: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spex_nb.scene.pyramid.KEPT_PX", 128)
+    monkeypatch.setattr("spex_nb.scene.windows.pyramid.KEPT_PX", 128)
     path = write_raster(np.full((3, 512, 512), 1000, np.uint16), descriptions=("red", "green", "blue"))
     pyramid = Pyramid(path, scale=1e-4, chunks=256)
     first = pyramid.read(["red", "green"], pyramid.whole, 4)

@@ -8,7 +8,7 @@ import xarray as xr
 
 import spex_nb  # noqa: F401  (registers .spex)
 from spex_nb.errors import BandError, SensorError
-from spex_nb.scene.pixels import coding_of, fmask_clear, qa_pixel_clear, scl_clear
+from spex_nb.scene.cloud_masks import coding_of, fmask_clear, qa_pixel_clear, scl_clear
 
 
 def test_any_dataset_of_bands_will_do() -> None:

@@ -11,7 +11,7 @@ from affine import Affine
 from spex_nb.scene import get_sensor
 from spex_nb.scene.band_labels import by_letters, identify_all, understand
 from spex_nb.scene.band_source import BandSource
-from spex_nb.scene.rasters import Grid
+from spex_nb.scene.grid import Grid
 from spex_nb.scene.sources.names import label_of_file, sensor_of_name
 
 BLANK = BandSource("", "uint16", Grid(2, 2, Affine.identity(), None))

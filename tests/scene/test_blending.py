@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spex_nb.scene.blending import blend, in_steps
-from spex_nb.scene.tiling import Tiling
+from spex_nb.scene.windows.blending import blend, in_steps
+from spex_nb.scene.windows.tiling import Tiling
 from spex_nb.types import Window
 from tests.scene.test_tiling import tilings
 

@@ -17,7 +17,7 @@ from affine import Affine
 
 from spex_nb import open_scene
 from spex_nb.errors import SourceNotFoundError, UnknownLayoutError
-from spex_nb.scene.rasters import gdal_file
+from spex_nb.scene.windows.locations import gdal_file
 
 Writer = Callable[..., Path]
 

@@ -157,7 +157,7 @@ def test_a_window_reads_only_what_it_needs(write_raster: Writer, monkeypatch: py
     path = write_raster(ramp(2, 64, 64), descriptions=("red", "nir"), scale=1e-5)
     scene = open_scene(path, chunks=16)
     seen: list[tuple[int, int]] = []
-    from spex_nb.scene.rasters import Reading
+    from spex_nb.scene.windows.rasters import Reading
 
     read = Reading.__call__
     monkeypatch.setattr(Reading, "__call__", lambda self, w: seen.append((w.row_off, w.col_off)) or read(self, w))

@@ -12,12 +12,12 @@ import xarray as xr
 from affine import Affine
 
 from spex_nb.errors import UnreadableSourceError
-from spex_nb.scene import pixels
 from spex_nb.scene.open import open_scene
-from spex_nb.scene.pyramid import Pyramid
-from spex_nb.scene.rasters import Reading
-from spex_nb.scene.reader import SceneReader, SceneSource, is_as_opened, read_layers, read_scene
 from spex_nb.scene.samples import reopen, sample_scene, source_of
+from spex_nb.scene.windows import pixels
+from spex_nb.scene.windows.pyramid import Pyramid
+from spex_nb.scene.windows.rasters import Reading
+from spex_nb.scene.windows.reader import SceneReader, SceneSource, is_as_opened, read_layers, read_scene
 
 SIZE = 96
 NAMES = ("blue", "green", "red", "nir")

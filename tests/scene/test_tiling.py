@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spex_nb.errors import GridError
-from spex_nb.scene.tiling import Tiling
+from spex_nb.scene.windows.tiling import Tiling
 
 
 @st.composite

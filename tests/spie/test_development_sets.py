@@ -11,7 +11,7 @@ import pytest
 from development_sets import read_chesapeake_naip, read_hls, read_landsat7_cloud_shadow, read_landsat8_zion
 
 from spex_nb.errors import DatasetError
-from spex_nb.scene.rasters import open_raster
+from spex_nb.scene.windows.rasters import open_raster
 from spex_nb.spie.sources.label_layers import ClassLayer
 from spex_nb.spie.sources.labelled_scene import LabelledScene
 from tests.spie.small_sets import SIDE, first

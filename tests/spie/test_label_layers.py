@@ -12,7 +12,7 @@ from affine import Affine
 from development_sets import read_hls
 
 from spex_nb.errors import DatasetError, SpexError, UnreadableSourceError
-from spex_nb.scene.rasters import open_raster
+from spex_nb.scene.windows.rasters import open_raster
 from spex_nb.spie.sources.catalogue import Imagery
 from spex_nb.spie.sources.label_layers import FootprintLayer
 from spex_nb.spie.sources.labelled_scene import LabelledScene

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from spex_nb.errors import DatasetError, TargetError
-from spex_nb.scene.rasters import open_raster
+from spex_nb.scene.windows.rasters import open_raster
 from spex_nb.spie.sources.readers import read_chesapeake, read_gid15, read_globe230k, read_segmunich, read_spacenet2
 from tests.spie.small_sets import SIDE, first
 

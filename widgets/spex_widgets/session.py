@@ -21,9 +21,9 @@ from spex_nb.extraction import load_extraction
 from spex_nb.extraction.finish import correct_result
 from spex_nb.output.files import write_whole
 from spex_nb.regions.editing import History, Patch
-from spex_nb.scene.open import open_source
-from spex_nb.scene.reader import SceneSource
+from spex_nb.scene.reopen import open_source
 from spex_nb.scene.samples import reopen
+from spex_nb.scene.windows.reader import SceneSource
 from spex_widgets.state import WorkbenchState
 
 FORMAT = 1

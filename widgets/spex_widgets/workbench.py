@@ -11,9 +11,9 @@ import ipywidgets as ipw
 
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.scene.guard import QUESTION
-from spex_nb.scene.open import as_scene
-from spex_nb.scene.reader import SceneSource
+from spex_nb.scene.reopen import as_scene
 from spex_nb.scene.samples import reopen, source_of
+from spex_nb.scene.windows.reader import SceneSource
 from spex_nb.types import Instruction, MaskModel
 from spex_widgets.jobs import Job
 from spex_widgets.map.link import MapLink

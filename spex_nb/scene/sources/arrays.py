@@ -15,9 +15,11 @@ from affine import Affine
 from spex_nb.errors import BandError, DataTypeError, UnreadableSourceError
 from spex_nb.scene.band_labels import understand
 from spex_nb.scene.band_source import BandSource, Source
-from spex_nb.scene.rasters import Grid, require_local, require_sane
+from spex_nb.scene.grid import Grid
+from spex_nb.scene.placement import require_sane
 from spex_nb.scene.sources import eopf
 from spex_nb.scene.sources.files import with_claims
+from spex_nb.scene.windows.locations import require_local
 
 Y_NAMES, X_NAMES = ("y", "lat", "latitude", "northing"), ("x", "lon", "longitude", "easting")
 TIME_NAMES = ("time", "t", "date", "datetime")

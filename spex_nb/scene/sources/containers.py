@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rasterio.errors import CRSError, RasterioError
 
-from spex_nb.scene.rasters import is_remote, open_raster
+from spex_nb.scene.windows.locations import is_remote
+from spex_nb.scene.windows.rasters import open_raster
 
 
 def files_of_container(location: str) -> list[str]:

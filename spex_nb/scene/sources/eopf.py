@@ -14,7 +14,8 @@ from rasterio.crs import CRS
 
 from spex_nb.errors import GridError, UnreadableSourceError
 from spex_nb.scene.band_source import BandSource, Source
-from spex_nb.scene.rasters import Grid, require_sane
+from spex_nb.scene.grid import Grid
+from spex_nb.scene.placement import require_sane
 from spex_nb.scene.sources.folder import require_files
 
 REFLECTANCE = "measurements/reflectance"

@@ -10,12 +10,12 @@ from pathlib import Path, PurePosixPath
 from spex_nb.errors import BandError, UnknownLayoutError
 from spex_nb.scene.band_labels import understand
 from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
-from spex_nb.scene.rasters import gdal_file, is_remote, require_local
 from spex_nb.scene.sensors import get_sensor
 from spex_nb.scene.sources import eopf, landsat, planet, sentinel2, stac
 from spex_nb.scene.sources.containers import files_of_container
 from spex_nb.scene.sources.folder import ProductFolder, archive_prefix, open_folder, read_json
 from spex_nb.scene.sources.names import label_of_file, sensor_of_name
+from spex_nb.scene.windows.locations import gdal_file, is_remote, require_local
 
 RASTER = r"\.(tiff?|jp2|img|vrt)$"
 

@@ -15,10 +15,10 @@ import numpy as np
 from spex_nb.errors import UnknownLayoutError
 from spex_nb.scene.band_labels import understand
 from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
-from spex_nb.scene.rasters import is_remote
 from spex_nb.scene.sensors import get_sensor
 from spex_nb.scene.sources.folder import ProductFolder, open_folder, require_files
 from spex_nb.scene.sources.names import label_of_file, sensor_of_name
+from spex_nb.scene.windows.locations import is_remote
 
 METADATA = r"_MTL\.(txt|json|xml)$"
 BAND_FILE = r"_((?:(?:SR|TOA)_)?(?:B|band)\d{1,2})(?:_VCID_\d)?\.tiff?$"

@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from spex_nb.scene.band_source import BandSource
-from spex_nb.scene.rasters import is_remote
 from spex_nb.scene.sources.folder import open_folder
+from spex_nb.scene.windows.locations import is_remote
 
 ANALYTIC = r"_analytic(ms)?(_|\.|$)"
 """Analytic products; of these, names with SR are surface reflectance, and all others radiance."""

@@ -11,13 +11,13 @@ from typing import Any
 from spex_nb.errors import BandError, SourceNotFoundError, SpexError, UnknownLayoutError, UnreadableSourceError
 from spex_nb.scene.band_labels import understand
 from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
-from spex_nb.scene.rasters import is_remote
 from spex_nb.scene.sensors import LONGEST_UM, get_sensor
 from spex_nb.scene.sources import landsat, sentinel2
 from spex_nb.scene.sources.folder import open_folder
 from spex_nb.scene.sources.names import baseline_of_name, has_offset
 from spex_nb.scene.sources.stac_assets import Asset, assets_of, best_assets, mapping_or_empty
 from spex_nb.scene.sources.stac_sensor import sensor_of_item
+from spex_nb.scene.windows.locations import is_remote
 
 QUALITY_CODINGS = {"qa_pixel": "qa_pixel", "qa": "qa_pixel", "scl": "scl", "fmask": "fmask"}
 NAME = "name in the STAC item"

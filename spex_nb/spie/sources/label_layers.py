@@ -17,7 +17,8 @@ from rasterio.windows import Window
 from rasterio.windows import transform as window_transform
 
 from spex_nb.errors import DatasetError
-from spex_nb.scene.rasters import Grid, open_raster, probe
+from spex_nb.scene.grid import Grid
+from spex_nb.scene.windows.rasters import open_raster, probe
 from spex_nb.spie.sources.catalogue import Coding, packed
 
 Flags = npt.NDArray[np.bool_]

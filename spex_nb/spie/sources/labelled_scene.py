@@ -9,8 +9,10 @@ from typing import Any
 from rasterio.windows import Window
 
 from spex_nb.errors import DatasetError, GridError, TargetError
-from spex_nb.scene.open import Chunks, Scene, open_scene
-from spex_nb.scene.rasters import Grid, RasterFile, probe
+from spex_nb.scene.accessor import Scene
+from spex_nb.scene.grid import Grid
+from spex_nb.scene.open import Chunks, open_scene
+from spex_nb.scene.windows.rasters import RasterFile, probe
 from spex_nb.spie.sources.catalogue import Imagery
 from spex_nb.spie.sources.label_layers import Flags, LabelLayer, Reading
 from spex_nb.targets import TARGETS, get_target

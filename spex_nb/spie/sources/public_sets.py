@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from spex_nb.scene.rasters import probe
+from spex_nb.scene.windows.rasters import probe
 from spex_nb.spie.sources.catalogue import CatalogueEntry, get_dataset
 from spex_nb.spie.sources.folders import (
     contents,

@@ -20,7 +20,7 @@ from spex_nb.errors import RegionError
 from spex_nb.output import map_images
 from spex_nb.output.web_mercator import View, WebGrid
 from spex_nb.scene.open import on_grid
-from spex_nb.scene.pyramid import Pyramid, raster_layer
+from spex_nb.scene.windows.pyramid import Pyramid, raster_layer
 from spex_nb.types import Window
 from spex_widgets.charts import color_bar
 from spex_widgets.jobs import Jobs

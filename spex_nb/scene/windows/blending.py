@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from spex_nb.scene.tiling import Tiling
+from spex_nb.scene.windows.tiling import Tiling
 from spex_nb.types import Window
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from spex_nb import open_scene
 from spex_nb.errors import SensorError
-from spex_nb.scene.pixels import coding_of
+from spex_nb.scene.cloud_masks import coding_of
 
 Writer = Callable[..., Path]
 

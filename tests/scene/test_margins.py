@@ -12,7 +12,7 @@ from affine import Affine
 
 from spex_nb.errors import NodataWarning, SpexWarning
 from spex_nb.scene.open import open_scene
-from spex_nb.scene.pyramid import Pyramid
+from spex_nb.scene.windows.pyramid import Pyramid
 
 NAMES = ("blue", "green", "red", "nir")
 SIZE = 128

@@ -19,10 +19,12 @@ from rasterio.enums import Resampling
 
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import BandError, nearest
+from spex_nb.scene.grid import Grid
 from spex_nb.scene.open import on_grid, open_scene
-from spex_nb.scene.pixels import READING, LayerReading, ValidReading, reading_of
-from spex_nb.scene.rasters import Grid, Reading, chunk_shape, lazy_bands, off_the_map, probe
-from spex_nb.scene.reader import file_window, read_layers
+from spex_nb.scene.placement import off_the_map
+from spex_nb.scene.windows.pixels import READING, LayerReading, ValidReading, reading_of
+from spex_nb.scene.windows.rasters import Reading, chunk_shape, lazy_bands, probe
+from spex_nb.scene.windows.reader import file_window, read_layers
 from spex_nb.types import Window
 
 KEPT_PX = 2048

@@ -19,7 +19,7 @@ from spex_nb import extract, open_scene, sample_scene
 from spex_nb.errors import GridError, GridWarning, SpexWarning
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.scene.guard import notes_of_scene
-from spex_nb.scene.pyramid import Pyramid
+from spex_nb.scene.windows.pyramid import Pyramid
 
 NAMES = ("blue", "green", "red", "nir")
 SIZE = 60

@@ -17,6 +17,8 @@ from spex_nb.types import Window
 
 FEWEST_PX = 8
 """Nothing can be seen on a smaller tile."""
+SAMPLE_SIDE = 64
+"""Side of the nine windows whose values are judged."""
 
 
 @dataclass(frozen=True)
@@ -87,3 +89,9 @@ class Tiling:
         if start + length < end:
             weights[length - steps :] *= rising[::-1]
         return weights
+
+
+def spread_starts(size: int, side: int) -> list[int]:
+    """Return where windows of a side begin that lie at both ends and in the middle."""
+    room = max(0, size - side)
+    return sorted({0, room // 2, room})

@@ -25,7 +25,8 @@ from rasterio.windows import Window as FileWindow
 
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import UnreadableSourceError
-from spex_nb.scene.pixels import LayerReading, ValidReading, reading_of, spread_starts
+from spex_nb.scene.windows.pixels import LayerReading, ValidReading, reading_of
+from spex_nb.scene.windows.tiling import spread_starts
 from spex_nb.types import Window
 
 CELL_PX = 256

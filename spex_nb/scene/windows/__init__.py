@@ -1,0 +1,1 @@
+"""Windows of rasters and arrays: read, resampled, cut into tiles, and blended."""
