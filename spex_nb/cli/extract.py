@@ -203,12 +203,13 @@ class Extractor:
         """Return how much of this result the folder holds: "all", "in part" or "no"."""
         from spex_nb.extraction.storage import matches_request
         from spex_nb.scene.reopen import open_source
-        from spex_nb.scene.windows.reader import SceneSource
+        from spex_nb.scene.windows.reader import fingerprint_scene
+        from spex_nb.scene.windows.scene_source import SceneSource
 
         if not result.exists():
             return "no"
         source = SceneSource(scene, self.opening)
-        request = self.request | {"scene_fingerprint": source.fingerprint(open_source(source))}
+        request = self.request | {"scene_fingerprint": fingerprint_scene(source, open_source(source))}
         return matches_request(result, request)
 
 

@@ -33,7 +33,8 @@ from spex_nb.regions.runs import painted_rows
 from spex_nb.regions.table import class_table
 from spex_nb.scene.reopen import as_scene, open_source
 from spex_nb.scene.windows.rasters import Reading
-from spex_nb.scene.windows.reader import SceneReader, SceneSource
+from spex_nb.scene.windows.reader import SceneReader
+from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.types import MASK_NODATA, Region, Window
 
 PACKAGES = ("numpy", "scipy", "xarray", "rasterio", "shapely", "torch", "transformers")

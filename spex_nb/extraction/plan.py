@@ -20,7 +20,8 @@ from spex_nb.language.languages import get_language
 from spex_nb.output.export import BLOCK
 from spex_nb.scene.reopen import as_scene, open_source
 from spex_nb.scene.windows.pyramid import zoom_to
-from spex_nb.scene.windows.reader import SceneSource
+from spex_nb.scene.windows.reader import fingerprint_scene
+from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.scene.windows.tiling import FEWEST_PX, Tiling
 from spex_nb.spectral.priors import prior_of, spectral_prior
 from spex_nb.types import Instruction, MaskModel, NearFilter
@@ -199,7 +200,7 @@ class Plan:
     def identity(self) -> dict[str, Any]:
         """All that the logits of a tile depend on."""
         return {
-            "scene": self.job.source.fingerprint(self.scene),
+            "scene": fingerprint_scene(self.job.source, self.scene),
             "model": [self.model.id, self.model_hash],
             "targets": [*self.assignment.layers],
             "tiles": [*self.tiling.shape, self.tiling.tile_px, self.tiling.overlap_px, self.job.zoom],

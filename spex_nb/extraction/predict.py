@@ -20,7 +20,8 @@ from spex_nb.language.prompts import build_prompt
 from spex_nb.regions.find import find_regions
 from spex_nb.scene.reopen import open_source
 from spex_nb.scene.windows.pyramid import resample, zoom_tile
-from spex_nb.scene.windows.reader import SceneReader, SceneSource
+from spex_nb.scene.windows.reader import SceneReader
+from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.spectral.indices import within_range
 from spex_nb.spectral.priors import prior_of
 from spex_nb.targets import TARGETS

@@ -18,7 +18,8 @@ from spex_nb.errors import ExtractionError
 from spex_nb.extraction.predict import MemoryFallbackModel, TileStep, try_twice
 from spex_nb.scene.reopen import open_source
 from spex_nb.scene.windows.pyramid import zoom_to
-from spex_nb.scene.windows.reader import SceneReader, SceneSource
+from spex_nb.scene.windows.reader import SceneReader
+from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.types import MASK_NODATA, MaskModel, Window
 
 CLICK_LOGIT = 3.0

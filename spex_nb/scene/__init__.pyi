@@ -15,4 +15,4 @@ from .sensors import Sensor as Sensor
 from .sensors import get_sensor as get_sensor
 from .sensors import list_sensors as list_sensors
 from .sensors import register_sensor as register_sensor
-from .windows.reader import SceneSource as SceneSource
+from .windows.scene_source import SceneSource as SceneSource

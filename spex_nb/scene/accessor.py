@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from affine import Affine
     from rasterio.crs import CRS
 
-    from spex_nb.scene.windows.reader import SceneSource
+    from spex_nb.scene.windows.scene_source import SceneSource
 
 RELATIVE_NOTE = (
     "Values are relative reflectance (digital numbers, not calibrated): compare them within this scene only."

@@ -10,9 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import rioxarray  # noqa: F401  (registers .rio)
 
-import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import (
     RadiometryError,
     SensorError,

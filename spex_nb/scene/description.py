@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import rioxarray  # noqa: F401  (registers .rio)
 
-import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import (
     GridError,
     GridWarning,

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import rioxarray  # noqa: F401  (registers .rio)
 from affine import Affine
 from rasterio.crs import CRS
 
-import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import (
     GridError,
 )

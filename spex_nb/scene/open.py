@@ -34,7 +34,8 @@ from spex_nb.scene.sensors import Sensor
 from spex_nb.scene.sources import arrays, files, stac
 from spex_nb.scene.windows.pixels import READING, BandGroup, LayerReading, PixelMask, ValidReading, sample_of, stack_of
 from spex_nb.scene.windows.rasters import Reading, chunk_shape, lazy_bands, read_window
-from spex_nb.scene.windows.reader import SOURCE, SceneSource, read_layers
+from spex_nb.scene.windows.reader import read_layers
+from spex_nb.scene.windows.scene_source import SOURCE, SceneSource
 
 EAGER_BYTES = 64 * 2**20
 """Scenes up to this size, as float32, are read at once when chunks are "auto"."""

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import rioxarray  # noqa: F401  (registers .rio)
 import xarray as xr
 
-import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.scene.accessor import Scene
 from spex_nb.scene.open import open_scene
 from spex_nb.scene.sensors import COMMON_BANDS
-from spex_nb.scene.windows.reader import SceneSource
+from spex_nb.scene.windows.scene_source import SceneSource
 
 CHUNKS_PX = (512, 2048)
 """Chunks of scenes that are read in windows: whole blocks of most files, and few rows, to keep those under a tile."""

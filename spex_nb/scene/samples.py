@@ -15,7 +15,8 @@ import xarray as xr
 from spex_nb.errors import SourceNotFoundError, nearest
 from spex_nb.scene.accessor import Scene
 from spex_nb.scene.open import open_scene
-from spex_nb.scene.windows.reader import SOURCE, SceneSource, is_as_opened
+from spex_nb.scene.windows.reader import is_as_opened
+from spex_nb.scene.windows.scene_source import SOURCE, SceneSource
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,13 +17,6 @@ from spex_nb.cli.lessons import Lesson, list_lessons
 from tests.project.test_links import MARKDOWN, ROOT, pages, text_of
 
 LONGEST_SENTENCE = 35
-NOT_YET_REWRITTEN: frozenset[str] = frozenset(
-    {
-        "docs/architecture.md",
-    }
-)
-"""Pages that still wait for plain sentences. It is empty when the work is done."""
-
 DIALECT = re.compile(
     r"\b(anew|likewise|of (?:its|their|his|her|one's) own|heed\w*|tellings?|told(?! apart)|bunch(?:es)?|said|sights?"
     r"|wordless|asked tiles?|doubtful)\b",
@@ -81,7 +74,7 @@ def faults_of(text: str, longest: int = LONGEST_SENTENCE) -> list[str]:
     return faults
 
 
-@pytest.mark.parametrize("page", sorted(set(pages()) - NOT_YET_REWRITTEN))
+@pytest.mark.parametrize("page", sorted(pages()))
 def test_a_page_is_written_in_short_sentences_of_plain_words(page: str) -> None:
     assert faults_of(text_of(ROOT / page)) == []
 
@@ -90,10 +83,6 @@ def test_a_page_is_written_in_short_sentences_of_plain_words(page: str) -> None:
 def test_a_solution_is_explained_in_short_sentences_of_plain_words(lesson: Lesson) -> None:
     cells = jupytext.read(lesson.solutions).cells
     assert faults_of("\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")) == []
-
-
-def test_no_page_waits_that_is_gone() -> None:
-    assert set(pages()) >= NOT_YET_REWRITTEN
 
 
 LONG = " ".join(["word"] * 36) + "."

@@ -17,7 +17,8 @@ from spex_nb.scene.samples import reopen, sample_scene, source_of
 from spex_nb.scene.windows import pixels
 from spex_nb.scene.windows.pyramid import Pyramid
 from spex_nb.scene.windows.rasters import Reading
-from spex_nb.scene.windows.reader import SceneReader, SceneSource, is_as_opened, read_layers, read_scene
+from spex_nb.scene.windows.reader import SceneReader, fingerprint_scene, is_as_opened, read_layers, read_scene
+from spex_nb.scene.windows.scene_source import SceneSource
 
 SIZE = 96
 NAMES = ("blue", "green", "red", "nir")
@@ -151,10 +152,10 @@ def test_a_scene_is_fingerprinted_by_a_few_pixels(path: Path, monkeypatch: pytes
     scene = lazy(path)
     source, computed = SceneSource(scene), scene.compute()
     windows = record_reads(monkeypatch)
-    fingerprint = source.fingerprint(scene)
+    fingerprint = fingerprint_scene(source, scene)
     assert max(window.width * window.height for window in windows) == pixels.SAMPLE_SIDE**2  # no chunk, no whole file
-    assert fingerprint == SceneSource(computed).fingerprint(computed)
-    assert fingerprint != source.fingerprint(scene.assign(red=scene["red"] + 0.1))
+    assert fingerprint == fingerprint_scene(SceneSource(computed), computed)
+    assert fingerprint != fingerprint_scene(source, scene.assign(red=scene["red"] + 0.1))
 
 
 def test_sources_survive_a_session(path: Path) -> None:

@@ -27,7 +27,7 @@ from spex_widgets.panels.panel import Panel
 
 from spex_nb import open_scene, sample_scene, spectral_prior
 from spex_nb.errors import ReflectanceWarning
-from spex_nb.scene.windows.reader import SceneSource
+from spex_nb.scene.windows.scene_source import SceneSource
 
 HOSTILE = '<img src=x onerror="alert(1)">'
 

@@ -23,7 +23,8 @@ from spex_nb.output.files import write_whole
 from spex_nb.regions.editing import History, Patch
 from spex_nb.scene.reopen import open_source
 from spex_nb.scene.samples import reopen
-from spex_nb.scene.windows.reader import SceneSource
+from spex_nb.scene.windows.reader import fingerprint_scene
+from spex_nb.scene.windows.scene_source import SceneSource
 from spex_widgets.state import WorkbenchState
 
 FORMAT = 1
@@ -111,7 +112,7 @@ def _description(state: WorkbenchState) -> dict[str, Any]:
 
 def _fingerprint(scene: Any) -> str:
     source = SceneSource(scene)
-    return source.fingerprint(open_source(source))
+    return fingerprint_scene(source, open_source(source))
 
 
 def _patches(history: History) -> tuple[Patch, ...]:

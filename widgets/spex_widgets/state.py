@@ -15,7 +15,7 @@ from spex_nb.extraction.mask_models import load_mask_model, usual_model
 from spex_nb.extraction.refine import UserPrompts
 from spex_nb.regions.editing import History
 from spex_nb.scene.samples import source_of
-from spex_nb.scene.windows.reader import SceneSource
+from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.types import MaskModel, Window
 from spex_widgets.jobs import Jobs
 

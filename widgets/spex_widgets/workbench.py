@@ -13,7 +13,7 @@ from spex_nb.language.instructions import parse_instruction
 from spex_nb.scene.guard import QUESTION
 from spex_nb.scene.reopen import as_scene
 from spex_nb.scene.samples import reopen, source_of
-from spex_nb.scene.windows.reader import SceneSource
+from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.types import Instruction, MaskModel
 from spex_widgets.jobs import Job
 from spex_widgets.map.link import MapLink

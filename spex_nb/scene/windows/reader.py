@@ -6,15 +6,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -26,113 +23,38 @@ from rasterio.windows import Window as FileWindow
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import UnreadableSourceError
 from spex_nb.scene.windows.pixels import LayerReading, ValidReading, reading_of
+from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.scene.windows.tiling import spread_starts
 from spex_nb.types import Window
 
 CELL_PX = 256
 """Side of the piece that is lost around a block of a file that cannot be read."""
+
+
 ROWS_BYTES = 16 * 2**20
 """Most that rows of the whole width take that are looked at together; at least one row."""
+
+
 SAMPLE_PX = 64
-SOURCE = "spex_source"
-"""Key of the encoding of a scene under which its `SceneSource` stands."""
 
 
-@dataclass(frozen=True)
-class SceneSource:
-    """Where a scene comes from. It rides on the scene as ``scene.spex.source``, into sessions, and to workers.
+def fingerprint_scene(source: SceneSource, scene: xr.Dataset) -> str:
+    """Return a hash that tells a scene from another one.
 
-    Attributes:
-        scene: What `open_scene` takes: a path, several, a STAC item. Or the name of a sample, or a Dataset.
-        options: Of `open_scene`.
-        is_sample: Whether ``scene`` is the name of a sample.
+    Args:
+        source: Of the scene.
+        scene: What the source opens to, bands [H, W].
+
+    Returns:
+        32 hexadecimal digits, of the grid, the bands, and the files' size and time; of a Dataset, of the pixels of
+        nine small windows.
     """
-
-    scene: Any = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    is_sample: bool = False
-
-    @property
-    def kind(self) -> Literal["sample", "file", "memory"]:
-        """Whether a session can open it again: a sample, a file, or only what the notebook holds."""
-        if self.is_sample:
-            return "sample"
-        is_file = isinstance(self.scene, str | Path) and _is_plain(self.options)
-        return "file" if is_file else "memory"
-
-    @classmethod
-    def of(cls, scene: Any, options: Mapping[str, Any] | None = None) -> SceneSource:
-        """Return the source of what `open_scene` takes: a local path as an absolute one; of arrays that they were some.
-
-        Args:
-            scene: As `open_scene` takes it.
-            options: Of `open_scene`; those that are None are left out.
-        """
-        given = {name: value for name, value in (options or {}).items() if value is not None}
-        if isinstance(scene, str | Path):
-            is_local = Path(scene).exists()
-            return cls(str(Path(scene).absolute() if is_local else scene), given)
-        is_light = isinstance(scene, Mapping | list | tuple) and not isinstance(scene, xr.Dataset)
-        return cls(scene, given) if is_light else cls()
-
-    @property
-    def name(self) -> str:
-        """Path of the scene, name of the sample, or what a Dataset states as its source."""
-        if isinstance(self.scene, xr.Dataset):
-            return str(self.scene.attrs.get("source", "a Dataset"))
-        return ", ".join(map(str, self._paths))
-
-    @property
-    def _paths(self) -> Sequence[Any]:
-        if self.scene is None:
-            return []
-        return list(self.scene) if isinstance(self.scene, list | tuple) else [self.scene]
-
-    def __str__(self) -> str:
-        return {"sample": f"sample {self.name}", "file": self.name, "memory": "a scene in memory"}[self.kind]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what a session keeps; of a scene in memory only that it was one."""
-        if self.kind == "memory":
-            return {"kind": "memory", "name": "", "options": {}}
-        return {"kind": self.kind, "name": self.name, "options": dict(self.options)}
-
-    @classmethod
-    def from_json(cls, payload: Mapping[str, Any]) -> SceneSource:
-        """Return the source that `to_json` described.
-
-        Raises:
-            KeyError: If the payload is no such description.
-        """
-        if payload["kind"] == "memory":
-            return cls()
-        return cls(payload["name"], dict(payload["options"]), payload["kind"] == "sample")
-
-    def fingerprint(self, scene: xr.Dataset) -> str:
-        """Return a hash that tells this scene from another one.
-
-        Args:
-            scene: The scene that this source opens to, bands [H, W].
-
-        Returns:
-            32 hexadecimal digits, of the grid, the bands, and the files' size and time; of a Dataset, of the pixels of
-            nine small windows.
-        """
-        facts: list[object] = [scene.spex.bands, scene.spex.shape, str(scene.spex.crs), tuple(scene.spex.transform)]
-        if isinstance(self.scene, xr.Dataset):
-            facts += [hash_bands(read_scene(scene, window)) for window in _spread_windows(scene)]
-        else:
-            facts += [(str(path), _stamp(path)) for path in self._paths] + [sorted(map(str, self.options.items()))]
-        return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
-
-
-def _is_plain(options: Mapping[str, Any]) -> bool:
-    """Say whether a session can keep these options."""
-    try:
-        json.dumps(dict(options))
-    except TypeError:
-        return False
-    return True
+    facts: list[object] = [scene.spex.bands, scene.spex.shape, str(scene.spex.crs), tuple(scene.spex.transform)]
+    if isinstance(source.scene, xr.Dataset):
+        facts += [hash_bands(read_scene(scene, window)) for window in _spread_windows(scene)]
+    else:
+        facts += [(str(path), _stamp(path)) for path in source.paths] + [sorted(map(str, source.options.items()))]
+    return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
 
 def _stamp(path: Any) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ from spex_nb.errors import SourceNotFoundError
 from spex_nb.output.plotting import COMPOSITES
 from spex_nb.scene.guard import QUESTION, notes_of_scene, settling_options
 from spex_nb.scene.samples import SAMPLES, reopen, source_of
-from spex_nb.scene.windows.reader import SceneSource
+from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.spectral.indices import list_indices
 from spex_widgets.jobs import record_warnings
 from spex_widgets.messages import block, note, table
