@@ -122,8 +122,8 @@ class SpexAccessor:
         Without a CRS what ``attrs["gsd_m"]`` says, or None.
         """
         if self.crs is None:
-            said = self._scene.attrs.get("gsd_m")
-            return None if said is None else float(said)
+            distance = self._scene.attrs.get("gsd_m")
+            return None if distance is None else float(distance)
         size = math.sqrt(abs(self.transform.determinant))
         if self.crs.is_projected:
             metres: float = self.crs.linear_units_factor[1]

@@ -25,7 +25,7 @@ NOT_READ = ("not there", "cannot be read")
 
 
 @dataclass(frozen=True)
-class Recognised:
+class Recognition:
     """The bands of a scene by common name, and why they are called so."""
 
     sensor: Sensor | None
@@ -39,7 +39,7 @@ class Recognised:
     """Layers and files that are no bands of the scene, and why."""
 
 
-def recognise(source: Source, sensor: object = None, bands: Bands = None) -> Recognised:
+def recognise(source: Source, sensor: object = None, bands: Bands = None) -> Recognition:
     """Name the bands of a source.
 
     Names that are understood always decide: band descriptions, names of files and assets, stated common names and
@@ -74,7 +74,7 @@ def recognise(source: Source, sensor: object = None, bands: Bands = None) -> Rec
     _require_distinct([str(name) for name, _, _ in chosen], source, layers)
     _require_of_sensor([str(name) for name, _, _ in chosen], matched, layers)
     by_name = {str(name): band for name, band, _ in chosen}
-    return Recognised(
+    return Recognition(
         matched,
         reason,
         {name: by_name[name] for name in wanted or by_name},
@@ -110,7 +110,7 @@ def _contradict(given: Sensor, stated: Sensor) -> bool:
     return other_bands or (other_scale and not given.relative and not stated.relative)
 
 
-def _by_number(source: Source, sensor: Sensor | None, reason: str, bands: Mapping[str, int]) -> Recognised:
+def _by_number(source: Source, sensor: Sensor | None, reason: str, bands: Mapping[str, int]) -> Recognition:
     """Return the bands that the caller names by number; a number must not contradict the name of its band."""
     chosen = {_common(name): _numbered(source, number) for name, number in bands.items()}
     if not chosen:
@@ -121,7 +121,7 @@ def _by_number(source: Source, sensor: Sensor | None, reason: str, bands: Mappin
     alpha = _alpha_of(source, sensor, None)
     spare = None if any(band is alpha for band in chosen.values()) else alpha
     why = "given as an argument"
-    return Recognised(sensor, reason, chosen, why, spare, dict.fromkeys(chosen, why), dict(source.left_out))
+    return Recognition(sensor, reason, chosen, why, spare, dict.fromkeys(chosen, why), dict(source.left_out))
 
 
 def _require_agreement(name: str, band: BandSource, identity: Identity) -> None:

@@ -14,7 +14,7 @@ from spex_nb.errors import (
     NodataWarning,
 )
 from spex_nb.scene.accessor import Scene
-from spex_nb.scene.band_names import Recognised
+from spex_nb.scene.band_names import Recognition
 from spex_nb.scene.band_source import BandSource, Source
 from spex_nb.scene.cloud_masks import Clouds
 from spex_nb.scene.margins import Margin
@@ -39,7 +39,7 @@ def note_place_and_gaps(scene: Scene, place: Sequence[str], margin: Margin | Non
         scene.attrs["notes"] = [*place, *gaps]
 
 
-def state_gsd(scene: Scene, known: Recognised, gsd_m: float | None) -> None:
+def state_gsd(scene: Scene, recognition: Recognition, gsd_m: float | None) -> None:
     """State the side of a pixel on the ground where no CRS does: the argument, a local unit, or the sensor's own.
 
     Raises:
@@ -54,8 +54,8 @@ def state_gsd(scene: Scene, known: Recognised, gsd_m: float | None) -> None:
         )
     if scene.spex.crs is not None:
         return
-    local = next((band.file.local_gsd_m for band in known.bands.values() if band.file is not None), None)
-    plain = None if known.sensor is None or known.sensor.id in UNSIZED else known.sensor.gsd_m
+    local = next((band.file.local_gsd_m for band in recognition.bands.values() if band.file is not None), None)
+    plain = None if recognition.sensor is None or recognition.sensor.id in UNSIZED else recognition.sensor.gsd_m
     distance = next((metres for metres in (gsd_m, local, plain) if metres is not None), None)
     if distance is not None:
         scene.attrs["gsd_m"] = float(distance)
@@ -77,7 +77,7 @@ def valid_reason(clouds: Clouds, masks: Sequence[Any]) -> str:
 def describe(
     scene: Scene,
     source: Source,
-    known: Recognised,
+    recognition: Recognition,
     settings: Mapping[str, Radiometry],
     nodata: Mapping[str, float | None],
     valid_reason: str,
@@ -85,9 +85,9 @@ def describe(
     """Write what was decided into the attributes of the scene and its bands."""
     relative = any(setting.relative for setting in settings.values())
     radiometry = "relative reflectance" if relative else "reflectance"
-    for name, band in known.bands.items():
-        scene[name].attrs |= _band_attributes(name, band, known.sensor, radiometry) | {
-            "name_reason": known.name_reasons[name],
+    for name, band in recognition.bands.items():
+        scene[name].attrs |= _band_attributes(name, band, recognition.sensor, radiometry) | {
+            "name_reason": recognition.name_reasons[name],
             "scale": settings[name].scale,
             "offset": settings[name].offset,
             "radiometry_reason": settings[name].reason,
@@ -97,9 +97,9 @@ def describe(
     scene["valid"].attrs["long_name"] = "True where there is data"
     first = next(iter(settings.values()))
     scene.attrs = {
-        "sensor": known.sensor.id if known.sensor else "unknown",
-        "sensor_reason": known.sensor_reason,
-        "bands_reason": known.bands_reason,
+        "sensor": recognition.sensor.id if recognition.sensor else "unknown",
+        "sensor_reason": recognition.sensor_reason,
+        "bands_reason": recognition.bands_reason,
         "radiometry": radiometry,
         "radiometry_reason": first.reason,
         "scale": first.scale,
@@ -107,14 +107,22 @@ def describe(
         "valid_reason": valid_reason,
         "source": source.location,
         "layout": source.layout,
-    } | ({"left_out": "; ".join(f"{label}: {why}" for label, why in known.left_out.items())} if known.left_out else {})
+    } | (
+        {"left_out": "; ".join(f"{label}: {why}" for label, why in recognition.left_out.items())}
+        if recognition.left_out
+        else {}
+    )
     return scene
 
 
 def _band_attributes(name: str, band: BandSource, sensor: Sensor | None, radiometry: str) -> dict[str, Any]:
     attributes: dict[str, Any] = {"long_name": f"{name} {radiometry}", "units": "1", "radiometry": radiometry}
     if sensor is not None and name in sensor.names:
-        known = sensor.band(name)
-        return attributes | {"source_band": known.id, "wavelength_um": known.wavelength_um, "width_um": known.width_um}
+        sensor_band = sensor.band(name)
+        return attributes | {
+            "source_band": sensor_band.id,
+            "wavelength_um": sensor_band.wavelength_um,
+            "width_um": sensor_band.width_um,
+        }
     wavelength, width = COMMON_BANDS[name]
     return attributes | {"source_band": band.label or name, "wavelength_um": wavelength, "width_um": width}

@@ -146,7 +146,7 @@ def _problems(sample: Sample) -> Iterator[str]:
 
 def _fill(sample: Sample, settings: Mapping[str, Radiometry]) -> float | None:
     """Return the raw number far below zero that many pixels share, in all bands the same; None where there is none."""
-    found: set[float] = set()
+    fills: set[float] = set()
     for name, band in sample.items():
         low = band[band < -0.5]  # noqa: PLR2004 (no correction goes so far below zero)
         if not low.size:
@@ -155,8 +155,8 @@ def _fill(sample: Sample, settings: Mapping[str, Radiometry]) -> float | None:
         if counts.max() < FILL_FRAC * band.size or len(numbers) > 1:
             return None
         setting = settings[name]
-        found.add(round((float(numbers[0]) - setting.offset) / setting.scale, 3))
-    return found.pop() if len(found) == 1 else None
+        fills.add(round((float(numbers[0]) - setting.offset) / setting.scale, 3))
+    return fills.pop() if len(fills) == 1 else None
 
 
 def _candidates(settings: Mapping[str, Radiometry], sensor: str | None) -> Iterator[tuple[str, float, float]]:

@@ -21,7 +21,7 @@ from spex_nb.errors import (
     UnknownLayoutError,
 )
 from spex_nb.scene.accessor import Scene
-from spex_nb.scene.band_names import Bands, Recognised, recognise
+from spex_nb.scene.band_names import Bands, Recognition, recognise
 from spex_nb.scene.band_source import BandSource, Quality, Source
 from spex_nb.scene.cloud_masks import Clouds, clear_sky, quality_of
 from spex_nb.scene.description import describe, note_place_and_gaps, state_gsd, valid_reason
@@ -96,30 +96,30 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
         GridWarning: If the place on the map is other than a geotransform says, or cannot be used.
         NodataWarning: If pixels that no tag marks count as no data.
     """
-    found = _locate(source, time)
-    known, place = _placed(recognise(found, sensor, bands))
-    settings = {name: settle(name, band, known.sensor, scale, offset) for name, band in known.bands.items()}
-    grid = common_grid({name: band.grid for name, band in known.bands.items()})
-    numbers = {name: _nodata_of(band, known.sensor, nodata) for name, band in known.bands.items()}
+    origin = _locate(source, time)
+    recognition, place = _placed(recognise(origin, sensor, bands))
+    settings = {name: settle(name, band, recognition.sensor, scale, offset) for name, band in recognition.bands.items()}
+    grid = common_grid({name: band.grid for name, band in recognition.bands.items()})
+    numbers = {name: _nodata_of(band, recognition.sensor, nodata) for name, band in recognition.bands.items()}
     if any(setting.is_guess for setting in settings.values()):
-        unsigned = all(np.dtype(band.dtype).kind == "u" for band in known.bands.values())
-        sample = sample_of(_groups(known, settings, grid, numbers), grid)
+        unsigned = all(np.dtype(band.dtype).kind == "u" for band in recognition.bands.values())
+        sample = sample_of(_groups(recognition, settings, grid, numbers), grid)
         settings = guess_scale(settings, sample, unsigned=unsigned)
     if any(setting.is_claim for setting in settings.values()):
-        settings = hold_against(settings, sample_of(_groups(known, settings, grid, numbers), grid))
-    groups = _groups(known, settings, grid, numbers)
-    masks = _masks(known, found.quality, clouds, grid)
-    scene = _assemble(groups, masks, grid, _chunks_for(chunks, known.bands, grid))
+        settings = hold_against(settings, sample_of(_groups(recognition, settings, grid, numbers), grid))
+    groups = _groups(recognition, settings, grid, numbers)
+    masks = _masks(recognition, origin.quality, clouds, grid)
+    scene = _assemble(groups, masks, grid, _chunks_for(chunks, recognition.bands, grid))
     is_marked = nodata is not None or any(isinstance(mask, PixelMask) for mask in masks)
-    margin = None if is_marked else _margin_of(scene, settings, known)
+    margin = None if is_marked else _margin_of(scene, settings, recognition)
     if margin is not None:
         scene = _without_margin(scene, margin)
     sample = sample_bands(scene)
     doubt = judge(np.concatenate([*sample.values()]), scale is not None)
     if doubt and scale is None:
         settings = {name: replace(s, relative=True, reason=f"{s.reason}; {doubt}") for name, s in settings.items()}
-    _require_valid(scene, found)
-    described = describe(scene, found, known, settings, numbers, valid_reason(clouds, masks))
+    _require_valid(scene, origin)
+    described = describe(scene, origin, recognition, settings, numbers, valid_reason(clouds, masks))
     options = {
         "sensor": sensor,
         "bands": bands,
@@ -131,32 +131,32 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
         "time": time,
         "gsd_m": gsd_m,
     }
-    note_place_and_gaps(described, place, margin, [] if is_marked else _seams_of(scene, settings, known))
-    state_gsd(described, known, gsd_m)
+    note_place_and_gaps(described, place, margin, [] if is_marked else _seams_of(scene, settings, recognition))
+    state_gsd(described, recognition, gsd_m)
     note_question(described, ask(sample, settings, described.attrs["sensor"]), was_warned=bool(doubt))
     described.encoding[SOURCE] = SceneSource.of(source, options)
     return described
 
 
-def _placed(known: Recognised) -> tuple[Recognised, list[str]]:
+def _placed(recognition: Recognition) -> tuple[Recognition, list[str]]:
     """Return the bands with a CRS only where it leads to longitude and latitude, and what one should know of that."""
-    notes = [note for band in known.bands.values() if band.file is not None for note in band.file.notes]
+    notes = [note for band in recognition.bands.values() if band.file is not None for note in band.file.notes]
     bands: dict[str, BandSource] = {}
-    for name, band in known.bands.items():
+    for name, band in recognition.bands.items():
         problem = off_the_map(band.grid) if band.file is None else ""
         if problem:
             notes.append(off_the_map_note("The array", band.grid, problem))
             band = replace(band, grid=band.grid._replace(crs=None))  # noqa: PLW2901 (the same band, off the map)
         bands[name] = band
-    return replace(known, bands=bands), list(dict.fromkeys(notes))
+    return replace(recognition, bands=bands), list(dict.fromkeys(notes))
 
 
-def _margin_of(scene: Scene, settings: Mapping[str, Radiometry], known: Recognised) -> Margin | None:
+def _margin_of(scene: Scene, settings: Mapping[str, Radiometry], recognition: Recognition) -> Margin | None:
     """Return the pixels without data that no tag marks, found in the pixels themselves."""
-    dtypes = {band.dtype for band in known.bands.values()}
+    dtypes = {band.dtype for band in recognition.bands.values()}
     if len(dtypes) > 1:
         return None
-    names = [*known.bands]
+    names = [*recognition.bands]
     return find_margin(
         lambda window, step: read_layers(scene, names, window, step),
         scene.spex.shape,
@@ -188,22 +188,22 @@ def _margin_block(*planes: Any, margin: Margin, block_info: Any = None) -> Any:
     return margin.has_data(dict(zip(margin.numbers, planes, strict=True)), top, left)
 
 
-def _seams_of(scene: Scene, settings: Mapping[str, Radiometry], known: Recognised) -> list[str]:
+def _seams_of(scene: Scene, settings: Mapping[str, Radiometry], recognition: Recognition) -> list[str]:
     """Return what to know of bands that are 0 along an edge."""
-    dtypes = {band.dtype for band in known.bands.values()}
+    dtypes = {band.dtype for band in recognition.bands.values()}
     if len(dtypes) > 1:
         return []
-    names = [*known.bands]
+    names = [*recognition.bands]
     return find_seams(
         lambda window, step: read_layers(scene, names, window, step), scene.spex.shape, settings, dtypes.pop()
     )
 
 
 def _groups(
-    known: Recognised, settings: Mapping[str, Radiometry], grid: Grid, nodata: Mapping[str, float | None]
+    recognition: Recognition, settings: Mapping[str, Radiometry], grid: Grid, nodata: Mapping[str, float | None]
 ) -> list[BandGroup]:
     """Return the bands by file, with all that reading them needs."""
-    return [BandGroup.of(names, known.bands, settings, grid, nodata) for names in _together(known.bands)]
+    return [BandGroup.of(names, recognition.bands, settings, grid, nodata) for names in _together(recognition.bands)]
 
 
 def _locate(source: Any, time: arrays.Time) -> Source:
@@ -245,14 +245,14 @@ def _together(bands: Mapping[str, BandSource]) -> list[list[str]]:
     return list(groups.values())
 
 
-def _masks(known: Recognised, quality: Quality | None, clouds: Clouds, grid: Grid) -> list[Any]:
+def _masks(recognition: Recognition, quality: Quality | None, clouds: Clouds, grid: Grid) -> list[Any]:
     """Return what beside the bands themselves says where data are: alpha, the file's mask, the quality layer."""
     masks: list[Any] = []
-    if known.alpha is not None and known.alpha.file is not None:
-        alpha = known.alpha.file
-        masks.append(PixelMask(Reading(alpha.path, (known.alpha.index,), alpha.onto(grid), nodata=0.0), "alpha"))
-    files = {band.file.path: band.file for band in known.bands.values() if band.file is not None}
-    masked = [file for file in files.values() if file.has_mask and known.alpha is None]
+    if recognition.alpha is not None and recognition.alpha.file is not None:
+        alpha = recognition.alpha.file
+        masks.append(PixelMask(Reading(alpha.path, (recognition.alpha.index,), alpha.onto(grid), nodata=0.0), "alpha"))
+    files = {band.file.path: band.file for band in recognition.bands.values() if band.file is not None}
+    masked = [file for file in files.values() if file.has_mask and recognition.alpha is None]
     masks += [PixelMask(Reading(file.path, (1,), file.onto(grid)), "mask") for file in masked]
     if clouds is not False:
         masks.append(clear_sky(quality if clouds is True else quality_of(clouds), grid))

@@ -114,15 +114,16 @@ def _overriding_sidecar(location: str, file: Any) -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(location, GEOREF_SOURCES="INTERNAL") as inside:
-            own = Grid(inside.height, inside.width, inside.transform, inside.crs)
-    if own.transform.is_identity and own.crs is None:
+            internal = Grid(inside.height, inside.width, inside.transform, inside.crs)
+    if internal.transform.is_identity and internal.crs is None:
         return
-    if not own.matches(Grid(file.height, file.width, file.transform, file.crs)):
+    if not internal.matches(Grid(file.height, file.width, file.transform, file.crs)):
         yield (
             f"{sidecar.name} overrides the georeference in {Path(location).name} itself: pixels of "
-            f"{abs(file.transform.a):g} in place of {abs(own.transform.a):g} map units, origin ({file.transform.c:g}, "
-            f"{file.transform.f:g}) in place of ({own.transform.c:g}, {own.transform.f:g}). Remove the sidecar if the "
-            "file is right."
+            f"{abs(file.transform.a):g} in place of {abs(internal.transform.a):g} map units, "
+            f"origin ({file.transform.c:g}, {file.transform.f:g}) "
+            f"in place of ({internal.transform.c:g}, {internal.transform.f:g}). "
+            "Remove the sidecar if the file is right."
         )
 
 

@@ -40,8 +40,8 @@ def as_scene(data: Any, options: Mapping[str, Any] | None = None) -> Scene:
     if "valid" in data:
         scene = scene.assign(valid=(("y", "x"), scene["valid"].data & data["valid"].data.astype(bool)))
     for name in scene.spex.bands:
-        own = data[name].attrs if name in data else {}
-        scene[name].attrs |= {key: value for key, value in own.items() if key not in STATEMENTS}
+        attributes = data[name].attrs if name in data else {}
+        scene[name].attrs |= {key: value for key, value in attributes.items() if key not in STATEMENTS}
     return scene.assign_attrs({key: value for key, value in data.attrs.items() if key not in scene.attrs})
 
 

@@ -35,6 +35,7 @@ FORBIDDEN = frozenset(
 ALLOWED = {("spex_nb/errors.py", "found")}
 """An error names what was found, what was expected and what to do: its three arguments."""
 PLACES = (
+    "recipes",
     "spex_nb/errors.py",
     "spex_nb/targets.py",
     "spex_nb/types.py",
@@ -45,6 +46,7 @@ PLACES = (
     "spex_nb/model",
     "spex_nb/output",
     "spex_nb/regions",
+    "spex_nb/scene",
     "spex_nb/spectral",
     "spex_nb/spie",
     "spex_nb/training",

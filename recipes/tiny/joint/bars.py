@@ -75,11 +75,11 @@ class Tally:
         """Add how much of a tile is something."""
         self.shares[name].append((float(np.sum(part)), float(np.sum(whole))))
 
-    def calibrate(self, name: str, p: Any, is_target: Any, known: Any) -> None:
+    def calibrate(self, name: str, p: Any, is_target: Any, has_label: Any) -> None:
         """Add probabilities and truth to the bins of a target."""
         bins = np.clip((p * BINS).astype(int), 0, BINS - 1)
         for number in range(BINS):
-            inside = known & (bins == number)
+            inside = has_label & (bins == number)
             self.reliability[name][number] += inside.sum(), p[inside].sum(), is_target[inside].sum()
 
 
@@ -113,8 +113,10 @@ def _over_places(figures: Mapping[str, float]) -> dict[str, float]:
         "buildings, worst share over true share": ("buildings, share over true share: ", max),
         "roads, mean F1 at 3 m": ("roads, F1 at 3 m: ", np.mean),
     }
-    found = {name: [v for key, v in figures.items() if key.startswith(start)] for name, (start, _) in named.items()}
-    return {name: float(named[name][1](values)) for name, values in found.items() if values}  # type: ignore[operator]
+    figures_of = {
+        name: [v for key, v in figures.items() if key.startswith(start)] for name, (start, _) in named.items()
+    }
+    return {name: float(named[name][1](values)) for name, values in figures_of.items() if values}  # type: ignore[operator]
 
 
 def predict(
@@ -167,10 +169,10 @@ def _at_30_m(model: MaskModel, tile: Tile, bands: Sequence[str] | None, tally: T
     if tile.labels["is_plausible"]:
         tally.counts[f"water, plausible tiles{rgb}"] += confusion_counts(masks["water"], water, everywhere)
     for name, title in (("vegetation", "vegetation"), ("bare_soil", "bare soil")):
-        known, is_target = (test(tile.allowed, COVER_OF_TARGET[name]) for test in (is_known, is_within))
-        tally.counts[f"{title} on the date, IoU{rgb}"] += confusion_counts(masks[name], is_target, known)
+        has_label, is_target = (test(tile.allowed, COVER_OF_TARGET[name]) for test in (is_known, is_within))
+        tally.counts[f"{title} on the date, IoU{rgb}"] += confusion_counts(masks[name], is_target, has_label)
         if not rgb:
-            tally.calibrate(name, p[name], is_target, known)
+            tally.calibrate(name, p[name], is_target, has_label)
     if tile.labels["worldcover"] is not None:
         built = (tile.labels["worldcover"] == 50) & ~water  # noqa: PLR2004 (a code of WorldCover)
         tally.counts[f"built_up, IoU{rgb}"] += confusion_counts(masks["built_up"], built, everywhere)
@@ -189,16 +191,16 @@ def _one_class(model: MaskModel, tile: Tile, gsd_m: float | None, tally: Tally) 
     _, layer = ONE_CLASS[tile.dataset]
     target = "building" if layer == "buildings" else "road"
     label = tile.labels[layer]
-    is_target, known = label == 1, label != 255  # noqa: PLR2004 (no label)
+    is_target, has_label = label == 1, label != 255  # noqa: PLR2004 (no label)
     mask = predict(model, tile, (*TOP, target), gsd_m=gsd_m)[target] > 0.5  # noqa: PLR2004
     place = tile.place.partition("_")[0]
     where = f"{place}, {'own scale' if gsd_m is None else f'{gsd_m} m'}"
     if target == "building":
-        tally.counts[f"buildings, IoU: {where}"] += confusion_counts(mask, is_target, known)
-        tally.share(f"buildings, share over true share: {where}", mask & known, is_target & known)
+        tally.counts[f"buildings, IoU: {where}"] += confusion_counts(mask, is_target, has_label)
+        tally.share(f"buildings, share over true share: {where}", mask & has_label, is_target & has_label)
     else:
         reach = max(1, round(ROAD_TOLERANCE_M / tile.gsd_m))
-        tally.counts[f"roads, F1 at 3 m: {where}"] += matched_counts(mask & known, is_target, tolerance_px=reach)
+        tally.counts[f"roads, F1 at 3 m: {where}"] += matched_counts(mask & has_label, is_target, tolerance_px=reach)
 
 
 def _clouds(model: MaskModel, folder: Path, tally: Tally) -> None:
@@ -208,9 +210,9 @@ def _clouds(model: MaskModel, folder: Path, tally: Tally) -> None:
     with rasterio.open(folder / "labels.tif") as file:
         labels = file.read(1)
     names = ("blue", "green", "red", "nir", "swir16", "swir22")
-    known = {band.name: (band.wavelength_um, band.width_um) for band in get_sensor("landsat7").bands}
+    wavelengths = {band.name: (band.wavelength_um, band.width_um) for band in get_sensor("landsat7").bands}
     bands = {name: values.astype(np.float16) for name, values in zip(names, pixels, strict=True)}
-    tile = Tile("hls", "clouds", "landsat7", 30, bands, known, np.zeros(labels.shape, np.uint8))
+    tile = Tile("hls", "clouds", "landsat7", 30, bands, wavelengths, np.zeros(labels.shape, np.uint8))
     masks = {name: values > 0.5 for name, values in predict(model, tile, TOP).items()}  # noqa: PLR2004
     shadow, cloud = labels == SHADOW, labels == CLOUD
     tally.share("shadow called water", masks["water"] & shadow, shadow)
@@ -235,5 +237,5 @@ if __name__ == "__main__":
     parser.add_argument("--split", default="held_back", choices=("held_back", "validation"))
     parser.add_argument("--every", type=int, default=1, help="only each N-th tile of a set")
     chosen = parser.parse_args()
-    kept = [tile for tile in read_tiles(chosen.data) if tile.split == chosen.split][:: chosen.every]
-    print(table(measure(load_mask_model(chosen.checkpoint), kept, chosen.data)).to_string())  # noqa: T201 (a script)
+    tiles = [tile for tile in read_tiles(chosen.data) if tile.split == chosen.split][:: chosen.every]
+    print(table(measure(load_mask_model(chosen.checkpoint), tiles, chosen.data)).to_string())  # noqa: T201 (a script)

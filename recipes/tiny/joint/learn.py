@@ -104,10 +104,10 @@ class Learner:
         count, targets = len(samples), len(TREE.targets)
         features = self.model.encode_image(**inputs_of(samples))
         drawn = torch.randint(self.pool.shape[1], (count, len(self.pool)))
-        asked = self.pool[torch.arange(len(self.pool)), drawn]
-        asked = torch.cat([asked, self.new_queries.expand(count, -1, -1, -1)], 1)
+        queries = self.pool[torch.arange(len(self.pool)), drawn]
+        queries = torch.cat([queries, self.new_queries.expand(count, -1, -1, -1)], 1)
         rows = torch.arange(count).repeat_interleave(targets)
-        logits, _ = self.model.decode_mask(features.of(rows), asked.flatten(0, 1), MaskPrompts())
+        logits, _ = self.model.decode_mask(features.of(rows), queries.flatten(0, 1), MaskPrompts())
         return logits.unflatten(0, (count, targets))
 
     def state(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class Learner:
     def save(self, folder: Path) -> Path:
         """Write the averaged weights as a checkpoint whose targets compete."""
         model = self.model
-        kept = {name: parameter.detach().clone() for name, parameter in self.learning.items()}
+        snapshot = {name: parameter.detach().clone() for name, parameter in self.learning.items()}
         with torch.no_grad():
             for name, parameter in self.learning.items():
                 parameter.copy_(self.average[name])
@@ -150,7 +150,7 @@ class Learner:
         model.target_queries = old
         with torch.no_grad():
             for name, parameter in self.learning.items():
-                parameter.copy_(kept[name])
+                parameter.copy_(snapshot[name])
         return folder
 
 
@@ -171,8 +171,8 @@ def joint_losses(logits: Tensor, allowed: Tensor, *, is_aerial: bool) -> tuple[T
     for number, (name, cover) in enumerate(COVER_OF_TARGET.items()):
         wanted = _within(allowed, cover)
         if wanted.sum() >= LEAST_DICE_PX and (is_aerial or name not in ("building", "road")):
-            known = wanted | ((allowed & int(cover)) == 0)
-            overlaps.append(dice_loss(probabilities[:, number], wanted, known))
+            is_certain = wanted | ((allowed & int(cover)) == 0)
+            overlaps.append(dice_loss(probabilities[:, number], wanted, is_certain))
     return nll, torch.stack(overlaps).mean() if overlaps else nll * 0
 
 
@@ -222,8 +222,8 @@ def condensed_prompts(model: SpexModel, processor: SpexProcessor, tiles: Sequenc
         size = sample.allowed.shape
         features = model.encode_image(**inputs_of([sample]))
         prompts = [build_prompt(target, _some_regions(size, rng)) for target in model.config.targets]
-        asked = processor.questions(prompts, [size], image_index=[0] * len(prompts))
-        pool.append(model(features=features, **asked).condensed)
+        questions = processor.questions(prompts, [size], image_index=[0] * len(prompts))
+        pool.append(model(features=features, **questions).condensed)
     return torch.stack(pool, 1)
 
 

@@ -79,7 +79,7 @@ class Sampler:
         half = AERIAL_PX // 2
         gsd_m = tile.gsd_m * min(shrink, min(tile.allowed.shape) / half)
         members = [tile, *(self._tile(dataset, rng) for _ in range(3))]
-        return changes.beside_each_other([changes.cut(one, half, gsd_m / one.gsd_m, rng) for one in members])
+        return changes.beside_each_other([changes.cut(member, half, gsd_m / member.gsd_m, rng) for member in members])
 
     def _dataset(self, shares: Mapping[str, float], rng: Generator) -> str:
         names = [name for name in shares if self._by_place[name]]

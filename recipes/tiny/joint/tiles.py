@@ -157,9 +157,13 @@ def _one_class(folder: Path) -> Iterator[Tile]:
 def _tile(
     dataset: str, name: str, place: str, gsd_m: float, bands: dict[str, Array], allowed: Allowed, labels: Any
 ) -> Tile:
-    known = {band.name: (band.wavelength_um, band.width_um) for band in get_sensor(SENSORS.get(dataset, "rgb")).bands}
-    kept = {band: values.astype(np.float16) for band, values in bands.items()}
-    return Tile(dataset, name, place, gsd_m, kept, {band: known[band] for band in bands}, allowed, labels)
+    wavelengths = {
+        band.name: (band.wavelength_um, band.width_um) for band in get_sensor(SENSORS.get(dataset, "rgb")).bands
+    }
+    half_precision = {band: values.astype(np.float16) for band, values in bands.items()}
+    return Tile(
+        dataset, name, place, gsd_m, half_precision, {band: wavelengths[band] for band in bands}, allowed, labels
+    )
 
 
 SENSORS = {"hls": "hls_l30", "landsat8_zion": "landsat8", "chesapeake_naip": "naip", "naip_california": "naip"}

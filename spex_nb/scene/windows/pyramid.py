@@ -53,7 +53,7 @@ class Pyramid:
         self.names: tuple[str, ...] = tuple(str(n) for n, v in self.layers.data_vars.items() if v.dims == ("y", "x"))
         grid = Grid(*self._shape, self.layers.rio.transform(), self.layers.rio.crs)
         self.grid: Grid = grid._replace(crs=None) if off_the_map(grid) else grid
-        self._kept: dict[str, Any] = {}
+        self._overviews: dict[str, Any] = {}
         self._keeping = threading.Lock()
 
     @property
@@ -106,9 +106,9 @@ class Pyramid:
 
     def _planes(self, names: Sequence[str], window: Window, step: int) -> dict[str, Any]:
         """Return each layer; what is slow to see from far away comes from what is kept."""
-        far = [name for name in names if step >= self._kept_step and self._is_slow(name)]
+        far = [name for name in names if step >= self._overview_step and self._is_slow(name)]
         near = [name for name in names if name not in far]
-        return read_layers(self.layers, near, window, step) | self._from_kept(far, window, step)
+        return read_layers(self.layers, near, window, step) | self._from_overviews(far, window, step)
 
     def _valid(self, planes: dict[str, Any], window: Window, step: int) -> NDArray[np.bool_]:
         """Return where the planes have data, and the masks of the file or the scene's own ``valid`` say so too."""
@@ -130,23 +130,23 @@ class Pyramid:
         return reading if isinstance(reading, LayerReading) else None
 
     @property
-    def _kept_step(self) -> int:
+    def _overview_step(self) -> int:
         return max(2, self.step_for(KEPT_PX))
 
     def _is_slow(self, name: str) -> bool:
-        if name in self._kept:
+        if name in self._overviews:
             return True
         reading = self._reading(name)
         return self.layers[name].chunks is not None if reading is None else not reading.group.has_overviews
 
-    def _from_kept(self, names: Sequence[str], window: Window, step: int) -> dict[str, Any]:
+    def _from_overviews(self, names: Sequence[str], window: Window, step: int) -> dict[str, Any]:
         with self._keeping:
-            missing = [name for name in names if name not in self._kept]
-            self._kept |= read_layers(self.layers, missing, self.whole, self._kept_step)
-        row, col, height, width = (-(-value // self._kept_step) for value in window)
-        thinner = step // self._kept_step
+            missing = [name for name in names if name not in self._overviews]
+            self._overviews |= read_layers(self.layers, missing, self.whole, self._overview_step)
+        row, col, height, width = (-(-value // self._overview_step) for value in window)
+        thinner = step // self._overview_step
         part = slice(row, row + height, thinner), slice(col, col + width, thinner)
-        return {name: self._kept[name][part] for name in names}
+        return {name: self._overviews[name][part] for name in names}
 
 
 def raster_layer(path: str | Path, name: str = "layer") -> xr.DataArray:
@@ -189,8 +189,10 @@ def zoom_tile(tile: xr.Dataset, zoom: float) -> xr.Dataset:
     valid = tile.spex.valid.values
     bands = np.stack([np.where(valid, tile[band].values, np.nan).astype(np.float32) for band in tile.spex.bands])
     pixels = resample(bands, (height, width))
-    made = {band: (("y", "x"), plane, tile[band].attrs) for band, plane in zip(tile.spex.bands, pixels, strict=True)}
-    zoomed = xr.Dataset(made | {"valid": (("y", "x"), np.isfinite(pixels).all(axis=0))}, attrs=tile.attrs)
+    variables: dict[str, Any] = {
+        band: (("y", "x"), plane, tile[band].attrs) for band, plane in zip(tile.spex.bands, pixels, strict=True)
+    }
+    zoomed = xr.Dataset(variables | {"valid": (("y", "x"), np.isfinite(pixels).all(axis=0))}, attrs=tile.attrs)
     crs = tile.spex.crs
     if crs is None:
         return zoomed

@@ -201,7 +201,7 @@ class SceneReader:
         self.scene = scene
         self._names = [str(name) for name in scene.data_vars]
         self._tile_px = tile_px
-        self._kept: OrderedDict[tuple[int, int], Canvas] = OrderedDict()
+        self._canvases: OrderedDict[tuple[int, int], Canvas] = OrderedDict()
         self._most = self._chunks_under_a_tile() if self.scene.spex.is_lazy else 0
 
     @property
@@ -263,7 +263,7 @@ class SceneReader:
 
     def forget(self) -> None:
         """Let go of what was kept for the next window."""
-        self._kept.clear()
+        self._canvases.clear()
 
     @property
     def row_step(self) -> int:
@@ -316,13 +316,13 @@ class SceneReader:
         return int(self._starts[0][key[0]]), int(self._starts[1][key[1]])
 
     def _chunk(self, key: tuple[int, int]) -> Canvas:
-        if key not in self._kept:
+        if key not in self._canvases:
             window = (*self._at(key), self._chunks[0][key[0]], self._chunks[1][key[1]])
-            self._kept[key] = read_layers(self.scene, self._names, window)
-        self._kept.move_to_end(key)
-        while len(self._kept) > self._most:
-            self._kept.popitem(last=False)
-        return self._kept[key]
+            self._canvases[key] = read_layers(self.scene, self._names, window)
+        self._canvases.move_to_end(key)
+        while len(self._canvases) > self._most:
+            self._canvases.popitem(last=False)
+        return self._canvases[key]
 
     def _readable_cells(self, window: Window) -> Iterator[tuple[tuple[int, int], Canvas]]:
         row, col, height, width = window
