@@ -238,19 +238,37 @@ class Recipe:
 
 RECIPES = {
     "river_10m": Recipe(
-        "EPSG:32632", Affine(10, 0, 604_000, 0, -10, 5_312_000),
-        ("blue", "green", "red", "rededge071", "nir", "swir16", "swir22"), "reflectance", 0.03, 0.012, np.uint16,
-        1e-4, -0.1,
+        "EPSG:32632",
+        Affine(10, 0, 604_000, 0, -10, 5_312_000),
+        ("blue", "green", "red", "rededge071", "nir", "swir16", "swir22"),
+        "reflectance",
+        0.03,
+        0.012,
+        np.uint16,
+        1e-4,
+        -0.1,
     ),
     "town_1m": Recipe(
-        "EPSG:26917", Affine(1, 0, 351_000, 0, -1, 4_098_000), ("red", "green", "blue", "nir"), "aerial", 14.0, 0.015,
+        "EPSG:26917",
+        Affine(1, 0, 351_000, 0, -1, 4_098_000),
+        ("red", "green", "blue", "nir"),
+        "aerial",
+        14.0,
+        0.015,
         np.uint8,
     ),
     "lake_30m": Recipe(
-        "EPSG:32719", Affine(30, 0, 250_000, 0, -30, 5_950_000),
-        ("blue", "green", "red", "nir", "swir16", "swir22"), "reflectance", 0.03, 0.012, np.uint16, 2.75e-5, -0.2,
+        "EPSG:32719",
+        Affine(30, 0, 250_000, 0, -30, 5_950_000),
+        ("blue", "green", "red", "nir", "swir16", "swir22"),
+        "reflectance",
+        0.03,
+        0.012,
+        np.uint16,
+        2.75e-5,
+        -0.2,
     ),
-}  # fmt: skip
+}
 
 
 def river_10m() -> Canvas:

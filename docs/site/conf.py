@@ -13,14 +13,26 @@ sys.path.insert(0, str(Path(__file__).parent))
 project, author, release = "spex_nb", "The spex_nb developers", spex_nb.__version__
 project_copyright = "The spex_nb developers, Apache-2.0"
 extensions = [
-    "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon", "front", "lessons", "offline",
-]  # fmt: skip
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "front",
+    "lessons",
+    "offline",
+]
 
 root_doc = "README"
 include_patterns = [
-    "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**.md", "notebooks/*.ipynb", "notebooks/README.md",
-    "data_samples/README.md", "spex_nb/model/checkpoints/*/README.md",
-]  # fmt: skip
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/**.md",
+    "notebooks/*.ipynb",
+    "notebooks/README.md",
+    "data_samples/README.md",
+    "spex_nb/model/checkpoints/*/README.md",
+]
 exclude_patterns = [".*", "build", "artifacts", "demo_output", "**/.*"]
 
 html_theme = "furo"

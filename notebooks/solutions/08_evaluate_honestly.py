@@ -10,9 +10,14 @@ plot_mask(sample_scene("river_10m"), river == 2, color="#009e73")
 
 # %% Exercise 2
 swapped = evaluate(
-    "tiny", folder / "by place", bands=("blue", "green", "red", "nir"), priors="swapped", attributes="swapped",
-    pictures=0, progress=False,
-)  # fmt: skip
+    "tiny",
+    folder / "by place",
+    bands=("blue", "green", "red", "nir"),
+    priors="swapped",
+    attributes="swapped",
+    pictures=0,
+    progress=False,
+)
 both = {"its own index": scores["iou"], "another target's": swapped.table().set_index("target")["iou"]}
 axes = pd.DataFrame(both).plot.bar(ylim=(0, 1), rot=0, ylabel="IoU of tiny")
 

@@ -56,9 +56,20 @@ class InternImageConfig(_Strict):
 
     model_type = "spex_internimage"
     _keys = (
-        "channels", "depths", "groups", "kernel_size", "mlp_ratio", "layer_scale", "offset_scale", "post_norm",
-        "drop_path_rate", "depthwise_size", "center_scale", "branch_norm", "extra_norms",
-    )  # fmt: skip
+        "channels",
+        "depths",
+        "groups",
+        "kernel_size",
+        "mlp_ratio",
+        "layer_scale",
+        "offset_scale",
+        "post_norm",
+        "drop_path_rate",
+        "depthwise_size",
+        "center_scale",
+        "branch_norm",
+        "extra_norms",
+    )
 
     def __init__(  # noqa: PLR0913, PLR0917 (each is a choice of the family)
         self,
@@ -153,9 +164,18 @@ class MaskDecoderConfig(_Strict):
 
     model_type = "spex_mask_decoder"
     _keys = (
-        "embed_dim", "heads", "mlp_dim", "blocks", "attention_downsample", "mask_tokens", "mask_channels",
-        "double_softmax", "dense_prior", "fine_channels", "fine_stride",
-    )  # fmt: skip
+        "embed_dim",
+        "heads",
+        "mlp_dim",
+        "blocks",
+        "attention_downsample",
+        "mask_tokens",
+        "mask_channels",
+        "double_softmax",
+        "dense_prior",
+        "fine_channels",
+        "fine_stride",
+    )
 
     def __init__(  # noqa: PLR0913, PLR0917 (each is a choice of the decoder)
         self,
@@ -292,19 +312,37 @@ class SpexConfig(_Strict):
 
 FIXED_ONLY = "fixed, for a backbone of transformers: it reads a fixed number of bands"
 TINY_TEXT: Mapping[str, Any] = {
-    "vocab_size": 8192, "hidden_size": 192, "intermediate_size": 512, "num_hidden_layers": 4, "num_attention_heads": 6,
-    "num_key_value_heads": 2, "max_position_embeddings": 4096, "tie_word_embeddings": True,
-}  # fmt: skip
+    "vocab_size": 8192,
+    "hidden_size": 192,
+    "intermediate_size": 512,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 6,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 4096,
+    "tie_word_embeddings": True,
+}
 SMALL_TEXT: Mapping[str, Any] = {
-    "vocab_size": 32_768, "hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 12,
-    "num_attention_heads": 8, "num_key_value_heads": 2, "max_position_embeddings": 8192, "tie_word_embeddings": True,
-}  # fmt: skip
+    "vocab_size": 32_768,
+    "hidden_size": 512,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 8192,
+    "tie_word_embeddings": True,
+}
 QWEN25_15B: Mapping[str, Any] = {
-    "vocab_size": 151_936, "hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28,
-    "num_attention_heads": 12, "num_key_value_heads": 2, "max_position_embeddings": 32_768,
+    "vocab_size": 151_936,
+    "hidden_size": 1536,
+    "intermediate_size": 8960,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 12,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 32_768,
     "rope_parameters": {"rope_type": "default", "rope_theta": 1e6},
-    "rms_norm_eps": 1e-6, "tie_word_embeddings": True,
-}  # fmt: skip
+    "rms_norm_eps": 1e-6,
+    "tie_word_embeddings": True,
+}
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "tiny": {
         "stem_config": {"index_channels": True, "gsd": True},

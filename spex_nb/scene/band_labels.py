@@ -48,9 +48,15 @@ WEAK_LAYERS = (
 """Words of such layers that may also stand beside the name of a band ("red of that day")."""
 
 _GROUPS = {
-    "coastal": "blue", "green05": "green", "rededge": "nir", "rededge071": "nir", "rededge075": "nir",
-    "rededge078": "nir", "nir08": "nir", "nir09": "nir",
-}  # fmt: skip
+    "coastal": "blue",
+    "green05": "green",
+    "rededge": "nir",
+    "rededge071": "nir",
+    "rededge075": "nir",
+    "rededge078": "nir",
+    "nir08": "nir",
+    "nir09": "nir",
+}
 SHIFT_UM = 0.03
 """Narrow bands of a sensor are known by wavelengths this wide around them: sister satellites differ by a few nm."""
 HALF = 0.5

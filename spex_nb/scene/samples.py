@@ -40,27 +40,45 @@ class Sample:
 
 SAMPLES = {
     "sentinel2_crop": Sample(
-        "Real farmland and forest", "sentinel2_l2a", "blue green red nir", 10.0, (300, 300),
+        "Real farmland and forest",
+        "sentinel2_l2a",
+        "blue green red nir",
+        10.0,
+        (300, 300),
         "MIT (spyndex); contains modified Copernicus Sentinel data",
         "A real Sentinel-2 crop, shipped by spyndex, without georeference.",
     ),
     "river_10m": Sample(
-        "River, lake and farmland", "sentinel2_l2a", "blue green red rededge071 nir swir16 swir22", 10.0, (320, 320),
+        "River, lake and farmland",
+        "sentinel2_l2a",
+        "blue green red rededge071 nir swir16 swir22",
+        10.0,
+        (320, 320),
         "Apache-2.0",
         "Generated: a turbid river with sand and woods, a lake, a village, fields, forest, a cloud's shadow.",
         "river_10m.tif",
     ),
     "town_1m": Sample(
-        "Suburb", "naip", "red green blue nir", 1.0, (384, 384), "Apache-2.0",
+        "Suburb",
+        "naip",
+        "red green blue nir",
+        1.0,
+        (384, 384),
+        "Apache-2.0",
         "Generated: streets, houses, trees and their shadows, a pond; raw 8-bit numbers, no reflectance.",
         "town_1m.tif",
     ),
     "lake_30m": Sample(
-        "Lake district", "landsat8", "blue green red nir swir16 swir22", 30.0, (256, 256), "Apache-2.0",
+        "Lake district",
+        "landsat8",
+        "blue green red nir swir16 swir22",
+        30.0,
+        (256, 256),
+        "Apache-2.0",
         "Generated: lakes, forest, fields and a small town south of the equator, a cloud's shadow.",
         "lake_30m.tif",
     ),
-}  # fmt: skip
+}
 
 
 def sample_scenes() -> pd.DataFrame:

@@ -75,8 +75,16 @@ def write_scene(path: Path, side: int) -> None:
         pixels, profile = file.read(numbers), file.profile
         scale, offset = file.scales[0], file.offsets[0]
     wide = np.tile(pixels, (1, 1, -(-side // pixels.shape[2])))[:, :, :side]
-    profile |= {"count": 4, "height": side, "width": side, "tiled": True, "blockxsize": 512, "blockysize": 512,
-                "compress": "deflate", "bigtiff": "if_safer"}  # fmt: skip
+    profile |= {
+        "count": 4,
+        "height": side,
+        "width": side,
+        "tiled": True,
+        "blockxsize": 512,
+        "blockysize": 512,
+        "compress": "deflate",
+        "bigtiff": "if_safer",
+    }
     rng = np.random.default_rng(0)
     with rasterio.open(path, "w", **profile) as file:
         for top in range(0, side, 512):
@@ -108,8 +116,13 @@ def scene_rows(side: int, model: str, folder: Path) -> Iterator[dict[str, str]]:
     bar = BARS[model] if side == max(SIDES) else "none"
     yield row(f"{what}, {speeds}", one[0], plain[0], "s", "none")
     yield row(f"{what}, peak memory; other: plain loop that holds everything", one[1], plain[1], "MB", bar)
-    yield row(f"{what}, two dask workers with their start ({side**2 / 1e6 / two[0]:.2f} Mpx/s); other: one process",
-              two[0], one[0], "s", "none")  # fmt: skip
+    yield row(
+        f"{what}, two dask workers with their start ({side**2 / 1e6 / two[0]:.2f} Mpx/s); other: one process",
+        two[0],
+        one[0],
+        "s",
+        "none",
+    )
     yield row(f"{what}, the largest of their processes; other: one process", two[1], one[1], "MB", "none")
 
 

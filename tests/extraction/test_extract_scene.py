@@ -130,9 +130,10 @@ def test_the_threshold_and_the_smallest_area_are_those_asked_for() -> None:
     red[20:25, 20:25] = 0.55  # a probability of 0.73
     sizes = {
         (threshold, area): quietly(scene_of(red), "water", Brightness(), threshold=threshold, min_area_px=area)
-        .regions["area_px"].tolist()
+        .regions["area_px"]
+        .tolist()
         for threshold, area in ((0.5, 1), (0.9, 1), (0.5, 10))
-    }  # fmt: skip
+    }
     assert sizes == {(0.5, 1): [25, 25, 9], (0.9, 1): [25, 9], (0.5, 10): [25, 25]}
 
 

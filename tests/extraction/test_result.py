@@ -46,8 +46,18 @@ def test_what_was_saved_is_read_again(result: Extraction, saved: Path) -> None:
     xr.testing.assert_equal(again.overview, result.overview)
     assert again.regions.equals(result.regions)
     assert again.regions.crs == result.regions.crs
-    for name in ("explanations", "explanation", "claims", "prompts", "instruction", "notes", "failures", "provenance",
-                 "class_names", "faithfulness"):  # fmt: skip
+    for name in (
+        "explanations",
+        "explanation",
+        "claims",
+        "prompts",
+        "instruction",
+        "notes",
+        "failures",
+        "provenance",
+        "class_names",
+        "faithfulness",
+    ):
         assert getattr(again, name) == getattr(result, name), name
     assert again.evidence == result.evidence
     for target, evidence in result.evidence.items():
@@ -59,11 +69,13 @@ def test_what_was_saved_is_read_again(result: Extraction, saved: Path) -> None:
 @pytest.mark.slow
 def test_every_kind_of_filter_is_read_again(tmp_path: Path) -> None:
     scene = scene_of(squares((80, 80), (0, 0, 40)), squares((80, 80), (50, 50, 10)))
-    for i, text in enumerate((
-        "the 2 largest lakes in the north, larger than 1 ha, that touch the edge",
-        "water within 900 m of vegetation",
-        "everything except vegetation",
-    )):  # fmt: skip
+    for i, text in enumerate(
+        (
+            "the 2 largest lakes in the north, larger than 1 ha, that touch the edge",
+            "water within 900 m of vegetation",
+            "everything except vegetation",
+        )
+    ):
         one = quietly(scene, text, Brightness(), out=tmp_path / str(i))
         assert load_extraction(tmp_path / str(i)).instruction == one.instruction
 

@@ -215,11 +215,12 @@ def test_a_disk_that_is_full_in_the_end_keeps_all_tiles(
             "regions": pyogrio.errors.FeatureError("failed to execute insert : disk I/O error"),
         }[what]
 
+    writers = {
+        "probability": "spex_nb.extraction.storage.copy_as_cog",
+        "regions": "geopandas.GeoDataFrame.to_file",
+    }
     with monkeypatch.context() as patch:
-        patch.setattr(*{
-            "probability": ("spex_nb.extraction.storage.copy_as_cog", fill_up),
-            "regions": ("geopandas.GeoDataFrame.to_file", fill_up),
-        }[what])  # fmt: skip
+        patch.setattr(writers[what], fill_up)
         with pytest.raises(OutputError, match=r"cannot be written.*Finished tiles are kept: the same call goes on"):
             quietly(scene, "water", Brightness(), out=tmp_path / "out", tile_px=32)
     model = Counting()
@@ -334,10 +335,21 @@ def write_damaged(path: Path) -> None:
     fields = np.random.default_rng(0).integers(1000, 9000, (2, 20, 20)).astype(np.uint16)
     pixels = np.kron(fields, np.ones((1, 64, 64), np.uint16))
     with rasterio.open(
-        path, "w", driver="GTiff", count=2, height=1280, width=1280, dtype="uint16", crs="EPSG:32632",
-        transform=rasterio.transform.from_origin(5e5, 5.5e6, 10, 10), interleave="pixel", compress="deflate",
-        tiled=True, blockxsize=256, blockysize=256,
-    ) as file:  # fmt: skip
+        path,
+        "w",
+        driver="GTiff",
+        count=2,
+        height=1280,
+        width=1280,
+        dtype="uint16",
+        crs="EPSG:32632",
+        transform=rasterio.transform.from_origin(5e5, 5.5e6, 10, 10),
+        interleave="pixel",
+        compress="deflate",
+        tiled=True,
+        blockxsize=256,
+        blockysize=256,
+    ) as file:
         file.write(pixels)
         file.descriptions = ("red", "green")
     with rasterio.open(path) as file:
@@ -352,9 +364,15 @@ def test_a_block_that_cannot_be_read_costs_its_own_tiles_only(tmp_path: Path) ->
     path = tmp_path / "scene.tif"
     write_damaged(path)
     result = quietly(
-        path, "water", Brightness(), out=tmp_path / "out", open_options={"scale": 1e-4}, tile_px=320, overlap_px=0,
+        path,
+        "water",
+        Brightness(),
+        out=tmp_path / "out",
+        open_options={"scale": 1e-4},
+        tile_px=320,
+        overlap_px=0,
         min_area_px=1000,
-    )  # fmt: skip
+    )
     failed = ["320,0,320,320", "320,320,320,320", "640,0,320,320", "640,320,320,320"]  # each has a part of the block
     assert sorted(result.failures) == failed
     assert all("UnreadableSourceError" in why and "Fetch the file again" in why for why in result.failures.values())

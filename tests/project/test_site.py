@@ -99,8 +99,10 @@ def test_a_page_that_fetches_something_stops_the_build(tmp_path: Path) -> None:
 )
 def test_whatever_fetches_is_seen(extension: Any, page: str) -> None:
     assert [found.lower() for found in extension("offline").fetched_from_elsewhere(page)] in (
-        ["https://e.org/a"], ["//e.org/a"], ["http://e.org/a"],
-    )  # fmt: skip
+        ["https://e.org/a"],
+        ["//e.org/a"],
+        ["http://e.org/a"],
+    )
 
 
 @pytest.mark.parametrize(

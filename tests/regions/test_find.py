@@ -159,7 +159,7 @@ def test_the_grid_of_places_is_cut_at_thirds() -> None:
         # One thousandth of a degree at 60 degrees north on WGS84: 111.412 km and 55.800 km a degree.
         (Affine(0.001, 0, 10, 0, -0.001, 60.01), "EPSG:4326", 111.412 * 55.800),
     ],
-)  # fmt: skip
+)
 def test_areas_on_the_ground_whatever_the_grid(transform: Affine, crs: str, square_metres: float) -> None:
     mask = np.zeros((20, 20), bool)
     mask[9:11, 9:12] = True

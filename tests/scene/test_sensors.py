@@ -153,9 +153,18 @@ def test_unknown_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("Red", "red"), ("NIR", "nir"), ("SWIR 1", "swir16"), ("near-infrared", "nir"), ("Red Edge 1", "rededge071"),
-     ("Band red", "red"), ("Band 1", None), ("", None), ("coastal aerosol", "coastal")],
-)  # fmt: skip
+    [
+        ("Red", "red"),
+        ("NIR", "nir"),
+        ("SWIR 1", "swir16"),
+        ("near-infrared", "nir"),
+        ("Red Edge 1", "rededge071"),
+        ("Band red", "red"),
+        ("Band 1", None),
+        ("", None),
+        ("coastal aerosol", "coastal"),
+    ],
+)
 def test_descriptions_are_understood(text: str, name: str | None) -> None:
     assert band_name(text) == name
     assert name is None or name in COMMON_BANDS

@@ -249,9 +249,14 @@ def untyped(item: Item) -> Item:
 def dea(files: Files) -> Item:
     """Return an item of Digital Earth Australia, which numbers the infrared bands of Sentinel-2 in its own way."""
     names = {
-        "nbart_blue": "blue", "nbart_red": "red", "nbart_nir_1": "nir", "nbart_nir_2": "nir08",
-        "nbart_red_edge_1": "rededge071", "nbart_swir_2": "swir16", "nbart_swir_3": "swir22",
-    }  # fmt: skip
+        "nbart_blue": "blue",
+        "nbart_red": "red",
+        "nbart_nir_1": "nir",
+        "nbart_nir_2": "nir08",
+        "nbart_red_edge_1": "rededge071",
+        "nbart_swir_2": "swir16",
+        "nbart_swir_3": "swir22",
+    }
     assets: Item = {
         key: {"href": files.band(f"{key}.tif", band, 1e-4, 0.0, "int16"), "type": TIFF, "eo:bands": [{"name": key}]}
         for key, band in names.items()

@@ -47,8 +47,13 @@ def test_the_greenness_of_the_date_decides_what_worldcover_is() -> None:
     allowed = covers.allowed_hls(bands, codes(0, 0, 0, 0, 0, 0), codes(10, 40, 40, 40, 10, 60))
     between = Cover.PLANTS | Cover.BARE_SOIL | Cover.OTHER
     assert allowed[0].tolist() == [
-        Cover.TREES, Cover.LOW_PLANTS, between, Cover.BARE_SOIL, Cover.DRY_GROUND, Cover.DRY_GROUND
-    ]  # fmt: skip
+        Cover.TREES,
+        Cover.LOW_PLANTS,
+        between,
+        Cover.BARE_SOIL,
+        Cover.DRY_GROUND,
+        Cover.DRY_GROUND,
+    ]
 
 
 def test_flood_masks_count_where_an_index_agrees() -> None:

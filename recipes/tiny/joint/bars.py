@@ -223,10 +223,14 @@ def _clouds(model: MaskModel, folder: Path, tally: Tally) -> None:
 def table(figures: Mapping[str, float]) -> pd.DataFrame:
     """Return the figures beside what is done at least and what is aimed at."""
     rows: Iterable[Any] = (
-        {"what": name, "found": value, "done at least": BARS.get(name, (np.nan,) * 2)[0],
-         "aim": BARS.get(name, (np.nan,) * 2)[1]}
+        {
+            "what": name,
+            "found": value,
+            "done at least": BARS.get(name, (np.nan,) * 2)[0],
+            "aim": BARS.get(name, (np.nan,) * 2)[1],
+        }
         for name, value in figures.items()
-    )  # fmt: skip
+    )
     return pd.DataFrame(rows).set_index("what").round(3)
 
 

@@ -196,8 +196,13 @@ def inputs_of(samples: Sequence[Sample]) -> dict[str, Tensor]:
 
 def _indices(bands: dict[str, Any]) -> Any:
     """Return the indices of the stem, float32 [I, H, W] between -1 and 1; NaN where the bands do not allow one."""
-    pairs = {"NDVI": ("nir", "red"), "NDWI": ("green", "nir"), "MNDWI": ("green", "swir16"), "NDBI": ("swir16", "nir"),
-             "IKAW": ("red", "blue")}  # fmt: skip
+    pairs = {
+        "NDVI": ("nir", "red"),
+        "NDWI": ("green", "nir"),
+        "MNDWI": ("green", "swir16"),
+        "NDBI": ("swir16", "nir"),
+        "IKAW": ("red", "blue"),
+    }
     operands = {name: (bands[a], bands[b]) for name, (a, b) in pairs.items() if a in bands and b in bands}
     if {"red", "green", "blue"} <= set(bands):
         operands["GLI"] = 2 * bands["green"], bands["red"] + bands["blue"]

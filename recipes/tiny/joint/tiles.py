@@ -78,8 +78,11 @@ def read_tiles(data: Path) -> list[Tile]:
         FileNotFoundError: If none of the sets is there.
     """
     readers: dict[str, Callable[[Path], Iterator[Tile]]] = {
-        "hls": _hls, "landsat8_zion": _zion, "chesapeake_naip": _chesapeake, "naip_california": _naip,
-    } | dict.fromkeys(ONE_CLASS, _one_class)  # fmt: skip
+        "hls": _hls,
+        "landsat8_zion": _zion,
+        "chesapeake_naip": _chesapeake,
+        "naip_california": _naip,
+    } | dict.fromkeys(ONE_CLASS, _one_class)
     with warnings.catch_warnings(action="ignore", category=NotGeoreferencedWarning):
         tiles = [tile for name, read in readers.items() if (data / name).is_dir() for tile in read(data / name)]
     if not tiles:
@@ -109,8 +112,9 @@ def _zion(folder: Path) -> Iterator[Tile]:
             window = np.s_[row : row + ZION_TILE_PX, column : column + ZION_TILE_PX]
             if valid[window].mean() > ZION_MIN_VALID:
                 bands = _bands(LANDSAT_BANDS, np.where(valid, reflectance, 0)[:, *window])
-                yield _tile("landsat8_zion", f"{row}_{column}", f"{row // 470}_{column // 380}", 30, bands,
-                            allowed[window], {})  # fmt: skip
+                yield _tile(
+                    "landsat8_zion", f"{row}_{column}", f"{row // 470}_{column // 380}", 30, bands, allowed[window], {}
+                )
 
 
 def _chesapeake(folder: Path) -> Iterator[Tile]:

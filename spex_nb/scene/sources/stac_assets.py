@@ -14,9 +14,17 @@ from spex_nb.scene.sources.names import label_of_file
 
 PICTURE_ROLES = {"thumbnail", "overview", "visual", "metadata", "tiles"}
 LAYER_ROLES = {
-    "cloud": "cloud", "cloud-shadow": "cloud", "snow-ice": "classes", "water-mask": "classes", "saturation": "quality",
-    "temperature": "thermal", "data-mask": "mask", "quality": "quality", "angle": "angle", "azimuth": "angle",
-}  # fmt: skip
+    "cloud": "cloud",
+    "cloud-shadow": "cloud",
+    "snow-ice": "classes",
+    "water-mask": "classes",
+    "saturation": "quality",
+    "temperature": "thermal",
+    "data-mask": "mask",
+    "quality": "quality",
+    "angle": "angle",
+    "azimuth": "angle",
+}
 """Roles of assets that are no reflectance, and what such an asset holds."""
 
 

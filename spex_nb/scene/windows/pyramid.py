@@ -100,9 +100,11 @@ class Pyramid:
         missing = [name for name in names if name not in self.names]
         if missing:
             raise BandError(
-                "The scene has no such layer", found=", ".join(missing), expected=", ".join(self.names),
+                "The scene has no such layer",
+                found=", ".join(missing),
+                expected=", ".join(self.names),
                 fix=nearest(missing[0], self.names) or "Choose among them.",
-            )  # fmt: skip
+            )
 
     def _planes(self, names: Sequence[str], window: Window, step: int) -> dict[str, Any]:
         """Return each layer; what is slow to see from far away comes from what is kept."""
@@ -212,9 +214,14 @@ def resample(layers: Any, shape: tuple[int, int]) -> Any:
     out = np.full((len(layers), *shape), np.nan, np.float32)
     shrinks = shape[0] * shape[1] < height * width
     reproject(
-        np.ascontiguousarray(layers, np.float32), out,
-        src_transform=Affine.identity(), dst_transform=Affine.scale(width / shape[1], height / shape[0]),
-        src_crs="EPSG:3857", dst_crs="EPSG:3857",  # any one: the two grids share it
-        src_nodata=np.nan, dst_nodata=np.nan, resampling=Resampling.average if shrinks else Resampling.bilinear,
-    )  # fmt: skip
+        np.ascontiguousarray(layers, np.float32),
+        out,
+        src_transform=Affine.identity(),
+        dst_transform=Affine.scale(width / shape[1], height / shape[0]),
+        src_crs="EPSG:3857",
+        dst_crs="EPSG:3857",  # any one: the two grids share it
+        src_nodata=np.nan,
+        dst_nodata=np.nan,
+        resampling=Resampling.average if shrinks else Resampling.bilinear,
+    )
     return out
