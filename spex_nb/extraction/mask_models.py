@@ -12,8 +12,7 @@ import xarray as xr
 
 from spex_nb.errors import CheckpointError, is_installed, require_extra
 from spex_nb.language.answers import write_answer
-from spex_nb.language.evidence import measure_evidence
-from spex_nb.language.prompts import parse_prompt
+from spex_nb.language.evidence import measure_prediction
 from spex_nb.spectral.priors import RULES, spectral_prior
 from spex_nb.types import Evidence, MaskModel, ModelCard, Prior
 
@@ -99,12 +98,9 @@ class EvidenceExplainer:
             LanguageError: If the language is not spoken here.
             TargetError, BandError: Where `predict` raises them.
         """
-        yield write_answer(self._measured(overview, prompt) if evidence is None else evidence, language).text
-
-    def _measured(self, overview: xr.Dataset, prompt: str) -> Evidence:
-        target = parse_prompt(prompt).target
-        (logits,) = self.predict(overview, [target], [prompt])
-        return measure_evidence(logits > 0, overview, target, min_area_px=self.min_area_px)
+        if evidence is None:
+            evidence = measure_prediction(self.predict, overview, prompt, min_area_px=self.min_area_px)
+        yield write_answer(evidence, language).text
 
 
 INDEX_CARD = ModelCard(

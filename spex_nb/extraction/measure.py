@@ -1,4 +1,9 @@
-"""One reading of the scene under a finished mask, row by row: evidence, figures of every region, an overview."""
+"""One reading of the scene under a finished mask, row by row: evidence, figures of every region, an overview.
+
+`language.evidence.measure_evidence` gives the same evidence for arrays in memory. The code differs for two reasons.
+A spread from deviations needs the pixels twice. Here each pixel is read once, so that squares are summed.
+Masks of other targets may overlap there. Here classes exclude each other, so that one pass counts all their borders.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from spex_nb.errors import MissingBandError, RegionError
+from spex_nb.language.prompts import parse_prompt
 from spex_nb.regions.find import summarize_regions
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.spectral.indices import compute_index, within_range
@@ -98,6 +99,26 @@ def measure_arrays(  # noqa: PLR0913 (what measure_evidence takes from the scene
         neighbours=_neighbours(inside, valid, others or {}),
         is_relative=is_relative,
     )
+
+
+def measure_prediction(
+    predict: Callable[..., Any], overview: xr.Dataset, prompt: str, *, min_area_px: int = 1
+) -> Evidence:
+    """Measure the mask that a model predicts for the target of a prompt.
+
+    Args:
+        predict: That of a `MaskModel`: it gives mask logits float32 [1, H, W], above 0 where the target is.
+        overview: The scene, thinned to the size of a tile.
+        prompt: From `build_prompt`.
+        min_area_px: Area of the smallest region that counts.
+
+    Raises:
+        PromptError: If the text is no prompt.
+        TargetError: If its target is unknown.
+    """
+    target = parse_prompt(prompt).target
+    (logits,) = predict(overview, [target], [prompt])
+    return measure_evidence(logits > 0, overview, target, min_area_px=min_area_px)
 
 
 def readable_index(scene: xr.Dataset, target: str) -> xr.DataArray | None:

@@ -19,8 +19,8 @@ from transformers import StoppingCriteria, TextIteratorStreamer
 
 from spex_nb.errors import CheckpointError, DeviceMemoryError
 from spex_nb.language.answers import fill_answer
-from spex_nb.language.evidence import measure_evidence
-from spex_nb.language.prompts import in_language, parse_prompt
+from spex_nb.language.evidence import measure_prediction
+from spex_nb.language.prompts import in_language
 from spex_nb.model.checkpoint_files import resolve_checkpoint
 from spex_nb.model.layers.joint_readout import TargetTree
 from spex_nb.model.modeling import SpexModel
@@ -229,14 +229,9 @@ class SpexPredictor:
         """
         if self.asks_by == "query":
             return
-        measured = self._measured(overview, prompt) if evidence is None else evidence
-        yield from fill_answer(self._generated(overview, prompt, language, options), measured, language)
-
-    def _measured(self, overview: xr.Dataset, prompt: str) -> Evidence:
-        """Measure the model's own mask of an overview."""
-        target = parse_prompt(prompt).target
-        (logits,) = self.predict(overview, [target], [prompt])
-        return measure_evidence(logits > 0, overview, target)
+        if evidence is None:
+            evidence = measure_prediction(self.predict, overview, prompt)
+        yield from fill_answer(self._generated(overview, prompt, language, options), evidence, language)
 
     def _generated(
         self, overview: xr.Dataset, prompt: str, language: str, options: dict[str, Any]
