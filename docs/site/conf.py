@@ -31,6 +31,7 @@ include_patterns = [
     "notebooks/*.ipynb",
     "notebooks/README.md",
     "data_samples/README.md",
+    "recipes/tiny/joint/README.md",
     "spex_nb/model/checkpoints/*/README.md",
 ]
 exclude_patterns = [".*", "build", "artifacts", "demo_output", "**/.*"]

@@ -41,6 +41,7 @@ docs/evaluation
 
 docs/model
 spex_nb/model/checkpoints/tiny/README
+recipes/tiny/joint/README
 docs/results
 docs/priors
 docs/benchmarks
