@@ -125,7 +125,7 @@ class IndexModel(EvidenceExplainer):
         prompts: Sequence[str],
         priors: Sequence[Any] | None = None,
         points: Sequence[Sequence[tuple[float, float, bool]]] | None = None,  # noqa: ARG002 (a threshold has no use)
-        boxes: Sequence[Sequence[tuple[float, float, float, float]]] | None = None,  # noqa: ARG002 (likewise)
+        boxes: Sequence[Sequence[tuple[float, float, float, float]]] | None = None,  # noqa: ARG002 (nor of boxes)
     ) -> Any:
         """Cut the index of each target, or take the prior that is given.
 

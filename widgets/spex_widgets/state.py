@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -199,3 +200,31 @@ def usual_bands(scene: xr.Dataset) -> tuple[str, ...]:
     """Return the bands that show a scene in true colour; its first one in grey where it lacks them."""
     natural = ("red", "green", "blue")
     return natural if set(natural) <= set(scene.spex.bands) else scene.spex.bands[:1] * 3
+
+
+class StateObserver:
+    """What a view follows in a state, so that the view can let go of it.
+
+    Args:
+        state: That the view shows.
+    """
+
+    def __init__(self, state: WorkbenchState) -> None:
+        self._state = state
+        self._followed: list[tuple[Callable[[Any], None], list[str]]] = []
+
+    def follow(self, show: Callable[[], None], *names: str) -> None:
+        """Call ``show`` whenever one of these traits of the state changes."""
+
+        def changed(_change: Any) -> None:
+            show()
+
+        self._state.observe(changed, list(names))
+        self._followed.append((changed, list(names)))
+
+    def close(self) -> None:
+        """Follow nothing any more."""
+        for changed, names in self._followed:
+            with suppress(ValueError):  # the state was closed first
+                self._state.unobserve(changed, names)
+        self._followed.clear()

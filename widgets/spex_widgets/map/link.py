@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from spex_nb.extraction.refine import UserPrompts
 from spex_nb.spectral.priors import spectral_prior
 from spex_nb.types import MASK_NODATA, Point, Window
 from spex_widgets import editor
-from spex_widgets.state import Preview, WorkbenchState
+from spex_widgets.state import Preview, StateObserver, WorkbenchState
 
 MASKS = ("mask", "live mask", "probability")
 """Layers of the map that lie over the scene."""
@@ -32,25 +31,18 @@ class MapLink:
         self.state, self.view = state, view
         state.visible_window = view.visible_window
         self._is_clicking = False
-        self._ties: list[tuple[Callable[[Any], None], list[str]]] = []
-        self._follow(self._show_scene, "scene")
-        self._follow(self._show_picture, "bands", "index")
-        self._follow(self._show_mask, "mask", "preview", "layer", "number")
-        self._follow(self._show_strength, "opacity", "wipe")
-        self._follow(self._show_regions, "result", "extraction")
-        self._follow(self._show_region, "region")
-        self._follow(self._take_tool, "tool")
+        self._observer = StateObserver(state)
+        self._observer.follow(self._show_scene, "scene")
+        self._observer.follow(self._show_picture, "bands", "index")
+        self._observer.follow(self._show_mask, "mask", "preview", "layer", "number")
+        self._observer.follow(self._show_strength, "opacity", "wipe")
+        self._observer.follow(self._show_regions, "result", "extraction")
+        self._observer.follow(self._show_region, "region")
+        self._observer.follow(self._take_tool, "tool")
         view.on_click(self._clicked)
         self._show_strength()
         self._show_scene()
         self._take_tool()
-
-    def _follow(self, show: Callable[[], None], *names: str) -> None:
-        def changed(_change: Any) -> None:
-            show()
-
-        self.state.observe(changed, list(names))
-        self._ties.append((changed, list(names)))
 
     def _show_scene(self) -> None:
         if self.state.scene is not None:
@@ -138,10 +130,7 @@ class MapLink:
 
     def close(self) -> None:
         """Let go of the state; the map is closed by who made it."""
-        for changed, names in self._ties:
-            with suppress(ValueError):  # the state was closed first
-                self.state.unobserve(changed, names)
-        self._ties.clear()
+        self._observer.close()
         self.state.visible_window = None
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from typing import Any
 
 import ipywidgets as ipw
 
 from spex_widgets.messages import STYLE, error_html
-from spex_widgets.state import WorkbenchState
+from spex_widgets.state import StateObserver, WorkbenchState
 
 WIDE = {"width": "98%"}
 
@@ -29,7 +28,7 @@ class Panel(ipw.VBox):  # type: ignore[misc]
         self.state = state
         self.error = ipw.HTML()
         """Where errors appear."""
-        self._ties: list[tuple[Callable[[Any], None], list[str]]] = []
+        self._observer = StateObserver(state)
         self.add_class("spex-panel")
 
     def lay_out(self, *parts: Any) -> None:
@@ -38,13 +37,9 @@ class Panel(ipw.VBox):  # type: ignore[misc]
 
     def follow(self, show: Callable[[], None], *names: str) -> None:
         """Call ``show`` now, and whenever one of these traits of the state changes."""
-
-        def changed(_change: Any) -> None:
-            self.trying(show)()
-
-        self.state.observe(changed, list(names))
-        self._ties.append((changed, list(names)))
-        self.trying(show)()
+        show_or_fail = self.trying(show)
+        self._observer.follow(show_or_fail, *names)
+        show_or_fail()
 
     def trying(self, action: Callable[..., object]) -> Callable[..., None]:
         """Return an action whose errors appear in the panel; the button or change it is called with is dropped."""
@@ -64,10 +59,7 @@ class Panel(ipw.VBox):  # type: ignore[misc]
 
     def close(self) -> None:
         """Let go of the state and of all widgets."""
-        for changed, names in self._ties:
-            with suppress(ValueError):  # the state was closed first
-                self.state.unobserve(changed, names)
-        self._ties.clear()
+        self._observer.close()
         close_all(self.children)
         super().close()
 
