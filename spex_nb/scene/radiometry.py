@@ -24,6 +24,9 @@ FEWEST_BITS, MOST_BITS = 8, 12
 """Unsigned integers that need no more are taken for digital numbers of a camera: most scenes in ten-thousandths need
 more, or are signed."""
 
+LANDSAT_SCALE, LANDSAT_OFFSET = 2.75e-5, -0.2
+"""Of all reflectance of Landsat Collection 2 level 2 (LSDS-1619)."""
+
 FAR_BELOW, FEW = -0.03, 0.02
 """Surface reflectance below this is rarer than this share of the pixels, over water and shade too."""
 
@@ -94,6 +97,9 @@ def _argument(what: str, given: Numbers, name: str) -> float | None:
 def _default(band: BandSource, sensor: Sensor | None) -> Radiometry:
     kind = np.dtype(band.dtype)
     if band.scale is not None:
+        lost_offset = _lost_offset(band)
+        if lost_offset:
+            return lost_offset
         claim = band.scale_is_claim
         return Radiometry(band.scale, band.offset or 0.0, False, band.radiometry_reason, is_claim=claim)
     if kind.kind == "f":
@@ -104,6 +110,25 @@ def _default(band: BandSource, sensor: Sensor | None) -> Radiometry:
         reason = "; ".join(filter(None, (f"default of sensor {sensor.id}", band.radiometry_reason)))
         return Radiometry(sensor.scale, sensor.offset, sensor.relative, reason)
     return Radiometry(GUESSED_SCALE, 0.0, True, f"guessed for {kind} pixels of an unknown sensor", is_guess=True)
+
+
+def _lost_offset(band: BandSource) -> Radiometry | None:
+    """Return the radiometry of Landsat Collection 2 level 2 where only its scale is stated; None for all others.
+
+    No other product counts in 0.0000275, and it always goes with -0.2. A reader or an export that keeps only the scale
+    leaves reflectance 0.2 too bright, which looks like ground.
+    """
+    is_landsat = band.scale is not None and np.isclose(band.scale, LANDSAT_SCALE, rtol=1e-4, atol=0)
+    if not is_landsat or band.offset or np.dtype(band.dtype).kind not in "iu":
+        return None
+    warnings.warn(
+        f"The scale {LANDSAT_SCALE} is that of Landsat Collection 2 level 2, whose offset {LANDSAT_OFFSET} is not "
+        f"stated: it is added. Pass scale={LANDSAT_SCALE} and offset=0 if it must not be.",
+        RadiometryWarning,
+        stacklevel=5,  # the line that called open_scene
+    )
+    reason = f"{band.radiometry_reason}; the offset of Landsat Collection 2 level 2, which goes with this scale"
+    return Radiometry(LANDSAT_SCALE, LANDSAT_OFFSET, False, reason)
 
 
 def guess_scale(

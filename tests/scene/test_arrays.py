@@ -150,3 +150,26 @@ def test_quality_and_angle_variables_are_left_out() -> None:
     scene = open_scene(data)
     assert scene.spex.bands == ("red", "nir")
     assert "sza: angle" in scene.attrs["left_out"]
+
+
+def test_a_dim_of_dates_is_found_by_its_coordinate() -> None:
+    planes = np.stack([plane(0.1), plane(0.2), plane(0.3)])
+    data = xr.Dataset(
+        {"red": (("valid_time", "y", "x"), planes), "nir": (("valid_time", "y", "x"), planes + 0.2)},
+        coords={"valid_time": DATES, **GRID},
+    )
+    with pytest.raises(BandError, match="several dates"):
+        open_scene(data)
+    scene = open_scene(data, time="2024-05-11")
+    np.testing.assert_allclose(scene["nir"].values, 0.4, rtol=1e-6)
+
+
+def test_a_fill_value_that_the_type_cannot_hold_marks_nothing() -> None:
+    numbers = np.arange(1, SIZE * SIZE + 1, dtype="uint16").reshape(SIZE, SIZE) * 100
+    data = xr.Dataset(
+        {name: (("y", "x"), numbers, {"_FillValue": -9999}) for name in ("red", "nir")},
+        coords=GRID,
+    )
+    scene = open_scene(data, sensor="sentinel2_l2a")
+    assert scene["valid"].values.all()
+    np.testing.assert_allclose(scene["red"].values, numbers * 1e-4, rtol=1e-6)

@@ -374,3 +374,21 @@ def test_clouds_leave_valid_but_keep_their_values(write_raster: Writer) -> None:
 def test_attrs_survive_a_file(write_raster: Writer) -> None:
     scene = open_scene(write_raster(ramp(1), descriptions=["red"], scale=1e-3))
     assert all(isinstance(value, str | int | float) for value in scene.attrs.values())
+
+
+@pytest.mark.parametrize("sensor", [None, "landsat8"])
+@pytest.mark.parametrize("door", ["file", "dataset"])
+def test_the_scale_of_landsat_level_2_goes_with_its_offset(write_raster: Writer, sensor: str | None, door: str) -> None:
+    raw = ramp(4) * 20 + 8000
+    if door == "file":
+        source: Any = write_raster(raw, descriptions=RGBN, scale=2.75e-5)
+    else:
+        planes = {
+            name: (("y", "x"), numbers, {"scale_factor": 2.75e-5}) for name, numbers in zip(RGBN, raw, strict=True)
+        }
+        source = xr.Dataset(planes)
+    with pytest.warns(RadiometryWarning, match="offset -0.2 is not stated"):
+        scene = open_scene(source, sensor=sensor)
+    np.testing.assert_allclose(scene["red"].values, raw[2] * 2.75e-5 - 0.2, atol=1e-6)
+    kept = open_scene(source, sensor=sensor, scale=2.75e-5, offset=0)
+    np.testing.assert_allclose(kept["red"].values, raw[2] * 2.75e-5, atol=1e-6)

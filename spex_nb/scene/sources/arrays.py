@@ -129,7 +129,7 @@ def _spatial(data: Any) -> Any:
 
 def _at_time(data: Any, time: Time) -> Any:
     """Return the data of one date: the only one, or the one that is asked for."""
-    axis = next((name for name in TIME_NAMES if name in data.dims), None)
+    axis = _time_axis(data)
     if axis is None:
         require_no_time(time, "data without dates")
         return data
@@ -150,6 +150,13 @@ def _at_time(data: Any, time: Time) -> Any:
             fix=f"Pass time={shown[0]!r} or time=0 to open_scene, or data.isel({axis}=0).",
         )
     return data.isel({axis: matches[0]}, drop=True)
+
+
+def _time_axis(data: Any) -> str | None:
+    """Return the dim of dates: by its name, or by a coordinate of dates along it, whatever it is called."""
+    named = next((name for name in TIME_NAMES if name in data.dims), None)
+    dated = (str(dim) for dim in data.dims if dim in data.coords and data[dim].dtype.kind == "M")
+    return named or next(dated, None)
 
 
 def require_no_time(time: Time, what: str) -> None:
@@ -254,7 +261,7 @@ def _real(dtype: Any) -> str:
 def _with_attributes(band: BandSource, variable: xr.DataArray) -> BandSource:
     """Read the CF attributes that a file reader left on (or, once decoded, in the encoding of) a variable."""
     attributes = variable.attrs
-    nodata = attributes.get("_FillValue", variable.rio.nodata)
+    nodata = _nodata_of(variable)
     dtype = _dtype_of_numbers(variable)
     is_unset = nodata is None or (dtype != str(variable.dtype) and np.isnan(nodata))
     wavelength = attributes.get("center_wavelength")
@@ -270,6 +277,14 @@ def _with_attributes(band: BandSource, variable: xr.DataArray) -> BandSource:
         return band
     reason = "scale_factor and add_offset of the variable"
     return replace(band, scale=scale, offset=offset, radiometry_reason=reason)
+
+
+def _nodata_of(variable: xr.DataArray) -> Any:
+    """Return the number of no data that a variable states, or None; one that its type cannot hold marks nothing."""
+    try:
+        return variable.attrs.get("_FillValue", variable.rio.nodata)
+    except OverflowError:  # rioxarray's, for -9999 of unsigned integers and the like
+        return None
 
 
 def _dtype_of_numbers(variable: xr.DataArray) -> str:
