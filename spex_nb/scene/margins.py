@@ -117,23 +117,41 @@ def find_seams(
     settings: Mapping[str, Radiometry],
     dtype: str,
 ) -> list[str]:
-    """Say which bands are exactly 0 all along an edge of the scene but not further in, as a warp leaves them.
+    """Say which bands hold one number that is no ground all along an edge, where other bands have data.
 
-    Of the outermost columns only a piece in the middle is read, which is quick in a file.
+    A band that is exactly 0 counts only where it is not 0 further in: water may be that dark. Numbers below zero and
+    the largest of the type count at any depth. Of the outermost columns only a piece in the middle is read, which is
+    quick in a file.
     """
     if len(settings) < 2 or min(size) <= 2 * SMALLEST_PX:  # noqa: PLR2004 (a band beside another one)
         return []
     notes = []
     for edge, outer, inner in _edges(size):
-        at_edge, further_in = (_raw_of(read(window, 1), settings, dtype) == 0 for window in (outer, inner))
-        is_seam = at_edge.all(axis=(1, 2)) & ~further_in.all(axis=(1, 2))
-        names = [name for name, seam in zip(settings, is_seam, strict=True) if seam]
-        if names and not is_seam.all():
-            notes.append(
-                f"{', '.join(names)}: exactly 0 all along the {edge} edge, where other bands have data. A warp may "
-                "have filled these pixels. Pass nodata=0 if 0 is no data."
-            )
+        at_edge, further_in = (_raw_of(read(window, 1), settings, dtype) for window in (outer, inner))
+        numbers = at_edge[:, 0, 0]
+        is_one_number = (at_edge == numbers[:, None, None]).all(axis=(1, 2))
+        goes_on = (further_in == numbers[:, None, None]).all(axis=(1, 2))
+        is_seam = is_one_number & (_is_fill(numbers, settings, dtype) | ((numbers == 0) & ~goes_on))
+        if not is_seam.all():
+            notes.extend(_seam_note(raw, numbers, is_seam, settings, edge) for raw in np.unique(numbers[is_seam]))
     return notes
+
+
+def _is_fill(numbers: NDArray[Any], settings: Mapping[str, Radiometry], dtype: str) -> NDArray[np.bool_]:
+    """Say which raw numbers [C], one a band, no ground has: below zero, or above white and the largest of the type."""
+    white = np.array([(1 - setting.offset) / setting.scale for setting in settings.values()])
+    is_integer = np.dtype(dtype).kind in "iu"
+    return (numbers < 0) | (is_integer & (numbers > white) & (numbers == _largest(dtype)))
+
+
+def _seam_note(
+    raw: float, numbers: NDArray[Any], is_seam: NDArray[np.bool_], settings: Mapping[str, Radiometry], edge: str
+) -> str:
+    names = [name for name, seam, number in zip(settings, is_seam, numbers, strict=True) if seam and number == raw]
+    return (
+        f"{', '.join(names)}: exactly {raw:g} all along the {edge} edge, where other bands have data. A warp may "
+        f"have filled these pixels. Pass nodata={raw:g} if {raw:g} is no data."
+    )
 
 
 def _margin_of(

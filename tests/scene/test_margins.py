@@ -138,6 +138,24 @@ def test_a_seam_of_zeros_in_one_band_is_warned_of(tmp_path: Path, edge: str, chu
     np.testing.assert_array_equal(settled["valid"].values, pixels[3] != 0)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "fill"), [("uint16", 65535), ("int16", -999), ("int16", 32767), ("float32", -1)], ids=str
+)
+def test_a_wide_margin_in_one_band_is_warned_of(tmp_path: Path, dtype: str, fill: float) -> None:
+    pixels = land() if dtype == "float32" else land("uint16").astype(dtype)
+    pixels[2, :, :40] = fill
+    path = write(tmp_path / "margin.tif", pixels)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        open_scene(path)
+    assert any(f"red: exactly {fill} all along the left edge" in str(warning.message) for warning in told)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        settled = open_scene(path, nodata=fill)
+    assert not any("all along" in str(warning.message) for warning in told)
+    np.testing.assert_array_equal(settled["valid"].values, pixels[2] != fill)
+
+
 def test_a_band_that_is_dark_everywhere_has_no_seam(tmp_path: Path) -> None:
     pixels = land()
     pixels[3, :, :64] = 0
