@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spex_nb.scene.band_source import BandSource
 from spex_nb.scene.sensors import COMMON_BANDS, Sensor
 
 SYNONYMS = {
     "nearinfrared": "nir", "infrared": "nir", "nir1": "nir", "narrownir": "nir08", "nirnarrow": "nir08",
-    "nir8a": "nir08", "nir2": "nir09", "watervapour": "nir09", "watervapor": "nir09",
+    "nir8a": "nir08", "broadnir": "nir", "nirbroad": "nir",
+    "nir2": "nir09", "watervapour": "nir09", "watervapor": "nir09",
     "coastalaerosol": "coastal", "coastalblue": "coastal", "ultrablue": "coastal",
     "greeni": "green05", "green1": "green05", "swir1": "swir16", "swir2": "swir22",
     "rededge1": "rededge071", "rededge2": "rededge075", "rededge3": "rededge078", "rededge705": "rededge071",
@@ -61,6 +62,12 @@ SHIFT_UM = 0.03
 """Narrow bands of a sensor are known by wavelengths this wide around them: sister satellites differ by a few nm."""
 HALF = 0.5
 """A band reaches half of its width to either side of its centre."""
+PER_UM = (
+    (r"nm|nanomet(er|re)s?", 1000),
+    (r"[uµμ]m|micromet(er|re)s?|microns?", 1),
+    (r"angstroms?", 10_000),
+)
+"""Units of wavelength, and how many make a µm."""
 LETTERS = {"r": "red", "g": "green", "b": "blue", "n": "nir"}
 """Single letters, which name bands only where all labels are such letters (NAIP in Earth Engine)."""
 
@@ -119,6 +126,13 @@ def understand(label: str, sensor: Sensor | None = None) -> Meaning:
     if name == "pan" and sensor is not None and "pan" not in sensor.names:
         return Meaning(layer="panchromatic")
     return Meaning(name=name) if name else Meaning(layer=_layer(words, WEAK_LAYERS))
+
+
+def wavelength_of_label(label: str) -> float | None:
+    """Return the centre wavelength, µm, that a label states with its unit ("B4 (665 nm)", "0.665 µm"), or None."""
+    match = re.search(r"(?<![\d.])(\d+(?:\.\d+)?)\s*([a-zµμ]+)", label, re.IGNORECASE)
+    per_um = next((factor for unit, factor in PER_UM if match and re.fullmatch(unit, match[2].lower())), None)
+    return float(match[1]) / per_um if match and per_um else None
 
 
 def by_letters(labels: Sequence[str]) -> list[str] | None:
@@ -245,15 +259,24 @@ def identify_all(bands: Sequence[BandSource], sensor: Sensor | None) -> list[Ide
         bands: All layers of a source, in order.
         sensor: The sensor, if known; it turns a maker's name such as B04 into a band.
     """
+    bands = [replace(band, wavelength_um=band.wavelength_um or wavelength_of_label(band.label)) for band in bands]
     letters = by_letters([band.label for band in bands])
     if letters:
         return [Identity(name, f"{band.label_from} {band.label!r}") for name, band in zip(letters, bands, strict=True)]
-    meanings = [understand(band.label, sensor) for band in bands]
+    meanings = [understand(label, sensor) for label in _beside_broad_infrared([band.label for band in bands])]
     counted = [meaning.number for meaning in meanings] == list(range(1, len(bands) + 1))
     identities = [
         _identify(band, meaning, sensor, counted=counted) for band, meaning in zip(bands, meanings, strict=True)
     ]
     return _named_by_wavelength(bands, identities, sensor)
+
+
+def _beside_broad_infrared(labels: Sequence[str]) -> list[str]:
+    """Return labels with the narrow infrared of FORCE told: its plain NIR stands beside BROADNIR and is B8A."""
+    plain = [label.strip().lower() for label in labels]
+    if "broadnir" not in plain:
+        return list(labels)
+    return ["nir08" if word == "nir" else label for word, label in zip(plain, labels, strict=True)]
 
 
 def _identify(band: BandSource, meaning: Meaning, sensor: Sensor | None, *, counted: bool) -> Identity:

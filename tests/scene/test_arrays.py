@@ -173,3 +173,24 @@ def test_a_fill_value_that_the_type_cannot_hold_marks_nothing() -> None:
     scene = open_scene(data, sensor="sentinel2_l2a")
     assert scene["valid"].values.all()
     np.testing.assert_allclose(scene["red"].values, numbers * 1e-4, rtol=1e-6)
+
+
+@pytest.mark.parametrize("axis", ["wavelength", "bands"])
+@pytest.mark.parametrize("per_um", [1, 1000], ids=["µm", "nm"])
+def test_a_coordinate_of_wavelengths_names_the_bands(axis: str, per_um: int) -> None:
+    name = "wavelength" if axis == "wavelength" else "wavelengths"
+    spectrum = [0.485, 0.49, 0.56, 0.665, 0.842]
+    data = xr.DataArray(
+        np.stack([plane(value) for value in (0.9, 0.1, 0.2, 0.3, 0.4)]),
+        dims=(axis, "y", "x"),
+        coords={**GRID, name: (axis, np.array(spectrum) * per_um)},
+    )
+    scene = open_scene(data)
+    values = {band: float(scene[band].values[0, 0]) for band in scene.spex.bands}
+    assert values == pytest.approx({"blue": 0.1, "green": 0.2, "red": 0.3, "nir": 0.4})
+
+
+@pytest.mark.parametrize("stated", [{"wavelength": 665}, {"radiation_wavelength": 0.665}, {"wavelength": "665 nm"}])
+def test_the_wavelength_of_a_variable_names_it(stated: dict[str, Any]) -> None:
+    data = xr.Dataset({"a": (("y", "x"), plane(0.1), stated)}, coords=GRID)
+    assert open_scene(data).spex.bands == ("red",)

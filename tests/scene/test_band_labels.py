@@ -9,7 +9,7 @@ import pytest
 from affine import Affine
 
 from spex_nb.scene import get_sensor
-from spex_nb.scene.band_labels import by_letters, identify_all, understand
+from spex_nb.scene.band_labels import by_letters, identify_all, understand, wavelength_of_label
 from spex_nb.scene.band_source import BandSource
 from spex_nb.scene.grid import Grid
 from spex_nb.scene.sources.names import label_of_file, sensor_of_name
@@ -158,3 +158,34 @@ def test_labels_in_file_names(file: str, label: str) -> None:
 )
 def test_sensors_in_names_of_products(location: str, sensor: str | None) -> None:
     assert sensor_of_name(location)[0] == sensor
+
+
+@pytest.mark.parametrize(
+    ("label", "wavelength"),
+    [
+        ("B4 (665 nm)", 0.665),
+        ("842 nm", 0.842),
+        ("0.49 µm", 0.49),
+        ("1.61 Micrometers", 1.61),
+        ("560 Nanometers", 0.56),
+        ("8420 Angstroms", 0.842),
+        ("B08_10m", None),
+        ("20 m", None),
+        ("red", None),
+        ("20408 Wavenumber", None),
+    ],
+)
+def test_a_label_states_its_wavelength_with_a_unit(label: str, wavelength: float | None) -> None:
+    assert wavelength_of_label(label) == (None if wavelength is None else pytest.approx(wavelength))
+
+
+def test_bands_labelled_by_number_and_wavelength_are_named_without_a_sensor() -> None:
+    labels = ["B2 (490 nm)", "B3 (560 nm)", "B4 (665 nm)", "B8 (842 nm)"]
+    assert [identity.name for identity in identify_all(bands(labels), None)] == ["blue", "green", "red", "nir"]
+
+
+def test_the_plain_infrared_beside_a_broad_one_is_the_narrow_one() -> None:
+    labels = ["BLUE", "RED", "BROADNIR", "NIR", "SWIR1"]
+    names = ["blue", "red", "nir", "nir08", "swir16"]
+    assert [identity.name for identity in identify_all(bands(labels), None)] == names
+    assert identify_all(bands(["RED", "NIR"]), None)[1].name == "nir"

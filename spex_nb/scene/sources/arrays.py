@@ -13,10 +13,11 @@ import xarray as xr
 from affine import Affine
 
 from spex_nb.errors import BandError, DataTypeError, UnreadableSourceError
-from spex_nb.scene.band_labels import understand
+from spex_nb.scene.band_labels import understand, wavelength_of_label
 from spex_nb.scene.band_source import BandSource, Source
 from spex_nb.scene.grid import Grid
 from spex_nb.scene.placement import require_sane
+from spex_nb.scene.sensors import LONGEST_UM
 from spex_nb.scene.sources import eopf
 from spex_nb.scene.sources.files import with_claims
 from spex_nb.scene.windows.locations import require_local
@@ -24,6 +25,8 @@ from spex_nb.scene.windows.locations import require_local
 Y_NAMES, X_NAMES = ("y", "lat", "latitude", "northing"), ("x", "lon", "longitude", "easting")
 TIME_NAMES = ("time", "t", "date", "datetime")
 DATASET_SUFFIXES = (".nc", ".nc4", ".netcdf", ".zarr")
+WAVELENGTH_NAMES = ("center_wavelength", "wavelength", "wavelengths", "radiation_wavelength")
+"""Attributes and coordinates that state a centre wavelength: of STAC, of spectrometers, and of the CF conventions."""
 PLANE_DIMS, STACK_DIMS = 2, 3
 SHOWN_DATES = 6
 
@@ -223,7 +226,7 @@ def _labels_along(stack: xr.DataArray, axis: str) -> list[str]:
 def _facts_along(stack: xr.DataArray, axis: str, index: int) -> dict[str, Any]:
     """Return what coordinates beside the axis state of a plane, as stackstac leaves them."""
     facts = {}
-    for name in ("common_name", "center_wavelength"):
+    for name in ("common_name", *WAVELENGTH_NAMES):
         if name in stack.coords and stack[name].dims == (axis,):
             facts[name] = stack[name].values[index]
     return facts
@@ -264,19 +267,28 @@ def _with_attributes(band: BandSource, variable: xr.DataArray) -> BandSource:
     nodata = _nodata_of(variable)
     dtype = _dtype_of_numbers(variable)
     is_unset = nodata is None or (dtype != str(variable.dtype) and np.isnan(nodata))
-    wavelength = attributes.get("center_wavelength")
     band = replace(
         band,
         dtype=dtype,
         nodata=None if is_unset else float(nodata),
         common_name=str(attributes.get("common_name") or ""),
-        wavelength_um=float(wavelength) if isinstance(wavelength, float) and np.isfinite(wavelength) else None,
+        wavelength_um=_wavelength_um(attributes),
     )
     scale, offset = float(attributes.get("scale_factor", 1)), float(attributes.get("add_offset", 0))
     if (scale, offset) == (1.0, 0.0):
         return band
     reason = "scale_factor and add_offset of the variable"
     return replace(band, scale=scale, offset=offset, radiometry_reason=reason)
+
+
+def _wavelength_um(attributes: Mapping[str, Any]) -> float | None:
+    """Return the centre wavelength that attributes state, µm: a text with its unit, or a number in nm or µm."""
+    stated = next((attributes[name] for name in WAVELENGTH_NAMES if name in attributes), None)
+    if isinstance(stated, str):
+        return wavelength_of_label(stated)
+    if not isinstance(stated, int | float | np.number) or not np.isfinite(stated) or stated <= 0:
+        return None
+    return float(stated) / (1000 if stated > LONGEST_UM else 1)
 
 
 def _nodata_of(variable: xr.DataArray) -> Any:
