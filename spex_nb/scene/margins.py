@@ -125,7 +125,7 @@ def find_seams(
     """
     if len(settings) < 2 or min(size) <= 2 * SMALLEST_PX:  # noqa: PLR2004 (a band beside another one)
         return []
-    notes = []
+    notes: list[str] = []
     for edge, outer, inner in _edges(size):
         at_edge, further_in = (_raw_of(read(window, 1), settings, dtype) for window in (outer, inner))
         numbers = at_edge[:, 0, 0]
@@ -141,7 +141,8 @@ def _is_fill(numbers: NDArray[Any], settings: Mapping[str, Radiometry], dtype: s
     """Say which raw numbers [C], one a band, no ground has: below zero, or above white and the largest of the type."""
     white = np.array([(1 - setting.offset) / setting.scale for setting in settings.values()])
     is_integer = np.dtype(dtype).kind in "iu"
-    return (numbers < 0) | (is_integer & (numbers > white) & (numbers == _largest(dtype)))
+    is_fill: NDArray[np.bool_] = (numbers < 0) | (is_integer & (numbers > white) & (numbers == _largest(dtype)))
+    return is_fill
 
 
 def _seam_note(
