@@ -16,6 +16,8 @@ from spex_nb.scene.placement import lonlat_of, off_the_map
 
 NODES = 33
 """Side of the grid of points at which pixel areas are measured; areas between them are interpolated."""
+LATITUDES = (-90, 90)
+"""Grids whose pixels have their centres on a pole reach half a pixel beyond: there is no ground there."""
 CENTRE_STEP_DEGREES = 0.1
 """Step of the centres of projections: neighbouring tiles share a projection, which takes milliseconds to make."""
 
@@ -55,6 +57,12 @@ class EqualAreaGrid:
         height, width = self.shape
         return np.array(self._project(*(self.transform @ (width / 2, height / 2))))
 
+    @cached_property
+    def _is_in_degrees(self) -> bool:
+        from pyproj import CRS
+
+        return bool(CRS.from_wkt(self.crs).is_geographic)
+
     def metres(self, points_px: ArrayLike) -> NDArray[np.float64]:
         """Return points on the ground.
 
@@ -65,7 +73,10 @@ class EqualAreaGrid:
             float64 [N, 2], metres east and north of the grid's centre.
         """
         x, y = np.asarray(points_px, float).T
-        metres: NDArray[np.float64] = np.stack(self._project(*(self.transform @ (x, y))), axis=1) - self._centre
+        x, y = self.transform @ (x, y)
+        if self._is_in_degrees:
+            y = np.clip(y, *LATITUDES)
+        metres: NDArray[np.float64] = np.stack(self._project(x, y), axis=1) - self._centre
         return metres
 
     def polygon(self, geometry_px: Any) -> Any:

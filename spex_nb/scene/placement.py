@@ -37,6 +37,10 @@ EARTH_TOLERANCE_FRAC = 0.01
 """No ellipsoid or sphere of the Earth in use differs more from WGS 84; Venus differs by 5 %."""
 
 
+SMALLEST_PIXEL_M = 1e-3
+"""No camera that looks at land has smaller pixels."""
+
+
 COORDINATE_LIMIT_M = 1e9
 """No projected coordinate of the Earth lies this far out."""
 
@@ -130,12 +134,16 @@ def _overriding_sidecar(location: str, file: Any) -> Iterator[str]:
 def off_the_map(grid: Grid) -> str:
     """Return why a grid with a CRS cannot be brought to longitude and latitude; an empty string where it can.
 
-    Engineering, vertical and geocentric CRS, other celestial bodies, and coordinates outside the projection.
+    Engineering, vertical and geocentric CRS, other celestial bodies, coordinates outside the projection or of another
+    unit, and a CRS without a geotransform.
     """
     if grid.crs is None:
         return ""
+    if grid.transform.is_identity:
+        return "no geotransform goes with it"
     wkt = grid.crs.to_wkt()
-    return _crs_problem(wkt) or _outside_projection(wkt, grid.transform, grid.height, grid.width)
+    place = (wkt, grid.transform, grid.height, grid.width)
+    return _crs_problem(wkt) or _outside_projection(*place) or _without_ground(*place)
 
 
 def off_the_map_note(what: str, grid: Grid, problem: str) -> str:
@@ -195,6 +203,20 @@ def _outside_projection(wkt: str, transform: Any, height: int, width: int) -> st
     places = np.stack(lonlat_of(wkt)(*(transform @ (x.ravel(), y.ravel()))))
     lost = int((~np.isfinite(places)).any(axis=0).sum())
     return f"{lost} of 9 points of the scene lie outside the projection" if lost else ""
+
+
+@lru_cache(maxsize=1024)
+def _without_ground(wkt: str, transform: Any, height: int, width: int) -> str:
+    """Say whether the pixel in the middle is too small for any camera, as degrees taken for metres make it."""
+    from pyproj import Geod
+
+    column, row = width / 2, height / 2
+    places = [transform @ corner for corner in ((column, row), (column + 1, row), (column, row + 1))]
+    longitudes, latitudes = lonlat_of(wkt)(*np.array(places).T)
+    _, _, sides = Geod(ellps="WGS84").inv(longitudes[[0, 0]], latitudes[[0, 0]], longitudes[1:], latitudes[1:])
+    if min(sides) >= SMALLEST_PIXEL_M:
+        return ""
+    return f"a pixel has {min(sides):.1g} m on the ground, so that the coordinates must be of another CRS"
 
 
 def require_sane(grid: Grid, location: str) -> None:

@@ -59,13 +59,16 @@ OFF_THE_MAP = {
     "geocentric": ("EPSG:4978", METRES, 10.0),
     "Moon": ("IAU_2015:30100", Affine(0.01, 0, 10, 0, -0.01, 20), None),
     "Mars": ("+proj=sinu +R=3396190 +units=m", METRES, 10.0),
+    "without a geotransform": ("EPSG:32632", None, None),
+    "degrees called metres": ("EPSG:32632", Affine(2.7e-4, 0, 9, 0, -2.7e-4, 50), None),
+    "beyond Mercator": ("EPSG:3857", Affine(1000, 0, 0, 0, -1000, 5e8), None),
     "off the globe": ("+proj=geos +h=35785831 +lon_0=0 +units=m", Affine(2e5, 0, -6e6, 0, -2e5, 6e6), None),
 }
 
 
 @pytest.mark.parametrize(("crs", "transform", "gsd_m"), OFF_THE_MAP.values(), ids=OFF_THE_MAP)
 def test_a_crs_that_is_no_place_on_earth_leaves_areas_in_pixels(
-    tmp_path: Path, crs: str, transform: Affine, gsd_m: float | None
+    tmp_path: Path, crs: str, transform: Affine | None, gsd_m: float | None
 ) -> None:
     path = write(tmp_path / "scene.tif", transform, crs=crs)
     with pytest.warns(GridWarning, match=r"is not used: .* areas are in pixels"):
@@ -78,6 +81,17 @@ def test_a_crs_that_is_no_place_on_earth_leaves_areas_in_pixels(
     assert result.regions["area_m2"].isna().all()
     assert any("is not used" in note for note in result.notes)
     assert Pyramid(scene).grid.crs is None
+
+
+def test_a_region_beside_rows_beyond_the_pole_is_measured(tmp_path: Path) -> None:
+    transform = Affine(0.01, 0, 0, 0, -0.01, 90.05)
+    result = extract(open_scene(write(tmp_path / "pole.tif", transform, crs="EPSG:4326")), "water", "index")
+    rows, columns = LAKE
+    north, south = (90.05 - 0.01 * row for row in (rows.start, rows.stop))
+    west, east = 0.01 * columns.start, 0.01 * columns.stop
+    ring = [(west, north), (east, north), (east, south), (west, south)]
+    area, _ = Geod(ellps="WGS84").polygon_area_perimeter(*np.transpose(ring))
+    assert result.regions["area_m2"].tolist() == pytest.approx([abs(area)], rel=0.02)
 
 
 def test_a_dataset_with_a_local_crs_is_measured_in_pixels() -> None:
