@@ -54,6 +54,16 @@ def test_a_variable_of_a_netcdf_file_opens_by_the_name_that_gdal_gives_it(tmp_pa
         np.testing.assert_allclose(open_scene(name, bands=["nir"])["nir"], 0.4, rtol=1e-6)
 
 
+def test_a_subdataset_is_named_by_its_variable_where_that_is_a_band(tmp_path: Path) -> None:
+    path = write_netcdf(tmp_path)
+    for name in (f'NETCDF:"{path}":nir', f'HDF5:"{path}"://nir'):
+        scene = open_scene(name)
+        assert scene.spex.bands == ("nir",)
+        np.testing.assert_allclose(scene["nir"], 0.4, rtol=1e-6)
+    other = open_scene(f'HDF5:"{write_hdf5(tmp_path, {"layer7": 0.2})}"://bands/layer7', bands=["red"])
+    np.testing.assert_allclose(other["red"], 0.2, rtol=1e-6)
+
+
 def test_pages_of_a_tiff_open_by_number(write_raster: Writer) -> None:
     path = write_raster(np.full((1, 4, 4), 0.3, "float32"), descriptions=["red"])
     np.testing.assert_allclose(open_scene(f"GTIFF_DIR:1:{path}")["red"], 0.3, rtol=1e-6)

@@ -164,3 +164,28 @@ def test_a_folder_of_one_patch_opens_and_one_of_two_is_refused(write_raster: Wri
     write_raster(np.full((1, 5, 5), 1, "uint16"), f"patch/{patch.replace('26_57', '26_58')}_B02.tif")
     with pytest.raises(UnknownLayoutError, match=r"2 products.*list of band files"):
         open_scene(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("name", "offset"),
+    [
+        ("T32UQD_20240101T101010_{}_10m.tif", -0.1),
+        ("T32UQD_20220125T101010_{}.tif", -0.1),
+        ("T32UQD_20220124T101010_{}_10m.tif", 0.0),
+        ("T32UQD_20240101T101010_{}_10m_harmonized.tif", 0.0),
+    ],
+)
+def test_a_band_file_of_a_safe_alone_tells_its_offset_by_its_day(
+    write_raster: Writer, name: str, offset: float
+) -> None:
+    files = [write_raster(numbers(band, 24)[None], name.format(band)) for band in ("B04", "B08")]
+    scene = open_scene(files, sensor="sentinel2_l2a")
+    np.testing.assert_allclose(scene["red"].values, numbers("B04", 24) * 1e-4 + offset, atol=1e-6)
+
+
+def test_the_day_of_a_band_file_gives_way_to_its_pixels(write_raster: Writer) -> None:
+    harmonised = np.arange(100, 676, dtype="uint16").reshape(1, 24, 24)
+    files = [write_raster(harmonised, f"T32UQD_20240101T101010_{band}_10m.tif") for band in ("B04", "B08")]
+    with pytest.warns(RadiometryWarning, match="contradict the name"):
+        scene = open_scene(files, sensor="sentinel2_l2a")
+    np.testing.assert_allclose(scene["red"].values, harmonised[0] * 1e-4, atol=1e-6)

@@ -58,9 +58,19 @@ def from_file(location: str) -> Source:
     parts = files_of_container(location)
     if parts:
         return replace(from_files(parts, label_from="subdataset"), location=location, layout="subdatasets of one file")
-    bands = bands_of_file(location)
+    bands = _named_by_subdataset(bands_of_file(location), location)
     tags = bands[0].file.tags if bands[0].file else {}
     return Source(location, "raster file", with_claims(bands, location), tags=tags)
+
+
+def _named_by_subdataset(bands: tuple[BandSource, ...], location: str) -> tuple[BandSource, ...]:
+    """Return the one band of ``NETCDF:scene.nc:red`` with its variable as label, where it has no other."""
+    if len(bands) > 1 or bands[0].label or not gdal_file(location):
+        return bands
+    variable = re.split(r"[:/]", location)[-1].strip('"')
+    if gdal_file(location).endswith(variable) or not understand(variable).name:
+        return bands
+    return (replace(bands[0], label=variable, label_from="subdataset"),)
 
 
 def from_files(locations: Sequence[str | Path], *, label_from: str = "file name") -> Source:

@@ -36,6 +36,8 @@ FILES = (
 
 BASELINE_WITH_OFFSET = 4.0
 """Sentinel-2 products of this processing baseline and later add 1000 to every number (S2 PSD 14.9)."""
+FIRST_DAY_WITH_OFFSET = "20220125"
+"""Baseline 04.00 was introduced on this day, for all products from then on (S2 PSD 14.9)."""
 OWN_BASELINE = 99.0
 """Baselines from here on (N9999) mark products of the user's own Sen2Cor: they tell nothing of an offset."""
 
@@ -56,6 +58,16 @@ def baseline_of_name(location: str) -> str | None:
     """Return the processing baseline of a Sentinel-2 product's name, such as ``05.10``; None without one."""
     match = re.search(r"S2[A-D]_MSIL(?:1C|2A)_.*?_N(\d{2})(\d{2})(?:_|$)", location)
     return f"{match[1]}.{match[2]}" if match else None
+
+
+def day_with_offset(location: str) -> str | None:
+    """Return the day that the name of a band file in a SAFE tells, where all products of that day add 1000.
+
+    ``T32UQD_20240101T101010_B04_10m.jp2`` alone tells no baseline. Products of older days may add it or not.
+    """
+    name = PurePosixPath(location.replace("\\", "/")).name
+    match = re.fullmatch(r"T\d{2}[A-Z]{3}_(\d{8})T\d{6}_B\w{2}(?:_\d{2}m)?\.(?:jp2|tiff?)", name)
+    return match[1] if match and match[1] >= FIRST_DAY_WITH_OFFSET else None
 
 
 def has_offset(baseline: str | None) -> bool:

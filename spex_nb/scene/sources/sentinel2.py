@@ -13,7 +13,7 @@ import numpy as np
 from spex_nb.errors import UnknownLayoutError
 from spex_nb.scene.band_source import BandSource, Quality, Source, bands_of_file
 from spex_nb.scene.sources.folder import ProductFolder, require_files
-from spex_nb.scene.sources.names import baseline_of_name, has_offset, is_own_baseline, label_of_file
+from spex_nb.scene.sources.names import baseline_of_name, day_with_offset, has_offset, is_own_baseline, label_of_file
 
 METADATA = r"(^|/)(MTD_MSI|S2[A-D]_\w*MTD_SAF)(L1C|L2A)\w*\.xml$"
 """Names of the metadata of a SAFE, of today and of products before 2016."""
@@ -65,17 +65,18 @@ def with_offset_of_name(bands: tuple[BandSource, ...], location: str) -> tuple[B
     """Return bands with the scale and offset that a product's name promises, where their pixels may be its numbers.
 
     Floating-point and 8-bit pixels are no numbers of the product. The offset is only a claim: `hold_against` compares
-    it with the pixels. Baseline N9999 promises none.
+    it with the pixels. Baseline N9999 promises none. A band file of a SAFE alone promises it by its day.
     """
-    baseline = baseline_of_name(location)
-    if baseline is None or bands[0].scale is not None or not _may_be_numbers(bands):
+    baseline, day = baseline_of_name(location), day_with_offset(location)
+    if not (baseline or day) or bands[0].scale is not None or not _may_be_numbers(bands):
         return bands
     if is_own_baseline(baseline):
         reason = f"baseline {baseline} in the name tells no offset, so that none is taken off"
         return tuple(replace(band, radiometry_reason=reason) for band in bands)
-    if not has_offset(baseline):
+    if baseline and not has_offset(baseline):
         return bands
-    reason = f"processing baseline {baseline} of the name: 1000 is subtracted"
+    source = f"processing baseline {baseline} of the name" if baseline else f"products of {day}, the day in the name"
+    reason = f"{source}: 1000 is subtracted"
     return tuple(
         replace(band, scale=SCALE, offset=OFFSET, radiometry_reason=reason, scale_is_claim=True) for band in bands
     )
