@@ -238,13 +238,13 @@ _ONE_DATE = (
 
 
 def _common(name: str) -> str:
-    common_name = name if name in COMMON_BANDS else band_name(name)
+    common_name = name if name in COMMON_BANDS else band_name(str(name))
     if common_name is None:
         raise BandError(
             "The band name is unknown",
             found=repr(name),
             expected=f"a STAC common name: {', '.join(COMMON_BANDS)}",
-            fix=nearest(name, COMMON_BANDS),
+            fix=nearest(str(name), COMMON_BANDS) or "Pass bands={'nir': 4} to pick bands by number.",
         )
     return common_name
 

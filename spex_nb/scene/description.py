@@ -45,7 +45,8 @@ def state_gsd(scene: Scene, recognition: Recognition, gsd_m: float | None) -> No
     Raises:
         RadiometryError: If the argument is no length.
     """
-    if gsd_m is not None and not (np.isfinite(gsd_m) and gsd_m > 0):
+    is_number = isinstance(gsd_m, int | float | np.number)
+    if gsd_m is not None and not (is_number and np.isfinite(gsd_m) and gsd_m > 0):
         raise GridError(
             "The ground sampling distance makes no sense",
             found=gsd_m,

@@ -84,7 +84,7 @@ def _argument(what: str, given: Numbers, name: str) -> float | None:
     value = given.get(name) if isinstance(given, Mapping) else given
     if value is None:
         return None
-    if not np.isfinite(value) or (what == "scale" and value == 0):
+    if not isinstance(value, int | float | np.number) or not np.isfinite(value) or (what == "scale" and value == 0):
         raise RadiometryError(
             f"The {what} of {name} makes no sense",
             found=value,
@@ -97,6 +97,7 @@ def _argument(what: str, given: Numbers, name: str) -> float | None:
 def _default(band: BandSource, sensor: Sensor | None) -> Radiometry:
     kind = np.dtype(band.dtype)
     if band.scale is not None:
+        _require_usable(band)
         lost_offset = _lost_offset(band)
         if lost_offset:
             return lost_offset
@@ -110,6 +111,17 @@ def _default(band: BandSource, sensor: Sensor | None) -> Radiometry:
         reason = "; ".join(filter(None, (f"default of sensor {sensor.id}", band.radiometry_reason)))
         return Radiometry(sensor.scale, sensor.offset, sensor.relative, reason)
     return Radiometry(GUESSED_SCALE, 0.0, True, f"guessed for {kind} pixels of an unknown sensor", is_guess=True)
+
+
+def _require_usable(band: BandSource) -> None:
+    """Raise unless the scale and offset that a source states can turn numbers into reflectance."""
+    if band.scale == 0 or not np.isfinite([band.scale or 0, band.offset or 0]).all():
+        raise RadiometryError(
+            "The scale or offset that the source states makes no sense",
+            found=f"{band.label or band.index}: scale {band.scale}, offset {band.offset}; {band.radiometry_reason}",
+            expected="finite numbers, and a scale other than 0",
+            fix="Pass scale= and offset= as reflectance = raw * scale + offset needs them, such as scale=0.0001.",
+        )
 
 
 def _lost_offset(band: BandSource) -> Radiometry | None:

@@ -12,7 +12,7 @@ import rioxarray
 import xarray as xr
 
 from spex_nb import open_scene
-from spex_nb.errors import BandError
+from spex_nb.errors import BandError, DataTypeError
 
 Writer = Callable[..., Path]
 SIZE = 6
@@ -194,3 +194,12 @@ def test_a_coordinate_of_wavelengths_names_the_bands(axis: str, per_um: int) -> 
 def test_the_wavelength_of_a_variable_names_it(stated: dict[str, Any]) -> None:
     data = xr.Dataset({"a": (("y", "x"), plane(0.1), stated)}, coords=GRID)
     assert open_scene(data).spex.bands == ("red",)
+
+
+def test_one_number_of_no_data_may_stand_in_a_list_but_not_several() -> None:
+    numbers = np.arange(SIZE * SIZE, dtype="float32").reshape(SIZE, SIZE) / 100
+    data = xr.Dataset({"red": (("y", "x"), numbers, {"_FillValue": np.array([0.0])})}, coords=GRID)
+    assert int((~open_scene(data)["valid"]).sum()) == 1
+    data["red"].attrs["_FillValue"] = [0, 1]
+    with pytest.raises(DataTypeError, match="several numbers of no data"):
+        open_scene(data)

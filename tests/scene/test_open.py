@@ -392,3 +392,36 @@ def test_the_scale_of_landsat_level_2_goes_with_its_offset(write_raster: Writer,
     np.testing.assert_allclose(scene["red"].values, raw[2] * 2.75e-5 - 0.2, atol=1e-6)
     kept = open_scene(source, sensor=sensor, scale=2.75e-5, offset=0)
     np.testing.assert_allclose(kept["red"].values, raw[2] * 2.75e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("stated", [0, float("nan"), "abc", [1e-4, 1e-4]], ids=str)
+def test_a_stated_scale_that_makes_no_sense_is_refused_until_one_is_given(stated: Any) -> None:
+    planes = {
+        name: (("y", "x"), numbers, {"scale_factor": stated}) for name, numbers in zip(RGBN, ramp(4), strict=True)
+    }
+    with pytest.raises(RadiometryError, match="the source states makes no sense"):
+        open_scene(xr.Dataset(planes))
+    scene = open_scene(xr.Dataset(planes), scale=1e-3)
+    np.testing.assert_allclose(scene["red"].values, ramp(4)[2] * 1e-3, rtol=1e-6)
+
+
+def test_a_scale_of_zero_in_a_file_is_refused(write_raster: Writer) -> None:
+    path = write_raster(ramp(4), descriptions=RGBN, scale=0)
+    with pytest.raises(RadiometryError, match="the source states makes no sense"):
+        open_scene(path)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"scale": [1e-4] * 4}, RadiometryError),
+        ({"offset": "0"}, RadiometryError),
+        ({"bands": [3, 4]}, BandError),
+        ({"gsd_m": "10"}, GridError),
+    ],
+    ids=str,
+)
+def test_an_argument_of_another_type_is_refused(options: dict[str, Any], error: type[Exception]) -> None:
+    planes = {name: (("y", "x"), numbers / 1000) for name, numbers in zip(RGBN, ramp(4), strict=True)}
+    with pytest.raises(error):
+        open_scene(xr.Dataset(planes), **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -101,7 +102,7 @@ def from_xarray(data: xr.Dataset | xr.DataArray, location: str = "", time: Time 
 
     Raises:
         BandError: If nothing has the dims (y, x), or there are several dates and none is given.
-        DataTypeError: If a type holds no reflectance.
+        DataTypeError: If a type holds no reflectance, or a variable states several numbers of no data.
     """
     dataset = _as_dataset(_squeezed(_at_time(_spatial(data), time)))
     planes = {
@@ -274,7 +275,7 @@ def _with_attributes(band: BandSource, variable: xr.DataArray) -> BandSource:
         common_name=str(attributes.get("common_name") or ""),
         wavelength_um=_wavelength_um(attributes),
     )
-    scale, offset = float(attributes.get("scale_factor", 1)), float(attributes.get("add_offset", 0))
+    scale, offset = _number(attributes, "scale_factor", 1), _number(attributes, "add_offset", 0)
     if (scale, offset) == (1.0, 0.0):
         return band
     reason = "scale_factor and add_offset of the variable"
@@ -291,10 +292,29 @@ def _wavelength_um(attributes: Mapping[str, Any]) -> float | None:
     return float(stated) / (1000 if stated > LONGEST_UM else 1)
 
 
+def _number(attributes: Mapping[str, Any], name: str, default: float) -> float:
+    """Return a number that attributes state, alone or as the one item of a list; NaN for anything else."""
+    stated = attributes.get(name, default)
+    try:
+        return float(np.asarray(stated).item())
+    except (TypeError, ValueError):
+        return math.nan
+
+
 def _nodata_of(variable: xr.DataArray) -> Any:
     """Return the number of no data that a variable states, or None; one that its type cannot hold marks nothing."""
+    stated = variable.attrs.get("_FillValue")
+    if stated is not None and np.size(stated) == 1:
+        return np.asarray(stated).item()
+    if stated is not None:
+        raise DataTypeError(
+            "A variable states several numbers of no data",
+            found=f"{variable.name}: _FillValue {stated!r}",
+            expected="one number",
+            fix="Set those pixels to the first of them, and keep that alone: variable.attrs['_FillValue'] = number.",
+        )
     try:
-        return variable.attrs.get("_FillValue", variable.rio.nodata)
+        return variable.rio.nodata
     except OverflowError:  # rioxarray's, for -9999 of unsigned integers and the like
         return None
 
