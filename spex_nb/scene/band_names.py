@@ -16,6 +16,8 @@ from spex_nb.scene.sources.names import sensor_of_name
 
 Bands = Sequence[str] | Mapping[str, int] | None
 
+VISIBLE = ("red", "green", "blue")
+"""Colours by which a file may call its bands."""
 SAME_CENTRE_UM = 0.03
 """Bands of one id whose centres lie closer than this are one band of two related sensors."""
 
@@ -179,12 +181,22 @@ def _order(
     is_blank = all(identities[i].is_blank or identities[i].name for i in candidates)
     if wanted and len(wanted) == len(candidates):
         return list(wanted), "given as an argument, in file order"
-    if sensor is not None and len(sensor.bands) == len(candidates) and (is_blank or _is_series(layers)):
-        return list(sensor.names), f"file order of sensor {sensor.id}"
     colors = [layers[i].color for i in candidates]
+    if sensor is not None and len(sensor.bands) == len(candidates) and (is_blank or _is_series(layers)):
+        is_other_order = layers[0].dtype != "uint8" and _colors_contradict(colors, sensor)
+        return ([], "") if is_other_order else (list(sensor.names), f"file order of sensor {sensor.id}")
     if colors == ["red", "green", "blue"]:
         return colors, "colour interpretation of the file"
     return [], ""
+
+
+def _colors_contradict(colors: Sequence[str], sensor: Sensor) -> bool:
+    """Whether a file calls bands red, green or blue that lie elsewhere in the order of a sensor.
+
+    Files of 8 bits count as no witness: GDAL calls their first three bands red, green and blue unasked.
+    """
+    pairs = zip(colors, sensor.names, strict=True)
+    return any(color in VISIBLE and color != spectral_group(name) for color, name in pairs)
 
 
 def _is_series(layers: Sequence[BandSource]) -> bool:
@@ -209,7 +221,8 @@ def _require_no_conflict(layers: Sequence[BandSource], identities: Sequence[Iden
 
 
 def _unnamed(layers: Sequence[BandSource], sensor: Sensor | None) -> BandError | SensorError:
-    seen = ", ".join(band.label or "(undescribed)" for band in layers)
+    colored = {color: f"(undescribed, of the colour {color})" for color in VISIBLE}
+    seen = ", ".join(band.label or colored.get(band.color, "(undescribed)") for band in layers)
     fix = "Pass bands=['blue', 'green', …] in file order, or bands={'nir': 4} to pick some by number."
     parts = [band.file.path for band in layers if band.file is not None and band.label_from == "subdataset"]
     if parts:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
+from rasterio.enums import ColorInterp
 
 from spex_nb import open_scene
 from spex_nb.errors import BandError, BandWarning, SensorError
@@ -243,3 +244,28 @@ def test_cirrus_in_a_file_called_level_2_is_asked_about(write_raster: Writer) ->
     with pytest.warns(BandWarning, match=r"B10: cirrus, which only level 1C has: is this sensor='sentinel2_l1c'\?"):
         assert "cirrus" not in open_scene(path, sensor="sentinel2_l2a").spex.bands
     assert "cirrus" in open_scene(path, sensor="sentinel2_l1c").spex.bands
+
+
+@pytest.mark.parametrize(
+    ("colors", "dtype", "is_refused"),
+    [
+        (("red", "green", "blue", "undefined"), "uint16", True),
+        (("blue", "green", "red", "undefined"), "uint16", False),
+        (("red", "green", "blue", "undefined"), "uint8", False),
+        (("gray", "undefined", "undefined", "undefined"), "uint16", False),
+    ],
+    ids=str,
+)
+def test_colours_of_a_file_that_contradict_the_order_of_the_sensor_are_refused(
+    write_raster: Writer, colors: tuple[str, ...], dtype: str, is_refused: bool
+) -> None:
+    path = write_raster(np.arange(1, 145, dtype=dtype).reshape(4, 6, 6))
+    with rasterio.open(path, "r+") as file:
+        file.colorinterp = [ColorInterp[color] for color in colors]
+    if is_refused:
+        with pytest.raises(SensorError, match=r"contradicts sensor planetscope4.*of the colour red"):
+            open_scene(path, sensor="planetscope4", scale=1e-3)
+        names = ["red", "green", "blue", "nir"]
+        assert open_scene(path, sensor="planetscope4", bands=names, scale=1e-3).spex.bands == tuple(names)
+    else:
+        assert open_scene(path, sensor="planetscope4", scale=1e-3).spex.bands == ("blue", "green", "red", "nir")
