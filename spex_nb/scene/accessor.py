@@ -24,8 +24,6 @@ RELATIVE_NOTE = (
 POLE_DEGREES = 89.9
 """Nearer to a pole a degree of longitude has no width to speak of."""
 METRES_PER_DEGREE = 111_195.0  # on a sphere of 6,371,009 m
-
-
 Scene = xr.Dataset
 """A Dataset of float32 bands [H, W] named by STAC common name, with bool ``valid``; see ``open_scene``."""
 

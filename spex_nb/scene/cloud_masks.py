@@ -22,23 +22,13 @@ from spex_nb.scene.windows.rasters import Reading, open_raster
 Clouds = bool | str | Path | Mapping[str, str | Path]
 QA_PIXEL_CLOUDY = 0b11111
 """Fill, dilated cloud, cirrus, cloud and cloud shadow: bits 0-4 of Landsat Collection 2 QA_PIXEL (LSDS-1619)."""
-
-
-SCL_CLOUDY = (0, 1, 3, 8, 9, 10)
-"""No data, saturated, cloud shadow, cloud of medium and high probability, cirrus: Sentinel-2 L2A SCL."""
-
-
+SCL_CLEAR = (2, 4, 5, 6, 7, 11)
+"""Dark, vegetation, no vegetation, water, unclassified, snow: of the classes 0 to 11 of the Sentinel-2 L2A SCL."""
 FMASK_CLOUDY = 0b1110
 """Cloud, adjacent to cloud or shadow, cloud shadow: bits 1-3 of HLS Fmask (HLS user guide 2.0)."""
-
-
 FMASK_FILL = 255
-
-
 FMASK_CLASSES_CLEAR = (1, 4, 5)
 """Clear land, snow and water: of the classes 0 to 5 that python-fmask writes (0 no data, 2 cloud, 3 shadow)."""
-
-
 CFMASK_CLEAR = (0, 1, 3)
 """Clear land, water and snow: of the classes 0 to 4 of CFMask and of Fmask in MATLAB (2 shadow, 4 cloud, 255 fill)."""
 
@@ -50,7 +40,7 @@ def qa_pixel_clear(quality: Any) -> Any:
 
 def scl_clear(quality: Any) -> Any:
     """Return True where the Sentinel-2 scene classification (uint8, any shape) is neither cloud nor shadow."""
-    return ~np.isin(quality, SCL_CLOUDY)
+    return np.isin(quality, SCL_CLEAR)
 
 
 def fmask_clear(quality: Any) -> Any:
@@ -77,8 +67,6 @@ CODINGS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
         "cfmask": cfmask_clear,
     }
 )
-
-
 CODING_FILL: Mapping[str, float] = MappingProxyType(
     {"qa_pixel": 1, "scl": 0, "fmask": FMASK_FILL, "fmask_classes": 0, "cfmask": FMASK_FILL}
 )

@@ -64,16 +64,10 @@ class Margin:
 
 MARGIN_CELLS = 1024
 """A margin is looked for on so many cells along the longest side of a scene."""
-
-
 MARGIN_EDGE_PX, MARGIN_PX = 4, 64
 """A margin takes so many pixels of the scene's outermost rows and columns at least, and so many in one piece."""
-
-
 SMALLEST_PX = 16
 """In smaller scenes nothing tells a margin from the ground."""
-
-
 GREY_FRAC, LARGEST_FRAC = 0.01, 0.5
 """A number that the ground may have is no data only where fewer of the other pixels have bands alike, and where it
 takes less of the scene."""

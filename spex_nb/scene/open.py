@@ -39,11 +39,7 @@ from spex_nb.scene.windows.scene_source import SOURCE, SceneSource
 
 EAGER_BYTES = 64 * 2**20
 """Scenes up to this size, as float32, are read at once when chunks are "auto"."""
-
-
 Chunks = Literal["auto"] | int | tuple[int, int] | None
-
-
 Numbers = float | Mapping[str, float] | None
 
 

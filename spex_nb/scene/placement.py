@@ -21,26 +21,14 @@ from spex_nb.scene.windows.locations import is_remote
 
 FEWEST_POINTS = 3
 """Ground control points that a first-order fit needs."""
-
-
 UTM_LIMIT_DEGREES = 84
 """Beyond this latitude there are no UTM zones."""
-
-
 LONGEST_NAME = 60
-
-
 EARTH_RADIUS_M = 6_378_137.0
-
-
 EARTH_TOLERANCE_FRAC = 0.01
 """No ellipsoid or sphere of the Earth in use differs more from WGS 84; Venus differs by 5 %."""
-
-
 SMALLEST_PIXEL_M = 1e-3
 """No camera that looks at land has smaller pixels."""
-
-
 COORDINATE_LIMIT_M = 1e9
 """No projected coordinate of the Earth lies this far out."""
 

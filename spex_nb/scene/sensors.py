@@ -100,8 +100,6 @@ COMMON_BANDS: dict[str, tuple[float, float]] = {
     name: (row["wavelength_um"], row["width_um"]) for name, row in _tables()["common_names"].items()
 }
 """Nominal centre wavelength and width, µm, of each STAC common name."""
-
-
 _added: dict[str, Sensor] = {}
 
 

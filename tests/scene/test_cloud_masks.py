@@ -11,7 +11,7 @@ import pytest
 
 from spex_nb import open_scene
 from spex_nb.errors import SensorError
-from spex_nb.scene.cloud_masks import coding_of
+from spex_nb.scene.cloud_masks import CODINGS, coding_of
 
 Writer = Callable[..., Path]
 
@@ -71,3 +71,7 @@ def test_water_stays_valid_under_python_fmask(write_raster: Writer) -> None:
     quality = layer(write_raster, "LC08_fmask.tif", (5, 5, 1, 2), 0)
     scene = open_scene(write_raster(np.full((1, 4, 4), 0.3, "float32"), descriptions=["red"]), clouds=quality)
     np.testing.assert_array_equal(scene["valid"].values[0], [True, True, True, False])
+
+
+def test_numbers_that_are_no_class_of_scl_are_not_clear() -> None:
+    assert CODINGS["scl"](np.arange(256, dtype=np.uint8)).nonzero()[0].tolist() == [2, 4, 5, 6, 7, 11]

@@ -29,12 +29,8 @@ from spex_nb.types import Window
 
 CELL_PX = 256
 """Side of the piece that is lost around a block of a file that cannot be read."""
-
-
 ROWS_BYTES = 16 * 2**20
 """Most that rows of the whole width take that are looked at together; at least one row."""
-
-
 SAMPLE_PX = 64
 
 
