@@ -1,4 +1,4 @@
-"""The map of a 10,000² scene: first pixels, pans, a live threshold, bytes, memory; and a click that the model heeds."""
+"""The map of a 10,000² scene: first pixels, pans, a live threshold, bytes, memory; and a click on the model."""
 
 from __future__ import annotations
 
@@ -162,18 +162,18 @@ def whole_prior(scene: Any) -> Any:
 
 
 def click_row() -> dict[str, str]:
-    """Measure one click on a tile that `tiny` knows already, beside asking it anew."""
+    """Measure one click on a tile that `tiny` knows already, beside a tile that it never saw."""
     torch.set_num_threads(THREADS)
     scene, model = scene_of(CLICKED_PX), load_mask_model("tiny")
     for name, wave in WAVES_UM.items():
         scene[name].attrs = {"wavelength_um": wave, "width_um": 0.06}
     window, click = (0, 0, CLICKED_PX, CLICKED_PX), UserPrompts(((200.5, 200.5, True),))
 
-    def anew() -> None:
-        model._kept = None
+    def ask_unseen() -> None:
+        model._last = None
         refine_window(scene, model, "water", window, click)
 
-    clicked, asked = best_of(5, lambda: refine_window(scene, model, "water", window, click), anew)
+    clicked, asked = best_of(5, lambda: refine_window(scene, model, "water", window, click), ask_unseen)
     return row(f"a click on {CLICKED_PX}², `tiny`, CPU; other: a tile it never saw", clicked, asked, "s", "≤ 1 s")
 
 
