@@ -26,6 +26,8 @@ from spex_nb.cli.doctor import examine
 from spex_nb.cli.doctor_packages import Finding
 from spex_nb.errors import CheckpointError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 GB = 2**30
 
@@ -53,7 +55,6 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
 # --- the real installation
 
 
-@pytest.mark.slow
 def test_this_installation_is_well() -> None:
     done = subprocess.run([sys.executable, "-m", "spex_nb.cli", "doctor"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

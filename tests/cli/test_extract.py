@@ -18,6 +18,8 @@ from spex_nb import load_extraction
 from spex_nb.cli.command import main
 from spex_nb.scene.samples import sample_path
 
+pytestmark = pytest.mark.slow
+
 HEARING = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from spex_nb.cli import main; main()"
 )
@@ -42,7 +44,6 @@ def scenes(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_a_scene_a_result_and_a_page(tmp_path: Path) -> None:
     done = process("extract", sample_path("river_10m"), "los 2 lagos más grandes", "--model", "index", folder=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -66,7 +67,6 @@ def test_a_file_where_the_folder_of_results_would_be_is_refused(tmp_path: Path) 
     assert (tmp_path / "out").read_text() == "mine"
 
 
-@pytest.mark.slow
 def test_many_scenes_go_on_after_a_failure_which_the_exit_code_says(scenes: Path, tmp_path: Path) -> None:
     (scenes / "broken.tif").write_bytes(b"no raster")
     out, report = tmp_path / "out", tmp_path / "report.json"
@@ -85,7 +85,6 @@ def test_many_scenes_go_on_after_a_failure_which_the_exit_code_says(scenes: Path
     assert again.stdout == ""
 
 
-@pytest.mark.slow
 def test_a_result_of_another_question_is_neither_skipped_nor_lost(scenes: Path, tmp_path: Path) -> None:
     words = (scenes / "river_10m.tif", "--out", tmp_path / "out")
     assert spex(*words, "water").exit_code == 0
@@ -99,7 +98,6 @@ def test_a_result_of_another_question_is_neither_skipped_nor_lost(scenes: Path, 
     assert list(load_extraction(tmp_path / "out" / "river_10m").class_names) == ["vegetation"]
 
 
-@pytest.mark.slow
 def test_a_result_in_which_tiles_failed_is_made_again(scenes: Path, tmp_path: Path) -> None:
     words = (scenes / "river_10m.tif", "water", "--out", tmp_path / "out")
     spex(*words)
@@ -167,7 +165,6 @@ def scheduler() -> Iterator[str]:
         yield cluster.scheduler_address
 
 
-@pytest.mark.slow
 def test_a_cluster_does_it(scheduler: str, tmp_path: Path) -> None:
     done = process(
         "extract",
@@ -184,7 +181,6 @@ def test_a_cluster_does_it(scheduler: str, tmp_path: Path) -> None:
     assert len(load_extraction(tmp_path / "extractions" / "river_10m").regions) > 1
 
 
-@pytest.mark.slow
 def test_an_interrupted_command_goes_on(tmp_path: Path) -> None:
     words = ("extract", str(sample_path("river_10m")), "water", "--model", "index", "--tile-px", "32")
     running = subprocess.Popen(

@@ -18,6 +18,8 @@ from spex_nb.cli.lessons import ANSWER, SOLUTION, Lesson, copy_lessons, find_les
 from spex_nb.errors import OutputError, SourceNotFoundError
 from tests.run_lessons import run, sections_without_picture
 
+pytestmark = pytest.mark.slow
+
 FIRST = ["Questions", "Objectives"]
 LAST = ["Exercises", "What can go wrong", "Key points", "References"]
 FEWEST_SECTIONS = 3
@@ -151,7 +153,6 @@ def lesson(tmp_path: Path) -> Lesson:
     return made
 
 
-@pytest.mark.slow
 def test_a_run_tells_what_it_took_and_which_section_lacks_a_picture(lesson: Lesson, tmp_path: Path) -> None:
     lesson.solutions.write_text("# %% Exercise 1\n1 / 2\n")
     done = run(lesson, tmp_path / "out")
@@ -165,7 +166,6 @@ def test_a_run_tells_what_it_took_and_which_section_lacks_a_picture(lesson: Less
     assert sections_without_picture(given) == ["And here?"]
 
 
-@pytest.mark.slow
 def test_a_solution_that_fails_fails_its_lesson(lesson: Lesson, tmp_path: Path) -> None:
     lesson.solutions.write_text("# %% Exercise 1\n1 / 0\n")
     assert "ZeroDivisionError" in run(lesson, tmp_path / "out").wrong

@@ -14,6 +14,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from spex_nb import Extraction, sample_scene
 from tests.extraction.test_extract_scene import Brightness, scene_of, squares
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def shell() -> Iterator[InteractiveShell]:
@@ -48,7 +50,6 @@ def test_variables_are_scenes_and_models_and_keep_results(shell: InteractiveShel
     assert isinstance(shell.user_ns["kept"], Extraction)
 
 
-@pytest.mark.slow
 def test_a_path_is_a_scene_and_out_a_folder(shell: InteractiveShell, tmp_path: Path) -> None:
     from spex_nb.scene.samples import sample_path
 
@@ -81,7 +82,6 @@ def completions(shell: InteractiveShell, text: str) -> set[str]:
         return {found.text for found in shell.Completer.completions(text, len(text))}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "offered", "withheld"),
     [

@@ -19,6 +19,8 @@ from spex_nb.evaluation.report import EvaluationReport
 from spex_nb.extraction.mask_models import EvidenceExplainer, IndexModel
 from spex_nb.types import ModelCard
 
+pytestmark = pytest.mark.slow
+
 SQUARE = 16 * 16
 CARD = ModelCard(("water", "vegetation", "built_up"), tile_px=32, explains_evidence=True)
 
@@ -70,7 +72,6 @@ def row(report: EvaluationReport, **wanted: str) -> pd.Series:
     return found
 
 
-@pytest.mark.slow
 def test_a_perfect_model_is_perfect_in_every_figure(squares: Path) -> None:
     report = run(squares, explanations=2, languages=("en", "de", "zh"))
     for target in ("water", "vegetation", "built_up"):
@@ -105,7 +106,6 @@ def test_a_model_that_finds_it_everywhere_by_hand(squares: Path) -> None:
     assert math.isnan(vegetation["false_alarms"])
 
 
-@pytest.mark.slow
 def test_figures_of_each_place_and_sensor(squares: Path) -> None:
     def without_first_row(tile: Any, target: str, _prior: Any) -> Any:
         return truth(tile, target) & (np.arange(32)[:, None] >= 8)
@@ -168,7 +168,6 @@ def test_what_is_no_mask_is_an_error_of_the_model(squares: Path, logits: Any, sa
         run(squares, Broken(truth))
 
 
-@pytest.mark.slow
 def test_a_model_that_follows_the_prior_is_found_out(squares: Path) -> None:
     plain, swapped = run(squares, the_prior), run(squares, the_prior, priors="swapped")
     for target in ("water", "vegetation"):
@@ -177,7 +176,6 @@ def test_a_model_that_follows_the_prior_is_found_out(squares: Path) -> None:
     assert row(run(squares, truth, priors="swapped"), target="water")["iou"] == 1
 
 
-@pytest.mark.slow
 def test_a_model_without_its_bands_is_worse(squares: Path) -> None:
     report = evaluate("index", squares, bands=["red", "green", "blue"], progress=False)
     assert row(report, target="water", model="index")["iou"] < 0.5
@@ -207,7 +205,6 @@ def test_what_a_model_says_wrongly_counts_against_it(squares: Path) -> None:
     assert row(report, target="water")["faithfulness"] == share
 
 
-@pytest.mark.slow
 def test_subsets_have_rows_of_their_own(squares: Path) -> None:
     named = {"dry": ["v1"], "by scene": ["own-v0", "own-v2-0-0"]}
     report = run(squares, everything, subsets=named)
@@ -237,7 +234,6 @@ def test_label_made_attributes_are_refused(squares: Path, tmp_path: Path) -> Non
         run(copy)
 
 
-@pytest.mark.slow
 def test_baselines_stand_in_the_same_table(squares: Path) -> None:
     report = run(squares, baselines=["index", "fixed", IndexModel(id="mine")])
     models = set(report.table()["model"])
@@ -248,7 +244,6 @@ def test_baselines_stand_in_the_same_table(squares: Path) -> None:
     assert list(alone.models) == ["index"]
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_report(squares: Path, tmp_path: Path) -> None:
     first, again = (run(squares, the_prior, explanations=1, baselines=["tuned"]) for _ in range(2))
     pd.testing.assert_frame_equal(first.table(), again.table())

@@ -17,6 +17,8 @@ from spex_nb.evaluation.tiles import PromptCondition
 from spex_nb.regions.metrics import bootstrap_interval, iou
 from spex_nb.types import Claim
 
+pytestmark = pytest.mark.slow
+
 EVIL = "<script>alert('x')</script>"
 
 

@@ -17,6 +17,8 @@ from spex_nb.scene.samples import sample_path
 from tests.extraction.test_extract_scene import Brightness, quietly, scene_of, squares
 from tests.extraction.test_run import TILES, same
 
+pytestmark = pytest.mark.slow
+
 RIVER = sample_path("river_10m")
 
 
@@ -32,17 +34,14 @@ def alone() -> Any:
     return quietly(RIVER, "water and vegetation", **TILES)
 
 
-@pytest.mark.slow
 def test_two_runs_give_the_same_bits(alone: Any) -> None:
     assert same(quietly(RIVER, "water and vegetation", **TILES), alone)
 
 
-@pytest.mark.slow
 def test_two_workers_give_the_same_bits(threads: Client, alone: Any) -> None:
     assert same(quietly(RIVER, "water and vegetation", client=threads, **TILES), alone)
 
 
-@pytest.mark.slow
 def test_one_worker_gives_the_same_bits(alone: Any) -> None:
     with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
         assert same(quietly(RIVER, "water and vegetation", client=client, **TILES), alone)
@@ -54,7 +53,6 @@ def test_a_scene_and_a_model_in_memory_are_sent_to_the_workers(threads: Client) 
     assert same(there, quietly(scene, "water", Brightness(), tile_px=32))
 
 
-@pytest.mark.slow
 def test_a_worker_loads_the_model_once(threads: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Any] = []
     load = predict.load_mask_model
@@ -89,7 +87,6 @@ def test_a_tile_that_fails_on_a_worker_is_reported(threads: Client) -> None:
     assert result.regions["area_px"].tolist() == [400]
 
 
-@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_nothing(alone: Any) -> None:
     with Client(n_workers=2, threads_per_worker=1, dashboard_address=None) as client:
         workers = client.run(os.getpid)

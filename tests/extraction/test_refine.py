@@ -24,6 +24,8 @@ from spex_nb.extraction.refine import (
     window_about,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_window_is_what_is_seen_or_a_tile_about_a_hint_outside_of_its_middle() -> None:
     seen = (100, 200, 300, 300)

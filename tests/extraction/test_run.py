@@ -28,6 +28,8 @@ from spex_nb.extraction.run import ProgressReporter, run_tiles
 from spex_nb.scene.samples import sample_path
 from tests.extraction.test_extract_scene import Brightness, quietly, scene_of, squares
 
+pytestmark = pytest.mark.slow
+
 RIVER = sample_path("river_10m")
 TILES = {"tile_px": 80, "overlap_px": 0}
 """The river in 16 tiles."""
@@ -94,7 +96,6 @@ def cancelled_after(calls: int) -> Any:
     return is_cancelled
 
 
-@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_to_the_result_of_an_uninterrupted_one(tmp_path: Path) -> None:
     out = tmp_path / "killed"
     done = subprocess.run([sys.executable, "-c", SLOW_RUN, str(RIVER), str(out)], capture_output=True, check=False)
@@ -245,7 +246,6 @@ def test_a_disk_that_is_really_full_says_so(scene: xr.Dataset, tmp_path: Path) -
     assert list((kept.folder / "tiles").iterdir()) == []
 
 
-@pytest.mark.slow
 def test_a_tile_that_fails_once_is_retried(scene: xr.Dataset) -> None:
     def hiccup(model: Counting) -> None:
         if model.calls == 5:
@@ -359,7 +359,6 @@ def write_damaged(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.slow
 def test_a_block_that_cannot_be_read_costs_its_own_tiles_only(tmp_path: Path) -> None:
     path = tmp_path / "scene.tif"
     write_damaged(path)
@@ -462,7 +461,6 @@ def test_tiles_are_asked_for_one_after_another(scene: xr.Dataset, tmp_path: Path
     assert all(map(kept.is_done, plan.tiling.windows))
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of one program alone")
 def test_a_run_takes_no_more_memory_than_it_says_before(tmp_path: Path) -> None:
     with rasterio.open(RIVER) as file:

@@ -20,6 +20,8 @@ from spex_nb.scene.samples import sample_scene
 from spex_nb.training import train_tokenizer
 from tests.model.test_parity import SAM, Golden, expanded, whole_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def released(parity: Path, tmp_path: Path) -> Path:
@@ -65,7 +67,6 @@ def test_parity_of_a_converted_checkpoint(released: Path, parity: Path, tmp_path
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

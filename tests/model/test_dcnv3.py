@@ -12,6 +12,8 @@ from torch.utils.checkpoint import checkpoint
 from spex_nb.model.layers import dcnv3_cpu
 from spex_nb.model.layers.dcnv3 import DCNv3, Method, Sampling, deform_conv3
 
+pytestmark = pytest.mark.slow
+
 METHODS = [method for method in get_args(Method) if method != "auto"]
 every_method = pytest.mark.parametrize("method", METHODS)
 
@@ -67,7 +69,6 @@ def test_gradients_of_bags_are_those_of_the_plain_form(
     torch.testing.assert_close(gradients(given, sampling, "by_bags"), expected)
 
 
-@pytest.mark.slow
 @every_method
 def test_gradients_are_those_of_finite_differences(method: Any) -> None:
     sampling = Sampling(groups=2)
@@ -107,7 +108,6 @@ def test_an_offset_that_is_no_number_spoils_its_own_cell_only() -> None:
     assert spoilt.grad.isnan().any(-1).nonzero().tolist() == [[1, 2, 3]]
 
 
-@pytest.mark.slow
 def test_bags_keep_what_torch_asks_of_an_operator() -> None:
     across, down = torch.rand(2, 6, 9).unbind()
     tensors = [torch.randn(2, 4, 6, 8), torch.randn(2, 6, 6, 36), torch.rand(2, 6, 6, 18), across, down]
@@ -127,7 +127,6 @@ def test_half_precision_stays_close_to_full_on_large_maps_too(dtype: Any) -> Non
     assert (half - full).abs().max() < 0.5 * full.std()
 
 
-@pytest.mark.slow
 def test_it_can_be_compiled() -> None:
     module = DCNv3(16, 4).eval()
     x = torch.randn(1, 8, 8, 16)
@@ -135,7 +134,6 @@ def test_it_can_be_compiled() -> None:
     torch.testing.assert_close(compiled(x), module(x))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", ["compiled", "checkpoint", "autocast"])
 def test_maps_of_many_points_train(way: str) -> None:
     torch.manual_seed(0)

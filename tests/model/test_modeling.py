@@ -16,6 +16,8 @@ from spex_nb.model import SpexConfig, SpexModel
 from spex_nb.model.configuration import INTERNIMAGE, InternImageConfig
 from spex_nb.model.layers.vision_encoder import InternImage
 
+pytestmark = pytest.mark.slow
+
 TEXT = {
     "model_type": "qwen2",
     "vocab_size": 96,
@@ -79,7 +81,6 @@ def single(given: dict[str, Any], i: int) -> dict[str, Any]:
     return one | {"input_ids": given["input_ids"][i : i + 1, :length]}
 
 
-@pytest.mark.slow
 def test_a_batch_is_its_singles_and_what_is_filled_up_changes_nothing(model: SpexModel) -> None:
     given = batch()
     together = model.segment(**given)
@@ -228,7 +229,6 @@ def test_gradient_checkpointing_changes_no_gradient(monkeypatch: pytest.MonkeyPa
     assert len(saved) == 5  # each block, in the second run only
 
 
-@pytest.mark.slow
 def test_the_trainer_of_transformers_trains_saves_and_goes_on(tmp_path: Path) -> None:
     given = answered()
     rows = [{name: value[i] for name, value in given.items() if name != "wavelengths_um"} for i in (0, 1)]
@@ -264,7 +264,6 @@ def test_the_trainer_of_transformers_trains_saves_and_goes_on(tmp_path: Path) ->
     torch.testing.assert_close(loaded.state_dict(), whole.state_dict(), atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.slow
 def test_generation_with_and_without_cache_gives_the_same(model: SpexModel) -> None:
     given = {name: value[:1] if name != "wavelengths_um" else value for name, value in batch().items()}
     with_cache, without = (
@@ -278,7 +277,6 @@ def first(given: dict[str, Any]) -> dict[str, Any]:
     return {name: value if name == "wavelengths_um" else value[:1] for name, value in given.items()}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("source", ["prompt", "answer"])
 def test_a_batch_that_writes_is_its_singles(source: str) -> None:
     model = make(condensation_config={"source": source})
@@ -302,7 +300,6 @@ def test_a_batch_that_writes_is_its_singles(source: str) -> None:
         torch.testing.assert_close(together.condensed[i : i + 1], alone.condensed, atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.slow
 def test_several_answers_to_one_prompt_each_have_their_mask(model: SpexModel) -> None:
     given = first(batch())
     sampled = model.generate(**given, max_new_tokens=3, do_sample=True, num_return_sequences=3)
@@ -349,7 +346,6 @@ def test_the_language_model_may_have_its_own_precision(model: SpexModel) -> None
     assert mixed(**answered()).loss.isfinite()
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # torch's own, while it traces
 def test_a_compiled_model_gives_the_same(model: SpexModel) -> None:
     pixels = batch()["pixel_values"]
@@ -368,7 +364,6 @@ def test_low_rank_adapters_find_the_layers_by_name() -> None:
     assert all("lora" in name for name in trained)
 
 
-@pytest.mark.slow
 def test_any_backbone_of_four_stages_can_take_the_place_of_the_encoder(tmp_path: Path) -> None:
     backbone = {
         "model_type": "convnextv2",
@@ -407,7 +402,6 @@ def test_the_encoders_have_the_published_sizes(size: str, millions: float) -> No
     assert count == pytest.approx(millions, rel=0.08)  # the published ones count stem and classifier too
 
 
-@pytest.mark.slow
 def test_the_choices_of_the_largest_encoder_work_and_train() -> None:
     given = {
         "channels": 16,
@@ -439,7 +433,6 @@ def test_tiny_is_small_enough_to_ship() -> None:
     assert sum(parameter.numel() for parameter in model.parameters()) <= 11_000_000
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -480,7 +473,6 @@ def test_the_answer_must_be_there_where_it_is_condensed() -> None:
         model.generate(**given, max_new_tokens=1, do_sample=False)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("source", ["prompt", "answer"])
 def test_an_answer_that_ends_at_once_has_a_mask_unless_it_is_made_of_the_answer(source: str) -> None:
     model, given = make(condensation_config={"source": source}), first(batch())

@@ -25,6 +25,8 @@ from spex_nb.model.layers.vision_encoder import InternImage
 from spex_nb.model.losses import mask_losses, upsample_logits
 from spex_nb.model.modeling import SpexModel
 
+pytestmark = pytest.mark.slow
+
 CLOSE: Mapping[str, float] = {"atol": 2e-5, "rtol": 1e-4}
 CORES = [f"c{i}" for i in range(8)]
 

@@ -9,6 +9,8 @@ from argleton import model, run, score
 
 from tests.benchmarks.bench_argleton import Adapter, verdicts
 
+pytestmark = pytest.mark.slow
+
 VECTORS = "asks for geometries, distances or counts of a vector layer, and spex_nb opens none"
 TABLES = "joins or parses a table, and spex_nb reads none"
 OUTSIDE = {

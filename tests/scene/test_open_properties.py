@@ -18,6 +18,8 @@ from hypothesis.extra import numpy as arrays
 from spex_nb import open_scene
 from spex_nb.errors import EmptySceneError, RadiometryWarning
 
+pytestmark = pytest.mark.slow
+
 DRIVERS = {"GTiff": ".tif", "PNG": ".png", "ENVI": ".img", "HFA": ".img"}
 CRS = [None, "EPSG:32632", "EPSG:32733", "EPSG:4326", "EPSG:3035"]
 
@@ -37,7 +39,6 @@ def rasters(draw: Any) -> dict[str, Any]:
     return {"driver": driver, "pixels": pixels, "nodata": nodata, "crs": crs, "transform": transform}
 
 
-@pytest.mark.slow
 @settings(max_examples=60)
 @given(case=rasters(), scale=st.sampled_from([1e-4, 2.75e-5, 0.01]), lazy=st.booleans())
 def test_what_is_written_is_read(case: dict[str, Any], scale: float, lazy: bool) -> None:

@@ -26,6 +26,8 @@ from spex_nb.errors import (
     UnknownLayoutError,
 )
 
+pytestmark = pytest.mark.slow
+
 Writer = Callable[..., Path]
 Item = dict[str, Any]
 TRUTH = {

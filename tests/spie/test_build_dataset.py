@@ -32,6 +32,8 @@ from spex_nb.spie.sources.labelled_scene import LabelledScene
 from spex_nb.spie.tiles import read_mask, read_tile
 from spex_nb.spie.work_units import STRIP_PX, _Strips
 
+pytestmark = pytest.mark.slow
+
 CLASSES = {0: None, 1: "water", 2: "vegetation", 3: ["building", "built_up"], 4: "bare_soil", 5: ["road", "built_up"]}
 SETTINGS = spie.Settings(tile_px=100, languages=("en", "de", "zh"))
 OWN_TO_A_BUILD = ("index.parquet", "build.json")
@@ -60,7 +62,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_every_record_has_its_prompt_answer_mask_and_row(built: Path) -> None:
     dataset = spie.open_dataset(built)
     records = list(dataset.records())
@@ -73,7 +74,6 @@ def test_every_record_has_its_prompt_answer_mask_and_row(built: Path) -> None:
         assert dataset.index.loc[record.id, "share_frac"] == pytest.approx(mask.sum() / known.sum())
 
 
-@pytest.mark.slow
 def test_every_answer_says_what_the_label_shows(built: Path) -> None:
     dataset = spie.open_dataset(built)
     for record in dataset.records():
@@ -85,7 +85,6 @@ def test_every_answer_says_what_the_label_shows(built: Path) -> None:
         assert not [claim for claim in checked if claim.verdict != "holds"], record.answer
 
 
-@pytest.mark.slow
 def test_a_tile_keeps_all_bands_its_georeference_and_its_values(built: Path) -> None:
     dataset = spie.open_dataset(built)
     record = dataset.record("own-river_10m-100-200-water")
@@ -107,14 +106,12 @@ def test_the_index_says_where_everything_comes_from(built: Path) -> None:
     assert index.loc["own-lake_30m-0-0-water", "gsd_m"] == 30
 
 
-@pytest.mark.slow
 def test_two_workers_make_the_same_bytes_as_one(built: Path, tmp_path: Path) -> None:
     build(tmp_path / "two", workers=2)
     assert fingerprint(tmp_path / "two") == fingerprint(built)
     pd.testing.assert_frame_equal(spie.open_dataset(tmp_path / "two").index, spie.open_dataset(built).index)
 
 
-@pytest.mark.slow
 def test_a_dask_cluster_makes_the_same_bytes(built: Path, tmp_path: Path) -> None:
     from distributed import Client
 
@@ -131,7 +128,6 @@ build(Path(sys.argv[1]), workers=1)
 """
 
 
-@pytest.mark.slow
 def test_a_build_that_was_killed_goes_on_without_a_lost_or_doubled_record(built: Path, tmp_path: Path) -> None:
     folder = tmp_path / "killed"
     with subprocess.Popen([sys.executable, "-c", BUILD, str(folder)], cwd=Path(__file__).parents[2]) as process:
@@ -166,14 +162,12 @@ def flaky(counter: Path, failures: int) -> list[LabelledScene]:
     return [FlakyScene(**vars(scene), counter=str(counter)) for scene in sample_scenes()]
 
 
-@pytest.mark.slow
 def test_a_tile_that_fails_once_is_retried(built: Path, tmp_path: Path) -> None:
     scenes = flaky(tmp_path / "counter", 1)
     assert build(tmp_path / "out", scenes=scenes, workers=1).failures == {}
     assert fingerprint(tmp_path / "out") == fingerprint(built)
 
 
-@pytest.mark.slow
 def test_a_tile_that_goes_on_failing_is_reported_and_made_by_the_next_build(built: Path, tmp_path: Path) -> None:
     scenes = flaky(tmp_path / "counter", 4)
     with pytest.warns(DatasetWarning, match="2 tiles failed.*Build again"):
@@ -185,7 +179,6 @@ def test_a_tile_that_goes_on_failing_is_reported_and_made_by_the_next_build(buil
     assert fingerprint(tmp_path / "out") == fingerprint(built)
 
 
-@pytest.mark.slow
 def test_a_scene_that_cannot_be_opened_is_reported_and_the_others_are_built(tmp_path: Path) -> None:
     broken = replace(sample_scenes("lake_30m")[0], name="broken", path=str(tmp_path / "nowhere.tif"))
     with pytest.warns(DatasetWarning, match="Build again"):
@@ -195,7 +188,6 @@ def test_a_scene_that_cannot_be_opened_is_reported_and_the_others_are_built(tmp_
     assert all(name.startswith("own-broken") and "nowhere.tif" in why for name, why in report.failures.items())
 
 
-@pytest.mark.slow
 def test_places_stay_in_one_split_and_a_split_of_the_source_counts(tmp_path: Path) -> None:
     scenes = [replace(scene, split="test", place="valley") for scene in sample_scenes("lake_30m")]
     report = build(tmp_path / "out", scenes=scenes, workers=1)
@@ -206,7 +198,6 @@ def test_places_stay_in_one_split_and_a_split_of_the_source_counts(tmp_path: Pat
     assert shares.to_dict() == pytest.approx({"train": 0.8, "val": 0.1, "test": 0.1}, abs=0.03)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("split", "source"), [("train", {"label"}), ("test", {"index", "none"})])
 def test_attributes_from_labels_never_reach_the_test_split(split: str, source: set[str], tmp_path: Path) -> None:
     scenes = [replace(scene, split=split) for scene in sample_scenes("lake_30m")]
@@ -236,7 +227,6 @@ def test_pixels_that_the_label_does_not_know_are_kept_apart(tmp_path: Path) -> N
     assert 0 < (~known).sum() < known.size
 
 
-@pytest.mark.slow
 def test_true_colour_pictures_come_on_request(tmp_path: Path) -> None:
     build(tmp_path / "out", replace(SETTINGS, rgb=True), scenes=sample_scenes("lake_30m"), workers=1)
     assert len(list((tmp_path / "out" / "images").glob("*.png"))) == 9
@@ -250,7 +240,6 @@ def forget_figures(_: str) -> str:
     return "There is something here, and something else there."
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("rewrite", "kept"), [(add_words, True), (forget_figures, False)])
 def test_a_rewritten_answer_is_kept_only_if_its_figures_survive(rewrite: Any, kept: bool, tmp_path: Path) -> None:
     settings = spie.Settings(tile_px=128)
@@ -284,7 +273,6 @@ def test_other_classes_places_rewriters_or_settings_are_another_build(what: str,
         build(built, workers=1, **as_other(sample_scenes())[what])
 
 
-@pytest.mark.slow
 def test_a_file_that_changed_since_is_another_build(tmp_path: Path) -> None:
     image, label = (
         Path(shutil.copy(sample_path("lake_30m").with_name(name), tmp_path))
@@ -297,7 +285,6 @@ def test_a_file_that_changed_since_is_another_build(tmp_path: Path) -> None:
         build(tmp_path / "out", scenes=scenes, workers=1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["", '{"records": [', "{}", "[]"])
 def test_a_damaged_journal_or_a_lost_file_only_means_that_its_unit_is_made_again(
     damage: str, built: Path, tmp_path: Path

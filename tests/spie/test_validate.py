@@ -18,6 +18,8 @@ from spex_nb import spie
 from spex_nb.errors import DatasetError
 from tests.spie.test_build_dataset import sample_scenes
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -53,7 +55,6 @@ def kinds(folder: Path, severity: str = "error") -> set[str]:
     return {problem.kind for problem in spie.check(folder).problems if problem.severity == severity}
 
 
-@pytest.mark.slow
 def test_a_sound_dataset_is_fit(sound: Path) -> None:
     report = spie.check(sound)
     assert report.is_fit
@@ -69,7 +70,6 @@ def move_to_test(folder: Path, **changes: Any) -> None:
     (folder / "test.json").write_text(json.dumps([*test, moved]))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -135,7 +135,6 @@ def test_a_damaged_index_is_refused(copy: Path) -> None:
         spie.check(copy)
 
 
-@pytest.mark.slow
 def test_the_page_is_written_when_files_are_damaged_too(copy: Path, tmp_path: Path) -> None:
     Image.new("L", (7, 7)).save(copy / first(copy)["gt_image"])
     (copy / json.loads((copy / "train.json").read_text())[-1]["image"]).unlink()
@@ -226,7 +225,6 @@ def test_a_list_that_is_none_is_refused(copy: Path) -> None:
     assert [p.kind for p in spie.check(copy).problems if p.where == "val.json"] == ["broken record"] * 3
 
 
-@pytest.mark.slow
 def test_the_page_shows_problems_and_pictures_and_nothing_is_injected(copy: Path, tmp_path: Path) -> None:
     edit(copy, lambda item: item["conversations"][1].update(value="<script>alert(1)</script>"))
     edit(copy, lambda item: item.update(target="snow"))
@@ -243,7 +241,6 @@ def spex(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.slow
 def test_the_command_checks_counts_and_shows(sound: Path, copy: Path, tmp_path: Path) -> None:
     assert spex("check", str(sound), "--report", str(tmp_path / "r.html")).returncode == 0
     assert (tmp_path / "r.html").exists()
@@ -261,7 +258,6 @@ def test_the_command_checks_counts_and_shows(sound: Path, copy: Path, tmp_path: 
     assert "Did you mean own-lake_30m-0-0-water" in unknown.stderr
 
 
-@pytest.mark.slow
 def test_the_command_builds_own_scenes(tmp_path: Path) -> None:
     (scene,) = sample_scenes("lake_30m")
     for folder, source in (("images", scene.path), ("labels", scene.path.replace(".tif", "_labels.tif"))):

@@ -25,6 +25,8 @@ import sampling
 import tiles
 from covers import Cover
 
+pytestmark = pytest.mark.slow
+
 GREEN, SPARSE, BARE, WATER, WET = (
     {"green": 0.06, "red": 0.05, "nir": 0.35, "swir16": 0.15},
     {"green": 0.08, "red": 0.10, "nir": 0.20, "swir16": 0.25},
@@ -168,7 +170,6 @@ def test_clouds_are_none_of_the_targets(drawn: list[tiles.Tile]) -> None:
     assert blue[is_cloud].mean() > 0.25 > ground.pixels[ground.bands.index("blue")].max()
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_a_run_that_is_cut_in_two_ends_like_a_whole_one(tmp_path: Path) -> None:
     start = resolve_checkpoint("tiny")
@@ -185,7 +186,6 @@ def test_a_run_that_is_cut_in_two_ends_like_a_whole_one(tmp_path: Path) -> None:
         torch.testing.assert_close(second[name], values, msg=name)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_the_checkpoint_answers_with_targets_that_exclude_each_other(tmp_path: Path) -> None:
     folder = learn.train(tmp_path, resolve_checkpoint("tiny"), tmp_path / "out", steps=2)

@@ -27,6 +27,8 @@ from spex_nb.training.augmentation import (
 from spex_nb.training.crops import cut_sample, list_tiles, read_entry
 from spex_nb.training.samples import PromptSampling, Sample, SampleStream, make_sample
 
+pytestmark = pytest.mark.slow
+
 TARGETS = ("water", "vegetation", "building", "bare_soil")
 WAVES = np.array([0.48, 0.56, 0.66, 0.83])
 NOTHING = PromptSampling(targets=4, prior=0.0, wrong=0.0, attributes=0.0, clicks=0.0)
@@ -47,7 +49,6 @@ def pixels_of(sample: Sample) -> np.ndarray:
     return np.stack([sample.scene[band].values for band in sample.scene.spex.bands])
 
 
-@pytest.mark.slow
 def test_a_sample_is_the_same_whenever_its_number_is_asked_for(tiles: list[object]) -> None:
     def make() -> SampleStream:
         return SampleStream(tiles, size_px=64, augmentation=Augmentation(), seed=3, length=9)  # type: ignore[arg-type]

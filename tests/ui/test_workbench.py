@@ -24,6 +24,8 @@ from spex_nb.errors import (
     UnreadableSourceError,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def extract(bench: Workbench, text: str = "water") -> None:
     bench.state.text = text
@@ -240,7 +242,6 @@ def test_when_a_page_shows_the_map_all_is_said_once_more(monkeypatch: pytest.Mon
     bench.close()
 
 
-@pytest.mark.slow
 def test_the_model_that_ships_is_used_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     import spex_widgets.state as home
 
