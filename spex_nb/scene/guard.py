@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from spex_nb.errors import ReflectanceWarning
 from spex_nb.scene.radiometry import MEDIAN_LIMIT, Radiometry
 from spex_nb.scene.windows.reader import read_layers
-from spex_nb.scene.windows.tiling import SAMPLE_SIDE, spread_starts
+from spex_nb.scene.windows.tiling import sample_windows
 
 NEGATIVE_LIMIT = -0.01
 """Reflectance below this is no noise of an atmospheric correction."""
@@ -73,12 +73,7 @@ class Question:
 def sample_bands(scene: xr.Dataset) -> Sample:
     """Return the valid pixels of nine small windows spread over a scene, float32 [N] for each band."""
     names = list(scene.spex.bands)
-    rows, columns = scene.spex.shape
-    pieces = [
-        read_layers(scene, [*names, "valid"], (top, left, min(SAMPLE_SIDE, rows), min(SAMPLE_SIDE, columns)))
-        for top in spread_starts(rows, SAMPLE_SIDE)
-        for left in spread_starts(columns, SAMPLE_SIDE)
-    ]
+    pieces = [read_layers(scene, [*names, "valid"], window) for window in sample_windows(scene.spex.shape)]
     return {name: np.concatenate([piece[name][piece["valid"]] for piece in pieces]) for name in names}
 
 

@@ -14,11 +14,11 @@ from affine import Affine
 from spex_nb.errors import UnreadableSourceError
 from spex_nb.scene.open import open_scene
 from spex_nb.scene.samples import reopen, sample_scene, source_of
-from spex_nb.scene.windows import pixels
 from spex_nb.scene.windows.pyramid import Pyramid
 from spex_nb.scene.windows.rasters import Reading
 from spex_nb.scene.windows.reader import SceneReader, fingerprint_scene, is_as_opened, read_layers, read_scene
 from spex_nb.scene.windows.scene_source import SceneSource
+from spex_nb.scene.windows.tiling import SAMPLE_SIDE
 
 SIZE = 96
 NAMES = ("blue", "green", "red", "nir")
@@ -153,7 +153,7 @@ def test_a_scene_is_fingerprinted_by_a_few_pixels(path: Path, monkeypatch: pytes
     source, computed = SceneSource(scene), scene.compute()
     windows = record_reads(monkeypatch)
     fingerprint = fingerprint_scene(source, scene)
-    assert max(window.width * window.height for window in windows) == pixels.SAMPLE_SIDE**2  # no chunk, no whole file
+    assert max(window.width * window.height for window in windows) == SAMPLE_SIDE**2  # no chunk, no whole file
     assert fingerprint == fingerprint_scene(SceneSource(computed), computed)
     assert fingerprint != fingerprint_scene(source, scene.assign(red=scene["red"] + 0.1))
 

@@ -19,7 +19,7 @@ from spex_nb.scene.grid import Grid
 from spex_nb.scene.margins import Margin
 from spex_nb.scene.radiometry import Radiometry, to_reflectance
 from spex_nb.scene.windows.rasters import Reading, lazy_bands, read_window
-from spex_nb.scene.windows.tiling import SAMPLE_SIDE, spread_starts
+from spex_nb.scene.windows.tiling import sample_windows
 
 READING = "spex_reading"
 """Key of the encoding of a lazy layer under which `LayerReading` or `ValidReading` stands."""
@@ -154,9 +154,7 @@ def _lazy_stack(group: BandGroup, planes: Sequence[Any]) -> Any:
 def sample_of(groups: Sequence[BandGroup], grid: Grid) -> Any:
     """Return valid reflectance of nine small windows spread over the scene, as one flat array."""
     windows = [
-        Window(left, top, min(SAMPLE_SIDE, grid.width), min(SAMPLE_SIDE, grid.height))
-        for top in spread_starts(grid.height, SAMPLE_SIDE)
-        for left in spread_starts(grid.width, SAMPLE_SIDE)
+        Window(left, top, width, height) for top, left, height, width in sample_windows((grid.height, grid.width))
     ]
     numbers = np.concatenate([group(window).ravel() for group in groups for window in windows])
     return numbers[np.isfinite(numbers)]

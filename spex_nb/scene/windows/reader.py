@@ -24,14 +24,13 @@ import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import UnreadableSourceError
 from spex_nb.scene.windows.pixels import LayerReading, ValidReading, reading_of
 from spex_nb.scene.windows.scene_source import SceneSource
-from spex_nb.scene.windows.tiling import spread_starts
+from spex_nb.scene.windows.tiling import sample_windows
 from spex_nb.types import Window
 
 CELL_PX = 256
 """Side of the piece that is lost around a block of a file that cannot be read."""
 ROWS_BYTES = 16 * 2**20
 """Most that rows of the whole width take that are looked at together; at least one row."""
-SAMPLE_PX = 64
 
 
 def fingerprint_scene(source: SceneSource, scene: xr.Dataset) -> str:
@@ -47,7 +46,7 @@ def fingerprint_scene(source: SceneSource, scene: xr.Dataset) -> str:
     """
     facts: list[object] = [scene.spex.bands, scene.spex.shape, str(scene.spex.crs), tuple(scene.spex.transform)]
     if isinstance(source.scene, xr.Dataset):
-        facts += [hash_bands(read_scene(scene, window)) for window in _spread_windows(scene)]
+        facts += [hash_bands(read_scene(scene, window)) for window in sample_windows(scene.spex.shape)]
     else:
         facts += [(str(path), _stamp(path)) for path in source.paths] + [sorted(map(str, source.options.items()))]
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
@@ -60,13 +59,6 @@ def _stamp(path: Any) -> tuple[int, int] | None:
     except (OSError, TypeError, ValueError):
         return None
     return status.st_size, status.st_mtime_ns
-
-
-def _spread_windows(scene: xr.Dataset) -> Iterator[Window]:
-    rows, columns = scene.spex.shape
-    for top in spread_starts(rows, SAMPLE_PX):
-        for left in spread_starts(columns, SAMPLE_PX):
-            yield top, left, min(SAMPLE_PX, rows), min(SAMPLE_PX, columns)
 
 
 def read_layers(scene: xr.Dataset, names: Sequence[str], window: Window, step: int = 1) -> dict[str, NDArray[Any]]:

@@ -91,6 +91,17 @@ class Tiling:
         return weights
 
 
+def sample_windows(size: tuple[int, int]) -> list[Window]:
+    """Return the nine small windows of a scene (height, width) whose values are judged; fewer where they coincide."""
+    height, width = size
+    rows, columns = min(SAMPLE_SIDE, height), min(SAMPLE_SIDE, width)
+    return [
+        (top, left, rows, columns)
+        for top in spread_starts(height, SAMPLE_SIDE)
+        for left in spread_starts(width, SAMPLE_SIDE)
+    ]
+
+
 def spread_starts(size: int, side: int) -> list[int]:
     """Return where windows of a side begin that lie at both ends and in the middle."""
     room = max(0, size - side)
