@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from spex_nb.errors import TargetError, nearest
@@ -12,7 +13,7 @@ OTHER_COLOR = "#f0e442"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One land cover. Its colour is one of Okabe and Ito's, which readers without red or green tell apart."""
+    """One land cover. Colours are those of Okabe and Ito, and of Tol, which readers without red or green tell apart."""
 
     id: str
     word: str
@@ -112,6 +113,25 @@ TARGETS = {
             not_meant="dark soil, water, shadow",
             is_state=True,
         ),
+        Target(
+            "tree_cover",
+            "tree cover",
+            color="#117733",
+            indices=("NDVI", "GNDVI", "GLI"),
+            variants=("trees", "forest"),
+            parent="vegetation",
+            definition="green crowns that close over the pixel",
+            not_meant="grass, crops, low shrubs",
+        ),
+        Target(
+            "low_vegetation",
+            "low vegetation",
+            color="#999933",
+            indices=("NDVI", "GNDVI", "GLI"),
+            parent="vegetation",
+            definition="grass, crops and shrubs that are green on the date",
+            not_meant="trees, bare or dry fields",
+        ),
     )
 }
 """By id."""
@@ -148,6 +168,21 @@ def are_exclusive(first: str, second: str) -> bool:
     """
     is_state = any(TARGETS[name].is_state for name in (first, second) if name in TARGETS)
     return not is_state and not _are_nested(first, second) and first != second
+
+
+def stand_in(name: str, answerable: Collection[str], gsd_m: float | None) -> str:
+    """Return the target that answers for another: itself, or its parent where it cannot be seen or nothing knows it.
+
+    Args:
+        name: Id of the target that is asked for.
+        answerable: Ids of the targets that something answers.
+        gsd_m: Ground sampling distance in metres; None where it is unknown, which hides nothing.
+    """
+    target = TARGETS.get(name)
+    if target is None or target.parent is None:
+        return name
+    is_too_small = gsd_m is not None and target.largest_gsd_m is not None and gsd_m > target.largest_gsd_m
+    return target.parent if is_too_small or (name not in answerable and target.parent in answerable) else name
 
 
 def class_rgb(name: str) -> tuple[int, int, int]:

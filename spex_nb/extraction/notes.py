@@ -34,7 +34,7 @@ def notes_of(plan: Plan, context: NoteContext, more: Sequence[str]) -> list[str]
     notes = [
         *_who_answered(plan),
         *_weaker(plan),
-        *_too_coarse(plan),
+        *_stand_ins(plan),
         *_resampled(plan),
         *_the_rest(plan, context),
         *(sentence for name in plan.assignment.classes for sentence in _why_nothing(name, plan, context)),
@@ -77,16 +77,16 @@ def _weaker(plan: Plan) -> Iterator[str]:
             )
 
 
-def _too_coarse(plan: Plan) -> Iterator[str]:
-    """Say which targets are smaller than a pixel."""
+def _stand_ins(plan: Plan) -> Iterator[str]:
+    """Say which parents answer for what cannot be seen in such pixels, or is not known to the model."""
     gsd_m = plan.scene.spex.gsd_m
-    for name in plan.assignment.layers:
-        target = TARGETS[name]
-        if gsd_m is not None and target.parent and target.largest_gsd_m and gsd_m > target.largest_gsd_m:
-            yield (
-                f"A pixel of {gsd_m:g} m shows no single {target.word}: take the mask for a part of the "
-                f"{TARGETS[target.parent].word}, and ask for that instead."
-            )
+    for name, answer in plan.assignment.stand_ins.items():
+        target, parent = TARGETS[name], TARGETS[answer].word
+        if gsd_m is not None and target.largest_gsd_m is not None and gsd_m > target.largest_gsd_m:
+            yield f"A pixel of {gsd_m:g} m shows no single {target.word}: the answer is {parent}, which holds it."
+        else:
+            who = f"Neither the model {plan.model.id} nor an index knows {target.word}"
+            yield f"{who}: the answer is {parent}, which holds it."
 
 
 def _size_of_pixels(plan: Plan) -> str:

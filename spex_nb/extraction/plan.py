@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from spex_nb.scene.windows.pyramid import zoom_to
 from spex_nb.scene.windows.reader import fingerprint_scene
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.scene.windows.tiling import FEWEST_PX, Tiling
-from spex_nb.spectral.priors import prior_of, spectral_prior
+from spex_nb.spectral.priors import NO_INDEX, RULES, prior_of, spectral_prior
+from spex_nb.targets import TARGETS, stand_in
 from spex_nb.types import Instruction, MaskModel, NearFilter
 
 MOST_TILE_PX = 2048
@@ -78,12 +79,14 @@ class TargetAssignment:
         excluded: What is taken out of the mask.
         near: What regions must be near to, or far from.
         by_index: Those that the spectral prior answers, because the model does not know them or finds them less well.
+        stand_ins: Of what was asked for and cannot be seen or is not known, the parent that answers.
     """
 
     targets: tuple[str, ...]
     excluded: tuple[str, ...]
     near: tuple[str, ...]
     by_index: frozenset[str] = frozenset()
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -123,7 +126,7 @@ def assign_targets(instruction: Instruction, model: MaskModel, scene: xr.Dataset
         MissingBandError: If the scene lacks a band that the model needs, or that the index of a target needs.
         TargetError: If neither the model nor an index knows a target.
     """
-    near = tuple(dict.fromkeys(rule.target for rule in instruction.filters if isinstance(rule, NearFilter)))
+    near = _near(instruction)
     assignment = TargetAssignment(instruction.targets, instruction.excluded, near)
     unknown = frozenset(
         target for target in assignment.layers if model.card.is_index or target not in model.card.targets
@@ -134,7 +137,48 @@ def assign_targets(instruction: Instruction, model: MaskModel, scene: xr.Dataset
     by_index = unknown | {target for target in assignment.layers if _is_left(target, model, pixel)}
     if len(by_index) < len(assignment.layers):
         _require_bands(model, scene)
-    return TargetAssignment(assignment.targets, assignment.excluded, near, by_index)
+    return replace(assignment, by_index=by_index)
+
+
+def stand_ins_of(instruction: Instruction, model: MaskModel, gsd_m: float | None) -> dict[str, str]:
+    """Return which parents answer for targets of an instruction, by the id of what was asked for.
+
+    Raises:
+        TargetError: If one target would be both wanted and left out.
+    """
+    answerable = {*model.card.targets, *RULES, *NO_INDEX}
+    names = dict.fromkeys((*instruction.targets, *instruction.excluded, *_near(instruction)))
+    answers = {name: stand_in(name, answerable, gsd_m) for name in names}
+    both = {answers[name] for name in instruction.targets} & {answers[name] for name in instruction.excluded}
+    if both:
+        parts = ", ".join(name for name in names if answers[name] in both)
+        raise TargetError(
+            "These targets cannot be told from each other here",
+            found=f"{parts}, with {'pixels of an unknown size' if gsd_m is None else f'pixels of {gsd_m:g} m'}",
+            expected="targets that the model or an index tells apart in such a scene",
+            fix=f"Ask for {' and '.join(TARGETS[name].word for name in sorted(both))} as a whole.",
+        )
+    return {name: answer for name, answer in answers.items() if answer != name}
+
+
+def with_stand_ins(instruction: Instruction, stand_ins: Mapping[str, str]) -> Instruction:
+    """Return an instruction that asks for the parents in place of what cannot be answered."""
+    if not stand_ins:
+        return instruction
+    targets, excluded = (
+        tuple(dict.fromkeys(stand_ins.get(name, name) for name in names))
+        for names in (instruction.targets, instruction.excluded)
+    )
+    filters = tuple(
+        replace(rule, target=stand_ins.get(rule.target, rule.target)) if isinstance(rule, NearFilter) else rule
+        for rule in instruction.filters
+    )
+    return replace(instruction, targets=targets, excluded=excluded, filters=filters)
+
+
+def _near(instruction: Instruction) -> tuple[str, ...]:
+    """Return the targets that filters measure distances to."""
+    return tuple(dict.fromkeys(rule.target for rule in instruction.filters if isinstance(rule, NearFilter)))
 
 
 def class_names(classes: Sequence[str], instruction: Instruction) -> tuple[str, ...]:
@@ -262,7 +306,9 @@ def plan_extraction(
     in_memory = isinstance(scene, np.ndarray | xr.DataArray | xr.Dataset)
     source = SceneSource(as_scene(scene, open_options)) if in_memory else SceneSource(scene, dict(open_options or {}))
     opened = open_source(source)
-    assignment = assign_targets(parsed, loaded, opened)
+    stand_ins = stand_ins_of(parsed, loaded, opened.spex.gsd_m)
+    parsed = with_stand_ins(parsed, stand_ins)
+    assignment = replace(assign_targets(parsed, loaded, opened), stand_ins=stand_ins)
     zoom = 1.0 if assignment.is_by_index_only else zoom_to(opened.spex.gsd_m, loaded.card.gsd_m)
     tiling = _tiling(opened.spex.shape, loaded, zoom, checked_choices, assignment)
     job = TileJob(uuid.uuid4().hex, source, model, assignment.layers, assignment.by_index, tiling.size, zoom)

@@ -87,12 +87,12 @@ def test_demo_writes_pictures_rasters_and_polygons(tmp_path: Path) -> None:
     )
     assert "areas and places are in pixels" in done.stdout
     assert "masas de agua, solo las 2 zonas mayores" in done.stdout
-    assert "evidence of building: " in done.stdout
+    assert "evidence of built_up: " in done.stdout
     out = tmp_path / "out"
     assert len(list(out.glob("*.png"))) == 9
     assert all(imread(path).std() > 0.05 for path in out.glob("*.png"))
     assert len(list(out.glob("*.html"))) == 3
-    with rasterio.open(out / "river_10m_water_and_buildings.tif") as file:
+    with rasterio.open(out / "river_10m_water_and_built_up.tif") as file:
         assert set(np.unique(file.read(1))) == {0, 1, 2, 255}
     lakes = gpd.read_file(out / "river_10m_lagos.gpkg")
     assert lakes.crs.to_epsg() == 32632

@@ -147,7 +147,7 @@ def test_choices_reach_the_extraction(scenes: Path, tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_ends_with_a_sentence(tmp_path: Path, words: list[str], code: int, message: str) -> None:
-    scene = str(sample_path("river_10m"))
+    scene = str(sample_path("town_1m"))
     done = spex(*[scene if word == "SCENE" else word for word in words], "--out", tmp_path / "out")
     assert done.exit_code == code
     assert message in done.output

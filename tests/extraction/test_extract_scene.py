@@ -245,7 +245,7 @@ def test_targets_that_the_model_does_not_know_go_to_the_index_and_it_is_said() -
     assert result.provenance["answered_by"] == {"vegetation": "brightness", "snow": "index"}
     assert any("brightness was not trained on snow: the spectral index answered" in note for note in result.notes)
     with pytest.raises(TargetError, match="use a model that was trained on it"):
-        quietly(scene, "roads", Brightness())
+        quietly(sample_scene("town_1m"), "roads", Brightness())
     with pytest.raises(MissingBandError, match="model='index'"):
         quietly(scene.drop_vars("red"), "vegetation", Brightness())
 
@@ -260,16 +260,34 @@ def test_what_a_model_finds_less_well_without_a_band_is_said() -> None:
         assert not any("less well" in note for note in quietly(bands, instruction, model, tile_px=320).notes)
 
 
-@pytest.mark.slow
-def test_buildings_that_are_smaller_than_a_pixel_are_said_to_be() -> None:
-    note = "A pixel of 10 m shows no single building: take the mask for a part of the built-up area"
-    for scene, instruction, is_said in (
-        ("river_10m", "buildings", True),
-        ("river_10m", "built-up areas", False),
-        ("town_1m", "buildings", False),
-    ):
-        notes = quietly(sample_scene(scene), instruction, "index").notes
-        assert any(one.startswith(note) for one in notes) == is_said
+@pytest.mark.parametrize(
+    ("scene", "instruction", "classes", "note"),
+    [
+        (
+            "river_10m",
+            "buildings",
+            ("built_up",),
+            "A pixel of 10 m shows no single building: the answer is built-up area",
+        ),
+        ("river_10m", "roads and built-up areas", ("built_up",), "A pixel of 10 m shows no single road"),
+        ("river_10m", "built-up areas", ("built_up",), ""),
+        ("town_1m", "buildings", ("building",), ""),
+        ("river_10m", "tree cover", ("vegetation",), "nor an index knows tree cover: the answer is vegetation"),
+        ("river_10m", "water within 500 m of buildings", ("water",), "A pixel of 10 m shows no single building"),
+    ],
+)
+def test_the_parent_answers_for_what_cannot_be_seen_and_it_is_said(
+    scene: str, instruction: str, classes: tuple[str, ...], note: str
+) -> None:
+    result = quietly(sample_scene(scene), instruction, "index")
+    assert tuple(result.class_names) == classes
+    notes = [line for line in result.notes if "the answer is" in line]
+    assert [note in line for line in notes] == [True] * bool(note)
+
+
+def test_what_the_pixels_cannot_tell_apart_is_not_taken_from_each_other() -> None:
+    with pytest.raises(TargetError, match="cannot be told from each other"):
+        quietly(sample_scene("river_10m"), "built-up areas but not buildings", "index")
 
 
 @pytest.mark.slow

@@ -177,7 +177,7 @@ def test_a_run_that_is_cut_in_two_ends_like_a_whole_one(tmp_path: Path) -> None:
     learner = learn.Learner(start, learn.read_tiles(tmp_path), learn.SEED)
     sampler = sampling.Sampler(learn.read_tiles(tmp_path), learn.SEED)
     for step in range(2):
-        learner.learn(sampler.batch(step), learn._rate(step / 4, step))
+        learner.learn(sampler.batch(step), step / 4)
     (tmp_path / "halves").mkdir()
     torch.save(learner.state(), tmp_path / "halves" / "state.pt")
     halves = learn.train(tmp_path, start, tmp_path / "halves", steps=4)

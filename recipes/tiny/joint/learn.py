@@ -46,10 +46,12 @@ POOL_TILES, REGIONS = 40, 3
 """Prompts of so many tiles give the tokens that stand beside the queries."""
 LEAST_DICE_PX = 30
 WEIGHTS = (
-    {Cover.BUILT_UP: 4.0, Cover.BARE_SOIL: 1.5, Cover.WATER: 1.3},
+    {Cover.BUILT_UP: 6.0, Cover.BARE_SOIL: 1.5, Cover.WATER: 1.3},
     {Cover.BUILDING: 1.8, Cover.ROAD: 3.0, Cover.TREES: 1.5},
 )
-"""Of pixels whose label is within a class: of satellites and of aerial pictures."""
+"""Of pixels whose label is within a class, at first: of satellites and of aerial pictures."""
+EVEN_FROM = 0.75
+"""Share of the stage after which all pixels weigh alike, so that probabilities mean what they say."""
 
 
 class Learner:
@@ -80,12 +82,13 @@ class Learner:
         self.optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=WEIGHT_DECAY)
         self.step, self.seconds = 0, 0.0
 
-    def learn(self, samples: Sequence[Sample], rate: float) -> tuple[float, float]:
+    def learn(self, samples: Sequence[Sample], progress: float) -> tuple[float, float]:
         """Take one step; return the loss of the classes and that of the overlap."""
+        rate, emphasis = _rate(progress, self.step), max(0, 1 - progress / EVEN_FROM)
         torch.manual_seed(self.step)  # so that a run that goes on draws what a whole one draws
         logits = self._logits(samples)
         allowed = torch.from_numpy(np.stack([sample.allowed for sample in samples]))
-        nll, dice = joint_losses(logits, allowed, is_aerial=bool(self.step % 2))
+        nll, dice = joint_losses(logits, allowed, emphasis, is_aerial=bool(self.step % 2))
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         self.optimizer.zero_grad()
@@ -154,18 +157,19 @@ class Learner:
         return folder
 
 
-def joint_losses(logits: Tensor, allowed: Tensor, *, is_aerial: bool) -> tuple[Tensor, Tensor]:
+def joint_losses(logits: Tensor, allowed: Tensor, emphasis: float = 1.0, *, is_aerial: bool) -> tuple[Tensor, Tensor]:
     """Return how unexpected labels are, and how little the targets that a batch holds overlap with them.
 
     Args:
         logits: float [N, T, H, W].
         allowed: uint8 [N, H, W], bit sets of `Cover`.
+        emphasis: How much of `WEIGHTS` holds, from 1 to 0, where all pixels weigh alike.
         is_aerial: Which weights hold. At 30 m no single building or road is told.
     """
     leaves = torch.stack([(allowed & int(COVER_OF_LEAF[leaf])) > 0 for leaf in TREE.leaves], 1)
     weights = torch.ones(allowed.shape)
     for cover, weight in WEIGHTS[is_aerial].items():
-        weights[_within(allowed, cover)] = weight
+        weights[_within(allowed, cover)] = 1 + emphasis * (weight - 1)
     nll = partial_label_loss(TREE.leaf_log_probabilities(logits), leaves, weights)
     probabilities, overlaps = TREE.log_probabilities(logits).exp(), []
     for number, (name, cover) in enumerate(COVER_OF_TARGET.items()):
@@ -279,7 +283,7 @@ def _course(learner: Learner, sampler: Sampler, steps: int, minutes: float, stat
     losses: list[tuple[int, tuple[float, float]]] = []
     while (progress := max(learner.step / steps, learner.seconds / (60 * minutes))) < 1:
         begun, is_aerial = time.monotonic(), learner.step % 2
-        losses.append((is_aerial, learner.learn(sampler.batch(learner.step), _rate(progress, learner.step))))
+        losses.append((is_aerial, learner.learn(sampler.batch(learner.step), progress)))
         learner.seconds += time.monotonic() - begun
         if learner.step % LOGGED_EVERY == 0:
             means = [np.mean([pair for is_aerial, pair in losses if is_aerial == kind], 0).round(3) for kind in (0, 1)]
