@@ -3,7 +3,10 @@
 from .cli.environment import show_versions as show_versions
 from .errors import SpexError as SpexError
 from .errors import SpexWarning as SpexWarning
+from .evaluation.check_files import load_check as load_check
 from .evaluation.evaluate_model import evaluate as evaluate
+from .evaluation.map_check import check_map as check_map
+from .evaluation.map_check import compare_maps as compare_maps
 from .extraction.extract_scene import extract as extract
 from .extraction.mask_models import load_mask_model as load_mask_model
 from .extraction.plan import plan_extraction as plan_extraction

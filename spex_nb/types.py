@@ -196,6 +196,49 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class AreaInterval:
+    """The area of a target as points checked by a person estimate it, with its interval.
+
+    The area is unbiased: it corrects the area of the mask by the errors that the points show.
+    """
+
+    share_frac: float
+    """Estimated share of the valid pixels."""
+    low_frac: float
+    high_frac: float
+    """Limits of the interval, as shares."""
+    valid_px: int
+    """Pixels that the shares are of."""
+    valid_m2: float | None
+    """Ground that the shares are of; None without a CRS."""
+    points: int
+    """Points that were answered, without those of which a person was unsure."""
+    confidence: float = 0.95
+
+    def __str__(self) -> str:
+        """Return the area with its interval, such as ``1,240 ± 90 ha, from 100 points``."""
+        unit, whole = _unit_of(self)
+        area, low, high = (whole * share for share in (self.share_frac, self.low_frac, self.high_frac))
+        digits = 1 - int(f"{max((high - low) / 2, 1e-9):e}".partition("e")[2])  # two digits of the margin
+
+        def rounded(number: float) -> str:
+            return f"{round(number, digits):,.{max(digits, 0)}f}"
+
+        origin = f"from {self.points:,} point{'' if self.points == 1 else 's'}"
+        if rounded(high - area) == rounded(area - low):
+            return f"{rounded(area)} ± {rounded(high - area)} {unit}, {origin}"
+        return f"{rounded(area)} {unit}, between {rounded(low)} and {rounded(high)} {unit}, {origin}"
+
+
+def _unit_of(interval: AreaInterval) -> tuple[str, float]:
+    """Return the unit that suits an area, and the ground that its shares are of in that unit."""
+    if interval.valid_m2 is None:
+        return "px", float(interval.valid_px)
+    is_small = interval.high_frac * interval.valid_m2 < SQUARE_METRES["ha"]
+    return ("m²", interval.valid_m2) if is_small else ("ha", interval.valid_m2 / SQUARE_METRES["ha"])
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Figures measured on a mask and the bands under it: the statements that an explanation may make."""
 
@@ -219,6 +262,8 @@ class Evidence:
     """Share of the mask's border that each other target takes up."""
     is_relative: bool = False
     """Whether the bands are digital numbers, so that figures of the index compare within this scene only."""
+    area_interval: AreaInterval | None = None
+    """The unbiased area with its interval; None until points of the map were checked."""
 
     @property
     def largest(self) -> Region | None:

@@ -33,6 +33,7 @@ docs/extraction
 docs/data
 docs/training
 docs/evaluation
+docs/checking
 ```
 
 ```{toctree}

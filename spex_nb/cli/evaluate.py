@@ -1,4 +1,4 @@
-"""The command ``spex eval``: a model against baselines on a SPIE dataset."""
+"""The commands ``spex eval``, a model against baselines, and ``spex check``, a map against points of a person."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 FILE = click.Path(path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 PICTURES = 4
 """Number of the worst and of the best tiles of each target that are drawn."""
 PRIOR_SOURCES = click.Choice(["index", "withheld", "swapped"])
@@ -84,6 +85,71 @@ def eval_(  # noqa: PLR0913, PLR0917 (one argument an option)
         click.echo(f"report written to {evaluation.to_html(report)}", err=True)
     if json_file is not None:
         click.echo(f"figures written to {evaluation.to_json(json_file)}", err=True)
+
+
+@click.group()
+def check() -> None:
+    """Check a map by points: draw them, answer them, read accuracy and areas with intervals."""
+
+
+@check.command("draw")
+@click.argument("result", type=FOLDER)
+@click.option("-o", "--output", required=True, type=FILE, help="GeoPackage to write.")
+@click.option("-n", "points", type=click.IntRange(min=1), default=100, show_default=True, help="Number of points.")
+@click.option(
+    "--design",
+    type=click.Choice(["stratified", "random", "systematic"]),
+    default="stratified",
+    show_default=True,
+    help="How points are drawn.",
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+def draw_check(result: Path, output: Path, points: int, design: Any, seed: int, overwrite: bool) -> None:
+    """Draw points of the map in folder RESULT; answer them in the column "answer" of the GeoPackage."""
+    from spex_nb.evaluation.map_check import check_map
+    from spex_nb.extraction.storage import load_extraction
+
+    drawn = check_map(load_extraction(result), points, design, seed)
+    drawn.save(output, overwrite=overwrite)
+    click.echo(
+        f"{len(drawn.answers)} points written to {output}; answer {', '.join(drawn.classes)} or unsure", err=True
+    )
+
+
+@check.command("report")
+@click.argument("result", type=FOLDER)
+@click.argument("points", type=FILE)
+@click.option("--answers", type=FILE, help="File with the answers, where they are not in POINTS.")
+@click.option("--column", default="answer", show_default=True, help="Column of --answers with the answers.")
+@click.option("--person", type=FILE, help="POINTS as another person answered them: how far both agree.")
+@click.option("--versus", type=FOLDER, help="Folder of a second result: which of both is better.")
+@click.option("--save", "output", type=FILE, help="Folder for the result with its checked areas.")
+def report_check(
+    result: Path,
+    points: Path,
+    answers: Path | None,
+    column: str,
+    person: Path | None,
+    versus: Path | None,
+    output: Path | None,
+) -> None:
+    """Print accuracy and areas of the map in folder RESULT from the answered POINTS."""
+    from spex_nb.evaluation.check_files import load_check, read_answers
+    from spex_nb.evaluation.map_check import compare_maps
+    from spex_nb.extraction.storage import load_extraction
+
+    answered = load_check(points, load_extraction(result))
+    if answers is not None:
+        answered = read_answers(answered, answers, column)
+    click.echo(answered.sentence)
+    click.echo(answered.table().to_string(index=False, float_format="{:.3f}".format))
+    if person is not None:
+        click.echo(str(answered.agreement(load_check(person, answered.result))))
+    if versus is not None:
+        click.echo(str(compare_maps(answered, load_extraction(versus))))
+    if output is not None:
+        click.echo(f"result with checked areas written to {answered.apply().save(output)}", err=True)
 
 
 def _listed(text: str | None) -> tuple[str, ...] | None:

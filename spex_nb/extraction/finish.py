@@ -35,7 +35,7 @@ from spex_nb.scene.reopen import as_scene, open_source
 from spex_nb.scene.windows.rasters import Reading
 from spex_nb.scene.windows.reader import SceneReader
 from spex_nb.scene.windows.scene_source import SceneSource
-from spex_nb.types import MASK_NODATA, Region, Window
+from spex_nb.types import MASK_NODATA, Evidence, Region, Window
 
 PACKAGES = ("numpy", "scipy", "xarray", "rasterio", "shapely", "torch", "transformers")
 """Packages whose versions are stored with a result."""
@@ -117,7 +117,7 @@ def correct_result(result: Extraction, mask: NDArray[np.uint8], scene: xr.Datase
     reader = SceneReader(open_source(SceneSource(as_scene(scene))), CORRECTION_TILE_PX)
     layers, rows_of = _class_layers(regions, pixels), _stored_probability_rows(result)
     statistics = measure_scene(reader, pixels, layers, rows_of, hashes_scene=False)
-    evidence = {**result.evidence, **statistics.evidence}
+    evidence = {**result.evidence, **_with_checked_areas(statistics.evidence, result.evidence)}
     language, seed = result.instruction.language, int(result.provenance["parameters"]["seed"])
     explanations = tuple(
         check_text(old.prompt, old.text, evidence[old.target], language, seed) for old in result.explanations
@@ -133,6 +133,14 @@ def correct_result(result: Extraction, mask: NDArray[np.uint8], scene: xr.Datase
         notes=(*result.notes, note),
         provenance={**result.provenance, "edited_px": edited_px, "faithfulness": faithfulness},
     )
+
+
+def _with_checked_areas(evidence: Mapping[str, Evidence], before: Mapping[str, Evidence]) -> dict[str, Evidence]:
+    """Return figures with the checked areas of before: what points show of the ground holds for every mask."""
+    return {
+        name: replace(figures, area_interval=before[name].area_interval) if name in before else figures
+        for name, figures in evidence.items()
+    }
 
 
 def _require_classes(mask: NDArray[np.uint8], result: Extraction) -> None:

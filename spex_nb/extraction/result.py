@@ -6,10 +6,11 @@ A result is data. What writes and shows it is reached through the face of this r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import xarray as xr
 
 from spex_nb.extraction.explain import Explanation, faithfulness
@@ -95,8 +96,8 @@ class Extraction:
         return export.save_cog(self.mask, path, overwrite=overwrite, colors=colors)
 
     def to_geopackage(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the regions as a GeoPackage; errors as `save_geopackage`."""
-        return export.save_geopackage(self.regions, path, overwrite=overwrite)
+        """Write the regions as a GeoPackage, with the checked areas as a second table; errors as `save_geopackage`."""
+        return export.save_geopackage(self.regions, path, overwrite=overwrite, tables=self._checked_areas())
 
     def to_geoparquet(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the regions as GeoParquet; errors as `save_geoparquet`."""
@@ -130,6 +131,16 @@ class Extraction:
 
         leafmap_map.add_layer(mask_layer(self.mask, list(self.class_names), name or self.instruction.meaning))
         return leafmap_map
+
+    def _checked_areas(self) -> dict[str, pd.DataFrame]:
+        """Return the table of areas with intervals; none where no points of the map were checked."""
+        intervals = {name: figures.area_interval for name, figures in self.evidence.items()}
+        rows = [
+            {"target": name, **asdict(interval), "text": str(interval)}
+            for name, interval in intervals.items()
+            if interval is not None
+        ]
+        return {"checked_areas": pd.DataFrame(rows)} if rows else {}
 
     def _repr_html_(self) -> str:
         from spex_nb import extraction

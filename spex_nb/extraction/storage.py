@@ -19,7 +19,7 @@ from spex_nb.output.export import copy_as_cog
 from spex_nb.output.files import explain_write_errors, write_folder_whole
 from spex_nb.scene.open import EAGER_BYTES, on_grid
 from spex_nb.scene.windows.rasters import Reading, lazy_bands, probe, read_window
-from spex_nb.types import Claim, Evidence, Filter, Instruction, Region, Spread
+from spex_nb.types import AreaInterval, Claim, Evidence, Filter, Instruction, Region, Spread
 
 DESCRIPTION, MASK, PROBABILITY = "extraction.json", "mask.tif", "probability.tif"
 REGIONS, OVERVIEW, RUNS = "regions.gpkg", "overview.nc", "runs.npz"
@@ -185,7 +185,7 @@ def _regions(file: Path, columns: Mapping[str, str], mask: xr.DataArray) -> Any:
     import geopandas as gpd
     import shapely
 
-    frame = gpd.read_file(file).astype(dict(columns))
+    frame = gpd.read_file(file, layer="regions").astype(dict(columns))
     shapes = frame.geometry.values
     is_single = shapely.get_num_geometries(shapes) == 1  # a GeoPackage calls all polygons multiple where one is
     frame = frame.set_geometry(np.where(is_single, shapely.get_geometry(shapes, 0), shapes), crs=frame.crs)
@@ -198,7 +198,11 @@ def _evidence(payload: dict[str, Any], target: str, runs: Mapping[str, Any]) -> 
         for i, region in enumerate(payload["regions"])
     ]
     spreads = {side: None if payload[side] is None else Spread(**payload[side]) for side in ("inside", "outside")}
-    return Evidence(**payload | spreads | {"regions": tuple(regions), "shape": tuple(payload["shape"])})
+    checked = payload.get("area_interval")  # results of earlier versions lack it
+    interval = None if checked is None else AreaInterval(**checked)
+    return Evidence(
+        **payload | spreads | {"regions": tuple(regions), "shape": tuple(payload["shape"]), "area_interval": interval}
+    )
 
 
 def _instruction(payload: dict[str, Any]) -> Instruction:

@@ -18,6 +18,7 @@ from spex_nb.types import MASK_NODATA
 
 if TYPE_CHECKING:
     import geopandas as gpd
+    import pandas as pd
 
 BLOCK = 512
 """Side of a tile of the file."""
@@ -138,7 +139,7 @@ def _windows(dataset: xr.Dataset, dtype: Any, progress: bool) -> Iterator[tuple[
     corners = [(top, left) for top in range(0, height, rows) for left in range(0, width, columns)]
     for top, left in tqdm(corners, unit="window", disable=not progress):
         part = dataset.isel(y=slice(top, top + rows), x=slice(left, left + columns)).compute()
-        pixels = np.stack([variable.values.astype(dtype) for variable in part.data_vars.values()])
+        pixels = np.stack([variable.to_numpy().astype(dtype) for variable in part.data_vars.values()])
         yield Window(left, top, pixels.shape[2], pixels.shape[1]), pixels
 
 
@@ -161,8 +162,20 @@ def _warn_if_not_georeferenced(dataset: xr.Dataset, path: str | Path) -> None:
         )
 
 
-def save_geopackage(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write polygons as a GeoPackage.
+def save_geopackage(
+    frame: gpd.GeoDataFrame,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    tables: Mapping[str, pd.DataFrame] | None = None,
+) -> Path:
+    """Write polygons as a GeoPackage, in the layer ``regions``.
+
+    Args:
+        frame: Polygons in any CRS.
+        path: The file to write.
+        overwrite: Whether an existing file is replaced (default: no).
+        tables: Tables without geometry by the name of their layer (default: none).
 
     Raises:
         OutputError: If the path cannot be written, or the disk is full.
@@ -170,9 +183,13 @@ def save_geopackage(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: boo
     Warns:
         GridWarning: If the polygons have no CRS.
     """
+    import pyogrio
+
     with explain_write_errors(path), write_whole(path, overwrite) as part, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="'crs' was not provided")  # the warning below gives the reason
         frame.to_file(part, driver="GPKG", layer="regions")
+        for name, table in (tables or {}).items():
+            pyogrio.write_dataframe(table, part, layer=name, driver="GPKG", append=True)
     if frame.crs is None:
         _warn_of_pixel_coordinates(path)
     return Path(path)
