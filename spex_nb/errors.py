@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-from collections.abc import Iterable, Mapping
+import lzma
+import sqlite3
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
@@ -47,39 +54,43 @@ def _rebuild(kind: type[SpexError], problem: str, found: str, expected: str, fix
     return kind(problem, found=found, expected=expected, fix=fix)
 
 
-class SourceNotFoundError(SpexError, FileNotFoundError):
+class SceneError(SpexError):
+    """A scene cannot be opened or read: its kinds follow. Metadata of a wrong type are among them."""
+
+
+class SourceNotFoundError(SceneError, FileNotFoundError):
     """A file, folder or sample does not exist."""
 
 
-class UnreadableSourceError(SpexError):
+class UnreadableSourceError(SceneError):
     """A file exists but is no raster, is damaged or is cut short."""
 
 
-class UnknownLayoutError(SpexError):
+class UnknownLayoutError(SceneError):
     """A folder, item or dataset has a layout that spex_nb does not know."""
 
 
-class DataTypeError(SpexError):
+class DataTypeError(SceneError):
     """Pixels are of a type that holds no reflectance (complex numbers, text)."""
 
 
-class SensorError(SpexError):
+class SensorError(SceneError):
     """A sensor is unknown, its table is broken, or it contradicts the file."""
 
 
-class BandError(SpexError):
+class BandError(SceneError):
     """A band is unknown, missing, doubled, or bands and file do not fit."""
 
 
-class GridError(SpexError):
+class GridError(SceneError):
     """Pixel grids differ, or a geotransform or CRS makes no sense."""
 
 
-class RadiometryError(SpexError):
+class RadiometryError(SceneError):
     """A scale, offset or nodata argument makes no sense."""
 
 
-class EmptySceneError(SpexError):
+class EmptySceneError(SceneError):
     """A scene has no pixel, or not one that is valid."""
 
 
@@ -140,7 +151,15 @@ class OutputError(SpexError):
 
 
 class ExtractionError(SpexError):
-    """An extraction cannot be run like this, or every tile of it failed."""
+    """An extraction cannot be run like this, every tile of it failed, or its stored result is damaged."""
+
+
+class SessionError(SpexError):
+    """A file is no session, is damaged, or belongs to another scene."""
+
+
+class ClusterError(SpexError):
+    """A scheduler or all workers of dask are lost."""
 
 
 class ExtractionCancelledError(ExtractionError):
@@ -185,6 +204,45 @@ class PromptWarning(SpexWarning):
 
 class DatasetWarning(SpexWarning):
     """A dataset differs from its settings."""
+
+
+MALFORMED: tuple[type[Exception], ...] = (
+    *(ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, LookupError, MemoryError, OSError),
+    *(RuntimeError, SyntaxError, TypeError, ValueError, lzma.LZMAError, sqlite3.Error, struct.error),
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error),
+)
+"""What Python and the libraries raise where a file holds anything but what they expect."""
+
+
+@contextmanager
+def explain_malformed(
+    kind: type[SpexError], problem: str, *, where: object, expected: object, fix: str
+) -> Iterator[None]:
+    """Turn what libraries raise over a malformed file into one error; errors of this family pass as they are.
+
+    Only the reading of a file from elsewhere stands inside, so that no fault of this package hides there.
+
+    Args:
+        kind: The error that it becomes.
+        problem: What is wrong, in one clause.
+        where: The file.
+        expected: The right kind of file.
+        fix: The next step of the user.
+
+    Raises:
+        SpexError: Of the given kind.
+    """
+    try:
+        yield
+    except SpexError:
+        raise
+    except MALFORMED as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        shown = reason if len(reason) < LONGEST_REASON else f"{reason[:LONGEST_REASON]}…"
+        raise kind(problem, found=f"{where} ({shown})", expected=expected, fix=fix) from error
+
+
+LONGEST_REASON = 600
 
 
 def nearest(name: str, names: Iterable[str], n: int = 3) -> str:

@@ -331,6 +331,6 @@ def _left_out(
         warnings.warn(
             " ".join(filter(None, (text, *questions))),
             BandWarning,
-            stacklevel=4,  # the line that called open_scene
+            stacklevel=5,  # the line that called open_scene
         )
     return reasons

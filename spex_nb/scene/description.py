@@ -31,10 +31,10 @@ def note_place_and_gaps(scene: Scene, place: Sequence[str], margin: Margin | Non
         NodataWarning: Of margins and seams.
     """
     for note in place:
-        warnings.warn(note, GridWarning, stacklevel=3)  # the line that called open_scene
+        warnings.warn(note, GridWarning, stacklevel=4)  # the line that called open_scene
     gaps = [*([] if margin is None else [margin.note]), *seams]
     for note in gaps:
-        warnings.warn(note, NodataWarning, stacklevel=3)
+        warnings.warn(note, NodataWarning, stacklevel=4)
     if place or gaps:
         scene.attrs["notes"] = [*place, *gaps]
 

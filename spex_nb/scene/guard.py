@@ -198,7 +198,7 @@ def note_question(scene: xr.Dataset, question: Question | None, *, was_warned: b
         return
     scene.attrs |= {QUESTION: str(question), OPTIONS: json.dumps(dict(question.options))}
     if not was_warned:
-        warnings.warn(str(question), ReflectanceWarning, stacklevel=3)  # the line that called open_scene
+        warnings.warn(str(question), ReflectanceWarning, stacklevel=4)  # the line that called open_scene
 
 
 def settling_options(scene: xr.Dataset) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -18,7 +20,10 @@ import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import (
     EmptySceneError,
     GridError,
+    NodataWarning,
     UnknownLayoutError,
+    UnreadableSourceError,
+    explain_malformed,
 )
 from spex_nb.scene.accessor import Scene
 from spex_nb.scene.band_names import Bands, Recognition, recognise
@@ -32,6 +37,7 @@ from spex_nb.scene.placement import off_the_map, off_the_map_note
 from spex_nb.scene.radiometry import Radiometry, guess_scale, hold_against, judge, settle
 from spex_nb.scene.sensors import Sensor
 from spex_nb.scene.sources import arrays, files, stac
+from spex_nb.scene.windows.network import network_leave
 from spex_nb.scene.windows.pixels import READING, BandGroup, LayerReading, PixelMask, ValidReading, sample_of, stack_of
 from spex_nb.scene.windows.rasters import Reading, chunk_shape, lazy_bands, read_window
 from spex_nb.scene.windows.reader import read_layers
@@ -55,6 +61,7 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
     *,
     time: arrays.Time = None,
     gsd_m: float | None = None,
+    remote: bool = False,
 ) -> Scene:
     """Open any multispectral raster as reflectance.
 
@@ -75,6 +82,8 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
         time: One date of NetCDF, Zarr, a Dataset or a DataArray that has several: its number from 0, or the
             beginning of its text, such as "2024-05-01".
         gsd_m: Side of a pixel on the ground, m, where no CRS says it; the sensor's own if not given.
+        remote: True lets a file on this machine point at the network: a VRT at URLs, a WMS description at a server, a
+            STAC item at its assets. By default only an address that is the source itself is fetched.
 
     Returns:
         A Scene: one float32 variable a band, dims (y, x), NaN where it has no data; bool ``valid``; CRS and transform
@@ -92,7 +101,45 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
         GridWarning: If the place on the map is other than a geotransform says, or cannot be used.
         NodataWarning: If pixels that no tag marks count as no data.
     """
-    origin = _locate(source, time)
+    options = {
+        "sensor": sensor,
+        "bands": bands,
+        "scale": scale,
+        "offset": offset,
+        "nodata": nodata,
+        "chunks": None if chunks == "auto" else chunks,
+        "clouds": clouds or None,
+        "time": time,
+        "gsd_m": gsd_m,
+        "remote": remote or None,
+    }
+    with network_leave(remote):
+        scene = _opened(source, sensor, bands, scale, offset, nodata, chunks, clouds, time, gsd_m)
+    scene.encoding[SOURCE] = SceneSource.of(source, options)
+    return scene
+
+
+def _opened(  # noqa: PLR0913, PLR0917 (as `open_scene`)
+    source: Any,
+    sensor: str | Mapping[str, Any] | Path | Sensor | None,
+    bands: Bands,
+    scale: Numbers,
+    offset: Numbers,
+    nodata: float | None,
+    chunks: Chunks,
+    clouds: Clouds,
+    time: arrays.Time,
+    gsd_m: float | None,
+) -> Scene:
+    """Return the scene of `open_scene`, without its source."""
+    with explain_malformed(
+        UnreadableSourceError,
+        "What describes the scene cannot be understood",
+        where=_name_of(source),
+        expected="metadata as their maker writes them",
+        fix="Fetch the product again; or open its band files as a list, with sensor=, scale= and offset=.",
+    ):
+        origin = _locate(source, time)
     recognition, place = _placed(recognise(origin, sensor, bands))
     settings = {name: settle(name, band, recognition.sensor, scale, offset) for name, band in recognition.bands.items()}
     grid = common_grid({name: band.grid for name, band in recognition.bands.items()})
@@ -116,21 +163,9 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
         settings = {name: replace(s, relative=True, reason=f"{s.reason}; {doubt}") for name, s in settings.items()}
     _require_valid(scene, origin)
     described = describe(scene, origin, recognition, settings, numbers, valid_reason(clouds, masks))
-    options = {
-        "sensor": sensor,
-        "bands": bands,
-        "scale": scale,
-        "offset": offset,
-        "nodata": nodata,
-        "chunks": None if chunks == "auto" else chunks,
-        "clouds": clouds or None,
-        "time": time,
-        "gsd_m": gsd_m,
-    }
     note_place_and_gaps(described, place, margin, [] if is_marked else _seams_of(scene, settings, recognition))
     state_gsd(described, recognition, gsd_m)
     note_question(described, ask(sample, settings, described.attrs["sensor"]), was_warned=bool(doubt))
-    described.encoding[SOURCE] = SceneSource.of(source, options)
     return described
 
 
@@ -200,6 +235,14 @@ def _groups(
 ) -> list[BandGroup]:
     """Return the bands by file, with all that reading them needs."""
     return [BandGroup.of(names, recognition.bands, settings, grid, nodata) for names in _together(recognition.bands)]
+
+
+def _name_of(source: Any) -> str:
+    """Return what a source is called in messages."""
+    if isinstance(source, str | Path):
+        return str(source)
+    name = source.get("id") if isinstance(source, Mapping) and not isinstance(source, xr.Dataset) else None
+    return f"{type(source).__name__} {name}" if name else type(source).__name__
 
 
 def _locate(source: Any, time: arrays.Time) -> Source:
@@ -313,24 +356,38 @@ def _coordinates(grid: Grid) -> dict[str, Any]:
     return {"x": ("x", x), "y": ("y", y)}
 
 
+MOST_BLOCKS = 64
+"""In so many blocks of a lazy scene, spread over it, a valid pixel is looked for."""
+
+
 def _require_valid(scene: Scene, source: Source) -> None:
     """Raise unless a pixel is valid; a lazy scene is read, by this process itself, until the first one is found.
 
     The scheduler is given as a function: by its name dask would load all of distributed to find it.
+
+    Warns:
+        NodataWarning: If a large scene has none in the blocks that were looked into.
     """
     valid = scene["valid"].data
+    count = math.prod(valid.numblocks) if hasattr(valid, "blocks") else 1
+    spread = np.unique(np.linspace(0, count - 1, min(count, MOST_BLOCKS)).astype(int))
     blocks = (
-        (valid.blocks[i, j].compute(scheduler=threaded.get) for i, j in np.ndindex(*valid.numblocks))
+        (valid.blocks[np.unravel_index(i, valid.numblocks)].compute(scheduler=threaded.get) for i in spread)
         if hasattr(valid, "blocks")
         else (valid,)
     )
-    if not any(bool(np.any(block)) for block in blocks):
-        raise EmptySceneError(
-            "The scene has no valid pixel",
-            found=f"{source.location}: {scene.sizes['y']} x {scene.sizes['x']} px, all without data in some band",
-            expected="at least one pixel with data in every band",
-            fix="Check nodata=, leave out empty bands with bands=, or open clouds=False.",
-        )
+    if any(bool(np.any(block)) for block in blocks):
+        return
+    if len(spread) < count:
+        note = f"No pixel is valid in {len(spread)} of {count:,} blocks of the scene; the others were not read."
+        warnings.warn(note, NodataWarning, stacklevel=4)  # the line that called open_scene
+        return
+    raise EmptySceneError(
+        "The scene has no valid pixel",
+        found=f"{source.location}: {scene.sizes['y']} x {scene.sizes['x']} px, all without data in some band",
+        expected="at least one pixel with data in every band",
+        fix="Check nodata=, leave out empty bands with bands=, or open clouds=False.",
+    )
 
 
 def require_inside(scene: xr.Dataset, label: str, x: int, y: int) -> None:

@@ -137,7 +137,7 @@ def _lost_offset(band: BandSource) -> Radiometry | None:
         f"The scale {LANDSAT_SCALE} is that of Landsat Collection 2 level 2, whose offset {LANDSAT_OFFSET} is not "
         f"stated: it is added. Pass scale={LANDSAT_SCALE} and offset=0 if it must not be.",
         RadiometryWarning,
-        stacklevel=5,  # the line that called open_scene
+        stacklevel=6,  # the line that called open_scene
     )
     reason = f"{band.radiometry_reason}; the offset of Landsat Collection 2 level 2, which goes with this scale"
     return Radiometry(LANDSAT_SCALE, LANDSAT_OFFSET, False, reason)
@@ -171,7 +171,7 @@ def guess_scale(
         f"No scale is known: {taken}, {guesses[0].reason}; relative reflectance. Pass sensor= or scale= to settle it, "
         "above all for files that are compared: each is guessed by itself.",
         RadiometryWarning,
-        stacklevel=3,  # the line that called open_scene
+        stacklevel=4,  # the line that called open_scene
     )
     return {
         name: replace(setting, scale=scale, reason=f"{taken}, {setting.reason}") if setting.is_guess else setting
@@ -200,7 +200,7 @@ def hold_against(settings: Mapping[str, Radiometry], sample: NDArray[np.float32]
         f"The pixels contradict the name of the product ({claims[0].reason}): {share:.0%} of them would lie below "
         f"{FAR_BELOW}. No offset is taken off. Pass offset= to settle it.",
         RadiometryWarning,
-        stacklevel=3,  # the line that called open_scene
+        stacklevel=4,  # the line that called open_scene
     )
     reason = "the pixels hold no offset, against the name of the product"
     return {
@@ -215,7 +215,7 @@ def _eight_bit(sensor: Sensor | None) -> Radiometry:
             f"8-bit data called reflectance: {sensor.id} ships no 8-bit reflectance, so this looks like a picture "
             "made of it; read as relative reflectance, raw / 255. Pass scale= if it is reflectance after all.",
             RadiometryWarning,
-            stacklevel=5,  # the line that called open_scene
+            stacklevel=6,  # the line that called open_scene
         )
     return Radiometry(1 / 255, 0.0, True, "8-bit digital numbers, raw / 255")
 
@@ -262,5 +262,5 @@ def judge(sample: NDArray[np.float32], settled: bool) -> str:
     if doubt:
         check = "Check the scale= and offset= given" if settled else "Pass scale= and offset= (or sensor=)"
         message = f"Implausible reflectance: {doubt}. {check} so that reflectance lies in 0..1."
-        warnings.warn(message, RadiometryWarning, stacklevel=3)
+        warnings.warn(message, RadiometryWarning, stacklevel=4)
     return doubt

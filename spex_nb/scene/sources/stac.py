@@ -18,6 +18,7 @@ from spex_nb.scene.sources.names import baseline_of_name, has_offset
 from spex_nb.scene.sources.stac_assets import Asset, assets_of, best_assets, mapping_or_empty
 from spex_nb.scene.sources.stac_sensor import sensor_of_item
 from spex_nb.scene.windows.locations import is_remote
+from spex_nb.scene.windows.network import has_network_leave, names_address
 
 QUALITY_CODINGS = {"qa_pixel": "qa_pixel", "qa": "qa_pixel", "scl": "scl", "fmask": "fmask"}
 NAME = "name in the STAC item"
@@ -136,13 +137,13 @@ def _path_of(href: str, folder: Path | None, file: Path | None) -> str:
     beside = file.parent / PurePosixPath(local.partition("?")[0]).name if file is not None else None
     if beside is not None and beside.exists():
         return str(beside)
-    if file is None or local.startswith("/vsi"):
+    if file is None or has_network_leave() or not names_address(local):
         return local
     raise SourceNotFoundError(
         "The file of an asset lies on the network",
         found=href,
         expected=f"the file beside {file.name}: the path of an item is no leave to use the network",
-        fix="Fetch the file; or pass the item itself (a dict or pystac.Item), whose addresses are then read.",
+        fix="Fetch the file or pass remote=True; or pass the item itself (a dict or pystac.Item), which is leave too.",
     )
 
 

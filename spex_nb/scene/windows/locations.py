@@ -18,15 +18,22 @@ def gdal_file(location: str) -> str:
 
     It is the longest part between colons that exists; without one, the part that looks most like a path.
     """
-    if not re.match(r"[A-Z][A-Z0-9_]{2,}:(?!//)", location) or Path(location).exists():
+    if not re.match(r"[A-Z][A-Z0-9_]{2,}:(?!//)", location) or _exists(Path(location)):
         return ""
     parts = location.split(":")[1:]
     spans = [(start, end) for start in range(len(parts)) for end in range(start + 1, len(parts) + 1)]
     runs = [":".join(parts[start:end]).strip('"') for start, end in spans]
-    existing = [run for run in runs if run and Path(run).exists()]
+    existing = [run for run in runs if run and _exists(Path(run))]
     if existing:
         return max(existing, key=len)
     return max(runs, key=lambda run: (":" not in run, run.count("/") + run.count("."), len(run)))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no disk can have: too long, or with a zero byte
+        return False
 
 
 def require_local(location: str) -> None:
@@ -35,12 +42,19 @@ def require_local(location: str) -> None:
     if is_remote(location):
         return
     path = Path(location)
-    if not path.exists():
+    if not _exists(path):
         raise SourceNotFoundError(
             "The scene does not exist",
             found=location,
             expected="a file or folder",
             fix=f"Check the path; the folder that is looked in is {path.absolute().parent}.",
+        )
+    if not (path.is_file() or path.is_dir()):
+        raise UnreadableSourceError(
+            "The scene is neither a file nor a folder",
+            found=f"{location}, a pipe or device",
+            expected="a file, which can be read in any order",
+            fix="Write what comes out of it to a file first.",
         )
     if path.is_file() and path.stat().st_size == 0:
         raise UnreadableSourceError(

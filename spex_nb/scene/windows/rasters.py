@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,15 @@ from spex_nb.scene.placement import (
     require_sane,
     source_place,
 )
-from spex_nb.scene.windows.locations import require_local
+from spex_nb.scene.windows.locations import gdal_file, require_local
+from spex_nb.scene.windows.network import (
+    FETCHING_DRIVERS,
+    gdal_network,
+    gdal_options,
+    has_network_leave,
+    names_address,
+)
+from spex_nb.scene.windows.pointers import is_closed, points_elsewhere, require_no_address
 
 CHUNK_PX = 2048
 """Side that a lazy chunk aims at: 16 MB a band in float32."""
@@ -73,21 +82,59 @@ class RasterFile:
 _opening = threading.Lock()
 
 
-def open_raster(location: str) -> Any:
-    """Open a raster with rasterio, without its warning about a missing georeference: the scene says that."""
+@contextmanager
+def open_raster(location: str, *, remote: bool | None = None, driver: str = "") -> Iterator[Any]:
+    """Open a raster with rasterio, without its warning about a missing georeference: the scene says that.
+
+    Nothing is fetched unless the location is an address itself, or there is leave; then within a time limit.
+
+    Args:
+        location: What GDAL opens.
+        remote: Whether what a local file points at may be fetched; by default as `network_leave` says.
+        driver: The only driver of GDAL that may open it, and without files beside it; any that needs no server if not
+            given.
+
+    Raises:
+        UnreadableSourceError: If a local file points at the network, and there is no leave.
+    """
+    has_leave = has_network_leave() if remote is None else remote
+    with ExitStack() as settings:
+        _set_network(location, has_leave, settings)
+        if driver:
+            settings.enter_context(gdal_options({"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}))
+        with _quiet(location, driver or None) as file:
+            if file.driver in FETCHING_DRIVERS and not (has_leave or names_address(location)):
+                raise points_elsewhere(location, location, f"what the driver {file.driver} asks for")
+            yield file
+
+
+def _set_network(location: str, has_leave: bool, settings: ExitStack) -> None:
+    """Set GDAL as a location needs it: with the network, without it, or as it is for a file that cannot point there."""
+    if has_leave or names_address(location):
+        settings.enter_context(gdal_network(True))
+        return
+    path = gdal_file(location) or location
+    if is_closed(path):
+        return
+    require_no_address(path)
+    settings.enter_context(gdal_network(False))
+
+
+def _quiet(location: str, driver: str | None) -> Any:
     with (
         _opening,
         warnings.catch_warnings(),
     ):  # the lock, because the list of filters is shared by all threads
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(location)
+        return rasterio.open(location, driver=driver)
 
 
-def probe(location: str | Path) -> RasterFile:
+def probe(location: str | Path, *, driver: str = "") -> RasterFile:
     """Return what a raster file says of itself.
 
     Args:
         location: A path, or a URL or /vsi path that GDAL can read.
+        driver: The only driver that may open it; see `open_raster`.
 
     Raises:
         SourceNotFoundError: If a local file is missing.
@@ -99,7 +146,7 @@ def probe(location: str | Path) -> RasterFile:
     location = str(location)
     require_local(location)
     try:
-        with open_raster(location) as file:
+        with open_raster(location, driver=driver) as file:
             _require_bands(location, file)
             described = _describe(location, file)
     except (RasterioError, CRSError) as error:
@@ -109,6 +156,7 @@ def probe(location: str | Path) -> RasterFile:
             expected="a raster that GDAL reads: GeoTIFF, COG, VRT, JPEG 2000 …",
             fix="Check that it was fetched completely, and that its name ends in what it is.",
         ) from error
+    _require_size(described)
     require_sane(described.grid, location)
     problem = off_the_map(described.grid)
     if not problem:
@@ -118,6 +166,28 @@ def probe(location: str | Path) -> RasterFile:
         grid=described.grid._replace(crs=None),
         notes=(*described.notes, off_the_map_note(Path(location).name, described.grid, problem)),
         local_gsd_m=local_gsd_m(described.grid),
+    )
+
+
+MOST_PX = 10**11
+"""No scene has more pixels: 316,000 on each side, three million square kilometres at 5 m."""
+LONGEST_PX = 10_000_000
+"""No side of a scene is longer: one row of it in all bands must fit into memory."""
+LARGEST_BLOCK = 2**31
+"""No block of a file is larger when it is unpacked, in bytes: GDAL unpacks blocks whole."""
+
+
+def _require_size(file: RasterFile) -> None:
+    """Raise if a header promises more pixels, or larger blocks, than can be read; nothing is allocated before."""
+    height, width = file.grid.height, file.grid.width
+    block = math.prod(file.block_shape) * max(np.dtype(kind).itemsize for kind in file.dtypes)
+    if height * width <= MOST_PX and max(height, width) <= LONGEST_PX and block <= LARGEST_BLOCK:
+        return
+    raise UnreadableSourceError(
+        "The raster is larger than any that can be read",
+        found=f"{file.path}: {height:,} x {width:,} px by its header, in blocks of {block / 1e6:,.0f} MB",
+        expected=f"at most {MOST_PX:.0e} pixels, {LONGEST_PX:,} on a side, in blocks of at most 2 GB",
+        fix="Cut the part that you need first, for example with gdal_translate -srcwin.",
     )
 
 
@@ -206,11 +276,15 @@ class Reading:
     categories: bool = False
     step: int = 1
     """Only every step-th row and column is read, from overviews where the file has them."""
+    remote: bool = field(default_factory=has_network_leave)
+    """Whether what a local file points at may be fetched."""
+    driver: str = ""
+    """The only driver that may open the file; see `open_raster`."""
 
     def __call__(self, window: Window) -> Any:
         """Return the raw pixels [C, H, W] of a window."""
         try:
-            with open_raster(self.path) as file, self._on_grid(file) as pixels:
+            with self._open() as file, self._on_grid(file) as pixels:
                 shape = (len(self.indexes), *self._shape_of(window))
                 return pixels.read(list(self.indexes), window=window, out_shape=shape)
         except RasterioError as error:
@@ -219,7 +293,7 @@ class Reading:
     def mask(self, window: Window) -> Any:
         """Return bool [1, H, W], True where the file's own mask says data."""
         try:
-            with open_raster(self.path) as file, self._on_grid(file) as pixels:
+            with self._open() as file, self._on_grid(file) as pixels:
                 return pixels.read_masks([1], window=window, out_shape=(1, *self._shape_of(window))) > 0
         except RasterioError as error:
             raise self._damaged(window, error) from error
@@ -227,8 +301,11 @@ class Reading:
     @property
     def has_overviews(self) -> bool:
         """Whether the file holds itself on fewer pixels too, so that it is quickly read from far away."""
-        with open_raster(self.path) as file:
+        with self._open() as file:
             return bool(file.overviews(self.indexes[0]))
+
+    def _open(self) -> AbstractContextManager[Any]:
+        return open_raster(self.path, remote=self.remote, driver=self.driver)
 
     def thinned(self, numbers: Sequence[int], step: int) -> Reading:
         """Return the reading of some of the bands, by their number here, at every step-th row and column."""

@@ -1,0 +1,134 @@
+"""Local files that point elsewhere: descriptions in text, which are read before GDAL follows them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from spex_nb.errors import UnreadableSourceError
+from spex_nb.scene.windows.network import names_address
+
+CLOSED = (
+    b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+",
+    b"\x00\x00\x00\x0cjP", b"\xff\x4f\xff\x51", b"\x89PNG", b"\xff\xd8\xff", b"\x89HDF", b"CDF\x01", b"CDF\x02",
+)  # fmt: skip
+"""Beginnings of files that hold their pixels themselves: TIFF, JPEG 2000, PNG, JPEG, HDF5 and NetCDF."""
+SIDECARS = (".aux.xml", ".ovr", ".msk", ".aux")
+"""Files beside a raster that GDAL reads with it, and that may point elsewhere."""
+LARGEST_TEXT = 64 * 2**20
+"""No description of a raster is larger, in bytes."""
+MOST_FILES = 10_000
+"""So many files are looked into behind one description; GDAL can fetch nothing for the others either."""
+DESCRIPTIONS = (
+    "VRTDataset", "GDAL_WMS", "TMS", "TileMap", "GDAL_WMTS", "Capabilities", "WCS_GDAL", "WMS_Capabilities",
+    "WMT_MS_Capabilities", "WMS_Tile_Service", "MRF_META", "GDALTileIndexDataset", "OGRVRTDataSource",
+    "OGRWMSDataSource", "kml", "OGCAPIDataset", "VRTTIDataset",
+)  # fmt: skip
+"""Roots of XML files that name other files or servers."""
+TEXTS = ("Description", "Category", "UnitType")
+"""Elements that hold words for people."""
+NAMES_OF_CRS = r"https?://(www\.)?opengis\.net/(def|gml)/"
+
+
+def is_closed(location: str) -> bool:
+    """Whether a local file holds its pixels itself, and no sidecar lies beside it: it cannot lead to the network."""
+    path = Path(location)
+    if any(Path(f"{location}{ending}").exists() for ending in SIDECARS):
+        return False
+    return path.is_file() and _head(path).startswith(CLOSED)
+
+
+def require_no_address(location: str) -> None:
+    """Raise if a local file, a file that it names, or a sidecar of it points at the network.
+
+    Args:
+        location: A path; anything else passes.
+
+    Raises:
+        UnreadableSourceError: If one does; the message shows the address.
+    """
+    waiting, seen = [Path(location)], set[Path]()
+    while waiting and len(seen) < MOST_FILES:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for name in _names_in(path):
+            if names_address(name):
+                raise points_elsewhere(location, str(path), name)
+            waiting.append(path.parent / name)
+        waiting += [side for ending in SIDECARS if (side := Path(f"{path}{ending}")).is_file()]
+
+
+def _names_in(path: Path) -> Iterator[str]:
+    """Yield what a description in text names: files, servers, datasets; nothing of any other file."""
+    head = _head(path).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not head.startswith((b"<", b"{")) or path.stat().st_size > LARGEST_TEXT:
+        return
+    text = path.read_text(encoding="utf-8", errors="replace")
+    yield from _names_in_json(text) if head.startswith(b"{") else _names_in_xml(text)
+
+
+def _names_in_json(text: str) -> Iterator[str]:
+    """Yield the texts of a JSON file that GDAL itself would follow: links and addresses of its assets."""
+    for match in re.finditer(r'"(?:href|url|\w*[uU]rl|uri)"\s*:\s*"((?:[^"\\]|\\.)*)"', text):
+        yield match[1].replace("\\/", "/")
+
+
+def _names_in_xml(text: str) -> Iterator[str]:
+    try:
+        root = ET.fromstring(text.lstrip("\ufeff \t\r\n"))
+    except (ET.ParseError, ValueError):
+        yield from re.findall(r">\s*([^<>\s][^<>]*)<", text)  # what GDAL's lenient parser may still read
+        return
+    name = root.tag.rpartition("}")[2]
+    if name == "PAMDataset":
+        yield from (item.text or "" for item in root.iter("MDI") if item.get("key") == "OVERVIEW_FILE")
+    elif name in DESCRIPTIONS:
+        yield from _names_below(root)
+
+
+def _names_below(node: ET.Element) -> Iterator[str]:
+    """Yield texts and attributes of an element, but for metadata and names of CRS, which nobody follows."""
+    if node.tag in TEXTS or (node.tag == "Metadata" and node.get("domain") != "OVERVIEWS"):
+        return
+    for text in (node.text or "", *node.attrib.values()):
+        stripped = text.strip()
+        if stripped and not re.match(NAMES_OF_CRS, stripped) and not node.tag.endswith(("SRS", "GeogCS")):
+            yield stripped
+    for child in node:
+        yield from _names_below(child)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        if not path.is_file():  # a pipe would never end
+            return b""
+        with path.open("rb") as file:
+            return file.read(HEAD_BYTES)
+    except (OSError, ValueError):
+        return b""
+
+
+def points_elsewhere(location: str, path: str, name: str) -> UnreadableSourceError:
+    """Return the error for a local file that points at the network.
+
+    Args:
+        location: What was to be opened.
+        path: The file that holds the address: the same, or one that it names.
+        name: The address.
+    """
+    shown = name if len(name) < LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}…"
+    by = "" if path == location else f", by way of {Path(path).name}"
+    return UnreadableSourceError(
+        "The file lies on this machine, but what it points at lies on the network",
+        found=f"{location}{by}: {shown}",
+        expected="pixels on this machine, for the path of a file is no leave to use the network",
+        fix="Pass remote=True to open_scene if you trust the file, or fetch what it points at first.",
+    )
+
+
+LONGEST_SHOWN = 120
+HEAD_BYTES = 512
