@@ -29,6 +29,7 @@ STYLE = """<style>
   background: transparent; color: inherit }
 .spex .key { display: inline-block; width: .8em; height: .8em; margin-right: .4em; border: 1px solid var(--spex-line) }
 .spex-panel { padding: 4px 8px; overflow-x: hidden }
+.spex-panel > * { flex-shrink: 0 }
 .spex-panel .widget-inline-hbox .widget-label { min-width: 76px }
 </style>"""
 """Colours of the themes of JupyterLab where there are any; marks are lines apart by sign as well as by colour."""

@@ -1,6 +1,7 @@
 """A whole session as one file: where the scene is, what was asked, the result, every edit; written whole or not at all.
 
-The file is a zip: ``session.json``, the result's folder as `save_extraction` writes it, and the edits as arrays.
+The file is a zip: ``session.json``, the result's folder as `save_extraction` writes it, the edits as arrays, and the
+points of a check.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spex_nb.errors import SourceNotFoundError, UnreadableSourceError
+from spex_nb.evaluation import MapCheck, load_check
 from spex_nb.extraction import load_extraction
 from spex_nb.extraction.finish import correct_result
 from spex_nb.output.files import write_whole
@@ -28,7 +30,7 @@ from spex_nb.scene.windows.scene_source import SceneSource
 from spex_widgets.state import WorkbenchState
 
 FORMAT = 1
-SESSION, EDITS, RESULT = "session.json", "edits.npz", "result"
+SESSION, EDITS, RESULT, CHECK = "session.json", "edits.npz", "result", "check.gpkg"
 
 
 def save_session(state: WorkbenchState, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -61,6 +63,8 @@ def save_session(state: WorkbenchState, path: str | Path, *, overwrite: bool = F
             arrays: dict[str, Any] = dict(_arrays(state.history))
             np.savez_compressed(edits, **arrays)
             file.write(edits, EDITS)
+            if state.check is not None:
+                file.write(state.check.save(Path(scratch) / CHECK), CHECK, zipfile.ZIP_STORED)
     return Path(path)
 
 
@@ -81,6 +85,8 @@ def open_session(state: WorkbenchState, path: str | Path) -> None:
         result_folder = Path(scratch.name) / RESULT
         extraction = replace(load_extraction(result_folder), scratch=scratch) if result_folder.is_dir() else None
         history = _history(Path(scratch.name) / EDITS, payload) if extraction is not None else History()
+        check_file = Path(scratch.name) / CHECK
+        check = load_check(check_file, extraction) if extraction is not None and check_file.is_file() else None
     except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
         raise UnreadableSourceError(
             "The session cannot be read",
@@ -88,7 +94,7 @@ def open_session(state: WorkbenchState, path: str | Path) -> None:
             expected=f"a whole file of format {FORMAT}",
             fix="Update spex-nb if a later version wrote it; else there is no way to read it.",
         ) from error
-    _restore(state, payload, extraction, history)
+    _restore(state, payload, extraction, history, check)
 
 
 def _description(state: WorkbenchState) -> dict[str, Any]:
@@ -143,7 +149,9 @@ def _history(file: Path, payload: Mapping[str, Any]) -> History:
     return History(patches[: payload["done"]], patches[payload["done"] :])
 
 
-def _restore(state: WorkbenchState, payload: Mapping[str, Any], extraction: Any, history: History) -> None:
+def _restore(
+    state: WorkbenchState, payload: Mapping[str, Any], extraction: Any, history: History, check: MapCheck | None
+) -> None:
     is_open = _is_same(state.scene, payload)
     source = state.source if is_open and state.source.kind != "memory" else SceneSource.from_json(payload["scene"])
     scene = state.scene if is_open else _opened(source)
@@ -168,6 +176,9 @@ def _restore(state: WorkbenchState, payload: Mapping[str, Any], extraction: Any,
                 mask = patch.laid_on(mask, patch.after)
             state.history, state.mask = history, extraction.mask.copy(data=mask)
             state.result = correct_result(extraction, mask, state.result_scene)
+            state.check = check
+            if check is not None and check.first_unanswered is None:
+                state.result = check.against(state.result).apply()
 
 
 def _opened(source: SceneSource) -> Any:

@@ -94,6 +94,8 @@ class WorkbenchState(traitlets.HasTraits):
     history = traitlets.Instance(History, args=())
     result = ByIdentity(None, allow_none=True)
     """The result of the edited mask; None while it is measured."""
+    check = ByIdentity(None, allow_none=True)
+    """The `MapCheck` of the result: points and answers; None without one."""
     region = traitlets.Int(-1)
     """Row of the chosen region in the result's table; -1 for none."""
     tool = traitlets.Enum([*TOOLS], "look")
@@ -142,7 +144,7 @@ class WorkbenchState(traitlets.HasTraits):
     def forget_result(self) -> None:
         """Let go of mask, regions and edits."""
         with self.hold_trait_notifications():
-            self.extraction = self.result = self.mask = self.preview = self.anchor = self.error = None
+            self.extraction = self.result = self.mask = self.preview = self.anchor = self.error = self.check = None
             self.history, self.user_prompts, self.region, self.number = History(), UserPrompts(), -1, 1
 
     def show_result(self, extraction: Any, window: Window) -> None:

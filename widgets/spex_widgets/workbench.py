@@ -18,6 +18,7 @@ from spex_nb.types import Instruction, MaskModel
 from spex_widgets.jobs import Job
 from spex_widgets.map.link import MapLink
 from spex_widgets.messages import STYLE, block
+from spex_widgets.panels.check import CheckPanel
 from spex_widgets.panels.editing import EditingPanel
 from spex_widgets.panels.export import ExportPanel
 from spex_widgets.panels.index import IndexPanel
@@ -31,7 +32,17 @@ from spex_widgets.panels.training import TrainingPanel
 from spex_widgets.session import open_session, save_session
 from spex_widgets.state import WorkbenchState
 
-PANELS = (ScenePanel, SpectraPanel, IndexPanel, InstructionPanel, ResultPanel, EditingPanel, ExportPanel, TrainingPanel)
+PANELS = (
+    ScenePanel,
+    SpectraPanel,
+    IndexPanel,
+    InstructionPanel,
+    ResultPanel,
+    EditingPanel,
+    CheckPanel,
+    ExportPanel,
+    TrainingPanel,
+)
 
 DOUBT = " · <strong>these numbers cannot be reflectance: see the tab 'Scene'</strong>"
 

@@ -31,11 +31,13 @@ class MapLink:
         self.state, self.view = state, view
         state.visible_window = view.visible_window
         self._is_clicking = False
+        self._has_outlines = True
         self._observer = StateObserver(state)
         self._observer.follow(self._show_scene, "scene")
         self._observer.follow(self._show_picture, "bands", "index")
         self._observer.follow(self._show_mask, "mask", "preview", "layer", "number")
         self._observer.follow(self._show_strength, "opacity", "wipe")
+        self._observer.follow(self._show_wiped_regions, "wipe")
         self._observer.follow(self._show_regions, "result", "extraction")
         self._observer.follow(self._show_region, "region")
         self._observer.follow(self._take_tool, "tool")
@@ -88,9 +90,17 @@ class MapLink:
             self.view.set_opacity(name, self.state.opacity)
         self.view.set_wipe(self.state.wipe)
 
+    def _show_wiped_regions(self) -> None:
+        """Take the outlines off the map where all of the mask is wiped aside, and show them again afterwards."""
+        if self._has_outlines != (self.state.wipe > 0):
+            self._show_regions()
+
     def _show_regions(self) -> None:
         """Show outlines; while an edit is measured, those of before stay."""
-        if self.state.result is not None:
+        self._has_outlines = self.state.wipe > 0
+        if not self._has_outlines and self.state.scene is not None:
+            self.view.set_regions(_nothing())
+        elif self.state.result is not None:
             self.view.set_regions(self.state.result.regions)
         elif self.state.extraction is None and self.state.scene is not None:
             self.view.set_regions(_nothing())
