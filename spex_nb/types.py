@@ -304,6 +304,7 @@ class ModelCard:
         reads_prompts: Whether `predict` reads prompts and priors. Extraction makes none for a model that does not.
         parameters: Number of parameters; None for a model without any.
         fingerprint: A hash of the weights; empty for a model without any.
+        settings_fingerprint: A hash of what shapes its answers beside the weights, such as the tokenizer; may be empty.
     """
 
     targets: tuple[str, ...]
@@ -317,6 +318,7 @@ class ModelCard:
     reads_prompts: bool = True
     parameters: int | None = None
     fingerprint: str = ""
+    settings_fingerprint: str = ""
 
     @property
     def is_index(self) -> bool:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spex_nb.cli.options import client_of, open_options, scene_options
+from spex_nb.errors import OutputError
 
 if TYPE_CHECKING:
     from spex_nb.extraction import Extraction
+    from spex_nb.extraction.storage import StoredRequest
 
 SOME_FAILED = 1
 """Exit status where not every scene has a whole result."""
@@ -156,6 +158,7 @@ class Extractor:
             "instruction": instruction,
             "model": loaded.id,
             "model_hash": hash_of(loaded),
+            "model_settings": loaded.card.settings_fingerprint,
             "parameters": parameters,
         }
         # Workers load a model by its name; here it is loaded already.
@@ -178,16 +181,20 @@ class Extractor:
 
     def _extract(self, scene: str, result: Path) -> Outcome:
         from spex_nb.extraction import extract as extract_scene
+        from spex_nb.extraction.extract_scene import remove_traces
 
         previous = self._previous_result(scene, result)
-        if previous == "all":
+        if previous.holds == "all":
+            remove_traces(result)
             return Outcome(scene, result, "done before")
+        if previous.changes and not self.overwrite:
+            raise _made_of_something_else(result, previous.changes)
         extraction = extract_scene(
             scene,
             self.instruction,
             self.model,
             out=result,
-            overwrite=self.overwrite or previous == "in part",
+            overwrite=self.overwrite or previous.holds == "in part",
             progress=self.progress,
             client=self.client,
             open_options=self.opening,
@@ -199,18 +206,26 @@ class Extractor:
             return Outcome(scene, result, "extracted in part", regions, f"{failures} tiles failed")
         return Outcome(scene, result, "extracted", regions)
 
-    def _previous_result(self, scene: str, result: Path) -> str:
-        """Return how much of this result the folder holds: "all", "in part" or "no"."""
-        from spex_nb.extraction.storage import matches_request
-        from spex_nb.scene.reopen import open_source
-        from spex_nb.scene.windows.reader import fingerprint_scene
+    def _previous_result(self, scene: str, result: Path) -> StoredRequest:
+        """Return how much of this result the folder holds, and what differs."""
+        from spex_nb.extraction.storage import StoredRequest, compare_request
+        from spex_nb.scene.reopen import open_identified
         from spex_nb.scene.windows.scene_source import SceneSource
 
         if not result.exists():
-            return "no"
-        source = SceneSource(scene, self.opening)
-        request = self.request | {"scene_fingerprint": fingerprint_scene(source, open_source(source))}
-        return matches_request(result, request)
+            return StoredRequest("no")
+        _, identity = open_identified(SceneSource(scene, self.opening))
+        state = {"scene_fingerprint": identity.fingerprint, "scene_files": dict(identity.files)}
+        return compare_request(result, self.request | state)
+
+
+def _made_of_something_else(result: Path, changes: Sequence[str]) -> OutputError:
+    return OutputError(
+        "The result here was made of something else",
+        found=f"{result}, with other {', '.join(changes)}",
+        expected="a result of the same scene, instruction, model and parameters, or none",
+        fix="Choose another --out, or replace it with --overwrite.",
+    )
 
 
 def _places(scenes: Sequence[str], out: Path) -> list[tuple[str, Path]]:

@@ -13,12 +13,13 @@ from typing import Any
 
 from spex_nb.errors import ExtractionError, OutputError
 from spex_nb.extraction.explain import ExplanationStream
-from spex_nb.extraction.finish import finish
+from spex_nb.extraction.finish import finish, parameters_of
 from spex_nb.extraction.plan import Plan, plan_extraction
 from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.run import PartTimer, Progress, ProgressReporter, run_tiles
-from spex_nb.extraction.storage import at_home, save_extraction
+from spex_nb.extraction.storage import at_home, compare_request, load_extraction, save_extraction
 from spex_nb.extraction.tile_store import TileStore
+from spex_nb.output.files import remove_leftovers
 from spex_nb.types import Instruction, MaskModel, Window
 
 
@@ -81,7 +82,9 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         ExtractionCancelledError: If the user cancelled.
         ExtractionError: If an argument makes no sense, or every tile failed.
     """
-    _require_free(out, overwrite)
+    if out is not None:
+        remove_leftovers(Path(out).absolute().parent, Path(out).name)
+        _require_free(Path(out), overwrite)
     plan = plan_extraction(
         scene,
         instruction,
@@ -94,11 +97,13 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         drawn=drawn,
         seed=seed,
     )
+    if out is not None and not overwrite and Path(out).exists():
+        return _saved_before_the_kill(plan, Path(out))
     windows, is_cancelled = plan.tiling.windows, _asker(cancel)
     scratch = Scratch() if out is None else None
     with scratch or nullcontext():
         store = TileStore(scratch.folder if scratch else partial_folder(Path(str(out))))
-        store.begin(plan.identity, overwrite)
+        store.begin({} if scratch else plan.identity, overwrite)
         reporter = ProgressReporter(progress, len(windows), sum(map(store.is_done, windows)))
         reporter.write(str(plan))
         timer = PartTimer(reporter.begin)
@@ -157,14 +162,44 @@ def _asker(cancel: Any) -> Callable[[], bool]:
     return asker
 
 
-def _require_free(out: str | Path | None, overwrite: bool) -> None:
-    if out is not None and Path(out).exists() and not overwrite:
-        raise OutputError(
-            "The output exists",
-            found=str(out),
-            expected="a new folder",
-            fix="Choose another, allow overwriting, or read it with load_extraction.",
-        )
+def remove_traces(out: Path) -> None:
+    """Remove what a run that was killed after it saved its result left beside it."""
+    remove_leftovers(out.absolute().parent, out.name)
+    TileStore(partial_folder(out)).remove()
+
+
+def _saved_before_the_kill(plan: Plan, out: Path) -> Extraction:
+    """Return the result of a run that was killed between saving it and deleting its tiles.
+
+    Raises:
+        OutputError: If the result is of something else.
+    """
+    request = {
+        "scene_fingerprint": plan.scene_identity.fingerprint,
+        "scene_files": dict(plan.scene_identity.files),
+        "instruction": plan.instruction.text,
+        "model": plan.model.id,
+        "model_hash": plan.model_hash,
+        "parameters": parameters_of(plan),
+    }
+    if not TileStore(partial_folder(out)).holds(plan.identity) or compare_request(out, request).holds == "no":
+        raise _exists(out)
+    remove_traces(out)
+    return load_extraction(out)
+
+
+def _require_free(out: Path, overwrite: bool) -> None:
+    if out.exists() and not overwrite and not partial_folder(out).exists():
+        raise _exists(out)
+
+
+def _exists(out: Path) -> OutputError:
+    return OutputError(
+        "The output exists",
+        found=str(out),
+        expected="a new folder",
+        fix="Choose another, allow overwriting, or read it with load_extraction.",
+    )
 
 
 def _require_some(failures: Mapping[Window, str], plan: Plan) -> None:

@@ -239,30 +239,38 @@ def _attributes(names: Mapping[str, str], plan: Plan) -> dict[str, Any]:
     return classes | {"instruction": plan.instruction.text, "model": plan.model.id, "scene": plan.job.source.name}
 
 
+def parameters_of(plan: Plan) -> dict[str, Any]:
+    """Return what a result depends on beside scene, instruction and model, as JSON."""
+    choices = plan.choices
+    return {
+        "tile_px": plan.tiling.tile_px,
+        "overlap_px": plan.tiling.overlap_px,
+        "zoom": plan.job.zoom,
+        "threshold": choices.threshold,
+        "min_area_px": choices.min_area_px,
+        "seed": choices.seed,
+        "drawn": None if choices.drawn is None else choices.drawn.wkt,
+    }
+
+
 def _provenance(plan: Plan, mosaic: Mosaic, statistics: SceneStatistics, timer: PartTimer) -> dict[str, Any]:
     """Return how the result was made, as JSON."""
-    choices, by_index = plan.choices, plan.assignment.by_index
+    by_index = plan.assignment.by_index
     versions = {"spex-nb": _version("spex-nb"), "python": platform.python_version()}
     versions |= {name: version for name in PACKAGES if (version := _version(name))}
     return {
         "scene": plan.job.source.name,
         "scene_hash": statistics.scene_hash,
-        "scene_fingerprint": plan.identity["scene"],
+        "scene_fingerprint": plan.scene_identity.fingerprint,
+        "scene_files": dict(plan.scene_identity.files),
         "scene_attributes": {key: str(value) for key, value in plan.scene.attrs.items()},
         "instruction": plan.instruction.text,
         "model": plan.model.id,
         "model_hash": plan.model_hash,
+        "model_settings": plan.model.card.settings_fingerprint,
         "answered_by": {target: "index" if target in by_index else plan.model.id for target in plan.assignment.layers},
         "versions": versions,
-        "parameters": {
-            "tile_px": plan.tiling.tile_px,
-            "overlap_px": plan.tiling.overlap_px,
-            "zoom": plan.job.zoom,
-            "threshold": choices.threshold,
-            "min_area_px": choices.min_area_px,
-            "seed": choices.seed,
-            "drawn": None if choices.drawn is None else choices.drawn.wkt,
-        },
+        "parameters": parameters_of(plan),
         "tiles": len(plan.tiling.windows),
         "contested_px": mosaic.contested_px,
         "highest_probability": mosaic.highest,

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from spex_nb.errors import OutputError
 from spex_nb.extraction.plan import TargetAssignment
-from spex_nb.output.export import BLOCK, CACHE_BYTES
+from spex_nb.extraction.tile_store import GO_ON
+from spex_nb.output.export import BLOCK, CACHE_BYTES, require_whole_raster
+from spex_nb.output.files import write_whole
 from spex_nb.scene.windows.blending import blend, in_steps
 from spex_nb.scene.windows.tiling import Tiling
 from spex_nb.types import MASK_NODATA, Window
@@ -69,22 +70,17 @@ def assemble_mosaic(
     width = tiling.shape[1]
     decision = _Decision(assignment, threshold, tiling.shape)
     profile = _profile(tiling.shape, len(assignment.classes)) | georeference
+    needs_bytes = 4 * len(assignment.classes) * tiling.shape[0] * width
     with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES), warnings.catch_warnings():
         # The result's notes say that there is no CRS.
         warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-        try:
-            with rasterio.open(path, "w", **profile) as file:
+        with write_whole(path, overwrite=True, needs_bytes=needs_bytes, fix=GO_ON) as part:
+            with rasterio.open(part, "w", **profile) as file:
                 file.descriptions = assignment.classes
                 for top, logits in in_steps(blend(tiling, logits_of, len(assignment.layers)), BLOCK):
                     window = rasterio.windows.Window(0, top, width, logits.shape[1])
                     file.write(decision.add(top, logits), window=window)
-        except rasterio.errors.RasterioError as error:
-            raise OutputError(
-                "The probability cannot be written",
-                found=f"{path}: {error}",
-                expected="a disk with enough room",
-                fix="Make room; finished tiles are kept, and the same call goes on after them.",
-            ) from error
+            require_whole_raster(part)
     return decision.mosaic
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,8 @@ from spex_nb.extraction.predict import TileJob, TilePredictor
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import get_language
 from spex_nb.output.export import BLOCK
-from spex_nb.scene.reopen import as_scene, open_source
+from spex_nb.scene.reopen import SceneIdentity, as_scene, hash_memory, open_identified
 from spex_nb.scene.windows.pyramid import zoom_to
-from spex_nb.scene.windows.reader import fingerprint_scene
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.scene.windows.tiling import FEWEST_PX, Tiling
 from spex_nb.spectral.priors import NO_INDEX, RULES, prior_of, spectral_prior
@@ -229,6 +229,7 @@ class Plan:
     predictor: TilePredictor
     tiling: Tiling
     choices: Choices
+    scene_identity: SceneIdentity
 
     @property
     def scene(self) -> xr.Dataset:
@@ -240,13 +241,18 @@ class Plan:
         """See `hash_of`."""
         return hash_of(self.model)
 
-    @property
+    @cached_property
     def identity(self) -> dict[str, Any]:
         """All that the logits of a tile depend on."""
+        in_memory = isinstance(self.job.source.scene, xr.Dataset)
         return {
-            "scene": fingerprint_scene(self.job.source, self.scene),
+            "scene": self.scene_identity.fingerprint,
+            "files": dict(self.scene_identity.files),
+            "pixels": hash_memory(self.scene) if in_memory else "",
             "model": [self.model.id, self.model_hash],
+            "processor": self.model.card.settings_fingerprint,
             "targets": [*self.assignment.layers],
+            "by index": sorted(self.assignment.by_index),
             "tiles": [*self.tiling.shape, self.tiling.tile_px, self.tiling.overlap_px, self.job.zoom],
         }
 
@@ -305,14 +311,14 @@ def plan_extraction(
     loaded = load_mask_model(model)
     in_memory = isinstance(scene, np.ndarray | xr.DataArray | xr.Dataset)
     source = SceneSource(as_scene(scene, open_options)) if in_memory else SceneSource(scene, dict(open_options or {}))
-    opened = open_source(source)
+    opened, identity = open_identified(source)
     stand_ins = stand_ins_of(parsed, loaded, opened.spex.gsd_m)
     parsed = with_stand_ins(parsed, stand_ins)
     assignment = replace(assign_targets(parsed, loaded, opened), stand_ins=stand_ins)
     zoom = 1.0 if assignment.is_by_index_only else zoom_to(opened.spex.gsd_m, loaded.card.gsd_m)
     tiling = _tiling(opened.spex.shape, loaded, zoom, checked_choices, assignment)
     job = TileJob(uuid.uuid4().hex, source, model, assignment.layers, assignment.by_index, tiling.size, zoom)
-    return Plan(parsed, assignment, loaded, job, TilePredictor(job, loaded, opened), tiling, checked_choices)
+    return Plan(parsed, assignment, loaded, job, TilePredictor(job, loaded, opened), tiling, checked_choices, identity)
 
 
 def _tiling(

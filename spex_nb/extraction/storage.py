@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,9 +16,10 @@ from spex_nb.errors import GridWarning, SourceNotFoundError, UnreadableSourceErr
 from spex_nb.extraction.explain import Explanation
 from spex_nb.extraction.result import Extraction
 from spex_nb.output.export import copy_as_cog
-from spex_nb.output.files import explain_write_errors, write_folder_whole
+from spex_nb.output.files import write_folder_whole
 from spex_nb.scene.open import EAGER_BYTES, on_grid
 from spex_nb.scene.windows.rasters import Reading, lazy_bands, probe, read_window
+from spex_nb.scene.windows.scene_files import changes_of
 from spex_nb.types import AreaInterval, Claim, Evidence, Filter, Instruction, Region, Spread
 
 DESCRIPTION, MASK, PROBABILITY = "extraction.json", "mask.tif", "probability.tif"
@@ -35,19 +36,25 @@ def save_extraction(result: Extraction, folder: str | Path, *, overwrite: bool =
         OutputError: If the folder exists and may not be overwritten, holds something else, or cannot be written; if the
             disk is full.
     """
+    # A kernel dies where HDF5 closes a file on a full disk: the overview is made in memory.
+    overview = bytes(result.overview.to_netcdf(None, engine="h5netcdf"))
     with (
-        explain_write_errors(folder),
-        write_folder_whole(folder, overwrite, DESCRIPTION) as part,
+        write_folder_whole(folder, overwrite, DESCRIPTION, needs_bytes=_largest_bytes(result, overview)) as part,
         warnings.catch_warnings(action="ignore", category=GridWarning),  # the result's notes say it
     ):
         result.to_cog(part / MASK)
         copy_as_cog(result.probability_file, part / PROBABILITY, discrete=False)
         result.to_geopackage(part / REGIONS)
-        result.overview.to_netcdf(part / OVERVIEW, engine="h5netcdf")
+        (part / OVERVIEW).write_bytes(overview)
         np.savez_compressed(part / RUNS, **_runs_of(result.evidence))
         text = json.dumps(_described(result), indent=1, ensure_ascii=False)
         (part / DESCRIPTION).write_text(text, encoding="utf-8")
     return Path(folder)
+
+
+def _largest_bytes(result: Extraction, overview: bytes) -> int:
+    """Return what writing a result takes at most, beside its polygons: rasters, once more as they are copied."""
+    return int(result.mask.size * (1 + 4 * len(result.class_names)) * 8 / 3) + len(overview)
 
 
 def at_home(result: Extraction, folder: Path) -> Extraction:
@@ -83,23 +90,39 @@ def load_extraction(folder: str | Path) -> Extraction:
         ) from error
 
 
-def matches_request(folder: str | Path, request: Mapping[str, Any]) -> Literal["all", "in part", "no"]:
+@dataclass(frozen=True)
+class StoredRequest:
+    """How a stored result compares with a request.
+
+    Attributes:
+        holds: ``all`` of it, ``in part`` where tiles failed, or ``no``.
+        changes: What differs, one by one: files of the scene, and entries of the provenance.
+    """
+
+    holds: Literal["all", "in part", "no"]
+    changes: tuple[str, ...] = ()
+
+
+def compare_request(folder: str | Path, request: Mapping[str, Any]) -> StoredRequest:
     """Return whether a folder holds a result of the same request, and whether tiles failed in it; reads no raster.
 
     Args:
         folder: Where to look.
-        request: Some entries of the provenance; ``parameters`` may hold some of the parameters only.
+        request: Some entries of the provenance; ``parameters`` may hold some of the parameters only. Entries that an
+            older version did not store are not compared.
     """
     try:
         payload = json.loads((Path(folder) / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return "no"
-    provenance = payload["provenance"]
-    parameters = {name: provenance["parameters"].get(name) for name in request.get("parameters", ())}
-    stored = provenance | {"parameters": parameters}
-    if any(stored[name] != value for name, value in request.items()):
-        return "no"
-    return "in part" if payload["failures"] else "all"
+        provenance, failures = payload["provenance"], payload["failures"]
+        parameters = {name: provenance["parameters"].get(name) for name in request.get("parameters", ())}
+        stored = {**provenance, "parameters": parameters}
+        files = changes_of(stored.get("scene_files"), request.get("scene_files"))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return StoredRequest("no")
+    names = [name for name in request if name in stored and name != "scene_files" and stored[name] != request[name]]
+    if files or names:
+        return StoredRequest("no", (*files, *(name.replace("_", " ") for name in names)))
+    return StoredRequest("in part" if failures else "all")
 
 
 def open_probability(file: Path, mask: xr.DataArray, classes: Sequence[str]) -> xr.DataArray:

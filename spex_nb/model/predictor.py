@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from spex_nb.types import Evidence, ModelCard
 TILE_PX = 512
 NEW_TOKENS = 256
 """Longest explanation by default, in tokens."""
+UNSETTLING = ("_name_or_path", "architectures", "transformers_version")
+"""Entries of a configuration that change no answer."""
 AsksBy = Literal["prompt", "query"]
 """How a target is asked for: by the words of a prompt, or by its learned query."""
 
@@ -104,12 +107,20 @@ class SpexPredictor:
             explains_evidence=self.asks_by == "prompt",
             parameters=int(self.model.num_parameters()),
             fingerprint=self._fingerprint(),
+            settings_fingerprint=self._settings_fingerprint(),
         )
 
     @property
     def _targets(self) -> tuple[str, ...]:
         """Targets that the model was trained for; all targets where its configuration names none."""
         return self.model.config.targets or tuple(TARGETS)
+
+    def _settings_fingerprint(self) -> str:
+        """Return a hash of configuration, processor and tokenizer, 16 hexadecimal digits."""
+        config = {name: value for name, value in self.model.config.to_dict().items() if name not in UNSETTLING}
+        tokenizer = self.processor.tokenizer.backend_tokenizer.to_str()
+        facts = json.dumps([config, self.processor.to_dict(), tokenizer, self.asks_by], sort_keys=True, default=str)
+        return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
     def _fingerprint(self) -> str:
         """Return a hash of the weights, 16 hexadecimal digits."""

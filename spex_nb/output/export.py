@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ import xarray as xr
 
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import GridError, GridWarning
-from spex_nb.output.files import explain_write_errors, write_whole
+from spex_nb.output.files import write_whole
 from spex_nb.output.geojson import prepare_geojson
 from spex_nb.types import MASK_NODATA
 
@@ -58,7 +59,8 @@ def save_cog(
     dataset = _as_dataset(layers)
     import rasterio
 
-    with explain_write_errors(path), write_whole(path, overwrite) as part, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
+    needs_bytes = _largest_bytes(dataset)
+    with write_whole(path, overwrite, needs_bytes=needs_bytes) as part, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
         _write(dataset, part, colors, progress)
     _warn_if_not_georeferenced(dataset, path)
     return Path(path)
@@ -70,11 +72,21 @@ def _as_dataset(layers: xr.DataArray | xr.Dataset) -> xr.Dataset:
     return layers.to_dataset(name=layers.name or "layer")
 
 
+def _is_discrete(dataset: xr.Dataset) -> bool:
+    return all(variable.dtype in (bool, np.uint8) for variable in dataset.data_vars.values())
+
+
+def _largest_bytes(dataset: xr.Dataset) -> int:
+    """Return what writing layers takes on disk at most: them twice, and once more a third for overviews."""
+    pixels = sum(variable.size for variable in dataset.data_vars.values())
+    return int(pixels * (1 if _is_discrete(dataset) else 4) * 8 / 3)
+
+
 def _write(dataset: xr.Dataset, part: Path, colors: Any, progress: bool) -> None:
     import rasterio
 
     plain = part.with_name("tiled.tif")
-    discrete = all(variable.dtype in (bool, np.uint8) for variable in dataset.data_vars.values())
+    discrete = _is_discrete(dataset)
     first = next(iter(dataset.data_vars))
     height, width = dataset[first].shape
     profile = {
@@ -109,6 +121,9 @@ def copy_as_cog(plain: Path, path: Path, *, discrete: bool) -> None:
         plain: The GeoTIFF.
         path: The file to write.
         discrete: Whether its numbers are classes, so that overviews take the nearest and not the mean.
+
+    Raises:
+        RasterioError: If the disk is full or fails.
     """
     import rasterio
     from rasterio.shutil import copy
@@ -118,6 +133,27 @@ def copy_as_cog(plain: Path, path: Path, *, discrete: bool) -> None:
     options = {"compress": "deflate", "level": 1, "blocksize": BLOCK, "num_threads": "all_cpus"}
     with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
         copy(plain, path, driver="COG", predictor="yes", overview_resampling=overviews, **options)
+        require_whole_raster(path)
+
+
+def require_whole_raster(path: Path) -> None:
+    """Read a raster that was just written, with its overviews, for GDAL is silent where the end of a COG is cut.
+
+    Args:
+        path: The file.
+
+    Raises:
+        RasterioError: If a block of it cannot be read.
+    """
+    import rasterio
+
+    with rasterio.open(path) as file:
+        levels = len(file.overviews(1))
+    for level in (None, *range(levels)):
+        options = {} if level is None else {"overview_level": level}
+        with rasterio.open(path, num_threads="all_cpus", **options) as file:
+            for top in range(0, file.height, BLOCK):
+                file.read(window=rasterio.windows.Window(0, top, file.width, min(BLOCK, file.height - top)))
 
 
 def _describe(file: Any, dataset: xr.Dataset, colors: Any) -> None:
@@ -185,7 +221,7 @@ def save_geopackage(
     """
     import pyogrio
 
-    with explain_write_errors(path), write_whole(path, overwrite) as part, warnings.catch_warnings():
+    with write_whole(path, overwrite) as part, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="'crs' was not provided")  # the warning below gives the reason
         frame.to_file(part, driver="GPKG", layer="regions")
         for name, table in (tables or {}).items():
@@ -204,7 +240,7 @@ def save_geoparquet(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: boo
     Warns:
         GridWarning: If the polygons have no CRS.
     """
-    with explain_write_errors(path), write_whole(path, overwrite) as part:
+    with write_whole(path, overwrite) as part:
         frame.to_parquet(part, index=False)
     if frame.crs is None:
         _warn_of_pixel_coordinates(path)
@@ -228,16 +264,18 @@ def save_geojson(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool =
     from pyogrio.errors import FeatureError
 
     polygons, digits = prepare_geojson(frame)
-    with explain_write_errors(path), write_whole(path, overwrite) as part:
-        try:
-            polygons.to_file(part, driver="GeoJSON", RFC7946="YES", COORDINATE_PRECISION=digits)
-        except FeatureError as error:
-            raise GridError(
-                "A polygon has no longitude and latitude",
-                found=str(error),
-                expected="polygons within the area of their projection",
-                fix="Check the CRS and transform of the scene, or write a GeoPackage, which takes any coordinates.",
-            ) from error
+    text = io.BytesIO()  # for GDAL takes a full disk for a polygon that cannot be written, or says nothing of it
+    try:
+        polygons.to_file(text, driver="GeoJSON", RFC7946="YES", COORDINATE_PRECISION=digits)
+    except FeatureError as error:
+        raise GridError(
+            "A polygon has no longitude and latitude",
+            found=str(error),
+            expected="polygons within the area of their projection",
+            fix="Check the CRS and transform of the scene, or write a GeoPackage, which takes any coordinates.",
+        ) from error
+    with write_whole(path, overwrite, needs_bytes=text.getbuffer().nbytes) as part:
+        part.write_bytes(text.getbuffer())
     return Path(path)
 
 

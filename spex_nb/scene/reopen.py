@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ import xarray as xr
 from spex_nb.scene.accessor import Scene
 from spex_nb.scene.open import open_scene
 from spex_nb.scene.sensors import COMMON_BANDS
+from spex_nb.scene.windows.pixels import paths_of, reading_of
+from spex_nb.scene.windows.reader import BandHash, fingerprint_scene
+from spex_nb.scene.windows.scene_files import note_files, noting_files, states_of
 from spex_nb.scene.windows.scene_source import SceneSource
 
 CHUNKS_PX = (512, 2048)
@@ -61,6 +65,50 @@ def _stays(data: xr.Dataset) -> bool:
 def _states(band: xr.DataArray) -> bool:
     statements = {**band.encoding, **band.attrs}
     return any(bool(np.isfinite(statements[name])) for name in STATEMENTS if statements.get(name) is not None)
+
+
+@dataclass(frozen=True)
+class SceneIdentity:
+    """What tells a scene from another one, and from itself after a change.
+
+    Attributes:
+        fingerprint: See `fingerprint_scene`.
+        files: State of each file behind the scene, by path; see `states_of`.
+    """
+
+    fingerprint: str
+    files: Mapping[str, str]
+
+
+def open_identified(source: SceneSource) -> tuple[Scene, SceneIdentity]:
+    """Open a scene as `open_source` does, and return its identity too: every file that was opened for it.
+
+    Raises:
+        SpexError: As `open_scene`.
+    """
+    with noting_files() as locations:
+        scene = open_source(source)
+        _note_layers(source.scene if isinstance(source.scene, xr.Dataset) else scene)
+    return scene, SceneIdentity(fingerprint_scene(source, scene), states_of(locations))
+
+
+def hash_memory(scene: xr.Dataset) -> str:
+    """Return a hash of all pixels of a scene in memory; an empty string for a lazy one."""
+    if scene.spex.is_lazy:
+        return ""
+    digest = BandHash(scene.spex.bands)
+    for top in range(0, scene.spex.shape[0], CHUNKS_PX[0]):
+        digest.add(scene.isel(y=slice(top, top + CHUNKS_PX[0])))
+    return digest.hexdigest()
+
+
+def _note_layers(scene: xr.Dataset) -> None:
+    """Note the files of the layers of a Dataset: those that `open_scene` reads, and those that xarray opened."""
+    for layer in (scene, *scene.data_vars.values()):
+        if layer.encoding.get("source"):
+            note_files(layer.encoding["source"])
+    for layer in scene.data_vars.values():
+        note_files(*paths_of(reading_of(layer)))
 
 
 def open_source(source: SceneSource, chunks: tuple[int, int] = CHUNKS_PX) -> Scene:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spex_nb.errors import BandError, SensorError, nearest
+from spex_nb.scene.windows.scene_files import note_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,6 +162,7 @@ def list_sensors() -> pd.DataFrame:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
+    note_files(path)
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:

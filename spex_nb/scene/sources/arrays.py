@@ -22,6 +22,7 @@ from spex_nb.scene.sensors import LONGEST_UM
 from spex_nb.scene.sources import eopf
 from spex_nb.scene.sources.files import with_claims
 from spex_nb.scene.windows.locations import require_local
+from spex_nb.scene.windows.scene_files import note_files
 
 Y_NAMES, X_NAMES = ("y", "lat", "latitude", "northing"), ("x", "lon", "longitude", "easting")
 TIME_NAMES = ("time", "t", "date", "datetime")
@@ -54,6 +55,7 @@ def from_dataset_path(source: str | Path, time: Time = None) -> Source:
     """
     location = str(source).rstrip("/")
     require_local(location)
+    note_files(location)
     if eopf.is_product(location):
         return eopf.from_eopf(location)
     engine: Any = "zarr" if location.lower().endswith(".zarr") else "h5netcdf"

@@ -17,6 +17,7 @@ from spex_nb.scene.band_source import BandSource, Source
 from spex_nb.scene.grid import Grid
 from spex_nb.scene.placement import require_sane
 from spex_nb.scene.sources.folder import require_files
+from spex_nb.scene.windows.scene_files import note_files
 
 REFLECTANCE = "measurements/reflectance"
 GROUPS = ("r10m", "r20m", "r60m")
@@ -36,6 +37,7 @@ def from_eopf(location: str) -> Source:
         UnreadableSourceError: If a group cannot be read.
         GridError: If it states no CRS.
     """
+    note_files(location)
     attributes = list(_attributes(location))
     crs = _crs(attributes, location)
     bands: dict[str, BandSource] = {}

@@ -16,6 +16,7 @@ from spex_nb.scene.sources.containers import files_of_container
 from spex_nb.scene.sources.folder import ProductFolder, archive_prefix, open_folder, read_json
 from spex_nb.scene.sources.names import label_of_file, sensor_of_name
 from spex_nb.scene.windows.locations import gdal_file, is_remote, require_local
+from spex_nb.scene.windows.scene_files import note_files
 
 RASTER = r"\.(tiff?|jp2|img|vrt)$"
 
@@ -46,6 +47,7 @@ def _from_metadata(path: Path) -> Source | None:
     if re.search(landsat.METADATA, path.name, re.IGNORECASE):
         return landsat.from_landsat(_of_one_product(open_folder(str(path.parent)), path.name))
     if path.suffix in (".json", ".geojson"):
+        note_files(path)
         return stac.from_stac(read_json(path.read_bytes(), str(path)), file=path)
     return None
 

@@ -13,6 +13,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from spex_nb.errors import UnknownLayoutError, UnreadableSourceError
+from spex_nb.scene.windows.scene_files import note_files
 
 ARCHIVES = {".zip": "/vsizip/", ".tar": "/vsitar/", ".tgz": "/vsitar/", ".tar.gz": "/vsitar/"}
 """Endings of archives that GDAL reads without unpacking, and what it wants before their names."""
@@ -147,6 +148,7 @@ def _members(path: Path) -> list[str]:
 
 def _read(folder: ProductFolder, name: str) -> bytes:
     path = Path(folder.root)
+    note_files(path / name if path.is_dir() else path)
     if path.is_dir():
         return (path / name).read_bytes()
     if archive_prefix(folder.root) == "/vsizip/":

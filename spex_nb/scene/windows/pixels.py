@@ -188,6 +188,13 @@ class ValidReading:
         return [replace(mask, reading=replace(mask.reading, step=step))(window)[0] for mask in self.masks]
 
 
+def paths_of(reading: Any) -> tuple[str, ...]:
+    """Return the rasters that `LayerReading` or `ValidReading` reads; none of anything else."""
+    if isinstance(reading, LayerReading):
+        return (getattr(reading.group, "reading", reading.group).path,)
+    return tuple(mask.reading.path for mask in reading.masks) if isinstance(reading, ValidReading) else ()
+
+
 def reading_of(layer: xr.DataArray) -> Any:
     """Return how a lazy layer is read from its file; None of other layers, and of one that was changed since."""
     reading = layer.encoding.get(READING)

@@ -39,6 +39,7 @@ from spex_nb.scene.windows.network import (
     names_address,
 )
 from spex_nb.scene.windows.pointers import is_closed, points_elsewhere, require_no_address
+from spex_nb.scene.windows.scene_files import are_noted, note_files
 
 CHUNK_PX = 2048
 """Side that a lazy chunk aims at: 16 MB a band in float32."""
@@ -126,7 +127,10 @@ def _quiet(location: str, driver: str | None) -> Any:
         warnings.catch_warnings(),
     ):  # the lock, because the list of filters is shared by all threads
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(location, driver=driver)
+        file = rasterio.open(location, driver=driver)
+    if are_noted():
+        note_files(location, *file.files)
+    return file
 
 
 def probe(location: str | Path, *, driver: str = "") -> RasterFile:
