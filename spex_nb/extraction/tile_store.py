@@ -135,12 +135,12 @@ class TileStore:
         path = self._path(corner)
         if path.is_dir():
             shutil.rmtree(path)
-        said = np.frombuffer(meta, np.uint8)  # as version 0.1 calls it
-        sealed = np.frombuffer(self._hash(corner, logits, meta), np.uint8)
+        meta_bytes = np.frombuffer(meta, np.uint8)
+        seal = np.frombuffer(self._hash(corner, logits, meta), np.uint8)
         with write_whole(
             path, overwrite=True, needs_bytes=logits.nbytes + len(meta), removes_leftovers=False, fix=GO_ON
         ) as part:
-            np.savez(part, logits=logits, said=said, hash=sealed)
+            np.savez(part, logits=logits, said=meta_bytes, hash=seal)  # as version 0.1 calls it
 
     def _hash(self, corner: tuple[int, int], logits: NDArray[np.float32], meta: bytes) -> bytes:
         """Return a hash of a tile, its place and the plan, 16 bytes."""

@@ -103,7 +103,7 @@ def write_folder_whole(
         part = work / target.name
         part.mkdir()
         yield part
-        flush(part)
+        flush_all(part)
         if target.exists():
             target.replace(work / OLD)
         part.replace(target)
@@ -127,15 +127,23 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
             _remove_leftover(work, folder / match["name"])
 
 
-def flush(path: Path) -> None:
-    """Bring a file, or a folder and all that is in it, to the disk.
+def flush_all(folder: Path) -> None:
+    """Bring a folder and all that is in it to the disk.
 
     Raises:
         OSError: If the disk fails.
     """
-    if path.is_dir():
-        for inner in path.iterdir():
-            flush(inner)
+    for inner in folder.rglob("*"):
+        flush(inner)
+    flush(folder)
+
+
+def flush(path: Path) -> None:
+    """Bring the content of a file to the disk, or the names in a folder.
+
+    Raises:
+        OSError: If the disk fails.
+    """
     if path.is_dir() and sys.platform == "win32":
         return  # Windows opens no folder
     number = os.open(path, os.O_RDONLY if sys.platform != "win32" else os.O_RDWR)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
+import multiprocessing.connection
 import os
-import shutil
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,13 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from spex_nb.errors import DatasetError, DatasetWarning
-from spex_nb.output.files import write_whole
+from spex_nb.output.files import remove_leftovers, write_whole
+from spex_nb.scene.windows.scene_files import changes_of, states_of
 from spex_nb.spie.make_records import Rewrite
 from spex_nb.spie.records import SPLITS
+from spex_nb.spie.rephrase import ChatRewriter
 from spex_nb.spie.settings import Settings
 from spex_nb.spie.sources.labelled_scene import LabelledScene
 from spex_nb.spie.sources.user_rasters import Classes, labelled_scenes
-from spex_nb.spie.work_units import INDEX_COLUMNS, WorkUnit, build_work_unit, cut_work_units
+from spex_nb.spie.work_units import INDEX_COLUMNS, WorkUnit, build_work_unit, cut_work_units, read_journal
+
+FOLDERS = ("images", "masks", "parts")
+"""What lies in the folder of a dataset."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,19 @@ def _run(units: Sequence[WorkUnit], workers: int, client: Any, progress: bool) -
     scheduler = "processes" if workers > 1 and len(units) > 1 else "synchronous"
     work = [delayed(build_work_unit, pure=False)(unit) for unit in units]
     with TqdmCallback(unit="unit", disable=not progress):
-        compute(*work, scheduler=scheduler, num_workers=workers, optimize_graph=False)
+        compute(*work, scheduler=scheduler, num_workers=workers, optimize_graph=False, initializer=end_with_parent)
+
+
+def end_with_parent() -> None:
+    """Let this process end as soon as the one that started it ends, however that ends."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)  # not sys.exit, which ends this thread only
 
 
 def _finish(folder: Path, units: Sequence[WorkUnit]) -> BuildReport:
@@ -137,7 +156,7 @@ def _finish(folder: Path, units: Sequence[WorkUnit]) -> BuildReport:
     with ExitStack() as stack:
         add = {split: stack.enter_context(_json_list(folder / f"{split}.json")) for split in SPLITS}
         for unit in units:
-            journal = json.loads(unit.journal.read_text(encoding="utf-8"))
+            journal = read_journal(unit.journal)
             for record in journal["records"]:
                 add[record["split"]](record)
             rows += journal["rows"]
@@ -175,6 +194,7 @@ def _claim_folder(folder: Path, scenes: Sequence[LabelledScene], settings: Setti
         "settings": json.loads(json.dumps(asdict(settings))),
         "rewrite": None if rewrite is None else getattr(rewrite, "__qualname__", repr(rewrite)),
         "scenes": {scene.id: _fingerprint(scene) for scene in scenes},
+        "files": states_of(_paths_of(scenes, rewrite)),
     }
     plan_file = folder / "build.json"
     differences = _differences(plan_file, plan) if plan_file.exists() else ""
@@ -186,7 +206,7 @@ def _claim_folder(folder: Path, scenes: Sequence[LabelledScene], settings: Setti
             fix="Choose another folder, or delete this one.",
         )
     try:
-        for name in ("images", "masks", "parts"):
+        for name in FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DatasetError(
@@ -195,8 +215,8 @@ def _claim_folder(folder: Path, scenes: Sequence[LabelledScene], settings: Setti
             expected="a folder that can be written",
             fix="Choose another.",
         ) from error
-    for leftover in (*folder.glob(".*"), *(folder / "parts").glob(".*")):  # of a build that was killed while writing
-        shutil.rmtree(leftover)
+    for inner in (folder, *(folder / name for name in FOLDERS)):
+        remove_leftovers(inner)
     if not plan_file.exists():
         with write_whole(plan_file) as part:
             part.write_text(json.dumps(plan, indent=1), encoding="utf-8")
@@ -209,10 +229,17 @@ def _differences(plan_file: Path, plan: dict[str, Any]) -> str:
         names = [name for name in ("settings", "rewrite") if begun[name] != plan[name]]
         before, now = begun["scenes"], plan["scenes"]
         names += [f"scene {name}" for name in {**before, **now} if before.get(name) != now.get(name)]
+        names += changes_of(begun.get("files"), plan["files"])
     except (ValueError, LookupError, TypeError, AttributeError):
         return "a build.json that cannot be read"
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""  # noqa: PLR2004 (enough to see)
     return f"other {', '.join(names[:5])}{more}" if names else ""
+
+
+def _paths_of(scenes: Sequence[LabelledScene], rewrite: Rewrite | None) -> list[str]:
+    """Return the files that a dataset is made from: images, labels, and the model that says answers in other words."""
+    paths = [path for scene in scenes for path in (scene.path, *(layer.path for layer in scene.layers))]
+    return [*paths, rewrite.folder] if isinstance(rewrite, ChatRewriter) else paths
 
 
 def _fingerprint(scene: LabelledScene) -> str:

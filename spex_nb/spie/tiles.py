@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import numpy as np
 import xarray as xr
 
 from spex_nb.errors import UnreadableSourceError
+from spex_nb.output.files import write_whole
 from spex_nb.output.plotting import picture_of
 
+BUILD_AGAIN = "Make room and build again: what is finished is kept."
 STEP = 1e-4
 """Reflectance is kept in steps of this size, as the products of most sensors do."""
 NODATA = -32768
@@ -31,6 +34,9 @@ def write_tile(tile: xr.Dataset, path: Path) -> str:
 
     Returns:
         A hash of the pixels: equal tiles have equal hashes, whatever their place.
+
+    Raises:
+        OutputError: If the disk is full or fails.
     """
     import rasterio
 
@@ -53,7 +59,7 @@ def write_tile(tile: xr.Dataset, path: Path) -> str:
     }
     if tile.spex.crs is not None:
         profile |= {"crs": tile.spex.crs, "transform": tile.spex.transform}
-    with _quiet(), rasterio.open(path, "w", **profile) as file:
+    with _whole(path, stored.nbytes) as part, _quiet(), rasterio.open(part, "w", **profile) as file:
         file.write(stored)
         file.scales = [STEP if is_fit else 1.0] * len(bands)
         for i, band in enumerate(bands, start=1):
@@ -108,7 +114,8 @@ def write_mask(mask: Any, is_known: Any, path: Path) -> None:
     colors = np.zeros((256, 3), np.uint8)
     colors[list(PALETTE)] = list(PALETTE.values())
     picture.putpalette(colors.tobytes())
-    picture.save(path, compress_level=1)
+    with _whole(path, mask.size) as part:
+        picture.save(part, compress_level=1)
 
 
 def read_mask(path: Path) -> tuple[Any, Any]:
@@ -136,7 +143,14 @@ def write_rgb(tile: xr.Dataset, path: Path) -> None:
     """Write a picture of a tile, for tools that take three channels only."""
     from PIL import Image
 
-    Image.fromarray((255 * picture_of(tile)).astype(np.uint8)).save(path, compress_level=1)
+    picture = (255 * picture_of(tile)).astype(np.uint8)
+    with _whole(path, picture.nbytes) as part:
+        Image.fromarray(picture).save(part, compress_level=1)
+
+
+def _whole(path: Path, needs_bytes: int) -> AbstractContextManager[Path]:
+    """Write a file of a dataset whole; the build removes what killed workers left."""
+    return write_whole(path, overwrite=True, needs_bytes=needs_bytes, removes_leftovers=False, fix=BUILD_AGAIN)
 
 
 def _quiet() -> Any:

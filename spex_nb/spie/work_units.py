@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from spex_nb.errors import DatasetError, EmptySceneError, SpexError, SpexWarning
+from spex_nb.errors import DatasetError, EmptySceneError, OutputError, SpexError, SpexWarning
 from spex_nb.output.files import write_whole
 from spex_nb.spie.date_labels import Label, labels_on_date
 from spex_nb.spie.label_conflicts import find_conflicts
@@ -22,7 +22,7 @@ from spex_nb.spie.make_records import QAPair, Rewrite, make_qa_pairs
 from spex_nb.spie.records import Record
 from spex_nb.spie.settings import Settings, split_of
 from spex_nb.spie.sources.labelled_scene import LabelledScene
-from spex_nb.spie.tiles import write_mask, write_rgb, write_tile
+from spex_nb.spie.tiles import BUILD_AGAIN, write_mask, write_rgb, write_tile
 from spex_nb.types import Window
 
 WORK_UNITS = 64
@@ -79,11 +79,13 @@ class WorkUnit:
     def is_done(self) -> bool:
         """Whether the unit is finished without failures, and all its files still exist."""
         try:
-            journal = json.loads(self.journal.read_text(encoding="utf-8"))
+            journal = read_journal(self.journal)
             files = {path for row in journal["rows"] for path in (row["image"], row["mask"])}
+            sizes = {path: (self.folder / path).stat().st_size for path in files}
         except (OSError, ValueError, LookupError, TypeError):  # none yet, or damaged
             return False
-        return not journal["failures"] and all((self.folder / path).exists() for path in files)
+        stored = journal.get("sizes", sizes)  # version 0.1 stored none
+        return not journal["failures"] and stored == sizes and all(sizes.values())
 
 
 def cut_work_units(
@@ -122,6 +124,20 @@ def _parts(scene: LabelledScene, wanted: int, tile_px: int) -> int:
         return 1
 
 
+def read_journal(path: Path) -> dict[str, Any]:
+    """Return the journal of a finished work unit.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is no journal.
+    """
+    journal = json.loads(path.read_text(encoding="utf-8"))
+    kinds = {"records": list, "rows": list, "failures": dict, "tiles": int, "left_out": int}
+    if not isinstance(journal, dict) or not all(isinstance(journal.get(name), kind) for name, kind in kinds.items()):
+        raise ValueError(f"{path} is no journal")
+    return journal
+
+
 def build_work_unit(unit: WorkUnit) -> None:
     """Build the tiles and records of a work unit, and write its journal."""
     journal = _Journal()
@@ -133,7 +149,8 @@ def build_work_unit(unit: WorkUnit) -> None:
             if entries is not None:
                 journal.add(entries)
         journal.left_out += strips.empty
-    with write_whole(unit.journal, overwrite=True) as part:
+    journal.sizes = {path: (unit.folder / path).stat().st_size for path in journal.files}
+    with write_whole(unit.journal, overwrite=True, removes_leftovers=False, fix=BUILD_AGAIN) as part:
         part.write_text(json.dumps(asdict(journal), ensure_ascii=False), encoding="utf-8")
 
 
@@ -176,12 +193,25 @@ class _Journal:
     tiles: int = 0
     left_out: int = 0
     failures: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Bytes of each tile and mask, by path: a file of another size was cut since."""
+
+    @property
+    def files(self) -> list[str]:
+        """Paths of its tiles and masks, each once."""
+        return sorted({row[name] for row in self.rows for name in ("image", "mask")})
 
     def attempt(self, name: str, work: Callable[[], Any]) -> Any:
-        """Return the result of some work. It is tried twice, in case a drive was busy; then the failure is noted."""
+        """Return the result of some work. It is tried twice, in case a drive was busy; then the failure is noted.
+
+        Raises:
+            OutputError: If the disk is full.
+        """
         for last in (False, True):
             try:
                 return work()
+            except OutputError:  # the disk is full: no other tile would fit
+                raise
             except Exception as error:  # noqa: BLE001 (the other tiles go on; the report names the failure)
                 if last:
                     self.failures[name] = f"{type(error).__name__}: {error}"

@@ -125,9 +125,9 @@ def _local_path(location: str) -> Path | None:
     if re.match(r"\w+://", inner) or inner.startswith("/vsi"):
         return None
     path = Path(inner.strip("{}")).absolute()
-    existing = (place for place in (path, *path.parents) if place.exists())
-    found = next(existing, None)
-    return found if found is not None and (found == path or found.is_file()) else None
+    existing = (outer for outer in (path, *path.parents) if outer.exists())
+    place = next(existing, None)
+    return place if place is not None and (place == path or place.is_file()) else None
 
 
 def _vrt_sources(path: Path) -> list[Path]:
@@ -144,7 +144,7 @@ def _vrt_sources(path: Path) -> list[Path]:
         str(path.parent / str(node.text)) if node.get("relativeToVRT", node.get("relativetoVRT")) == "1" else node.text
         for node in sources
     ]
-    return [found for found in (_local_path(str(text)) for text in located) if found is not None]
+    return [source for source in (_local_path(str(text)) for text in located) if source is not None]
 
 
 def _hash_of(path: Path) -> str:
