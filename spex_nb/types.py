@@ -271,6 +271,48 @@ class Evidence:
         return self.regions[0] if self.regions else None
 
 
+FactSource = Literal["mask", "bands", "rule", "model", "table", "points", "scene", "instruction"]
+"""What a fact was taken from: the mask, the bands under it, a spectral rule, the model, the table
+of its measured quality, points that a person checked, the scene's description, or what the user typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One figure or word that a result has about one target. Explanations say facts and nothing else."""
+
+    id: str
+    """Its name among the facts of a target, such as ``area`` or ``band.nir.inside``."""
+    value: float | str | None
+    """None where it is not known."""
+    unit: str
+    """Of numbers: ``px m2 m frac probability number index reflectance counts patch times``. Of words: ``target place
+    sides rule name bands date season``."""
+    region: str
+    """What it is about: ``mask``, ``outside``, ``border``, ``scene``, ``candidates`` (before the filters of the
+    instruction), ``region 1`` and so on."""
+    source: FactSource
+    rule: str = ""
+    """How it was measured, or the rule that it is about."""
+    margin: float | None = None
+    """Half of its 95 % interval, in its unit; None without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One sentence of an explanation, with the facts that it says."""
+
+    text: str
+    part: Literal["answer", "why", "sureness", "confusion", "next"]
+    facts: tuple[str, ...]
+    """Ids of its facts."""
+    support: Literal["independent", "mask", "none"]
+    """What stands behind it: ``independent`` if it was held against something that is not the mask itself, such as
+    bands that did not decide, another method, or checked points; ``mask`` if it was measured on the mask; ``none`` for
+    doubts, general knowledge, and facts that are unknown or impossible."""
+    is_brief: bool = True
+    """Whether the short form of the explanation has it too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One checkable statement of an explanation."""

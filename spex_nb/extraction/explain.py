@@ -1,4 +1,4 @@
-"""A model's text about a mask, checked against the mask: claims that hold get a mark, others the measured figure."""
+"""The explanation of a result: sentences from its facts, and a model's prose where it has some, checked."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from spex_nb.language.answers import write_answer
 from spex_nb.language.claims import check_explanation
+from spex_nb.language.explanation.numerals import read_wording
+from spex_nb.language.explanation.wording import explain_facts
+from spex_nb.language.languages import read_section
 from spex_nb.language.prompts import build_prompt
-from spex_nb.types import Claim, Evidence, MaskModel
+from spex_nb.types import AreaFilter, Claim, Evidence, Fact, Instruction, MaskModel, Statement
 
 if TYPE_CHECKING:
     from spex_nb.extraction.plan import Plan
 
-AGREES, DIFFERS = "✓", "✗"
+INDEPENDENT, MEASURED, DIFFERS = "✓", "▫", "✗"
+"""Marks: held against something that is not the mask itself; measured on the mask; contradicted."""
+PARTS = ("answer", "why", "sureness", "confusion", "next")
 
 
 @dataclass(frozen=True)
@@ -26,19 +30,68 @@ class Explanation:
     Attributes:
         target: Its id.
         prompt: What the model read: the regions of the mask.
-        text: The model's own words; empty where it has none.
-        claims: What the text states, each with its verdict.
-        answer: Sentences written from the evidence alone.
+        text: The model's own prose; empty where it has none.
+        claims: What that prose states, each with its verdict.
+        statements: Sentences written from facts, in their order.
+        facts: Everything that is known of the target.
+        language: ISO 639-1 code of the sentences.
     """
 
     target: str
     prompt: str
     text: str
     claims: tuple[Claim, ...]
-    answer: str
+    statements: tuple[Statement, ...]
+    facts: tuple[Fact, ...] = ()
+    language: str = "en"
+
+    @property
+    def brief(self) -> tuple[Statement, ...]:
+        """The sentences of the short explanation."""
+        return tuple(statement for statement in self.statements if statement.is_brief)
+
+    @property
+    def answer(self) -> str:
+        """The short explanation, without marks."""
+        space: str = read_section(self.language, "answers")["space"]
+        return space.join(statement.text for statement in self.brief)
+
+    @property
+    def whole(self) -> str:
+        """All sentences with their marks, a paragraph for each part."""
+        return "\n".join(
+            " ".join([*filter(None, [heading]), *map(with_mark, statements)])
+            for heading, statements in self.paragraphs()
+        )
+
+    def paragraphs(self) -> Iterator[tuple[str, tuple[Statement, ...]]]:
+        """Yield each part that has sentences: its heading, empty for the answer, and the sentences."""
+        headings = read_wording(self.language)["parts"]
+        for part in PARTS:
+            statements = tuple(statement for statement in self.statements if statement.part == part)
+            if statements:
+                yield headings[part], statements
 
     def __str__(self) -> str:
-        return "\n".join(part for part in (marked(self.text, self.claims), self.answer) if part)
+        sentences = " ".join(map(with_mark, self.brief))
+        return "\n".join(part for part in (marked(self.text, self.claims), sentences) if part)
+
+
+def support_mark(statement: Statement) -> str:
+    """Return the mark of what stands behind a sentence; nothing for doubts and general knowledge."""
+    return {"independent": INDEPENDENT, "mask": MEASURED, "none": ""}[statement.support]
+
+
+def with_mark(statement: Statement) -> str:
+    """Return a sentence and its mark."""
+    mark = support_mark(statement)
+    return f"{statement.text} {mark}" if mark else statement.text
+
+
+def mark_legend(language: str) -> str:
+    """Return in a language what the marks of sentences mean, as one line."""
+    meanings = read_wording(language)["legend"]
+    return f"{INDEPENDENT} {meanings['independent']} · {MEASURED} {meanings['mask']}"
 
 
 def marked(text: str, claims: Sequence[Claim]) -> str:
@@ -49,10 +102,18 @@ def marked(text: str, claims: Sequence[Claim]) -> str:
     return text
 
 
+def css_class(claim: Claim) -> str:
+    """Return how a claim of a model's prose is drawn: ``holds measured contradicts cannot``."""
+    return "measured" if mark_of(claim).strip() == MEASURED else claim.verdict.split()[0]
+
+
 def mark_of(claim: Claim) -> str:
-    """Return what stands after a claim; nothing where it cannot be checked."""
+    """Return what stands after a claim of a model's prose; nothing where it cannot be checked.
+
+    Only an index is measured on something else than the mask: on the bands.
+    """
     if claim.verdict == "holds":
-        return f" {AGREES}"
+        return f" {INDEPENDENT if claim.kind == 'index' else MEASURED}"
     if claim.verdict == "contradicts":
         return f" {DIFFERS} [{claim.measured or 'not so'}]"
     return ""
@@ -80,18 +141,28 @@ def faithfulness_of(explanations: Iterable[Explanation]) -> float | None:
     return faithfulness(claim for explanation in explanations for claim in explanation.claims)
 
 
-def check_text(prompt: str, text: str, evidence: Evidence, language: str, seed: int) -> Explanation:
-    """Check a model's text against evidence, and write sentences from the evidence beside it.
+def write_explanation(
+    prompt: str, text: str, evidence: Evidence, facts: Sequence[Fact], instruction: Instruction
+) -> Explanation:
+    """Write the sentences of a target from its facts, and check a model's prose against its evidence.
 
     Args:
         prompt: What the model read.
-        text: What it wrote; empty where it has no words.
+        text: What it wrote; empty where it has no prose.
         evidence: Of the target.
-        language: ISO 639-1 code.
-        seed: Chooses among the wordings of the sentences.
+        facts: Of the target.
+        instruction: Its language is that of the sentences, and its unit that of areas.
     """
+    language = instruction.language
     claims = tuple(check_explanation(text, evidence, language)) if text else ()
-    return Explanation(evidence.target, prompt, text, claims, write_answer(evidence, language, seed).text)
+    statements = explain_facts(facts, language, unit=unit_of(instruction))
+    return Explanation(evidence.target, prompt, text, claims, statements, tuple(facts), language)
+
+
+def unit_of(instruction: Instruction) -> str | None:
+    """Return the unit of area on the ground that the user wrote; None without one."""
+    units = [rule.unit for rule in instruction.filters if isinstance(rule, AreaFilter) and rule.unit != "px"]
+    return units[0] if units else None
 
 
 @dataclass(frozen=True)
@@ -108,15 +179,22 @@ class ExplanationStream:
 
 
 def explain_targets(
-    plan: Plan, overview: xr.Dataset, evidence: Mapping[str, Evidence], stream: ExplanationStream
+    plan: Plan,
+    overview: xr.Dataset,
+    evidence: Mapping[str, Evidence],
+    facts: Mapping[str, Sequence[Fact]],
+    stream: ExplanationStream,
 ) -> tuple[list[Explanation], list[str]]:
-    """Let the model explain each target that it answered, and check its text against the evidence.
+    """Explain each target from its facts, and let a model with prose of its own add that, checked.
+
+    A model that only puts measured figures into its sentences is not asked: facts say more than it can.
 
     Args:
-        plan: What was asked for; the index has nothing to say beyond the evidence.
+        plan: What was asked for.
         overview: The scene, thinned.
         evidence: Of each target.
-        stream: Gets the model's text.
+        facts: Of each target.
+        stream: Gets the model's prose.
 
     Returns:
         An explanation of each target, and what did not go as usual.
@@ -127,19 +205,16 @@ def explain_targets(
     explanations, notes = [], []
     for target, figures in evidence.items():
         prompt, text = build_prompt(target, figures.regions), ""
-        if target in plan.assignment.explained_by_model:
-            text, problem = _streamed(_words(model, thin, prompt, language, figures), stream)
+        if target in plan.assignment.explained_by_model and not model.card.explains_evidence:
+            text, problem = _streamed(_prose(model, thin, prompt, language), stream)
             notes += [f"The model's explanation of {target} {problem}."] if problem else []
-        explanations.append(check_text(prompt, text, figures, language, plan.choices.seed))
+        explanations.append(write_explanation(prompt, text, figures, facts[target], plan.instruction))
     return explanations, notes
 
 
-def _words(model: MaskModel, thin: xr.Dataset, prompt: str, language: str, figures: Evidence) -> Iterator[str]:
-    """Yield what a model writes; one that fills in measured figures gets them."""
-    if model.card.explains_evidence:
-        yield from model.explain(thin, prompt, language, evidence=figures)  # type: ignore[call-arg]
-    else:
-        yield from model.explain(thin, prompt, language)
+def _prose(model: MaskModel, thin: xr.Dataset, prompt: str, language: str) -> Iterator[str]:
+    """Yield what a model writes; nothing is asked of it before the first piece is."""
+    yield from model.explain(thin, prompt, language)
 
 
 def _streamed(words: Iterator[str], stream: ExplanationStream) -> tuple[str, str]:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as FileWindow
 
 from spex_nb.errors import RegionError
-from spex_nb.extraction.explain import ExplanationStream, check_text, explain_targets, faithfulness_of
+from spex_nb.extraction.explain import ExplanationStream, explain_targets, faithfulness_of, write_explanation
+from spex_nb.extraction.facts.of_result import facts_of_edit, facts_of_run
 from spex_nb.extraction.measure import MeasuredLayer, SceneStatistics, measure_scene
 from spex_nb.extraction.mosaic import Mosaic, assemble_mosaic
 from spex_nb.extraction.notes import NoteContext, notes_of
@@ -29,7 +30,7 @@ from spex_nb.extraction.tile_store import TileStore
 from spex_nb.regions.filters import apply_filters
 from spex_nb.regions.find import summarize_regions
 from spex_nb.regions.ground import EqualAreaGrid
-from spex_nb.regions.runs import painted_rows
+from spex_nb.regions.runs import paint_runs, painted_rows
 from spex_nb.regions.table import class_table
 from spex_nb.scene.reopen import as_scene, open_source
 from spex_nb.scene.windows.rasters import Reading
@@ -68,11 +69,14 @@ def finish(
         kept_regions = _filtered(candidates, mosaic, plan)
         _repaint(mosaic.mask, kept_regions)
     with timer.timing("measurement"):
-        layers = [*_class_layers(kept_regions, mosaic.mask), *_left_out_layers(mosaic, plan)]
+        dropped = _dropped(candidates, kept_regions, mosaic.mask.shape)
+        layers = _class_layers(kept_regions, mosaic.mask, plan.choices.threshold, dropped)
+        layers += _left_out_layers(mosaic, plan)
         statistics = measure_scene(plan.predictor.reader, mosaic.mask, layers, _probability_rows(path, plan))
-    with timer.timing("explanation"):
-        explanations, problems = explain_targets(plan, statistics.overview, statistics.evidence, stream)
     extremes, tile_notes = _tile_meta(plan, store)
+    with timer.timing("explanation"):
+        facts = facts_of_run(plan, statistics, candidates, mosaic.highest, extremes)
+        explanations, problems = explain_targets(plan, statistics.overview, statistics.evidence, facts, stream)
     context = NoteContext(candidates, kept_regions, mosaic, extremes, failures)
     names = dict(zip(assignment.classes, class_names(assignment.classes, plan.instruction), strict=True))
     mask = xr.DataArray(mosaic.mask, scene["valid"].coords, ("y", "x"), "mask", attrs=_attributes(names, plan))
@@ -115,12 +119,16 @@ def correct_result(result: Extraction, mask: NDArray[np.uint8], scene: xr.Datase
         return result
     regions = _class_regions(pixels, [*result.class_names], scene)
     reader = SceneReader(open_source(SceneSource(as_scene(scene))), CORRECTION_TILE_PX)
-    layers, rows_of = _class_layers(regions, pixels), _stored_probability_rows(result)
+    threshold = float(result.provenance["parameters"]["threshold"])
+    layers, rows_of = _class_layers(regions, pixels, threshold), _stored_probability_rows(result)
     statistics = measure_scene(reader, pixels, layers, rows_of, hashes_scene=False)
     evidence = {**result.evidence, **_with_checked_areas(statistics.evidence, result.evidence)}
-    language, seed = result.instruction.language, int(result.provenance["parameters"]["seed"])
+    facts = facts_of_edit(result, statistics, scene)
     explanations = tuple(
-        check_text(old.prompt, old.text, evidence[old.target], language, seed) for old in result.explanations
+        write_explanation(old.prompt, old.text, evidence[old.target], facts[old.target], result.instruction)
+        if old.target in facts
+        else old
+        for old in result.explanations
     )
     note = f"{edited_px:,} pixels were edited by hand; all figures are of the edited mask."
     faithfulness = faithfulness_of(explanations)
@@ -190,14 +198,38 @@ def _repaint(mask: NDArray[np.uint8], regions: Regions) -> None:
         part[...] = np.where(part == MASK_NODATA, part, rows)
 
 
-def _class_layers(regions: Regions, mask: NDArray[np.uint8]) -> list[MeasuredLayer]:
-    def where(number: int) -> Callable[[slice], NDArray[np.bool_]]:
-        return lambda rows: mask[rows] == number
+def _class_layers(
+    regions: Regions, mask: NDArray[np.uint8], threshold: float, dropped: NDArray[np.uint8] | None = None
+) -> list[MeasuredLayer]:
+    def where(pixels: NDArray[np.uint8], number: int) -> Callable[[slice], NDArray[np.bool_]]:
+        return lambda rows: pixels[rows] == number
 
     return [
-        MeasuredLayer(name, of_class, where(number), number - 1)
+        MeasuredLayer(
+            name,
+            of_class,
+            where(mask, number),
+            number - 1,
+            None if dropped is None else where(dropped, number),
+            threshold,
+        )
         for number, (name, of_class) in enumerate(regions.items(), start=1)
     ]
+
+
+def _dropped(candidates: Regions, kept_regions: Regions, shape: tuple[int, int]) -> NDArray[np.uint8] | None:
+    """Return the number of the class of each pixel that the filters left out, uint8 [H, W]; None if there are none."""
+    kept_ids = {id(region) for regions in kept_regions.values() for region in regions}
+    dropped = [
+        (number, region.runs)
+        for number, regions in enumerate(candidates.values(), start=1)
+        for region in regions
+        if id(region) not in kept_ids
+    ]
+    if not dropped:
+        return None
+    numbers = np.concatenate([np.full(len(runs), number, np.int16) for number, runs in dropped])
+    return paint_runs(np.concatenate([runs for _, runs in dropped]), numbers, shape)
 
 
 def _left_out_layers(mosaic: Mosaic, plan: Plan) -> list[MeasuredLayer]:
@@ -207,7 +239,7 @@ def _left_out_layers(mosaic: Mosaic, plan: Plan) -> list[MeasuredLayer]:
         is_target = mosaic.others[target]
         regions = _regions(is_target, plan.scene, plan.choices.min_area_px)
         _repaint(is_target.view(np.uint8), {target: regions})
-        layers.append(MeasuredLayer(target, regions, is_target.__getitem__))
+        layers.append(MeasuredLayer(target, regions, is_target.__getitem__, threshold=plan.choices.threshold))
     return layers
 
 

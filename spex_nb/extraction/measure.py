@@ -16,6 +16,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from spex_nb.errors import MissingBandError
+from spex_nb.extraction.facts.sums import BAND_ORDER, FactSums, Rows, rule_masks, rules_of
 from spex_nb.language.evidence import readable_index
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.regions.runs import BLOCK_PX, RegionSums
@@ -41,12 +42,17 @@ class MeasuredLayer:
         regions: All of its regions, largest first.
         mask_of: Gives where it is, bool [h, W], in some rows.
         number: Its number among the layers of probability, from 0; None without one.
+        dropped_of: Gives where the filters of the instruction left regions out, bool [h, W]; None where they left out
+            none. Such pixels are neither inside nor outside.
+        threshold: Probability above which a pixel belongs to it.
     """
 
     name: str
     regions: Sequence[Region]
     mask_of: Callable[[slice], NDArray[np.bool_]]
     number: int | None = None
+    dropped_of: Callable[[slice], NDArray[np.bool_]] | None = None
+    threshold: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,8 @@ class SceneStatistics:
 
     evidence: dict[str, Evidence]
     """By target; equal to what `measure_evidence` gives for the whole scene at once."""
+    facts: dict[str, FactSums]
+    """By target: sums for its facts."""
     figures: dict[str, dict[str, NDArray[np.float64]]]
     """By class: mean probability and mean indices of each region, [N] each."""
     overview: xr.Dataset
@@ -85,6 +93,7 @@ def measure_scene(
     usual = [name for name in USUAL_INDICES if _allows(pixel, name)]
     sums = [_LayerSums.of(layer, pixel, usual) for layer in layers]
     indices = list(dict.fromkeys(name for layer_sums in sums for name in layer_sums.indices))
+    rules = [*rules_of(pixel, [layer.name for layer in layers])]
     overview, pixels, valid_px = _Thinned(scene), BandHash(scene.spex.bands), 0
     for top, part in reader.rows():
         rows = slice(top, top + part.sizes["y"])
@@ -92,8 +101,9 @@ def measure_scene(
         valid_px += int(has_data.sum())
         values = _index_values(part, indices)
         probability = probability_of(top, part.sizes["y"])
+        measured = _Measured(values, probability, _bands(part), rule_masks(part, rules))
         for layer_sums in sums:
-            layer_sums.add(rows, has_data, values, probability)
+            layer_sums.add(rows, has_data, measured)
         overview.add(top, part)
         if hashes_scene:
             pixels.add(part)
@@ -110,6 +120,7 @@ def measure_scene(
     }
     return SceneStatistics(
         evidence=evidence,
+        facts={layer_sums.layer.name: layer_sums.facts for layer_sums in sums if layer_sums.facts is not None},
         figures={layer_sums.layer.name: layer_sums.figures for layer_sums in sums},
         overview=overview.scene,
         scene_hash=pixels.hexdigest() if hashes_scene else "",
@@ -121,6 +132,21 @@ def _index_values(part: xr.Dataset, indices: Sequence[str]) -> dict[str, NDArray
     if not indices:
         return {}
     return {str(name): within_range(index).values for name, index in compute_indices(part, indices).items()}
+
+
+def _bands(part: xr.Dataset) -> dict[str, NDArray[np.float32]]:
+    return {name: part[name].values for name in BAND_ORDER if name in part.spex.bands}
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What some rows hold, beside the mask."""
+
+    indices: Mapping[str, NDArray[np.float32]]
+    probability: NDArray[np.float32]
+    """[n, h, W]."""
+    bands: Mapping[str, NDArray[np.float32]]
+    rules: Mapping[str, NDArray[np.bool_]]
 
 
 def class_borders(mask: NDArray[np.uint8], names: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -178,6 +204,8 @@ class _LayerSums:
     inside: _Moments = field(default_factory=_Moments)
     outside: _Moments = field(default_factory=_Moments)
     area_px: int = 0
+    facts: FactSums | None = None
+    """None for a class that is no target."""
 
     @classmethod
     def of(cls, layer: MeasuredLayer, scene: xr.Dataset, usual: Sequence[str]) -> _LayerSums:
@@ -193,7 +221,11 @@ class _LayerSums:
         names += [] if index is None else [str(index.name)]
         names = list(dict.fromkeys([*names, *usual]))
         runs = [region.runs for region in layer.regions]
-        return cls(layer, None if index is None else str(index.name), RegionSums(runs, names), names)
+        index_name = None if index is None else str(index.name)
+        sums = cls(layer, index_name, RegionSums(runs, names), names)
+        if layer.name in TARGETS:
+            sums.facts = FactSums(layer.name, layer.threshold, layer.regions[:EVIDENCE_REGIONS])
+        return sums
 
     @property
     def indices(self) -> list[str]:
@@ -203,21 +235,22 @@ class _LayerSums:
     def figures(self) -> dict[str, NDArray[np.float64]]:
         return {name: self.regions.means(name) for name in self.names}
 
-    def add(
-        self,
-        rows: slice,
-        has_data: NDArray[np.bool_],
-        values: Mapping[str, NDArray[np.float32]],
-        probability: NDArray[np.float32],
-    ) -> None:
+    def add(self, rows: slice, has_data: NDArray[np.bool_], measured: _Measured) -> None:
+        """Add some rows."""
         inside = self.layer.mask_of(rows) & has_data
+        outside = has_data & ~inside
+        if self.layer.dropped_of is not None:
+            outside &= ~self.layer.dropped_of(rows)
         self.area_px += int(inside.sum())
         number = self.layer.number
-        own_probability = {} if number is None else {"probability": probability[number]}
-        self.regions.add(rows.start, {**values, **own_probability})
+        probability = None if number is None else measured.probability[number]
+        own_probability = {} if probability is None else {"probability": probability}
+        self.regions.add(rows.start, {**measured.indices, **own_probability})
         if self.index_name is not None:
-            self.inside.add(values[self.index_name][inside])
-            self.outside.add(values[self.index_name][has_data & ~inside])
+            self.inside.add(measured.indices[self.index_name][inside])
+            self.outside.add(measured.indices[self.index_name][outside])
+        if self.facts is not None:
+            self.facts.add(rows.start, Rows(inside, outside, measured.bands, probability, measured.rules))
 
     def evidence(self, shape: tuple[int, ...], valid_px: int, *, is_on_map: bool) -> Evidence:
         regions = self.layer.regions

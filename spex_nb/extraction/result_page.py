@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spex_nb.extraction.explain import Explanation, mark_of, marked_pieces
+from spex_nb.extraction.explain import Explanation, css_class, mark_legend, mark_of, marked_pieces, support_mark
 from spex_nb.extraction.result import Extraction
 from spex_nb.output.html import MISSING, render, write_page
 from spex_nb.output.plotting import picture_bytes
-from spex_nb.types import Claim, Evidence
+from spex_nb.types import Claim, Evidence, Statement
 
 CELL_ROWS = 10
 PAGE_ROWS = 200
@@ -62,21 +63,36 @@ def write_result_page(result: Extraction, path: str | Path, *, overwrite: bool =
     )
 
 
+MarkedStatements = list[tuple[Statement, str]]
+"""Sentences, each with its mark."""
+
+
 @dataclass(frozen=True)
 class _MarkedExplanation:
-    """An explanation for the template: the model's text in pieces, each with its claim and mark."""
+    """An explanation for the template: a model's prose in pieces, each with its claim and mark, and the sentences."""
 
     text: str
-    answer: str
-    pieces: list[tuple[str, Claim | None, str]]
+    pieces: list[tuple[str, Claim | None, str, str]]
+    """Words, their claim, its mark, and how it is drawn."""
+    language: str
+    brief: MarkedStatements
+    paragraphs: list[tuple[str, MarkedStatements]]
+    """The heading and the sentences of each part of the whole explanation."""
+    legend: str
 
     @classmethod
     def of(cls, explanation: Explanation) -> _MarkedExplanation:
         pieces = [
-            (text, claim, "" if claim is None else mark_of(claim))
+            (text, claim, *(("", "") if claim is None else (mark_of(claim), css_class(claim))))
             for text, claim in marked_pieces(explanation.text, explanation.claims)
         ]
-        return cls(explanation.text, explanation.answer, pieces)
+        paragraphs = [(heading, _with_marks(statements)) for heading, statements in explanation.paragraphs()]
+        legend = mark_legend(explanation.language)
+        return cls(explanation.text, pieces, explanation.language, _with_marks(explanation.brief), paragraphs, legend)
+
+
+def _with_marks(statements: Sequence[Statement]) -> MarkedStatements:
+    return [(statement, support_mark(statement)) for statement in statements]
 
 
 def _values(result: Extraction, rows: int) -> dict[str, Any]:

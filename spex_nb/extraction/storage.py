@@ -20,7 +20,7 @@ from spex_nb.output.files import write_folder_whole
 from spex_nb.scene.open import EAGER_BYTES, on_grid
 from spex_nb.scene.windows.rasters import Reading, lazy_bands, probe, read_window
 from spex_nb.scene.windows.scene_files import changes_of
-from spex_nb.types import AreaInterval, Claim, Evidence, Filter, Instruction, Region, Spread
+from spex_nb.types import AreaInterval, Claim, Evidence, Fact, Filter, Instruction, Region, Spread, Statement
 
 DESCRIPTION, MASK, PROBABILITY = "extraction.json", "mask.tif", "probability.tif"
 REGIONS, OVERVIEW, RUNS = "regions.gpkg", "overview.nc", "runs.npz"
@@ -185,8 +185,7 @@ def _loaded(place: Path) -> Extraction:
         regions=_regions(place / REGIONS, payload["columns"], mask),
         class_names=payload["class_names"],
         explanations=tuple(
-            Explanation(**explanation | {"claims": tuple(Claim(**claim) for claim in explanation["claims"])})
-            for explanation in payload["explanations"]
+            _explanation(explanation, payload["instruction"]["language"]) for explanation in payload["explanations"]
         ),
         evidence=evidence,
         instruction=_instruction(payload["instruction"]),
@@ -196,6 +195,19 @@ def _loaded(place: Path) -> Extraction:
         overview=overview,
         probability_file=place / PROBABILITY,
     )
+
+
+def _explanation(payload: dict[str, Any], language: str) -> Explanation:
+    """Return an explanation; that of an earlier version has one text in place of statements."""
+    claims = tuple(Claim(**claim) for claim in payload["claims"])
+    if "answer" in payload:
+        answer = Statement(payload["answer"], "answer", (), "none")
+        return Explanation(payload["target"], payload["prompt"], payload["text"], claims, (answer,), (), language)
+    statements = tuple(
+        Statement(**statement | {"facts": tuple(statement["facts"])}) for statement in payload["statements"]
+    )
+    facts = tuple(Fact(**fact) for fact in payload["facts"])
+    return Explanation(**payload | {"claims": claims, "statements": statements, "facts": facts})
 
 
 def _mask(file: Path, attributes: Mapping[str, Any]) -> xr.DataArray:

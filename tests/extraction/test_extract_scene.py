@@ -346,14 +346,16 @@ def test_claims_of_the_model_are_held_against_the_evidence() -> None:
     assert [claim.kind for claim in result.claims["water"]] == ["presence", "share", "number"]
     assert result.faithfulness == result.provenance["faithfulness"] == pytest.approx(2 / 3)
     model, evidence = result.explanation.split("\n")
-    assert model == "Water ✓ covers 25% ✓ of the scene, in 3 ✗ [regions: 1] regions."
+    assert model == "Water ▫ covers 25% ▫ of the scene, in 3 ✗ [regions: 1] regions."
     assert "25% of the scene" in evidence
     assert quietly(scene, "water", Brightness(says="A quiet place.")).faithfulness is None
 
 
-def test_a_model_that_fills_in_evidence_is_given_it_and_others_are_not() -> None:
+def test_a_model_that_only_fills_in_evidence_is_not_asked_and_one_with_prose_is() -> None:
     scene = scene_of(squares((40, 40), (0, 0, 20)))
-    assert quietly(scene, "water", Eloquent()).explanations[0].text == "Water covers 25% of the scene."
+    filled = quietly(scene, "water", Eloquent()).explanations[0]
+    assert filled.text == ""
+    assert filled.answer.startswith("Water covers 25% of the scene, ")
     assert isinstance(Eloquent(), MaskModel)
     assert quietly(scene, "water", Brightness(says="Some.")).explanations[0].text == "Some."
 

@@ -156,7 +156,7 @@ def test_html_shows_picture_explanation_marks_and_table(result: Extraction) -> N
     assert picture
     pixels = imread(io.BytesIO(base64.b64decode(picture[1])))
     assert pixels[..., :3].std() > 0.1
-    assert "<span class='holds' title='share of the scene: 25 %'>25%</span> ✓" in html
+    assert "<span class='measured' title='share of the scene: 25 %'>25%</span> ▫" in html
     assert "<span class='contradicts' title='regions: 1'>3</span> ✗ [regions: 1]" in html
     assert html.count("<tr>") == 4
     assert "<td>water</td>" in html

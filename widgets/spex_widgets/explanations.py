@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
-from spex_nb.extraction.explain import Explanation, mark_of, marked_pieces
+from spex_nb.extraction.explain import Explanation, css_class, mark_legend, mark_of, marked_pieces, support_mark
 from spex_nb.targets import OTHER_COLOR, TARGETS
-from spex_nb.types import Claim, Evidence, Spread
+from spex_nb.types import Claim, Evidence, Spread, Statement
 from spex_widgets.messages import table
 
 
 def explanation_html(explanation: Explanation, language: str, chosen: Claim | None = None) -> str:
-    """Return an explanation with its claims marked, and the sentences that were written from the evidence.
+    """Return the short explanation with its marks, a model's prose before it, and the whole explanation to unfold.
 
     Args:
         explanation: Of one target.
         language: ISO 639-1 code of its language.
-        chosen: The claim that is pointed at.
+        chosen: The claim of the prose that is pointed at.
     """
     text = _marked(explanation, chosen)
-    answer = escape(explanation.answer)
-    body = f"<p class='quote'>{text}</p><p>{answer}</p>" if text else f"<p>{answer}</p>"
+    prose = f"<p class='quote'>{text}</p>" if text else ""
+    paragraphs = "".join(
+        f"<p>{f'<strong>{escape(heading)}</strong> ' if heading else ''}{_sentences(statements)}</p>"
+        for heading, statements in explanation.paragraphs()
+    )
+    legend = escape(mark_legend(explanation.language))
+    whole = f"<details><summary class='quiet'>{legend}</summary>{paragraphs}</details>"
+    body = f"{prose}<p>{_sentences(explanation.brief)}</p>{whole}"
     return f"<div lang='{escape(language)}' dir='auto'>{body}</div>"
+
+
+def _sentences(statements: Sequence[Statement]) -> str:
+    """Return sentences with their marks; the facts behind a sentence show where the pointer rests."""
+    return " ".join(
+        f"<span title='{escape(', '.join(statement.facts))}'>{escape(statement.text)}</span>{_mark(statement)}"
+        for statement in statements
+    )
+
+
+def _mark(statement: Statement) -> str:
+    mark = support_mark(statement)
+    return f" <span class='{escape(statement.support)}'>{mark}</span>" if mark else ""
 
 
 def _marked(explanation: Explanation, chosen: Claim | None) -> str:
@@ -32,7 +51,7 @@ def _marked(explanation: Explanation, chosen: Claim | None) -> str:
 
 
 def _marked_claim(claim: Claim, chosen: Claim | None) -> str:
-    css = f"{claim.verdict.split()[0]}{' chosen' if claim == chosen else ''}"
+    css = f"{css_class(claim)}{' chosen' if claim == chosen else ''}"
     words = f"<span class='{escape(css)}' title='{escape(_because(claim))}'>{escape(claim.text)}</span>"
     return f"{words}<strong>{escape(mark_of(claim))}</strong>"
 

@@ -18,6 +18,9 @@ STYLE = """<style>
 .spex .note { border-left: 4px solid #e69f00; padding: .3em .7em; background: rgba(230, 159, 0, .16) }
 .spex .quote { border-left: 4px solid #0072b2; padding: .3em .7em; background: rgba(0, 114, 178, .12) }
 .spex .holds { background: var(--spex-yes); border-radius: 2px }
+.spex .measured { text-decoration: underline dotted }
+.spex .independent { font-weight: 600 }
+.spex .mask { opacity: .6 }
 .spex .contradicts { background: var(--spex-no); border-radius: 2px }
 .spex .chosen { outline: 2px solid #0072b2 }
 .spex table { border-collapse: collapse; margin: .4em 0; font-variant-numeric: tabular-nums; background: transparent }

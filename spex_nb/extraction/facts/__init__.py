@@ -1,0 +1,1 @@
+"""What a result knows of each target, as one list of typed facts."""

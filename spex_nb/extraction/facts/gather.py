@@ -1,0 +1,250 @@
+"""The list of typed facts of one target: everything that a result knows of it, and what it does not know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from spex_nb.extraction.facts.dates import date_of, latitude_of, season_of
+from spex_nb.extraction.facts.sums import BAND_ORDER, BINS, FactSums, measured_iou
+from spex_nb.types import Evidence, Fact, FactSource, Prior, Region
+
+HALF = 0.5
+FEW_PX = 10
+"""Regions of fewer pixels are mentioned as unreliable."""
+MENTIONED = 3
+"""Regions that facts describe one by one."""
+
+
+@dataclass(frozen=True)
+class FactContext:
+    """What facts of one target are made of.
+
+    Attributes:
+        evidence: Of the mask, after the filters of the instruction.
+        sums: What the rows of the scene added up to.
+        scene: The scene, for its description; no pixel is read.
+        source_name: Where the scene comes from.
+        by_index: Whether the spectral rule decided, and no model.
+        model_id: Name of the model.
+        prior: The rule of the target in these bands; None without one.
+        candidates: The regions before the filters; None where they are those of the mask.
+        quality: The fitting row of the model's table.
+        extreme: How near the index came to its threshold anywhere, and the highest probability.
+    """
+
+    evidence: Evidence
+    sums: FactSums
+    scene: xr.Dataset
+    source_name: str
+    by_index: bool
+    model_id: str
+    prior: Prior | None = None
+    candidates: Sequence[Region] | None = None
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    extreme: Mapping[str, float] = field(default_factory=dict)
+
+
+def gather_facts(context: FactContext) -> tuple[Fact, ...]:
+    """Return all facts of a target. A fact whose value is None is one that nobody knows."""
+    parts = (_area, _candidates, _largest, _regions, _spectrum, _rule, _probability, _quality, _rivals, _scene)
+    return tuple(fact for part in parts for fact in part(context))
+
+
+def _ground(name: str, area_px: int, area_m2: float | None, region: str, source: FactSource = "mask") -> Fact:
+    """Return an area on the ground, or in pixels where there is no map position."""
+    if area_m2 is None:
+        return Fact(name, float(area_px), "px", region, source)
+    return Fact(name, area_m2, "m2", region, source)
+
+
+def _m2_of(area_px: float, context: FactContext) -> float | None:
+    """Return the ground area of some pixels; the pixels of one scene are taken as equal."""
+    evidence, gsd_m = context.evidence, context.scene.spex.gsd_m
+    if evidence.area_m2 is None or gsd_m is None:
+        return None
+    return area_px * (evidence.area_m2 / evidence.area_px if evidence.area_px else gsd_m**2)
+
+
+def _area(context: FactContext) -> Iterator[Fact]:
+    evidence = context.evidence
+    yield Fact("target", evidence.target, "target", "mask", "instruction")
+    yield _ground("area", evidence.area_px, evidence.area_m2, "mask")
+    yield Fact("area_px", float(evidence.area_px), "px", "mask", "mask")
+    yield Fact("valid_px", float(evidence.valid_px), "px", "scene", "scene")
+    yield Fact("share", evidence.share_frac, "frac", "mask", "mask")
+    yield Fact("number", float(evidence.number), "patch", "mask", "mask")
+    small = sum(region.area_px < FEW_PX for region in evidence.regions)
+    if small and len(evidence.regions) == evidence.number:
+        yield Fact("number_small", float(small), "patch", "mask", "mask", f"fewer than {FEW_PX} pixels")
+
+
+def _candidates(context: FactContext) -> Iterator[Fact]:
+    """Yield what there was before the filters of the instruction."""
+    regions, evidence = context.candidates, context.evidence
+    if regions is None:
+        return
+    area_px = sum(region.area_px for region in regions)
+    area_m2 = None if evidence.area_m2 is None else sum(region.area_m2 or 0.0 for region in regions)
+    yield Fact("candidates.number", float(len(regions)), "patch", "candidates", "mask")
+    yield _ground("candidates.area", area_px, area_m2, "candidates")
+    yield Fact("candidates.share", area_px / max(evidence.valid_px, 1), "frac", "candidates", "mask")
+    if area_px:
+        yield Fact("candidates.kept", evidence.area_px / area_px, "frac", "mask", "mask", "share of the candidates")
+    if regions and not evidence.number:
+        yield _ground("candidates.largest", regions[0].area_px, regions[0].area_m2, "candidates")
+
+
+def _largest(context: FactContext) -> Iterator[Fact]:
+    evidence = context.evidence
+    for number, region in enumerate(evidence.regions[:MENTIONED], start=1):
+        where, name = f"region {number}", f"region.{number}"
+        yield _ground(f"{name}.area", region.area_px, region.area_m2, where)
+        yield Fact(f"{name}.share", region.area_px / evidence.area_px, "frac", where, "mask", "share of the target")
+        yield Fact(f"{name}.place", region.location, "place", where, "mask")
+        if (ratio := length_to_width(region)) is not None:
+            yield Fact(f"{name}.elongation", ratio, "times", where, "mask", "length by width")
+        if sides := edges_touched(region):
+            yield Fact(f"{name}.edges", " ".join(sides), "sides", where, "mask")
+
+
+def _regions(context: FactContext) -> Iterator[Fact]:
+    """Yield how sure each of the largest regions is."""
+    sums = context.sums
+    probability, rule = sums.means("probability"), sums.means("rule")
+    for number in range(min(len(sums.regions), MENTIONED)):
+        where, name = f"region {number + 1}", f"region.{number + 1}"
+        if not context.by_index and np.isfinite(probability[number]):
+            yield Fact(f"{name}.probability", float(probability[number]), "probability", where, "model")
+        if not context.by_index and np.isfinite(rule[number]):
+            yield Fact(f"{name}.rule", float(rule[number]), "frac", where, "rule", _rule_text(context))
+
+
+def _spectrum(context: FactContext) -> Iterator[Fact]:
+    """Yield means of bands and index, inside and outside."""
+    evidence = context.evidence
+    unit = "counts" if evidence.is_relative else "reflectance"
+    for band in BAND_ORDER:
+        for side, region, (count, total) in zip(
+            ("inside", "outside"), ("mask", "outside"), context.sums.bands.get(band, np.zeros((2, 2))), strict=True
+        ):
+            if count:
+                yield Fact(f"band.{band}.{side}", float(total / count), unit, region, "bands")
+    if evidence.index_name is not None:
+        yield Fact("index.name", evidence.index_name, "name", "scene", "bands")
+        for side, spread in (("inside", evidence.inside), ("outside", evidence.outside)):
+            if spread is not None and math.isfinite(spread.mean):
+                region = "mask" if side == "inside" else "outside"
+                yield Fact(f"index.{side}", spread.mean, "index", region, "bands", evidence.index_name)
+                yield Fact(f"index.{side}.spread", spread.std, "index", region, "bands", evidence.index_name)
+
+
+def _rule_text(context: FactContext) -> str:
+    prior = context.prior
+    if prior is None:
+        return ""
+    cut = f"{prior.index_name} {'>' if prior.side == 'above' else '<'} {prior.threshold:g}"
+    return "; ".join([cut, *filter(None, prior.guard.split(" and "))])
+
+
+def _rule(context: FactContext) -> Iterator[Fact]:
+    prior, sums = context.prior, context.sums
+    decided = "rule" if context.by_index else "model"
+    yield Fact("decided_by", decided, "name", "mask", "instruction")
+    if not context.by_index:
+        yield Fact("model", context.model_id, "name", "mask", "model")
+    if prior is None:
+        return
+    rule = _rule_text(context)
+    yield Fact("rule", rule, "rule", "scene", "rule", rule)
+    yield Fact("rule.threshold", prior.threshold, "index", "scene", "rule", rule)
+    yield Fact("rule.iou", measured_iou(prior), "number", "scene", "table", rule)
+    inside, outside = map(int, sums.rule_px)
+    yield _ground("rule.area", inside + outside, _m2_of(inside + outside, context), "scene", "rule")
+    if context.by_index or not sums.inside_px:
+        return
+    yield Fact("rule.inside", inside / sums.inside_px, "frac", "mask", "rule", rule)
+    if context.candidates is None:
+        yield Fact("rule.agreement", inside / (sums.inside_px + outside), "frac", "scene", "rule", "IoU with the mask")
+
+
+def _probability(context: FactContext) -> Iterator[Fact]:
+    evidence, sums = context.evidence, context.sums
+    counted = int(sums.probabilities.sum())
+    if counted:
+        median_step = int(np.searchsorted(np.cumsum(sums.probabilities), counted * HALF))
+        if not context.by_index:
+            yield Fact("probability.mean", sums.probability_sum / counted, "probability", "mask", "model")
+            yield Fact("probability.median", (median_step + 1) / BINS, "probability", "mask", "model", "at most")
+        yield _ground("near.below", sums.just_below_px, _m2_of(sums.just_below_px, context), "outside", "model")
+        yield Fact("near.below_px", float(sums.just_below_px), "px", "outside", "model")
+        yield Fact("near.above_px", float(sums.just_above_px), "px", "mask", "model")
+        yield Fact("near.frac", sums.just_below_px / max(evidence.area_px, 1), "frac", "outside", "model")
+    yield Fact("threshold", sums.threshold, "probability", "scene", "instruction")
+    if not evidence.area_px:
+        for name, value in context.extreme.items():
+            yield Fact(f"extreme.{name}", value, "probability" if name == "probability" else "index", "scene", "bands")
+
+
+def _quality(context: FactContext) -> Iterator[Fact]:
+    """Yield the model's measured quality; unknown where its table has no row for such a scene."""
+    if context.by_index:
+        return
+    for name in ("precision", "recall", "iou"):
+        value = context.quality.get(name)
+        yield Fact(f"quality.{name}", None if value is None else float(value), "frac", "mask", "table")
+
+
+def _rivals(context: FactContext) -> Iterator[Fact]:
+    """Yield the other target that most of the mask, and most of its border, looks like."""
+    sums = context.sums
+    for name, counts, whole_px in (("rival", sums.rivals, sums.inside_px), ("beside", sums.border, sums.border_px)):
+        if not counts or not whole_px or not max(counts.values()):
+            continue
+        target = max(counts, key=lambda other: counts[other])
+        region = "mask" if name == "rival" else "border"
+        yield Fact(f"{name}.target", target, "target", region, "rule")
+        yield Fact(f"{name}.share", counts[target] / whole_px, "frac", region, "rule")
+        if name == "rival":
+            yield _ground("rival.area", counts[target], _m2_of(counts[target], context), region, "rule")
+
+
+def _scene(context: FactContext) -> Iterator[Fact]:
+    scene = context.scene
+    gsd_m = scene.spex.gsd_m
+    yield Fact("gsd", gsd_m, "m", "scene", "scene")
+    yield Fact("relative", "yes" if scene.spex.is_relative else "no", "name", "scene", "scene")
+    yield Fact("bands", " ".join(scene.spex.bands), "bands", "scene", "scene")
+    masks_clouds = "no cloud" in str(scene.attrs.get("valid_reason", ""))
+    yield Fact("clouds_masked", "yes" if masks_clouds else "no", "name", "scene", "scene")
+    date = date_of(scene, context.source_name)
+    yield Fact("date", None if date is None else date[0], "date", "scene", "scene", "" if date is None else date[1])
+    season = None if date is None else season_of(date[0], latitude_of(scene))
+    yield Fact("season", season, "season", "scene", "scene", "meteorological")
+
+
+def length_to_width(region: Region) -> float | None:
+    """Return how many times a region is as long as wide, by its rectangle of least area; None without a width."""
+    a, b, c, _ = region.rectangle_px
+    sides = sorted((math.dist(a, b), math.dist(b, c)))
+    return sides[1] / sides[0] if sides[0] > 0 else None
+
+
+def edges_touched(region: Region) -> list[str]:
+    """Return the sides of the picture at which a region runs out of it."""
+    if region.runs is None or not len(region.runs):
+        return []
+    height, width = region.shape
+    row, first, end = np.asarray(region.runs).T
+    touches = {
+        "top": row.min() == 0,
+        "bottom": row.max() == height - 1,
+        "left": first.min() == 0,
+        "right": end.max() == width,
+    }
+    return [side for side, is_there in touches.items() if is_there]

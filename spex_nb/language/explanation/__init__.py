@@ -1,0 +1,1 @@
+"""From typed facts to sentences in nine languages: what is said, in which order, and in which words."""

@@ -1,0 +1,167 @@
+"""Points of an outline as sentences of one language. Every figure comes from a fact."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from spex_nb.language.explanation.numerals import Numerals, read_wording
+from spex_nb.language.explanation.outline import Outline, Point
+from spex_nb.language.languages import Language, get_language, read_section
+from spex_nb.types import Fact, Statement
+
+TIMES_WHOLE_FROM = 10
+BRIEF_SENTENCES = 4
+QUOTAS = {"answer": 2, "why": 1, "sureness": 1}
+"""Sentences of each part in the short explanation."""
+ALWAYS = ("hint", "untrusted", "impossible_bands", "impossible_index")
+"""Sentences that no short explanation leaves out, and that count for no quota."""
+DOUBTS = ("quality", "agree_little", "agree_inside_little", "probability_low", "near_much")
+"""Of how sure it is, the short explanation says a doubt rather than a comfort, the gravest one first."""
+_CHOICE = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
+
+
+def explain_facts(
+    facts: Sequence[Fact], language: str = "en", *, question: str = "", unit: str | None = None
+) -> tuple[Statement, ...]:
+    """Write the explanation of one target from its facts.
+
+    Args:
+        facts: All facts of the target.
+        language: ISO 639-1 code.
+        question: What the user asked, such as ``count``; it is answered first.
+        unit: Unit of areas that the user wrote: ``m2``, ``ha`` or ``km2``.
+
+    Returns:
+        Sentences in their order; those of the short explanation are marked.
+
+    Raises:
+        LanguageError: If the language is not spoken here.
+    """
+    points = shorten(Outline(facts, question).points())
+    realiser = Realiser(language, facts, unit)
+    return tuple(
+        Statement(realiser.sentence(point), point.part, point.facts, point.support, point.is_brief) for point in points
+    )
+
+
+def shorten(points: Sequence[Point]) -> list[Point]:
+    """Mark the points of the short explanation: at most four sentences beside the warnings that always stand."""
+    ranked = sorted(range(len(points)), key=lambda place: (_gravity(points[place]), place))
+    quotas, chosen = dict(QUOTAS), set()
+    for place in ranked:
+        point = points[place]
+        if point.is_brief and point.key not in ALWAYS and quotas.get(point.part, 0):
+            quotas[point.part] -= 1
+            chosen.add(place)
+    for place, point in enumerate(points):
+        if point.is_brief and point.key not in ALWAYS and len(chosen) < BRIEF_SENTENCES:
+            chosen.add(place)
+    return [replace(point, is_brief=place in chosen or point.key in ALWAYS) for place, point in enumerate(points)]
+
+
+def _gravity(point: Point) -> int:
+    return DOUBTS.index(point.key) if point.key in DOUBTS else len(DOUBTS)
+
+
+class Realiser:
+    """Writes points in one language about one target.
+
+    Args:
+        language: ISO 639-1 code.
+        facts: Of the target.
+        unit: Unit of areas; see `explain_facts`.
+    """
+
+    def __init__(self, language: str, facts: Sequence[Fact], unit: str | None = None) -> None:
+        self._language: Language = get_language(language)
+        self._wording, self._answers = read_wording(language), read_section(language, "answers")
+        self._numerals = Numerals(language, unit)
+        self._target = next(str(fact.value) for fact in facts if fact.id == "target")
+
+    def sentence(self, point: Point) -> str:
+        """Return a point as a sentence."""
+        noun = self._noun(self._target)
+        words: dict[str, str] = {name: form for name, form in noun.items() if isinstance(form, str)}
+        for slot, filler in point.slots.items():
+            words |= self._filled(slot, filler)
+        template: str = self._wording["sentences"][point.key]
+        agreed = _CHOICE.sub(lambda choice: choice[1 + int(noun["form"])], template)
+        text = agreed.format_map(words)
+        for apart, contracted in self._wording.get("contractions", {}).items():
+            text = text.replace(apart, contracted)
+        return text[:1].upper() + text[1:]
+
+    def _filled(self, slot: str, filler: Fact | Sequence[Fact]) -> dict[str, str]:
+        """Return the words of a slot, in all cases that the language has for it."""
+        if isinstance(filler, Sequence):
+            # The bands are named once: with the values inside.
+            written = [self._value(fact) if slot == "outside" else self._band(fact) for fact in filler]
+            return {slot: self._list(written)}
+        if filler.unit == "target" and slot != "name":
+            forms = self._noun(str(filler.value))
+            nouns = {f"{slot}_{case}": form for case, form in forms.items() if isinstance(form, str)}
+            return nouns | {slot: str(forms["name"])}
+        if filler.unit == "patch" and isinstance(filler.value, int | float):
+            cases: dict[str, Any] = {key: forms for key, forms in self._wording.items() if key.startswith("patch")}
+            return {
+                key.replace("patch", slot, 1): self._numerals.counted(filler.value, forms)
+                for key, forms in cases.items()
+            }
+        if slot == "name" or filler.value is None:
+            return {}
+        return {slot: self._value(filler)}
+
+    def _noun(self, target: str) -> Mapping[str, Any]:
+        """Return the grammatical forms of a target."""
+        overrides, usual = self._wording.get("targets", {}), self._answers["targets"]
+        forms: Mapping[str, Any] = overrides.get(target) or usual.get(target, {})
+        name = self._language.targets[target][0]
+        return {"form": 0, "name": name, "acc": name, "dat": name, "gen": name, "the": name, "obl": name} | dict(forms)
+
+    def _value(self, fact: Fact) -> str:
+        """Return the value of a fact in its unit."""
+        value = fact.value
+        if not isinstance(value, int | float):
+            return self._word(fact.unit, str(value))
+        writers: dict[str, Callable[[float], str]] = {
+            "px": self._numerals.pixels,
+            **dict.fromkeys(("frac", "probability", "reflectance"), self._numerals.percent),
+            **dict.fromkeys(("index", "counts", "number"), lambda number: self._numerals.decimal(number, 2)),
+            "times": lambda number: self._numerals.decimal(number, 1 if number < TIMES_WHOLE_FROM else 0),
+        }
+        if fact.unit == "m2":
+            return self._numerals.area(value, fact.margin)
+        return writers.get(fact.unit, self._numerals.rounded)(value)
+
+    def _word(self, unit: str, value: str) -> str:
+        match unit:
+            case "place":
+                place: str = self._wording.get("places", {}).get(value) or self._language.places[value][0]
+                return place
+            case "sides":
+                return self._list([self._wording["sides"][side] for side in value.split()])
+            case "season":
+                season: str = self._wording["seasons"][value]
+                return season
+            case "rule":
+                return self._list([self._condition(cut) for cut in value.split("; ")])
+        return value
+
+    def _condition(self, cut: str) -> str:
+        """Return one condition of a rule with the decimal mark and the minus of the language."""
+        name, sign, bound = cut.split(" ")
+        digits = len(bound.partition(".")[2])
+        return f"{name} {sign} {self._numerals.decimal(float(bound), digits)}"
+
+    def _band(self, fact: Fact) -> str:
+        form: str = self._wording["bands"][fact.id.split(".")[1]]
+        return form.format(self._value(fact))
+
+    def _list(self, words: Sequence[str]) -> str:
+        """Join words as the language lists them."""
+        *first, last = words
+        joined = str(self._answers["comma"]).join(first)
+        return str(self._answers["and"]).join([joined, last]) if first else last

@@ -1,0 +1,231 @@
+"""Explanations from typed facts: what is said and in which order, what it rests on, and its words in nine languages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from spex_nb.language.explanation.numerals import Numerals, plural_category, read_wording
+from spex_nb.language.explanation.outline import Outline, Point
+from spex_nb.language.explanation.wording import Realiser, explain_facts
+from spex_nb.language.languages import LANGUAGES
+from spex_nb.targets import TARGETS
+from spex_nb.types import Fact, Statement
+
+
+def facts(*more: Fact, **values: Any) -> list[Fact]:
+    """Return the facts of a lake that a model found and a good rule confirms; ``values`` replace some by id."""
+    base = [
+        Fact("target", "water", "target", "mask", "instruction"),
+        Fact("area", 1_000_000.0, "m2", "mask", "mask"),
+        Fact("area_px", 10_000.0, "px", "mask", "mask"),
+        Fact("valid_px", 100_000.0, "px", "scene", "scene"),
+        Fact("share", 0.1, "frac", "mask", "mask"),
+        Fact("number", 2.0, "patch", "mask", "mask"),
+        Fact("region.1.area", 900_000.0, "m2", "region 1", "mask"),
+        Fact("region.1.share", 0.9, "frac", "region 1", "mask"),
+        Fact("region.1.place", "top-left", "place", "region 1", "mask"),
+        Fact("band.nir.inside", 0.05, "reflectance", "mask", "bands"),
+        Fact("band.nir.outside", 0.24, "reflectance", "outside", "bands"),
+        Fact("index.name", "NDWI", "name", "scene", "bands"),
+        Fact("index.inside", 0.4, "index", "mask", "bands", "NDWI"),
+        Fact("index.outside", -0.5, "index", "outside", "bands", "NDWI"),
+        Fact("decided_by", "model", "name", "mask", "instruction"),
+        Fact("rule", "NDWI > -0.05; nir < 0.2", "rule", "scene", "rule"),
+        Fact("rule.threshold", -0.05, "index", "scene", "rule"),
+        Fact("rule.iou", 0.87, "number", "scene", "table"),
+        Fact("rule.area", 1_000_000.0, "m2", "scene", "rule"),
+        Fact("rule.inside", 0.97, "frac", "mask", "rule"),
+        Fact("rule.agreement", 0.95, "frac", "scene", "rule"),
+        Fact("probability.mean", 0.98, "probability", "mask", "model"),
+        Fact("probability.median", 1.0, "probability", "mask", "model"),
+        Fact("threshold", 0.5, "probability", "scene", "instruction"),
+        Fact("quality.precision", None, "frac", "mask", "table"),
+        Fact("gsd", 10.0, "m", "scene", "scene"),
+        Fact("relative", "no", "name", "scene", "scene"),
+        Fact("bands", "green red nir", "bands", "scene", "scene"),
+        Fact("clouds_masked", "no", "name", "scene", "scene"),
+        Fact("date", "2009-08-18", "date", "scene", "scene", "name"),
+        Fact("season", "summer", "season", "scene", "scene"),
+    ]
+    by_id = {fact.id: fact for fact in (*base, *more)}
+    for name, value in values.items():
+        key = name.replace("__", ".")
+        old = by_id[key]
+        by_id[key] = Fact(old.id, value, old.unit, old.region, old.source, old.rule)
+    return list(by_id.values())
+
+
+def plain(statement: Statement) -> str:
+    return statement.text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def keys(points: Sequence[Point]) -> list[str]:
+    return [point.key for point in points]
+
+
+def support_of(statements: Sequence[Statement], words: str) -> str:
+    return next(statement.support for statement in statements if words in statement.text)
+
+
+def test_the_answer_comes_first_then_why_how_sure_what_else_and_what_to_check() -> None:
+    order = ["answer", "why", "sureness", "confusion", "next"]
+    parts = [point.part for point in Outline(facts()).points()]
+    assert parts == sorted(parts, key=order.index)
+    assert set(parts) == set(order)
+
+
+def test_the_short_explanation_has_four_sentences() -> None:
+    brief = [plain(statement) for statement in explain_facts(facts()) if statement.is_brief]
+    assert brief == [
+        "Water covers 10% of the scene, 100 ha.",
+        "It lies in 2 separate patches; the largest, in the top left, has 90 ha, or 90% of the whole.",
+        "Water swallows infrared light: it reflects 5% in the near infrared, the rest 24%.",
+        "The rule NDWI > −0.05 and nir < 0.2, which learns nothing, draws nearly the same outline: they share 95%.",
+    ]
+
+
+def test_a_question_is_answered_first() -> None:
+    assert explain_facts(facts(), question="count")[0].text == "2 separate patches."
+
+
+def test_only_what_the_mask_did_not_decide_confirms_it() -> None:
+    by_model = explain_facts(facts())
+    assert support_of(by_model, "covers") == "mask"
+    assert support_of(by_model, "infrared") == "independent"
+    assert support_of(by_model, "which learns nothing") == "independent"
+    by_rule = explain_facts(facts(decided_by="rule"))
+    assert {statement.support for statement in by_rule} == {"mask", "none"}
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"index__inside": 1.16}, "impossible_index"),
+        ({"band__nir__inside": -0.2}, "impossible_bands"),
+        ({"band__nir__inside": 1.9}, "impossible_bands"),
+    ],
+)
+def test_what_cannot_be_true_is_said_and_confirms_nothing(change: dict[str, float], key: str) -> None:
+    points = Outline(facts(**change)).points()
+    assert key in keys(points)
+    name = key.removeprefix("impossible_")
+    assert all(point.support == "none" for point in points if point.key.startswith((name, "impossible")))
+
+
+def test_a_spread_that_cannot_be_is_no_figure() -> None:
+    spread = Fact("index.inside.spread", 22.0, "index", "mask", "bands", "NDWI")
+    points = Outline(facts(spread)).points()
+    assert "impossible_index" in keys(points)
+    assert "index" not in keys(points)
+
+
+def test_bands_that_speak_against_the_target_are_said() -> None:
+    statement = next(s for s in explain_facts(facts(band__nir__inside=0.4)) if s.part == "why")
+    assert statement.text == "The bands speak against water: the mask reflects 40% in the near infrared, the rest 24%."
+    assert statement.support == "none"
+
+
+def test_a_mask_that_rule_and_model_dispute_is_a_hint() -> None:
+    statements = explain_facts(facts(rule__agreement=0.3, rule__inside=0.4))
+    assert statements[1].text == "Take this as a hint, not as a map."
+    assert support_of(statements, "sees something else") == "none"
+
+
+def test_filters_say_what_there_was_before_and_what_is_left() -> None:
+    before = (
+        Fact("candidates.number", 138.0, "patch", "candidates", "mask"),
+        Fact("candidates.area", 1_920_000.0, "m2", "candidates", "mask"),
+        Fact("candidates.share", 0.113, "frac", "candidates", "mask"),
+        Fact("candidates.kept", 0.42, "frac", "mask", "mask"),
+    )
+    first, second, *_ = explain_facts(facts(*before, number=3.0, area=806_000.0), "en")
+    assert plain(first) == "In all, water takes up 11.3% of the scene: 192 ha, in 138 separate patches."
+    assert plain(second) == "What you asked for is 3 separate patches: 80.6 ha, or 42% of that."
+
+
+def test_an_empty_mask_says_why() -> None:
+    nearest = Fact("extreme.index", 0.42, "index", "scene", "bands")
+    empty = facts(nearest, area_px=0.0, area=0.0, decided_by="rule", rule__area=0.0, rule__threshold=0.4)
+    empty = [f for f in empty if f.id != "rule"] + [Fact("rule", "NDSI > 0.4; nir > 0.11", "rule", "scene", "rule")]
+    assert keys(Outline(empty).points())[:3] == ["absent", "miss_rule", "miss_guard"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_sentence_of_every_language_can_be_written_of_every_target(language: str, target: str) -> None:
+    ours = facts(target=target)
+    by_id = {fact.id: fact for fact in ours}
+    numbers = {"number": by_id["number"], "threshold": by_id["threshold"], "value": by_id["index.inside"]}
+    places = {"place": by_id["region.1.place"], "other_place": by_id["region.1.place"]}
+    shares = dict.fromkeys(("share", "other_share", "mean", "median", "precision"), by_id["share"])
+    areas = dict.fromkeys(("area", "other_area", "largest"), by_id["area"]) | {"valid": by_id["valid_px"]}
+    words: dict[str, Any] = {
+        "name": by_id["target"],
+        "other": Fact("rival.target", target, "target", "mask", "rule"),
+        "rule": by_id["rule"],
+        "iou": by_id["rule.iou"],
+        "index": by_id["index.name"],
+        "date": by_id["date"],
+        "season": by_id["season"],
+        "times": Fact("region.1.elongation", 3.4, "times", "region 1", "mask"),
+        "sides": Fact("region.1.edges", "top left", "sides", "region 1", "mask"),
+        "points": Fact("estimate.points", 100.0, "count", "scene", "points"),
+    }
+    slots = numbers | places | shares | areas | words
+    bands = {side: [by_id[f"band.nir.{side}"]] for side in ("inside", "outside")}
+    realiser = Realiser(language, ours)
+    for key in read_wording(language)["sentences"]:
+        figures = (
+            bands
+            if key.startswith(("because", "against", "impossible_bands"))
+            else {side: by_id[f"index.{side}"] for side in ("inside", "outside")}
+        )
+        sentence = realiser.sentence(Point(key, "answer", slots | figures))
+        assert not re.search(r"[{}\[\]|]", sentence), (key, sentence)
+        assert sentence[-1] in ".。।", (key, sentence)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_languages_have_the_same_sentences(language: str) -> None:
+    english, other = read_wording("en"), read_wording(language)
+    assert english["sentences"].keys() == other["sentences"].keys()
+    for section in ("parts", "legend", "bands", "sides", "seasons"):
+        assert english[section].keys() == other[section].keys()
+
+
+@pytest.mark.parametrize(
+    ("language", "number", "category"),
+    [
+        ("en", 1, "one"), ("en", 0, "other"), ("en", 1.5, "other"),
+        ("fr", 0, "one"), ("fr", 1.9, "one"), ("fr", 2, "other"),
+        ("ru", 1, "one"), ("ru", 21, "one"), ("ru", 11, "many"), ("ru", 3, "few"), ("ru", 13, "many"),
+        ("ru", 112, "many"), ("ru", 1.5, "other"),
+        ("ar", 1, "one"), ("ar", 2, "two"), ("ar", 3, "few"), ("ar", 110, "few"), ("ar", 11, "many"),
+        ("ar", 118, "many"), ("ar", 100, "other"), ("ar", 102, "other"),
+        ("hi", 0.5, "one"), ("hi", 2, "other"), ("zh", 1, "other"),
+    ],
+)  # fmt: skip
+def test_plural_categories_are_those_of_cldr(language: str, number: float, category: str) -> None:
+    assert plural_category(number, language) == category
+
+
+@pytest.mark.parametrize(
+    ("language", "pixels", "text"),
+    [
+        ("ar", 1, "بكسل واحد"), ("ar", 2, "بكسلين"), ("ar", 5, "5 بكسلات"), ("ar", 4580, "4580 بكسلًا"),
+        ("ru", 22, "22 пикс."), ("en", 16384, "16,384\N{NO-BREAK SPACE}px"), ("zh", 7, "7像素"),
+    ],
+)  # fmt: skip
+def test_pixels_agree_with_their_number(language: str, pixels: int, text: str) -> None:
+    assert Numerals(language).pixels(pixels) == text
+
+
+def test_areas_are_in_the_unit_that_the_user_wrote() -> None:
+    assert Numerals("en").area(806_000.0) == "80.6\N{NO-BREAK SPACE}ha"
+    assert Numerals("en", "km2").area(806_000.0) == "0.806\N{NO-BREAK SPACE}km²"
+    assert Numerals("de").area(12_400_000.0, 900_000.0) == "12,4 ± 0,9\N{NO-BREAK SPACE}km²"
+    assert Numerals("es").percent(0.0004) == "menos del 0,1\N{NO-BREAK SPACE}%"
