@@ -22,7 +22,8 @@ axes = pd.Series(both).plot.bar(rot=0, ylim=(0.5, 1), ylabel="share of vegetatio
 
 # %% [markdown]
 # Nine of ten answers agree, and kappa is lower, since chance alone gives many. The area moves. The interval knows the
-# luck of the draw, not the errors of the person: so let two persons answer, and talk about the points on which they differ.
+# luck of the draw, not the errors of the person: so let two persons answer, and talk about the points on which they
+# differ.
 
 # %% Exercise 3
 widths = {}
