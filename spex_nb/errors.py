@@ -216,7 +216,13 @@ MALFORMED: tuple[type[Exception], ...] = (
 
 @contextmanager
 def explain_malformed(
-    kind: type[SpexError], problem: str, *, where: object, expected: object, fix: str
+    kind: type[SpexError],
+    problem: str,
+    *,
+    where: object,
+    expected: object,
+    fix: str,
+    also: tuple[type[Exception], ...] = (),
 ) -> Iterator[None]:
     """Turn what libraries raise over a malformed file into one error; errors of this family pass as they are.
 
@@ -228,15 +234,17 @@ def explain_malformed(
         where: The file.
         expected: The right kind of file.
         fix: The next step of the user.
+        also: Further errors that become it too.
 
     Raises:
         SpexError: Of the given kind.
     """
+    raised: tuple[type[Exception], ...] = (*MALFORMED, *also, SpexError)
     try:
         yield
-    except SpexError:
-        raise
-    except MALFORMED as error:
+    except raised as error:
+        if isinstance(error, SpexError) and not isinstance(error, also):
+            raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         shown = reason if len(reason) < LONGEST_REASON else f"{reason[:LONGEST_REASON]}…"
         raise kind(problem, found=f"{where} ({shown})", expected=expected, fix=fix) from error

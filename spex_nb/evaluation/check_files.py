@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from spex_nb.evaluation.map_check import NO_ANSWER, UNSURE, MapCheck
 from spex_nb.evaluation.sampling import OTHER, Design
 from spex_nb.extraction import Extraction
 from spex_nb.output.files import explain_write_errors, write_whole
+from spex_nb.output.stored_files import require_plain_geopackage
 from spex_nb.targets import TARGETS
 
 POINTS, STRATA, DESIGN = "points", "strata", "design"
@@ -64,6 +66,7 @@ def load_check(path: str | Path, result: Extraction) -> MapCheck:
 
     _require_file(path)
     try:
+        require_plain_geopackage(Path(path))
         frame, strata, design = (
             pyogrio.read_dataframe(path, layer=layer, read_geometry=False) for layer in (POINTS, STRATA, DESIGN)
         )
@@ -71,7 +74,7 @@ def load_check(path: str | Path, result: Extraction) -> MapCheck:
         points = frame[["row", "column", "stratum"]].astype(int)
         strata = strata.assign(is_doubtful=strata["is_doubtful"].astype(bool))
         person, kind, seed = str(payload["person"] or ""), _as_design(payload["design"]), int(payload["seed"])
-    except (DataSourceError, DataLayerError, LookupError, ValueError) as error:
+    except (DataSourceError, DataLayerError, LookupError, ValueError, TypeError, sqlite3.Error) as error:
         raise UnreadableSourceError(
             "The file holds no check of a map",
             found=f"{path}: {error}",

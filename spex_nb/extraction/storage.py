@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,19 +13,31 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
+from rasterio.errors import RasterioError
 
-from spex_nb.errors import GridWarning, SourceNotFoundError, UnreadableSourceError
+from spex_nb.errors import ExtractionError, GridWarning, SceneError, SourceNotFoundError, explain_malformed
 from spex_nb.extraction.explain import Explanation
 from spex_nb.extraction.result import Extraction
 from spex_nb.output.export import copy_as_cog
 from spex_nb.output.files import write_folder_whole
+from spex_nb.output.stored_files import (
+    COLUMN_TYPE,
+    read_arrays,
+    read_overview,
+    read_regions,
+    require_plain_file,
+)
+from spex_nb.output.typed_json import decode, read_json, require_room
 from spex_nb.scene.open import EAGER_BYTES, on_grid
 from spex_nb.scene.windows.rasters import Reading, lazy_bands, probe, read_window
 from spex_nb.scene.windows.scene_files import changes_of
-from spex_nb.types import AreaInterval, Claim, Evidence, Fact, Filter, Instruction, Region, Spread, Statement
+from spex_nb.types import MASK_NODATA, Evidence, Filter, Instruction, Statement
 
 DESCRIPTION, MASK, PROBABILITY = "extraction.json", "mask.tif", "probability.tif"
 REGIONS, OVERVIEW, RUNS = "regions.gpkg", "overview.nc", "runs.npz"
+FILES = (DESCRIPTION, MASK, PROBABILITY, REGIONS, OVERVIEW, RUNS)
+"""All that a result's folder holds."""
 FORMAT = 1
 CHUNK_PX = 2048
 _FILTERS = {kind.__name__: kind for kind in get_args(Filter)}
@@ -69,7 +83,8 @@ def load_extraction(folder: str | Path) -> Extraction:
 
     Raises:
         SourceNotFoundError: If the folder holds no result.
-        UnreadableSourceError: If it is damaged, or was written by a later version.
+        ExtractionError: If it is damaged, was written by a later version, or holds more than a result: links, programs,
+            addresses, more pixels than fit into memory.
     """
     place = Path(folder)
     if not (place / DESCRIPTION).is_file():
@@ -79,15 +94,15 @@ def load_extraction(folder: str | Path) -> Extraction:
             expected="a folder that save() wrote",
             fix="Check the path.",
         )
-    try:
+    with explain_malformed(
+        ExtractionError,
+        "The result cannot be read",
+        where=place,
+        expected=f"a whole folder of format {FORMAT}",
+        fix="Update spex-nb if a later version wrote it; else extract again.",
+        also=(SceneError, RasterioError),
+    ):
         return _loaded(place)
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UnreadableSourceError(
-            "The result cannot be read",
-            found=f"{place}: {error}",
-            expected=f"a whole folder of format {FORMAT}",
-            fix="Update spex-nb if a later version wrote it; else extract again.",
-        ) from error
 
 
 @dataclass(frozen=True)
@@ -128,7 +143,7 @@ def compare_request(folder: str | Path, request: Mapping[str, Any]) -> StoredReq
 def open_probability(file: Path, mask: xr.DataArray, classes: Sequence[str]) -> xr.DataArray:
     """Return the probabilities of a file as float32 [n, H, W] on the grid of a mask; lazy where they are large."""
     height, width = mask.shape
-    reading = Reading(str(file), tuple(range(1, len(classes) + 1)))
+    reading = Reading(str(file), tuple(range(1, len(classes) + 1)), driver="GTiff")
     is_small = 4 * len(classes) * mask.size <= EAGER_BYTES
     chunks = min(CHUNK_PX, height), min(CHUNK_PX, width)
     pixels = (
@@ -170,84 +185,146 @@ def _flat(evidence: Evidence) -> dict[str, Any]:
     return asdict(replace(evidence, regions=tuple(replace(region, runs=None) for region in evidence.regions)))
 
 
+@dataclass(frozen=True)
+class _Description:
+    """What `extraction.json` holds; every key is known and every value of its type."""
+
+    format: int
+    instruction: Mapping[str, Any]
+    class_names: Mapping[str, str]
+    explanations: tuple[Mapping[str, Any], ...]
+    evidence: Mapping[str, Evidence]
+    notes: tuple[str, ...]
+    failures: Mapping[str, str]
+    provenance: Mapping[str, Any]
+    mask_attributes: Mapping[str, Any]
+    columns: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        """Refuse a later format, columns that are no numbers or words, and a result that does not say its making."""
+        if self.format != FORMAT:
+            raise ValueError(f"format {self.format}")
+        strange = [kind for kind in self.columns.values() if not re.fullmatch(COLUMN_TYPE, kind)]
+        if strange:
+            raise ValueError(f"columns of type {', '.join(strange)}")
+        for name in ("scene", "model", "model_hash", "made", "versions.spex-nb"):
+            decode(str, _entry(self.provenance, name), f"provenance.{name}")
+        decode(int, _entry(self.provenance, "parameters.seed"), "provenance.parameters.seed")
+
+
+def _entry(tree: Any, path: str) -> Any:
+    """Return an entry of nested objects by its dotted name; None where there is none."""
+    for name in path.split("."):
+        tree = tree.get(name) if isinstance(tree, Mapping) else None
+    return tree
+
+
 def _loaded(place: Path) -> Extraction:
-    payload = json.loads((place / DESCRIPTION).read_text(encoding="utf-8"))
-    if payload["format"] != FORMAT:
-        raise ValueError(f"format {payload['format']}")
-    mask = _mask(place / MASK, payload["mask_attributes"])
-    with np.load(place / RUNS) as runs:
-        evidence = {target: _evidence(figures, target, runs) for target, figures in payload["evidence"].items()}
-    with xr.open_dataset(place / OVERVIEW, engine="h5netcdf", decode_coords="all") as file:
-        overview = file.load()
+    for name in FILES:
+        require_plain_file(place / name)
+    payload = read_json(place / DESCRIPTION)
+    if not isinstance(payload, dict) or payload.get("format") != FORMAT:
+        raise ValueError(f"format {payload.get('format') if isinstance(payload, dict) else type(payload).__name__}")
+    description: _Description = decode(_Description, payload)
+    instruction = _instruction(description.instruction)
+    mask = _mask(place / MASK, description)
     return Extraction(
         mask=mask,
-        probability=open_probability(place / PROBABILITY, mask, [*payload["class_names"]]),
-        regions=_regions(place / REGIONS, payload["columns"], mask),
-        class_names=payload["class_names"],
-        explanations=tuple(
-            _explanation(explanation, payload["instruction"]["language"]) for explanation in payload["explanations"]
-        ),
-        evidence=evidence,
-        instruction=_instruction(payload["instruction"]),
-        notes=tuple(payload["notes"]),
-        failures=payload["failures"],
-        provenance=payload["provenance"],
-        overview=overview,
+        probability=_probability(place / PROBABILITY, mask, [*description.class_names]),
+        regions=_regions(place / REGIONS, description.columns, mask),
+        class_names=description.class_names,
+        explanations=tuple(_explanation(row, instruction.language) for row in description.explanations),
+        evidence=_with_runs(description.evidence, read_arrays(place / RUNS), mask.shape),
+        instruction=instruction,
+        notes=description.notes,
+        failures=description.failures,
+        provenance=description.provenance,
+        overview=_overview(place / OVERVIEW),
         probability_file=place / PROBABILITY,
     )
 
 
-def _explanation(payload: dict[str, Any], language: str) -> Explanation:
+def _explanation(payload: Mapping[str, Any], language: str) -> Explanation:
     """Return an explanation; that of an earlier version has one text in place of statements."""
-    claims = tuple(Claim(**claim) for claim in payload["claims"])
     if "answer" in payload:
-        answer = Statement(payload["answer"], "answer", (), "none")
-        return Explanation(payload["target"], payload["prompt"], payload["text"], claims, (answer,), (), language)
-    statements = tuple(
-        Statement(**statement | {"facts": tuple(statement["facts"])}) for statement in payload["statements"]
-    )
-    facts = tuple(Fact(**fact) for fact in payload["facts"])
-    return Explanation(**payload | {"claims": claims, "statements": statements, "facts": facts})
+        answer = Statement(decode(str, payload["answer"], "answer"), "answer", (), "none")
+        payload = {**payload, "statements": [asdict(answer) | {"facts": []}], "language": language}
+    known = {name: value for name, value in payload.items() if name != "answer"}
+    explanation: Explanation = decode(Explanation, known, "explanation")
+    return explanation
 
 
-def _mask(file: Path, attributes: Mapping[str, Any]) -> xr.DataArray:
-    grid = probe(file).grid
-    pixels = read_window(Reading(str(file), (1,)), grid.height, grid.width)[0]
-    return on_grid(xr.DataArray(pixels, dims=("y", "x"), name="mask", attrs=dict(attributes)), grid)
+def _mask(file: Path, description: _Description) -> xr.DataArray:
+    raster = probe(file, driver="GTiff")
+    size = (raster.grid.height, raster.grid.width)
+    if raster.dtypes != ("uint8",) or any(evidence.shape != size for evidence in description.evidence.values()):
+        raise ValueError(f"{file.name} is {raster.dtypes} {size}, and the result is of another size")
+    require_room(math.prod(size), file.name)
+    pixels = read_window(Reading(str(file), (1,), driver="GTiff"), *size)[0]
+    is_there = np.zeros(MASK_NODATA + 1, bool)
+    is_there[pixels] = True
+    strange = is_there[len(description.class_names) + 1 : MASK_NODATA]
+    if strange.any():
+        raise ValueError(f"{file.name} holds {int(strange.sum())} numbers that are no classes of the result")
+    attributes = dict(description.mask_attributes)
+    return on_grid(xr.DataArray(pixels, dims=("y", "x"), name="mask", attrs=attributes), raster.grid)
+
+
+def _probability(file: Path, mask: xr.DataArray, classes: Sequence[str]) -> xr.DataArray:
+    raster = probe(file, driver="GTiff")
+    size = (raster.grid.height, raster.grid.width)
+    if set(raster.dtypes) != {"float32"} or raster.count != len(classes) or size != mask.shape:
+        raise ValueError(f"{file.name} is {raster.dtypes} {size}, which does not belong to the mask")
+    return open_probability(file, mask, classes)
+
+
+def _overview(file: Path) -> xr.Dataset:
+    overview = read_overview(file)
+    if not overview.spex.bands or "valid" not in overview:
+        raise ValueError(f"{file.name} holds no thinned scene")
+    return overview
 
 
 def _regions(file: Path, columns: Mapping[str, str], mask: xr.DataArray) -> Any:
-    import geopandas as gpd
     import shapely
 
-    frame = gpd.read_file(file, layer="regions").astype(dict(columns))
+    frame = read_regions(file).astype(dict(columns))
     shapes = frame.geometry.values
     is_single = shapely.get_num_geometries(shapes) == 1  # a GeoPackage calls all polygons multiple where one is
     frame = frame.set_geometry(np.where(is_single, shapely.get_geometry(shapes, 0), shapes), crs=frame.crs)
     return frame.set_crs(mask.rio.crs, allow_override=True)
 
 
-def _evidence(payload: dict[str, Any], target: str, runs: Mapping[str, Any]) -> Evidence:
-    regions = [
-        Region(**{name: _tuples(value) for name, value in region.items()} | {"runs": runs[f"{target} {i}"]})
-        for i, region in enumerate(payload["regions"])
-    ]
-    spreads = {side: None if payload[side] is None else Spread(**payload[side]) for side in ("inside", "outside")}
-    checked = payload.get("area_interval")  # results of earlier versions lack it
-    interval = None if checked is None else AreaInterval(**checked)
-    return Evidence(
-        **payload | spreads | {"regions": tuple(regions), "shape": tuple(payload["shape"]), "area_interval": interval}
+def _with_runs(
+    evidence: Mapping[str, Evidence], runs: Mapping[str, NDArray[Any]], size: tuple[int, ...]
+) -> dict[str, Evidence]:
+    """Return evidence whose regions have their pixels again: rows of (row, first column, column after the last)."""
+    filled = {}
+    for target, figures in evidence.items():
+        regions = [replace(region, runs=runs[f"{target} {i}"]) for i, region in enumerate(figures.regions)]
+        for region in regions:
+            _require_runs(region.runs, target, size)
+        filled[target] = replace(figures, regions=tuple(regions))
+    return filled
+
+
+def _require_runs(runs: NDArray[Any], target: str, size: tuple[int, ...]) -> None:
+    is_table = runs.ndim == 2 and runs.shape[1] == 3 and runs.dtype.kind in "iu"  # noqa: PLR2004 (rows of three)
+    inside = is_table and bool(
+        (runs >= 0).all()
+        and (runs[:, 0] < size[0]).all()
+        and (runs[:, 1] < runs[:, 2]).all()
+        and (runs[:, 2] <= size[1]).all()
     )
+    if not inside:
+        raise ValueError(f"the runs of {target} are {runs.dtype} {runs.shape}, or lie outside of the mask")
 
 
-def _instruction(payload: dict[str, Any]) -> Instruction:
-    filters = tuple(
-        _FILTERS[rule["kind"]](**{name: value for name, value in rule.items() if name != "kind"})
-        for rule in payload["filters"]
+def _instruction(payload: Mapping[str, Any]) -> Instruction:
+    filters = decode(tuple[Mapping[str, Any], ...], payload.get("filters"), "instruction.filters")
+    rules = tuple(
+        decode(_FILTERS[rule["kind"]], {name: value for name, value in rule.items() if name != "kind"}, "filter")
+        for rule in filters
     )
-    lists = {name: tuple(payload[name]) for name in ("targets", "excluded")}
-    return Instruction(**payload | lists | {"filters": filters})
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+    plain: Instruction = decode(Instruction, {**payload, "filters": []}, "instruction")
+    return replace(plain, filters=rules)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +29,7 @@ def mask_layer(mask: xr.DataArray, classes: Sequence[str], name: str) -> Any:
     Args:
         mask: uint8 [H, W]: 0 none, 1 ... n the classes, 255 no data.
         classes: Ids of the classes, which choose the colours.
-        name: Name of the layer.
+        name: Name of the layer, as plain text. It is escaped, for leaflet's layers control takes names as HTML.
 
     Raises:
         GridError: If the mask has no CRS.
@@ -45,7 +46,7 @@ def mask_layer(mask: xr.DataArray, classes: Sequence[str], name: str) -> Any:
     from ipyleaflet import ImageOverlay
 
     pixels, bounds = _in_web_mercator(mask)
-    return ImageOverlay(url=_png(_colored(pixels, classes)), bounds=bounds, name=name)
+    return ImageOverlay(url=_png(_colored(pixels, classes)), bounds=bounds, name=html.escape(name))
 
 
 def _in_web_mercator(mask: xr.DataArray) -> tuple[NDArray[np.uint8], Bounds]:

@@ -186,6 +186,15 @@ def test_a_sidecar_with_an_overview_elsewhere_asks_nobody(server: Server, write_
     assert server.asked == []
 
 
+def test_a_geotiff_with_overviews_elsewhere_asks_nobody(server: Server, write_raster: Any) -> None:
+    path = write_raster(np.full((2, 64, 64), 500, np.uint16), descriptions=("red", "nir"))
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(ns="OVERVIEWS", OVERVIEW_FILE=f"/vsicurl/{server.address}/o.tif")
+    with pytest.raises(UnreadableSourceError, match=r"lies on the network.*o\.tif"):
+        open_scene(path)
+    assert server.asked == []
+
+
 def test_a_description_in_an_archive_asks_nobody(server: Server, tmp_path: Path, monkeypatch: Any) -> None:
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name)

@@ -20,8 +20,8 @@ from spex_nb.errors import (
     EmptySceneError,
     ExtractionError,
     InstructionError,
+    SessionError,
     SourceNotFoundError,
-    UnreadableSourceError,
 )
 
 pytestmark = pytest.mark.slow
@@ -159,12 +159,12 @@ def test_damaged_and_strange_sessions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceNotFoundError, match="Check the path"):
         open_session(state, tmp_path / "none.spex")
     (tmp_path / "broken.spex").write_bytes(b"PK")
-    with pytest.raises(UnreadableSourceError, match="session cannot be read"):
+    with pytest.raises(SessionError, match="session cannot be read"):
         open_session(state, tmp_path / "broken.spex")
     with zipfile.ZipFile(tmp_path / "later.spex", "w") as file:
         file.writestr("session.json", '{"format": 99}')
         file.writestr("../../escaped.txt", "x")
-    with pytest.raises(UnreadableSourceError, match="Update spex-nb"):
+    with pytest.raises(SessionError, match="Update spex-nb"):
         open_session(state, tmp_path / "later.spex")
     assert not [*tmp_path.parent.glob("escaped.txt")]
     with pytest.raises(SourceNotFoundError, match="Open a scene first"):

@@ -10,27 +10,41 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spex_nb.errors import SourceNotFoundError, UnreadableSourceError
+from spex_nb.errors import (
+    DatasetError,
+    ExtractionError,
+    SceneError,
+    SessionError,
+    SourceNotFoundError,
+    SpexError,
+    explain_malformed,
+)
 from spex_nb.evaluation import MapCheck, load_check
 from spex_nb.extraction import load_extraction
 from spex_nb.extraction.finish import correct_result
+from spex_nb.extraction.storage import FILES
 from spex_nb.output.files import write_whole
+from spex_nb.output.stored_files import read_arrays
+from spex_nb.output.typed_json import decode
 from spex_nb.regions.editing import History, Patch
 from spex_nb.scene.reopen import open_source
 from spex_nb.scene.samples import reopen
 from spex_nb.scene.windows.reader import fingerprint_scene
 from spex_nb.scene.windows.scene_source import SceneSource
+from spex_nb.spectral.indices import compute_index
 from spex_widgets.state import WorkbenchState
 
 FORMAT = 1
 SESSION, EDITS, RESULT, CHECK = "session.json", "edits.npz", "result", "check.gpkg"
+LARGEST_DESCRIPTION, LARGEST_EDITS = 2**24, 2**28
+"""Bytes of the two files that are compressed, when they are unpacked."""
 
 
 def save_session(state: WorkbenchState, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -75,26 +89,27 @@ def open_session(state: WorkbenchState, path: str | Path) -> None:
 
     Raises:
         SourceNotFoundError: If there is no such file, or its scene is gone.
-        UnreadableSourceError: If it is no session, damaged, written by a later version, or of another scene.
+        SessionError: If it is no session, damaged, written by a later version, or of another scene; or if it holds more
+            than a session: unknown files or options, an address, more than fits into memory.
     """
     if not Path(path).is_file():
         raise SourceNotFoundError("There is no such session", found=str(path), expected="a file", fix="Check the path.")
     scratch = tempfile.TemporaryDirectory(prefix="spex-nb-")
-    try:
-        payload = _unpacked(path, Path(scratch.name))
+    with explain_malformed(
+        SessionError,
+        "The session cannot be read",
+        where=path,
+        expected=f"a whole file of format {FORMAT}",
+        fix="Update spex-nb if a later version wrote it; else there is no way to read it.",
+        also=(ExtractionError, SceneError, DatasetError),
+    ):
+        payload, source = _unpacked(path, Path(scratch.name))
         result_folder = Path(scratch.name) / RESULT
         extraction = replace(load_extraction(result_folder), scratch=scratch) if result_folder.is_dir() else None
-        history = _history(Path(scratch.name) / EDITS, payload) if extraction is not None else History()
+        history = History() if extraction is None else _history(Path(scratch.name) / EDITS, payload, extraction)
         check_file = Path(scratch.name) / CHECK
         check = load_check(check_file, extraction) if extraction is not None and check_file.is_file() else None
-    except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
-        raise UnreadableSourceError(
-            "The session cannot be read",
-            found=f"{path}: {error}",
-            expected=f"a whole file of format {FORMAT}",
-            fix="Update spex-nb if a later version wrote it; else there is no way to read it.",
-        ) from error
-    _restore(state, payload, extraction, history, check)
+    _restore(state, payload, source, extraction, history, check)
 
 
 def _description(state: WorkbenchState) -> dict[str, Any]:
@@ -131,46 +146,98 @@ def _arrays(history: History) -> Iterator[tuple[str, NDArray[np.uint8]]]:
         yield f"after_{number}", patch.after
 
 
-def _unpacked(path: str | Path, folder: Path) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class _Stored:
+    """What `session.json` holds; every key is known and every value of its type."""
+
+    format: int
+    scene: Mapping[str, Any]
+    fingerprint: Any
+    bands: tuple[str, str, str]
+    index: str
+    model: str
+    model_hash: str | None
+    instruction: str
+    past: tuple[str, ...]
+    window: tuple[int, int, int, int]
+    points: Mapping[str, tuple[int, int]]
+    patches: tuple[tuple[int, int], ...]
+    done: int
+
+    def __post_init__(self) -> None:
+        """Refuse more edits done than there are."""
+        if not 0 <= self.done <= len(self.patches):
+            raise ValueError(f"{self.done} of {len(self.patches)} edits are done")
+
+
+def _unpacked(path: str | Path, folder: Path) -> tuple[_Stored, SceneSource]:
+    """Return what a session says, and unpack its files into a folder, after the manifest was looked at."""
     with zipfile.ZipFile(path) as file:
-        file.extractall(folder)  # which keeps names with .. or a root inside the folder
-    payload: dict[str, Any] = json.loads((folder / SESSION).read_text(encoding="utf-8"))
-    if payload["format"] != FORMAT:
-        raise ValueError(f"format {payload['format']}")
-    return payload
+        for info in file.infolist():
+            _require_member(info)
+        if len(set(file.namelist())) < len(file.namelist()):
+            raise ValueError("a file stands in it twice")
+        payload = json.loads(file.read(SESSION).decode("utf-8"))
+        if not isinstance(payload, dict) or payload.get("format") != FORMAT:
+            raise ValueError(f"format {payload.get('format') if isinstance(payload, dict) else payload!r:.40}")
+        description: _Stored = decode(_Stored, payload)
+        source = SceneSource.from_json(description.scene)
+        file.extractall(folder)
+    return description, source
 
 
-def _history(file: Path, payload: Mapping[str, Any]) -> History:
-    with np.load(file) as arrays:
-        patches = tuple(
-            Patch(row, column, arrays[f"before_{number}"], arrays[f"after_{number}"])
-            for number, (row, column) in enumerate(payload["patches"])
-        )
-    return History(patches[: payload["done"]], patches[payload["done"] :])
+def _require_member(info: zipfile.ZipInfo) -> None:
+    """Raise unless a file of the archive is one that `save_session` writes, packed as it packs them."""
+    limit = {SESSION: LARGEST_DESCRIPTION, EDITS: LARGEST_EDITS}.get(info.filename)
+    is_result = info.filename in {CHECK, *(f"{RESULT}/{name}" for name in FILES)}
+    if limit is None and not is_result:
+        raise ValueError(f"it holds {info.filename[:80]!r}, which no session has")
+    is_packed = info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size
+    if (is_result and is_packed) or (limit is not None and info.file_size > limit):
+        raise ValueError(f"{info.filename} would take {info.file_size / 1e6:,.0f} MB unpacked")
+
+
+def _history(file: Path, payload: _Stored, extraction: Any) -> History:
+    arrays = read_arrays(file)
+    patches = tuple(
+        Patch(row, column, arrays[f"before_{number}"], arrays[f"after_{number}"])
+        for number, (row, column) in enumerate(payload.patches)
+    )
+    height, width = extraction.mask.shape
+    for patch in patches:
+        is_fit = patch.before.dtype == patch.after.dtype == np.uint8 and patch.before.shape == patch.after.shape
+        rows, columns = patch.before.shape
+        if (
+            not is_fit
+            or min(patch.row, patch.column) < 0
+            or patch.row + rows > height
+            or patch.column + columns > width
+        ):
+            raise ValueError(f"an edit of {patch.before.shape} px at {patch.row}, {patch.column} lies outside the mask")
+    return History(patches[: payload.done], patches[payload.done :])
 
 
 def _restore(
-    state: WorkbenchState, payload: Mapping[str, Any], extraction: Any, history: History, check: MapCheck | None
+    state: WorkbenchState,
+    payload: _Stored,
+    stored: SceneSource,
+    extraction: Any,
+    history: History,
+    check: MapCheck | None,
 ) -> None:
     is_open = _is_same(state.scene, payload)
-    source = state.source if is_open and state.source.kind != "memory" else SceneSource.from_json(payload["scene"])
+    source = state.source if is_open and state.source.kind != "memory" else stored
     scene = state.scene if is_open else _opened(source)
-    if not _is_same(scene, payload):
-        raise UnreadableSourceError(
-            "The scene of the session has changed",
-            found=f"other pixels in {source}",
-            expected="the scene that the session was made with",
-            fix="Put the file back as it was.",
-        )
+    _require_scene(scene, source, payload, extraction)
     with state.hold_trait_notifications():
         state.show_scene(scene, source)
-        state.bands, state.index = tuple(payload["bands"]), payload["index"]
-        state.points = {label: tuple(point) for label, point in payload["points"].items()}
-        state.text, state.past = payload["instruction"], tuple(payload["past"])
-        if payload["model"] != str(getattr(state.model, "id", state.model)):
-            state.model = payload["model"]
+        state.bands, state.index = payload.bands, payload.index
+        state.points = dict(payload.points)
+        state.text, state.past = payload.instruction, payload.past
+        if payload.model != str(getattr(state.model, "id", state.model)):
+            state.model = payload.model
         if extraction is not None:
-            state.show_result(extraction, tuple(payload["window"]))
+            state.show_result(extraction, payload.window)
             mask = extraction.mask.values
             for patch in history.done:
                 mask = patch.laid_on(mask, patch.after)
@@ -179,6 +246,38 @@ def _restore(
             state.check = check
             if check is not None and check.first_unanswered is None:
                 state.result = check.against(state.result).apply()
+
+
+def _require_scene(scene: Any, source: SceneSource, payload: _Stored, extraction: Any) -> None:
+    """Raise unless a scene is that of the session, and the session speaks of its bands and pixels."""
+    if not _is_same(scene, payload):
+        raise SessionError(
+            "The scene of the session has changed",
+            found=f"other pixels in {source}",
+            expected="the scene that the session was made with",
+            fix="Put the file back as it was.",
+        )
+    row, column, height, width = payload.window
+    inside = min(row, column) >= 0 and row + height <= scene.spex.shape[0] and column + width <= scene.spex.shape[1]
+    fits = extraction is None or (inside and extraction.mask.shape == (height, width))
+    if not fits or not set(payload.bands) <= set(scene.spex.bands) or not _is_index(scene, payload.index):
+        raise SessionError(
+            "The session speaks of what its scene does not have",
+            found=f"bands {', '.join(payload.bands)}; index {payload.index!r}; window {payload.window}",
+            expected=f"bands out of {', '.join(scene.spex.bands)}, an index of them, and the window of the result",
+            fix="There is no way to read it: save the session again where it was made.",
+        )
+
+
+def _is_index(scene: Any, name: str) -> bool:
+    """Say whether nothing or an index that the scene allows is to be shown."""
+    if not name:
+        return True
+    try:
+        compute_index(scene.isel(y=slice(0, 1), x=slice(0, 1)), name)
+    except SpexError:
+        return False
+    return True
 
 
 def _opened(source: SceneSource) -> Any:
@@ -193,5 +292,5 @@ def _opened(source: SceneSource) -> Any:
     return reopen(source)
 
 
-def _is_same(scene: Any, payload: Mapping[str, Any]) -> bool:
-    return scene is not None and _fingerprint(scene) == payload["fingerprint"]
+def _is_same(scene: Any, payload: _Stored) -> bool:
+    return scene is not None and _fingerprint(scene) == payload.fingerprint

@@ -99,26 +99,28 @@ def open_raster(location: str, *, remote: bool | None = None, driver: str = "") 
         UnreadableSourceError: If a local file points at the network, and there is no leave.
     """
     has_leave = has_network_leave() if remote is None else remote
-    with ExitStack() as settings:
-        _set_network(location, has_leave, settings)
+    is_allowed = has_leave or names_address(location)
+    with ExitStack() as stack:
+        network = stack.enter_context(ExitStack())
+        network.enter_context(gdal_network(is_allowed))
+        path = gdal_file(location) or location
+        if not is_allowed:
+            require_no_address(path)
         if driver:
-            settings.enter_context(gdal_options({"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}))
-        with _quiet(location, driver or None) as file:
-            if file.driver in FETCHING_DRIVERS and not (has_leave or names_address(location)):
-                raise points_elsewhere(location, location, f"what the driver {file.driver} asks for")
-            yield file
+            stack.enter_context(gdal_options({"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}))
+        file = stack.enter_context(_quiet(location, driver or None))
+        if not is_allowed:
+            _require_here(location, file)
+            if is_closed(path):
+                network.close()  # nothing of this file lies elsewhere: other threads keep their settings
+        yield file
 
 
-def _set_network(location: str, has_leave: bool, settings: ExitStack) -> None:
-    """Set GDAL as a location needs it: with the network, without it, or as it is for a file that cannot point there."""
-    if has_leave or names_address(location):
-        settings.enter_context(gdal_network(True))
-        return
-    path = gdal_file(location) or location
-    if is_closed(path):
-        return
-    require_no_address(path)
-    settings.enter_context(gdal_network(False))
+def _require_here(location: str, file: Any) -> None:
+    """Raise if an open file is a description of a server, or has its overviews on one."""
+    overviews = file.tags(ns="OVERVIEWS").get("OVERVIEW_FILE", "")
+    if file.driver in FETCHING_DRIVERS or names_address(overviews):
+        raise points_elsewhere(location, location, overviews or f"what the driver {file.driver} asks for")
 
 
 def _quiet(location: str, driver: str | None) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import xarray as xr
+
+from spex_nb.scene.windows.network import names_address
 
 SOURCE = "spex_source"
 """Key of the encoding of a scene under which its `SceneSource` stands."""
@@ -76,14 +78,40 @@ class SceneSource:
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> SceneSource:
-        """Return the source that `to_json` described.
+        """Return the source that `to_json` described, which may come from anywhere.
 
         Raises:
-            KeyError: If the payload is no such description.
+            ValueError: If the payload is no such description: of another kind, with options that are not known here, or
+                with an address in it.
         """
-        if payload["kind"] == "memory":
-            return cls()
-        return cls(payload["name"], dict(payload["options"]), payload["kind"] == "sample")
+        kind, name, options = (payload.get(key) for key in ("kind", "name", "options"))
+        if kind not in KINDS or not isinstance(name, str) or not isinstance(options, Mapping):
+            raise ValueError(
+                f"the scene is of kind {kind!r}; expected one of {', '.join(KINDS)}, with name and options"
+            )
+        unknown = sorted(set(map(str, options)) - STORED_OPTIONS)
+        if unknown:
+            raise ValueError(f"the scene has the options {', '.join(unknown)}, which no session has")
+        addresses = [text for text in _texts([name, dict(options)]) if names_address(text)]
+        if addresses:
+            raise ValueError(f"the scene names an address: {addresses[0][:80]}")
+        return cls() if kind == "memory" else cls(name, dict(options), kind == "sample")
+
+
+KINDS = ("sample", "file", "memory")
+STORED_OPTIONS = frozenset({"sensor", "bands", "scale", "offset", "nodata", "chunks", "clouds", "time", "gsd_m"})
+"""Options of `open_scene` that a session may bring: none of them is leave for the network."""
+
+
+def _texts(tree: Any) -> Iterator[str]:
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from _texts([key, value])
+    elif isinstance(tree, list | tuple):
+        for value in tree:
+            yield from _texts(value)
 
 
 def _is_plain(options: Mapping[str, Any]) -> bool:
