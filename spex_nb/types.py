@@ -285,8 +285,8 @@ class Fact:
     value: float | str | None
     """None where it is not known."""
     unit: str
-    """Of numbers: ``px m2 m frac probability number index reflectance counts patch times``. Of words: ``target place
-    sides rule name bands date season``."""
+    """Of numbers: ``px m2 m frac probability number index reflectance counts patch points times``. Of words: ``target
+    place sides rule name bands date season``."""
     region: str
     """What it is about: ``mask``, ``outside``, ``border``, ``scene``, ``candidates`` (before the filters of the
     instruction), ``region 1`` and so on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
@@ -16,9 +17,11 @@ from spex_nb.errors import DatasetError, RegionError
 from spex_nb.evaluation.agreement import MapComparison, PersonAgreement, compare_correctness, measure_agreement
 from spex_nb.evaluation.area_estimates import AccuracyEstimates, StratifiedSample, estimate_accuracy
 from spex_nb.evaluation.sampling import OTHER, Design, draw_points, stratum_table
-from spex_nb.extraction import Extraction
+from spex_nb.extraction import Explanation, Extraction
+from spex_nb.extraction.explain import write_explanation
+from spex_nb.extraction.facts.gather import estimate_facts
 from spex_nb.regions.ground import EqualAreaGrid
-from spex_nb.types import MASK_NODATA, AreaInterval
+from spex_nb.types import MASK_NODATA, AreaInterval, Evidence
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -187,6 +190,7 @@ class MapCheck:
         evidence = {
             name: replace(figures, area_interval=areas.get(name)) for name, figures in self.result.evidence.items()
         }
+        explanations = tuple(self._explained(old, evidence) for old in self.result.explanations)
         notes = [note for note in self.result.notes if not note.startswith(NOTE_START)]
         checked = {name: str(areas[name]) for name in self.result.class_names}
         tags = {f"checked_area_{name}": text for name, text in checked.items()}
@@ -203,9 +207,19 @@ class MapCheck:
             self.result,
             mask=self.result.mask.assign_attrs(tags),
             evidence=evidence,
+            explanations=explanations,
             notes=(*notes, sentence),
             provenance={**self.result.provenance, "map_check": provenance},
         )
+
+    def _explained(self, old: Explanation, evidence: Mapping[str, Evidence]) -> Explanation:
+        """Return an explanation that says the area of the points."""
+        figures = evidence.get(old.target)
+        if figures is None or not old.facts:
+            return old
+        estimate = estimate_facts(figures)
+        facts = [fact for fact in old.facts if not fact.id.startswith("estimate.")] + [*estimate]
+        return write_explanation(old.prompt, old.text, figures, facts, self.result.instruction)
 
     @property
     def sentence(self) -> str:

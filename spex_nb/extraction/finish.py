@@ -122,7 +122,8 @@ def correct_result(result: Extraction, mask: NDArray[np.uint8], scene: xr.Datase
     threshold = float(result.provenance["parameters"]["threshold"])
     layers, rows_of = _class_layers(regions, pixels, threshold), _stored_probability_rows(result)
     statistics = measure_scene(reader, pixels, layers, rows_of, hashes_scene=False)
-    evidence = {**result.evidence, **_with_checked_areas(statistics.evidence, result.evidence)}
+    statistics = replace(statistics, evidence=_with_checked_areas(statistics.evidence, result.evidence))
+    evidence = {**result.evidence, **statistics.evidence}
     facts = facts_of_edit(result, statistics, scene)
     explanations = tuple(
         write_explanation(old.prompt, old.text, evidence[old.target], facts[old.target], result.instruction)

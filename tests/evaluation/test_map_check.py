@@ -202,7 +202,12 @@ def test_a_checked_area_enters_evidence_notes_report_and_exports(result: Extract
     text = str(check.areas["water"])
     assert checked.evidence["water"].area_interval == check.areas["water"]
     assert sum(text in note for note in checked.notes) == 1
+    (estimate,) = (fact for fact in checked.explanations[0].facts if fact.id == "estimate.area")
+    assert estimate.value == pytest.approx(check.areas["water"].share_frac * (check.areas["water"].valid_m2 or 0))
+    assert "By 100 checked points, the true area is" in checked.explanation
+    assert "±" in checked.explanation
     twice = check.against(checked).apply()
+    assert twice.explanation == checked.explanation
     assert sum("were checked" in note for note in twice.notes) == 1
     assert text in checked.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
     with rasterio.open(checked.to_cog(tmp_path / "mask.tif")) as file:
@@ -221,6 +226,7 @@ def test_the_checked_area_survives_an_edit_of_the_mask(result: Extraction) -> No
     mask[:10, :10] = 1
     edited = correct_result(check.apply(), mask, sample_scene("river_10m"))
     assert edited.evidence["water"].area_interval == check.areas["water"]
+    assert "By 100 checked points" in edited.explanation
     assert check.against(edited).areas == check.areas  # what points show of the ground does not depend on the mask
 
 

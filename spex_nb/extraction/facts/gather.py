@@ -52,7 +52,19 @@ class FactContext:
 
 def gather_facts(context: FactContext) -> tuple[Fact, ...]:
     """Return all facts of a target. A fact whose value is None is one that nobody knows."""
-    parts = (_area, _candidates, _largest, _regions, _spectrum, _rule, _probability, _quality, _rivals, _scene)
+    parts = (
+        _area,
+        _estimate,
+        _candidates,
+        _largest,
+        _regions,
+        _spectrum,
+        _rule,
+        _probability,
+        _quality,
+        _rivals,
+        _scene,
+    )
     return tuple(fact for part in parts for fact in part(context))
 
 
@@ -82,6 +94,28 @@ def _area(context: FactContext) -> Iterator[Fact]:
     small = sum(region.area_px < FEW_PX for region in evidence.regions)
     if small and len(evidence.regions) == evidence.number:
         yield Fact("number_small", float(small), "patch", "mask", "mask", f"fewer than {FEW_PX} pixels")
+
+
+def _estimate(context: FactContext) -> Iterator[Fact]:
+    yield from estimate_facts(context.evidence)
+
+
+def estimate_facts(evidence: Evidence) -> tuple[Fact, ...]:
+    """Return the area that checked points give, with its interval; nothing where no points were checked.
+
+    The margin is the longer side of the interval, so that area and margin together hold it.
+    """
+    interval = evidence.area_interval
+    if interval is None:
+        return ()
+    margin_frac = max(interval.high_frac - interval.share_frac, interval.share_frac - interval.low_frac)
+    is_on_map = interval.valid_m2 is not None
+    whole, unit = (interval.valid_m2 or 0.0, "m2") if is_on_map else (float(interval.valid_px), "px")
+    rule = f"{interval.confidence:.0%} interval"
+    return (
+        Fact("estimate.area", whole * interval.share_frac, unit, "scene", "points", rule, whole * margin_frac),
+        Fact("estimate.points", float(interval.points), "points", "scene", "points"),
+    )
 
 
 def _candidates(context: FactContext) -> Iterator[Fact]:
@@ -248,3 +282,19 @@ def edges_touched(region: Region) -> list[str]:
         "right": end.max() == width,
     }
     return [side for side, is_there in touches.items() if is_there]
+
+
+PARTS = (
+    _area,
+    _estimate,
+    _candidates,
+    _largest,
+    _regions,
+    _spectrum,
+    _rule,
+    _probability,
+    _quality,
+    _rivals,
+    _scene,
+)
+"""What the list of facts is made of, in its order."""

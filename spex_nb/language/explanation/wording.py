@@ -130,6 +130,7 @@ class Realiser:
             "px": self._numerals.pixels,
             **dict.fromkeys(("frac", "probability", "reflectance"), self._numerals.percent),
             **dict.fromkeys(("index", "counts", "number"), lambda number: self._numerals.decimal(number, 2)),
+            "points": lambda number: self._numerals.integer(round(number)),
             "times": lambda number: self._numerals.decimal(number, 1 if number < TIMES_WHOLE_FROM else 0),
         }
         if fact.unit == "m2":
