@@ -41,5 +41,5 @@ def frequent_land_covers(code: str) -> list[str]:
 if __name__ == "__main__":
     for code in LANGUAGES:
         (FOLDER / f"{code}.bin").write_bytes(build_filter(frequent_words(code)))
-    found = {code: " ".join(frequent_land_covers(code)) for code in LANGUAGES}
-    LAND_COVERS.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    land_covers = {code: " ".join(frequent_land_covers(code)) for code in LANGUAGES}
+    LAND_COVERS.write_text(json.dumps(land_covers, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
