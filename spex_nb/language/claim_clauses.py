@@ -68,13 +68,42 @@ class Clause:
 def read_clauses(sentence: Sentence) -> list[Clause]:
     """Give each clause its subject: the last in it or before it, or else the first of the sentence."""
     marks = (*RANKS, "others")
-    named = [[kind for token in tokens for kind in marks if kind in token] for tokens in sentence]
+    sentence = [part for tokens in sentence for part in _apart(tokens, marks)]
+    named = [_ranks_in(tokens, marks) for tokens in sentence]
     subject = next((kinds[0] for kinds in named if kinds), "")
     clauses = []
     for tokens, kinds in zip(sentence, named, strict=True):
         subject = kinds[-1] if kinds else subject
         clauses.append(Clause(tokens, subject))
     return clauses
+
+
+def _apart(tokens: list[Token], marks: tuple[str, ...]) -> list[list[Token]]:
+    """Cut a clause where a further rank begins: ``the largest has 676 ha and the second 98 ha`` are two."""
+    parts: list[list[Token]] = [[]]
+    has_rank = has_figure = False
+    for token in tokens:
+        is_rank = any(kind in token for kind in marks)
+        if is_rank and has_rank and has_figure:
+            parts.append([])
+            has_figure = False
+        has_rank = has_rank or is_rank
+        has_figure = has_figure or (has_rank and token.figure is not None)
+        parts[-1].append(token)
+    return parts
+
+
+def _ranks_in(tokens: list[Token], marks: tuple[str, ...]) -> list[str]:
+    """Return the ranks that a clause names; the ``largest`` right behind ``second`` or ``third`` is part of it."""
+    ranks: list[str] = []
+    latest = -NEAR - 1
+    for position, token in enumerate(tokens):
+        kinds = [kind for kind in marks if kind in token]
+        is_part = "largest" in kinds and ranks[-1:] in (["second"], ["third"]) and position - latest <= NEAR
+        if kinds and not is_part:
+            ranks += kinds
+            latest = position
+    return ranks
 
 
 def index_roles(clauses: list[Clause]) -> dict[int, Role]:

@@ -12,6 +12,7 @@ from spex_nb.language.claim_tokens import Token
 from spex_nb.types import SQUARE_METRES, Evidence, Region, Spread
 
 OF_REGION = "area of a region"
+HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,10 @@ class Facts:
     def border_shares(self, token: Token) -> list[Fact]:
         """Return the share of the border that belongs to the nearest other target."""
         name = self._neighbour_of(token)
-        share = self._evidence.neighbours.get(name) if name else None
+        neighbours = self._evidence.neighbours
+        share = neighbours.get(name) if name else None
+        if name and share is None and sum(neighbours.values()) > HALF:  # there is no room for more
+            return [percent_fact(f"border left by {', '.join(neighbours)}", 100 * (1 - sum(neighbours.values())))]
         return [] if share is None else [percent_fact(f"border with {name}", 100 * share)]
 
     def _neighbour_of(self, token: Token) -> str | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib.resources import files
 from typing import Any
 
 from spex_nb.language.languages import ARABIC_DECIMAL, Language, fold, get_language, read_section
@@ -25,6 +27,10 @@ _NUMBER = (
     r"(?P<digits>\d+(?:[ ]\d{3}(?!\d)|[.,٫٬']\d+)*(?:e[-+]?\d+)?)"
 )
 _PAIR = r"[\[(]\s{0,9}(-?\d{1,9}(?:\.\d{1,9})?)\s{0,9},\s{0,9}(-?\d{1,9}(?:\.\d{1,9})?)\s{0,9}[\])]"
+_PAIR_WITH_SPACE = _PAIR.replace(r",\s{0,9}", r",\s{1,9}")
+"""Where the comma is the decimal mark, ``(0,45)`` is a number in brackets."""
+_QUOTIENT = r"(?<![\d/⁄.,])(?P<top>\d{1,2})[/⁄](?P<bottom>\d{1,2})(?![\d/⁄])"
+LARGEST_DENOMINATOR = 12
 _MARKS = (
     r"(?P<pm>±|\+/-)",
     r"(?P<times>×)",
@@ -122,12 +128,20 @@ def _tokens(plain: str, places: list[int], text: str, language: str, index_name:
         start, end = places[match.start()], places[match.end() - 1] + 1
         if match["digits"]:
             yield _number_token(match, start, end, decimal)
+        elif match["top"]:
+            yield _quotient_token(int(match["top"]), int(match["bottom"]), start, end)
         elif match["pair"]:
             x, y = re.findall(r"-?\d+(?:\.\d+)?", match["pair"])
             yield Token(start, end, {"pair": ""}, pair=(float(x), float(y)))
         else:
             senses = meanings.get(match.lastgroup or "", {})
             yield Token(start, end, _sure_senses(senses, text[start:end], index_name))
+
+
+def _quotient_token(top: int, bottom: int, start: int, end: int) -> Token:
+    """Return ``4/5`` as a fraction; other pairs of numbers, such as a day and a month, mean nothing here."""
+    is_fraction = 0 < top < bottom <= LARGEST_DENOMINATOR
+    return Token(start, end, {"fraction": str(top / bottom)} if is_fraction else {})
 
 
 def _number_token(match: re.Match[str], start: int, end: int, decimal: str) -> Token:
@@ -194,7 +208,8 @@ def _lexer(language: str, index_name: str) -> tuple[re.Pattern[str], Mapping[str
     branches = [f"(?={prefix}{re.escape(first)})(?:{'|'.join(words)})" for first, words in by_first.items()]
     repeat = "" if language == "zh" else "+"
     other = rf"(?P<other>[^\W\d\u0900-\u097f]{repeat}|[\u0900-\u0963\u0970-\u097f]+)"
-    return re.compile("|".join([f"(?P<pair>{_PAIR})", _NUMBER, *branches, *_MARKS, other])), meanings
+    pair = _PAIR_WITH_SPACE if get_language(language).decimal == "," else _PAIR
+    return re.compile("|".join([f"(?P<pair>{pair})", _QUOTIENT, _NUMBER, *branches, *_MARKS, other])), meanings
 
 
 def _word(form: str, language: str) -> str:
@@ -249,7 +264,12 @@ def _meanings(language: Language, words: Mapping[str, Any]) -> Iterator[tuple[st
     yield from (("numeral", n, form) for n, forms in language.numbers.items() if n != "1" for form in forms)
     yield from (("scale", str(factor), form) for form, factor in words["scales"].items())
     for kind in words.keys() - {"sizes", "places", "targets", "scales"}:
-        yield from ((kind, "", form) for form in words[kind])
+        has_values = isinstance(words[kind], Mapping)
+        yield from (
+            ((kind, value, form) for value, form in _pairs(words[kind]))
+            if has_values
+            else ((kind, "", form) for form in words[kind])
+        )
 
 
 def _pairs(forms_of: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -264,4 +284,12 @@ def _stem(form: str, language: str) -> str:
 
 
 def _words(language: str) -> Mapping[str, Any]:
-    return read_section(language, "claims")
+    """Return the words of claims, those of quantities among them."""
+    words = dict(read_section(language, "claims"))
+    file = files("spex_nb.language").joinpath("data", "claims", f"{language}.json")
+    for kind, more in json.loads(file.read_text(encoding="utf-8")).items():
+        if kind == "targets":
+            words[kind] = {name: [*words[kind].get(name, []), *more.get(name, [])] for name in words[kind] | more}
+        else:
+            words[kind] = more if isinstance(more, Mapping) else [*words.get(kind, []), *more]
+    return words

@@ -19,6 +19,7 @@ from spex_nb.language.claim_clauses import (
     read_clauses,
 )
 from spex_nb.language.claim_facts import OF_REGION, Fact, Facts, area_fact, count_such, lies_in, part_of, percent_fact
+from spex_nb.language.claim_quantities import SentenceQuantities, unread_words
 from spex_nb.language.claim_tokens import Figure, Sentence, Token, read_sentences
 from spex_nb.language.languages import get_language
 from spex_nb.types import SQUARE_METRES, Claim, Evidence, Region, Verdict
@@ -65,8 +66,16 @@ def check_explanation(text: str, evidence: Evidence, language: str = "en") -> li
     get_language(language)
     plain = _MARKUP.sub(lambda tag: " " * len(tag.group()), text)
     sentences = read_sentences(plain, language, evidence.index_name or "")
-    claims = (claim for sentence in sentences for claim in _SentenceCheck(text, sentence, evidence).claims())
+    claims = (claim for sentence in sentences for claim in _judged(_SentenceCheck(text, sentence, evidence).claims()))
     return sorted(claims, key=attrgetter("start"))
+
+
+def _judged(claims: Iterable[Claim]) -> list[Claim]:
+    """Let no claim of a sentence hold if another one of it is wrong: a tick would vouch for the sentence."""
+    listed = list(claims)
+    if all(claim.verdict != CONTRADICTS for claim in listed):
+        return listed
+    return [replace(claim, verdict=UNKNOWN) if claim.verdict == HOLDS else claim for claim in listed]
 
 
 def same_figures(original: str, rewritten: str, evidence: Evidence, language: str = "en") -> bool:
@@ -109,12 +118,22 @@ class _SentenceCheck:
         self._earlier = dict(zip(self._clauses[1:], self._clauses, strict=False))
         named = (t.senses["index"] for clause in self._clauses for t in clause.tokens if "index" in t)
         self._index_name = next(named, evidence.index_name or "")
+        self._readings = SentenceQuantities(self._clauses, evidence, is_spectral=self._is_spectral).readings()
+        self._taken = {start for reading in self._readings for start in reading.tokens}
 
     def claims(self) -> Iterator[Claim]:
         """Return the claims, in no order."""
+        for reading in self._readings:
+            yield self._claim(reading.span, reading.kind, reading.stated, reading.measured, reading.verdict)
         for clause in self._clauses:
-            yield from self._presence(clause)
-            for position, token in enumerate(clause.tokens):
+            clause_claims = list(self._claims_in(clause))
+            is_whole = not unread_words(clause, self._taken) and not any(map(_is_unread_number, clause_claims))
+            yield from clause_claims if is_whole else map(_without_tick, clause_claims)
+
+    def _claims_in(self, clause: Clause) -> Iterator[Claim]:
+        yield from self._presence(clause)
+        for position, token in enumerate(clause.tokens):
+            if token.start not in self._taken:
                 yield from self._claims_of(clause, position, token)
 
     def _claims_of(self, clause: Clause, position: int, token: Token) -> Iterator[Claim]:
@@ -196,7 +215,9 @@ class _SentenceCheck:
         """Check a number word; one that counts no noun of the evidence cannot be checked."""
         figure = Figure(float(token.senses["numeral"]), 0.0)
         following = clause.after(position, 1)
-        if self._is_count(clause, position):
+        if following and following[0].senses.get("unit") in (*SQUARE_METRES, "px", "percent"):
+            yield self._quantity(clause, position, (token, following[0]), figure)
+        elif self._is_count(clause, position):
             yield self._count(clause, position, token, figure)
         elif not _is_chinese(self._text[token.start : token.end]) or (following and "measure" in following[0]):
             yield self._unclear(token)
@@ -351,6 +372,15 @@ class _SentenceCheck:
     def _claim(self, span: tuple[Token, Token], kind: str, stated: str, measured: str, verdict: Verdict) -> Claim:
         first, last = span
         return Claim(self._text[first.start : last.end], first.start, kind, stated, measured, verdict)  # type: ignore[arg-type]
+
+
+def _is_unread_number(claim: Claim) -> bool:
+    """Say whether a claim is a number that nobody could read."""
+    return claim.verdict == UNKNOWN and claim.kind == "other"
+
+
+def _without_tick(claim: Claim) -> Claim:
+    return replace(claim, verdict=UNKNOWN) if claim.verdict == HOLDS else claim
 
 
 # --- comparing -------------------------------------------------------------------------------------------------------
