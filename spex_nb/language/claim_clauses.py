@@ -71,9 +71,15 @@ def read_clauses(sentence: Sentence) -> list[Clause]:
     sentence = [part for tokens in sentence for part in _apart(tokens, marks)]
     named = [_ranks_in(tokens, marks) for tokens in sentence]
     subject = next((kinds[0] for kinds in named if kinds), "")
-    clauses = []
+    clauses, has_begun = [], False
     for tokens, kinds in zip(sentence, named, strict=True):
-        subject = kinds[-1] if kinds else subject
+        first = next((token for token in tokens if "target" in token or "unit" in token or "fraction" in token), None)
+        has_noun = first is not None and "target" in first  # not ``80 % of the water``
+        if kinds:
+            subject = kinds[-1]
+        elif has_noun and has_begun:  # another lake is the subject now
+            subject = ""
+        has_begun = True
         clauses.append(Clause(tokens, subject))
     return clauses
 

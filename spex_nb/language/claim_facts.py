@@ -9,6 +9,7 @@ from functools import cached_property
 
 from spex_nb.language.claim_clauses import RANKS, SIDES, Clause, Role, denial
 from spex_nb.language.claim_tokens import Token
+from spex_nb.targets import overlap
 from spex_nb.types import SQUARE_METRES, Evidence, Region, Spread
 
 OF_REGION = "area of a region"
@@ -45,7 +46,7 @@ class Facts:
         evidence = self._evidence
         if clause.has("valid") or ("valid" in self._kinds and not clause.has("target", "region", "total", *RANKS)):
             return [Fact("valid pixels", float(evidence.valid_px))] if unit == "px" else []
-        if clause.targets and evidence.target not in clause.targets:
+        if clause.targets and not any(overlap(name, evidence.target) for name in clause.targets):
             return []
         total = area_fact("total area", evidence, unit)
         of_regions = [area_fact(OF_REGION, region, unit) for region in self.named(clause)]
@@ -73,12 +74,16 @@ class Facts:
         """Return the shares that a percentage in this clause may mean."""
         evidence = self._evidence
         is_about_it = self._kinds & {"target", "region", "scene", "total", "present", *RANKS}
-        other = clause.targets and evidence.target not in clause.targets
+        other = clause.targets and not any(overlap(name, evidence.target) for name in clause.targets)
         if not is_about_it or other or clause.has("foreign", "valid", "inside", "outside"):
             return []
         whole = percent_fact("share of the scene", 100 * evidence.share_frac)
         if clause.subject not in RANKS:
-            return [whole]
+            placed = self.placed(clause, evidence.regions)
+            if len(placed) == len(evidence.regions) or not evidence.area_px or clause.has("scene"):
+                return [whole]
+            share = sum(region.area_px for region in placed) / evidence.area_px
+            return [whole, percent_fact("share of the target's area", 100 * share)]
         of_scene = [percent_fact("share of a region", 100 * r.share_frac) for r in self.named(clause)]
         of_target = [
             percent_fact("share of the target's area", 100 * r.area_px / evidence.area_px)

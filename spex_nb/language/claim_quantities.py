@@ -62,8 +62,18 @@ class SentenceQuantities:
 
     def readings(self) -> list[Reading]:
         """Return what was read, in the order of the clauses."""
-        readers = (self._foreign, self._averages, self._ratios, self._bounded, self._rest, self._fractions,
-                   self._compared_places, self._most_of_border)  # fmt: skip
+        readers = (
+            self._foreign,
+            self._averages,
+            self._ratios,
+            self._top,
+            self._bounded,
+            self._rest,
+            self._fractions,
+            self._compared_places,
+            self._compared_sides,
+            self._most_of_border,
+        )
         readings: list[Reading] = []
         taken: set[int] = set()
         for clause in self._clauses:
@@ -84,7 +94,10 @@ class SentenceQuantities:
         is_about_border = bool(self._kinds & {"border", "outside"})
         if not foreign or has_own or is_about_border or self._is_spectral or clause.has("foreign"):
             return
-        if not clause.has("fraction", "unit", "number", "numeral") or clause.units & {"m", "km"}:
+        # Where the sentence never names the mask's own land cover, its other clauses speak of the foreign one too.
+        is_alone = not any(overlap(name, own) for other in self._clauses for name in other.targets)
+        stating = self._clauses if is_alone else [clause]
+        if not any(_states_quantity(other) for other in stating):
             return
         token = foreign[0]
         yield Reading(
@@ -188,6 +201,29 @@ class SentenceQuantities:
         verdict: Verdict = "holds" if is_right(hits, len(known_areas)) else "contradicts"
         return f"such regions: {hits} of {len(known_areas)}", verdict
 
+    def _top(self, clause: Clause) -> Iterator[Reading]:
+        """Read ``the two largest``: their area together, where the clause states one."""
+        for position, token in enumerate(clause.tokens):
+            number = _number_of(token)
+            following = clause.after(position, 2)
+            if number is None or "unit" in {*(following[0].senses if following else ())}:
+                continue
+            if not any("largest" in t for t in following):
+                continue
+            areas = list(_areas_in(clause))
+            if not areas or clause.has("ratio", "fold") or number > len(self._regions):
+                yield Reading((token, token), "other", f"{number} largest", "", "cannot be checked", _starts(token))
+                continue
+            figure, unit, place = areas[0]
+            measured = [_area_of(region, unit.senses["unit"]) for region in self._regions[:number]]
+            total = None if None in measured else sum(area for area in measured if area is not None)
+            verdict = _verdict(figure, total, _bound_at(clause, place), LOOSE / 2)
+            text = "" if total is None else f"area of the {number} largest: {total:.4g} {unit.senses['unit']}"
+            stated = f"{number} largest {figure:g} {unit.senses['unit']}"
+            yield Reading(
+                (clause.tokens[place], unit), "area", stated, text, verdict, _starts(token, clause.tokens[place])
+            )
+
     def _rest(self, clause: Clause) -> Iterator[Reading]:
         """Hold the area of all but the largest region, taken together."""
         if clause.subject != "others" or not clause.has("total") or not self._regions:
@@ -231,7 +267,7 @@ class SentenceQuantities:
         named = self._named(clause)
         if named is None or not evidence.area_px:
             return [("share of the scene", evidence.share_frac)]
-        if clause.has("scene"):
+        if clause.has("scene") and not _counts_of(clause):
             return [("share of the scene", evidence.share_frac * sum(r.area_px for r in named) / evidence.area_px)]
         wholes = [("share of the target", sum(region.area_px for region in named) / evidence.area_px)]
         if clause.subject not in RANKS and evidence.number:
@@ -300,15 +336,32 @@ class SentenceQuantities:
         stated = "larger" if is_more else "smaller"
         yield Reading((how, how), "area", stated, f"areas: {first:.4g} and {second:.4g}", verdict, _starts(*tokens))
 
+    def _compared_sides(self, clause: Clause) -> Iterator[Reading]:
+        """Hold "the index is higher inside than outside" against its means."""
+        inside, outside = self._evidence.inside, self._evidence.outside
+        how = next((t for t in clause.tokens if t.senses.keys() & {"more", "less"}), None)
+        sides = [side for token in clause.tokens for side in ("inside", "outside") if side in token]
+        has_figure = any(t.figure is not None for t in clause.tokens)
+        if how is None or has_figure or len(sides) != 2 or inside is None or outside is None:  # noqa: PLR2004
+            return
+        if not self._is_spectral or sides[0] == sides[1]:
+            return
+        first, second = (inside, outside) if sides[0] == "inside" else (outside, inside)
+        is_right = first.mean > second.mean if "more" in how else first.mean < second.mean
+        verdict: Verdict = "holds" if is_right != bool(denial(clause)) else "contradicts"
+        text = f"means: {inside.mean:.3g} inside, {outside.mean:.3g} outside"
+        yield Reading((how, how), "index", "higher" if "more" in how else "lower", text, verdict, _starts(how))
 
-def unread_words(clause: Clause, taken: set[int]) -> list[Token]:
-    """Return the words of quantity in a clause that nothing has read."""
+
+def unread_words(clause: Clause, taken: set[int], *, is_spectral: bool) -> list[Token]:
+    """Return the words of quantity in a clause that nothing has read; the average of an index is read elsewhere."""
     return [
         token
         for position, token in enumerate(clause.tokens)
         if token.start not in taken
         and any(kind in token for kind in QUANTITY_WORDS)
         and not _is_harmless(clause, position)
+        and not (is_spectral and "average" in token)
     ]
 
 
@@ -318,9 +371,7 @@ def _is_harmless(clause: Clause, position: int) -> bool:
     if "fraction" in token:
         return not _is_fraction(clause, position)
     if "all" in token:
-        return clause.has("place", "size") or not clause.has("unit")
-    if "average" in token:
-        return clause.has("index", "inside", "outside")
+        return clause.has("place", "size") or not clause.has("unit") or clause.subject in RANKS
     return "fold" in token and not any(t.figure is not None or "numeral" in t for t in clause.before(position, 1))
 
 
@@ -336,6 +387,27 @@ def _is_fraction(clause: Clause, position: int) -> bool:
         following = clause.after(position, ADJACENT)
         return bool(following) and bool(following[0].senses.keys() & {"scene", "total", "border", "parts"})
     return True
+
+
+def _counts_of(clause: Clause) -> bool:
+    """Say whether a fraction counts regions in a place: ``half of the lakes lie in the upper part of the picture``."""
+    for position in range(len(clause.tokens)):
+        if _is_fraction(clause, position):
+            return clause.has("place") and any("target" in t or "region" in t for t in clause.after(position, 2))
+    return False
+
+
+def _number_of(token: Token) -> int | None:
+    """Return the whole number that a token writes in digits or as a word; None if it writes none."""
+    if "numeral" in token:
+        return int(float(token.senses["numeral"]))
+    is_whole = token.figure is not None and token.figure.value.is_integer()
+    return int(token.figure.value) if is_whole and token.figure is not None else None
+
+
+def _states_quantity(clause: Clause) -> bool:
+    """Say whether a clause states how much or how many; lengths are no area."""
+    return clause.has("fraction", "unit", "number", "numeral") and not clause.units & {"m", "km"}
 
 
 def _areas_in(clause: Clause) -> Iterator[tuple[float, Token, int]]:
@@ -380,6 +452,8 @@ def _counter_of(clause: Clause, position: int) -> tuple[tuple[Token, ...], str, 
         if "numeral" in token and _counts(clause, place) and place + 1 != position:
             number = int(float(token.senses["numeral"]))
             return (token,), str(number), partial(_is_number, number)
+        if token.senses.keys() & {"no", "none"}:
+            return (token,), "none", partial(_is_number, 0)
         if "all" in token:
             return (token,), "all", lambda hits, every: hits == every
         if "most" in token:

@@ -127,7 +127,9 @@ class _SentenceCheck:
             yield self._claim(reading.span, reading.kind, reading.stated, reading.measured, reading.verdict)
         for clause in self._clauses:
             clause_claims = list(self._claims_in(clause))
-            is_whole = not unread_words(clause, self._taken) and not any(map(_is_unread_number, clause_claims))
+            is_whole = not unread_words(clause, self._taken, is_spectral=self._is_spectral) and not any(
+                map(_is_unread_number, clause_claims)
+            )
             yield from clause_claims if is_whole else map(_without_tick, clause_claims)
 
     def _claims_in(self, clause: Clause) -> Iterator[Claim]:
@@ -196,7 +198,8 @@ class _SentenceCheck:
         return self._compared(clause, position, span, "share", figure, stated, self._facts.shares(clause))
 
     def _count(self, clause: Clause, position: int, token: Token, figure: Figure) -> Claim:
-        facts = [Fact("regions", float(self._evidence.number))]
+        is_rest = clause.subject == "others"  # the other three of four
+        facts = [Fact("regions", float(self._evidence.number - is_rest))]
         if clause.descriptions and not clause.has(*RANKS):
             number = count_such(self._evidence, clause.descriptions)
             near = [t for t in clause.after(position, NEAR) if "size" in t]
@@ -375,8 +378,8 @@ class _SentenceCheck:
 
 
 def _is_unread_number(claim: Claim) -> bool:
-    """Say whether a claim is a number that nobody could read."""
-    return claim.verdict == UNKNOWN and claim.kind == "other"
+    """Say whether a claim is a number that nobody could read or check."""
+    return _is_loose_number(claim)
 
 
 def _without_tick(claim: Claim) -> Claim:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import math
 import re
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -87,7 +89,7 @@ FREE_TEXTS: list[tuple[str, Evidence, str, list[tuple[str, str, str]]]] = [
         "en",
         LAKES,
         "I can see 4 lakes; the biggest of them sits in the upper left corner.",
-        [("4", "number", C), ("upper left", "place", H)],
+        [("4", "number", C), ("upper left", "place", U)],
     ),
     (
         "en",
@@ -95,7 +97,7 @@ FREE_TEXTS: list[tuple[str, Evidence, str, list[tuple[str, str, str]]]] = [
         "Water makes up about 5 percent of the picture.",
         [("Water", "presence", H), ("5 percent", "share", H)],
     ),
-    ("en", LAKES, "Water makes up 12 percent of the picture.", [("Water", "presence", H), ("12 percent", "share", C)]),
+    ("en", LAKES, "Water makes up 12 percent of the picture.", [("Water", "presence", U), ("12 percent", "share", C)]),
     ("en", LAKES, "There is no water in this scene.", [("water", "presence", C)]),
     (
         "en",
@@ -118,7 +120,7 @@ FREE_TEXTS: list[tuple[str, Evidence, str, list[tuple[str, str, str]]]] = [
         [
             ("lake", "presence", H),
             ("30 ha", "area", H),
-            ("two", "other", U),
+            ("two thirds", "share", H),
             ("in the bottom right", "place", H),
             ("the centre", "place", H),
         ],
@@ -151,7 +153,7 @@ FREE_TEXTS: list[tuple[str, Evidence, str, list[tuple[str, str, str]]]] = [
         "More than 40 ha of water were found, but less than 50 ha.",
         [("40 ha", "area", H), ("water", "presence", H), ("50 ha", "area", H)],
     ),
-    ("en", LAKES, "More than 50 ha of water were found.", [("50 ha", "area", C), ("water", "presence", H)]),
+    ("en", LAKES, "More than 50 ha of water were found.", [("50 ha", "area", C), ("water", "presence", U)]),
     ("en", LAKES, "The centroid of the largest lake is at (0.167, 0.167).", [("(0.167, 0.167)", "position", H)]),
     ("en", LAKES, "The centroid of the largest lake is at (0.9, 0.9).", [("(0.9, 0.9)", "position", C)]),
     (
@@ -168,7 +170,7 @@ FREE_TEXTS: list[tuple[str, Evidence, str, list[tuple[str, str, str]]]] = [
         "There is only one lake, which covers 3.3 % of the scene.",
         [("only one", "number", H), ("lake", "presence", H), ("3.3 %", "share", H)],
     ),
-    ("en", LAKES, "There is only one lake.", [("only one", "number", C), ("lake", "presence", H)]),
+    ("en", LAKES, "There is only one lake.", [("only one", "number", C), ("lake", "presence", U)]),
     (
         "en",
         LAKES,
@@ -181,12 +183,12 @@ FREE_TEXTS: list[tuple[str, Evidence, str, list[tuple[str, str, str]]]] = [
         "Im Bild sind drei Seen zu sehen, zusammen etwa 45 Hektar groß.",
         [("drei", "number", H), ("Seen", "presence", H), ("45 Hektar", "area", H)],
     ),
-    ("de", LAKES, "Der größte See liegt im Südosten.", [("See", "presence", H), ("Südosten", "place", C)]),
+    ("de", LAKES, "Der größte See liegt im Südosten.", [("See", "presence", U), ("Südosten", "place", C)]),
     (
         "de",
         LAKES,
         "Wasser gibt es hier nicht im Norden, sondern im Süden.",
-        [("Norden", "place", C), ("Süden", "place", H)],
+        [("Norden", "place", C), ("Süden", "place", U)],
     ),
     ("de", LAKES, "Es gibt hier kein Wasser.", [("Wasser", "presence", C)]),
     (
@@ -203,7 +205,7 @@ FREE_TEXTS: list[tuple[str, Evidence, str, list[tuple[str, str, str]]]] = [
         [("trois", "number", H), ("lacs", "presence", H), ("30 hectares", "area", H), ("en haut à gauche", "place", H)],
     ),
     ("fr", LAKES, "Aucun lac n'est visible dans cette image.", [("lac", "presence", C)]),
-    ("fr", LAKES, "L'eau représente 15 % de l'image.", [("eau", "presence", H), ("15 %", "share", C)]),
+    ("fr", LAKES, "L'eau représente 15 % de l'image.", [("eau", "presence", U), ("15 %", "share", C)]),
     ("fr", LAKES, "Le plus grand lac n'est pas au nord.", [("nord", "place", C)]),
     ("fr", LAKES, "L'écart type du NDWI est de 0,05 dans le masque.", [("0,05", "index", H)]),
     (
@@ -217,13 +219,13 @@ FREE_TEXTS: list[tuple[str, Evidence, str, list[tuple[str, str, str]]]] = [
         "es",
         LAKES,
         "El lago más grande está en el sureste y mide 30 ha.",
-        [("lago", "presence", H), ("sureste", "place", C), ("30 ha", "area", H)],
+        [("lago", "presence", U), ("sureste", "place", C), ("30 ha", "area", U)],
     ),
     (
         "es",
         LAKES,
         "El agua ocupa el 7,5 por ciento de la escena.",
-        [("agua", "presence", H), ("7,5 por ciento", "share", C)],
+        [("agua", "presence", U), ("7,5 por ciento", "share", C)],
     ),
     ("es", LAKES, "Dos barcos navegan por el lago.", [("Dos", "other", U)]),
     (
@@ -251,7 +253,7 @@ FREE_TEXTS: list[tuple[str, Evidence, str, list[tuple[str, str, str]]]] = [
         "ru",
         LAKES,
         "Самое большое озеро находится на юго-востоке.",
-        [("озеро", "presence", H), ("юго-востоке", "place", C)],
+        [("озеро", "presence", U), ("юго-востоке", "place", C)],
     ),
     (
         "ru",
@@ -273,7 +275,7 @@ FREE_TEXTS: list[tuple[str, Evidence, str, list[tuple[str, str, str]]]] = [
         "تقع أكبر بحيرة في الشمال الغربي وتغطي ٣٠ هكتارا.",
         [("بحيرة", "presence", H), ("الشمال الغربي", "place", H), ("٣٠ هكتارا", "area", H)],
     ),
-    ("ar", LAKES, "تغطي المياه ٢٠٪ من الصورة.", [("المياه", "presence", H), ("٢٠٪", "share", C)]),
+    ("ar", LAKES, "تغطي المياه ٢٠٪ من الصورة.", [("المياه", "presence", U), ("٢٠٪", "share", C)]),
     (
         "hi",
         LAKES,
@@ -281,7 +283,7 @@ FREE_TEXTS: list[tuple[str, Evidence, str, list[tuple[str, str, str]]]] = [
         [("तीन", "number", H), ("झीलें", "presence", H), ("45 हेक्टेयर", "area", H)],
     ),
     ("hi", LAKES, "इस चित्र में पानी नहीं है।", [("पानी", "presence", C)]),
-    ("hi", LAKES, "सबसे बड़ी झील दक्षिण-पूर्व में है।", [("झील", "presence", H), ("दक्षिण-पूर्व", "place", C)]),
+    ("hi", LAKES, "सबसे बड़ी झील दक्षिण-पूर्व में है।", [("झील", "presence", U), ("दक्षिण-पूर्व", "place", C)]),
     ("hi", LAKES, "पानी चित्र का ५ प्रतिशत है।", [("पानी", "presence", H), ("५ प्रतिशत", "share", H)]),
     (
         "zh",
@@ -294,7 +296,7 @@ FREE_TEXTS: list[tuple[str, Evidence, str, list[tuple[str, str, str]]]] = [
         "zh",
         LAKES,
         "最大的湖位于东南，面积30公顷。",
-        [("湖", "presence", H), ("东南", "place", C), ("30公顷", "area", H)],
+        [("湖", "presence", U), ("东南", "place", C), ("30公顷", "area", U)],
     ),
     (
         "zh",
@@ -302,7 +304,7 @@ FREE_TEXTS: list[tuple[str, Evidence, str, list[tuple[str, str, str]]]] = [
         "水体占图像的百分之5，西北部也有分布。",
         [("水体", "presence", H), ("百分之5", "share", H), ("西北", "place", H)],
     ),
-    ("zh", LAKES, "湖面上有两艘船。", [("湖", "presence", H), ("两", "other", U)]),
+    ("zh", LAKES, "湖面上有两艘船。", [("湖", "presence", U), ("两", "other", U)]),
     (
         "zh",
         LAKES,
@@ -311,9 +313,9 @@ FREE_TEXTS: list[tuple[str, Evidence, str, list[tuple[str, str, str]]]] = [
     ),
     ("en", LAKES, "Accuracy: 5 %.", [("5 %", "share", U)]),
     ("en", LAKES, "The pond count is 3, and 45 ha are flooded.", [("3", "number", H), ("45 ha", "area", H)]),
-    ("en", LAKES, "Three ponds, 4.5 ha in all.", [("Three", "number", H), ("4.5 ha", "area", C)]),
+    ("en", LAKES, "Three ponds, 4.5 ha in all.", [("Three", "number", U), ("4.5 ha", "area", C)]),
     ("en", LAKES, "A patch of 10 ha lies in the centre.", [("10 ha", "area", H), ("in the centre", "place", H)]),
-    ("en", LAKES, "A patch of 20 ha lies in the centre.", [("20 ha", "area", C), ("in the centre", "place", H)]),
+    ("en", LAKES, "A patch of 20 ha lies in the centre.", [("20 ha", "area", C), ("in the centre", "place", U)]),
     ("de", LAKES, "Die Gewässer nehmen 4.500 Pixel ein.", [("Gewässer", "presence", H), ("4.500 Pixel", "area", H)]),
     ("de", LAKES, "Es liegt kein See in der Mitte.", [("in der Mitte", "place", C)]),
     ("fr", DRY, "Il n'y a pas d'eau.", [("eau", "presence", H)]),
@@ -561,16 +563,16 @@ def test_claims_say_where_they_stand_and_what_was_measured() -> None:
         ("zh", "所有湖泊都位于北部。", {C}),
         ("en", "All lakes are huge.", {C}),
         ("en", "Not all of the lakes are huge.", {H}),
-        ("en", "The lake in the top left covers 10 ha.", {H, U}),
+        ("en", "The lake in the top left covers 10 ha.", {U}),
         ("en", "The lake in the bottom right is huge.", {H, U}),
         ("es", "El segundo lago más grande cubre 30 ha.", {C}),
         ("es", "El segundo lago más grande cubre 10 ha.", {H}),
         ("fr", "La deuxième zone la plus grande couvre 10 ha.", {H}),
         ("en", "The three regions measure 30 ha, 10 ha and 5 ha.", {H}),
-        ("en", "No lake exceeds 50 ha.", {U}),
+        ("en", "No lake exceeds 50 ha.", {H}),
         ("de", "Der größte See ist 30 ha groß.", {H}),
         ("es", "Más del 3 % de la escena es agua.", {H}),
-        ("en", "There is one lake in the centre.", {H, C}),
+        ("en", "There is one lake in the centre.", {U, C}),
     ],
 )
 def test_what_is_denied_said_of_all_or_said_of_another_region_is_not_mistaken(
@@ -774,3 +776,51 @@ def test_an_answer_is_no_worse_for_another_choice_of_sentences(
 def test_an_unknown_language_is_refused() -> None:
     with pytest.raises(LanguageError, match=r"one of en, ar"):
         check_explanation("water", LAKES, "tlh")
+
+
+LAKE_30M = dataclasses.replace(
+    LAKES,
+    area_px=9444,
+    valid_px=65_025,
+    share_frac=0.1452,
+    area_m2=8_500_000.0,
+    number=4,
+    regions=(
+        region(7511, "center", "huge", 6_760_000.0),
+        region(1089, "top-left", "large", 980_000.0),
+        region(633, "bottom-right", "somewhat large", 570_000.0),
+        region(211, "top-right", "small", 190_000.0),
+    ),
+    inside=Spread(0.45, 0.13),
+    outside=Spread(-0.57, 0.13),
+    neighbours={"vegetation": 0.87},
+)
+"""The figures that the sentences of ``claim_sentences.csv`` are about."""
+SENTENCES = list(csv.DictReader((Path(__file__).parent / "claim_sentences.csv").read_text("utf-8").splitlines()))
+
+
+def sentence_verdicts(truth: str) -> dict[str, set[str]]:
+    rows = [row for row in SENTENCES if row["truth"] == truth]
+    return {row["text"]: {c.verdict for c in check_explanation(row["text"], LAKE_30M, row["language"])} for row in rows}
+
+
+def test_no_wrong_sentence_carries_a_tick_and_nearly_all_are_contradicted() -> None:
+    verdicts = sentence_verdicts("F")
+    assert [text for text, judged in verdicts.items() if H in judged] == []
+    assert sum(C in judged for judged in verdicts.values()) > 0.95 * len(verdicts) > 70
+
+
+def test_no_right_sentence_is_contradicted_and_most_are_confirmed() -> None:
+    verdicts = sentence_verdicts("T")
+    assert [text for text, judged in verdicts.items() if C in judged] == []
+    assert sum(H in judged for judged in verdicts.values()) > 0.9 * len(verdicts) > 50
+
+
+@pytest.mark.parametrize("target", ["vegetation", "built_up", "snow"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_same_figures_of_another_land_cover_are_contradicted(language: str, target: str) -> None:
+    text = write_answer(dataclasses.replace(LAKE_30M, target=target, neighbours={}), language).text
+    claims = check_explanation(text, LAKE_30M, language)
+    assert C in {claim.verdict for claim in claims}
+    of_area = [claim for claim in claims if claim.kind in ("share", "area") and "850" in claim.text]
+    assert not any(claim.verdict == H for claim in of_area)
