@@ -44,25 +44,11 @@ STRAY = ("GDAL_DATA", "GDAL_DRIVER_PATH", "PROJ_DATA", "PROJ_LIB")
 
 def check_memory() -> Iterator[Finding]:
     """Compare free memory, that of the container if there is one, with what the lessons take."""
-    free = _free_memory() / GB
+    from spex_nb.extraction.plan import free_memory_bytes
+
+    free = free_memory_bytes(CONTROL_GROUP) / GB
     fix = "Close other programs and kernels (in JupyterLab: Kernel, Shut Down All Kernels), or ask the hub for 2 GB."
     yield judge("memory", f"{free:.1f} GB free, lessons take up to {MEMORY_GB} GB", "" if free >= MEMORY_GB else fix)
-
-
-def _free_memory() -> int:
-    import psutil
-
-    free = int(psutil.virtual_memory().available)
-    limit = CONTROL_GROUP / "memory.max"
-    if not limit.is_file() or limit.read_text().strip() == "max":
-        return free
-    return min(free, int(limit.read_text()) - _memory_in_use())
-
-
-def _memory_in_use() -> int:
-    """Return the bytes that the container cannot free; the cache of files that were read is free memory."""
-    stat = dict(line.split() for line in (CONTROL_GROUP / "memory.stat").read_text().splitlines())
-    return int((CONTROL_GROUP / "memory.current").read_text()) - int(stat["inactive_file"])
 
 
 def check_disk() -> Iterator[Finding]:

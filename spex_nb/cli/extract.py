@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,7 @@ class Outcome:
 @click.option("--scheduler", help="Address of a dask scheduler whose workers predict the tiles.")
 @scene_options
 @click.option("--overwrite", is_flag=True, help="Replace results and unfinished runs of other questions.")
+@click.option("--anyway", is_flag=True, help="Begin though memory or disk may not suffice.")
 @click.option("--report", "report_file", type=FILE, help="JSON file to write, with the outcome of each scene.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
@@ -75,6 +76,7 @@ def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
     seed: int,
     scheduler: str | None,
     overwrite: bool,
+    anyway: bool,
     report_file: Path | None,
     quiet: bool,
     **options: Any,
@@ -92,6 +94,7 @@ def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
         "seed": seed,
     }
     extractor = Extractor.of(instruction, model, choices, open_options(**options), scheduler, overwrite, not quiet)
+    extractor = replace(extractor, anyway=anyway)
     out.mkdir(parents=True, exist_ok=True)
     outcomes = list(extractor.run(places))
     _print_summary(outcomes)
@@ -133,6 +136,8 @@ class Extractor:
     progress: bool
     request: dict[str, Any]
     """The provenance that a result of the same request has."""
+    anyway: bool = False
+    """Whether to begin though memory or disk may not suffice."""
 
     @classmethod
     def of(
@@ -198,6 +203,7 @@ class Extractor:
             progress=self.progress,
             client=self.client,
             open_options=self.opening,
+            anyway=self.anyway,
             **self.choices,
         )
         _print_extraction(scene, extraction)

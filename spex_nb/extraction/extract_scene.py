@@ -14,7 +14,7 @@ from typing import Any
 from spex_nb.errors import ExtractionError, OutputError
 from spex_nb.extraction.explain import ExplanationStream
 from spex_nb.extraction.finish import finish, parameters_of
-from spex_nb.extraction.plan import Plan, plan_extraction
+from spex_nb.extraction.plan import Plan, plan_extraction, require_room
 from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.run import PartTimer, Progress, ProgressReporter, run_tiles
 from spex_nb.extraction.storage import at_home, compare_request, load_extraction, save_extraction
@@ -41,6 +41,7 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
     cancel: Any = None,
     client: Any = None,
     open_options: Mapping[str, Any] | None = None,
+    anyway: bool = False,
 ) -> Extraction:
     """Extract land cover from a scene by instruction.
 
@@ -69,6 +70,7 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         client: A ``distributed.Client``: its workers predict the tiles, each with the model loaded once. They must see
             the same files.
         open_options: Of `open_scene`, such as ``sensor`` or ``scale``.
+        anyway: Whether to begin though memory or disk may not suffice for what the plan states.
 
     Returns:
         The result.
@@ -80,7 +82,7 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         RegionError: If a filter needs a CRS or a drawn area that is not there.
         OutputError: If the result exists, cannot be written, or the disk is full.
         ExtractionCancelledError: If the user cancelled.
-        ExtractionError: If an argument makes no sense, or every tile failed.
+        ExtractionError: If an argument makes no sense, memory or disk will not do, or every tile failed.
     """
     if out is not None:
         remove_leftovers(Path(out).absolute().parent, Path(out).name)
@@ -103,6 +105,8 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
     scratch = Scratch() if out is None else None
     with scratch or nullcontext():
         store = TileStore(scratch.folder if scratch else partial_folder(Path(str(out))))
+        if not anyway:
+            require_room(plan, store.folder)
         store.begin({} if scratch else plan.identity, overwrite)
         reporter = ProgressReporter(progress, len(windows), sum(map(store.is_done, windows)))
         reporter.write(str(plan))

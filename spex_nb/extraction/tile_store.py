@@ -102,13 +102,13 @@ class TileStore:
         """Return the logits [T, h, w] of a tile; None where it has no data or failed."""
         if not self.is_done(window):
             return None
-        with np.load(self._path(window)) as arrays:
+        with self._path(window).open("rb") as file, np.load(file) as arrays:
             logits: NDArray[np.float32] = arrays["logits"]
         return logits if logits.size else None
 
     def meta(self, window: Window) -> tuple[dict[str, IndexExtreme], tuple[str, ...]]:
         """Return the index extremes and the notes of a finished tile."""
-        with np.load(self._path(window)) as arrays:
+        with self._path(window).open("rb") as file, np.load(file) as arrays:
             meta = json.loads(arrays["said"].tobytes())
         return {target: IndexExtreme(**extreme) for target, extreme in meta["best"].items()}, tuple(meta["notes"])
 
@@ -153,7 +153,7 @@ class TileStore:
     def _is_whole(self, window: Window) -> bool:
         """Whether the file of a tile can be read and is what `put` wrote for this plan."""
         try:
-            with np.load(self._path(window)) as arrays:
+            with self._path(window).open("rb") as file, np.load(file) as arrays:
                 logits, meta, stored = arrays["logits"], arrays["said"].tobytes(), arrays["hash"].tobytes()
             fits = not logits.size or (logits.ndim == 3 and logits.shape[1:] == tuple(window[2:]))  # noqa: PLR2004
             return bool(fits and stored == self._hash(window[:2], logits, meta))
@@ -165,7 +165,7 @@ class TileStore:
         for path in sorted(self._tiles.glob("*.npz")):
             try:
                 corner = tuple(map(int, path.stem.split("-")))
-                with np.load(path) as arrays:
+                with path.open("rb") as file, np.load(file) as arrays:
                     logits, meta = arrays["logits"], arrays["said"].tobytes()
                 is_sane = logits.dtype == np.float32 and (not logits.size or not np.isnan(logits).all())
             except BROKEN:

@@ -58,6 +58,7 @@ def save_cog(
     """
     dataset = _as_dataset(layers)
     import rasterio
+    import rioxarray  # noqa: F401  (registers .rio)
 
     needs_bytes = _largest_bytes(dataset)
     with write_whole(path, overwrite, needs_bytes=needs_bytes) as part, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):

@@ -307,7 +307,7 @@ def _may_replace(target: Path, mark: str) -> bool:
 
 
 def _write_errors() -> tuple[type[Exception], ...]:
-    """Return the errors by which Python, GDAL and PyArrow report a disk; a library that is not loaded reports none."""
+    """Return the errors by which Python and libraries report a disk; a library that is not loaded reports none."""
     kinds: list[type[Exception]] = [OSError]
     if "rasterio" in sys.modules:
         from rasterio._err import CPLE_BaseError
@@ -318,6 +318,10 @@ def _write_errors() -> tuple[type[Exception], ...]:
         from pyogrio.errors import DataLayerError, DataSourceError
 
         kinds += [DataLayerError, DataSourceError]
+    if "safetensors" in sys.modules:
+        from safetensors import SafetensorError
+
+        kinds.append(SafetensorError)
     return tuple(kinds)
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from spex_nb.errors import TrainingError, require_extra
 from spex_nb.extraction.mask_models import CHECKPOINTS
 from spex_nb.output.files import write_whole
+from spex_nb.training.checkpoints import last_checkpoint
 from spex_nb.training.curves import FINAL, SAMPLES, read_curves
 
 CONFIG, LOG = "stage.toml", "training.log"
@@ -135,20 +136,20 @@ class Training:
         """Return the state of the training, read from the folder of the stage."""
         curves, final = read_curves(self.folder), self.folder / FINAL
         is_whole = final.is_dir()
-        checkpoint = final if is_whole else self._last_checkpoint()
+        checkpoint = final if is_whole else None if self.is_running else self._last_checkpoint()
         steps = self.steps if is_whole else max([0, *(int(line["step"]) for line in curves)])
         return TrainingProgress(
             curves=curves,
             samples=sorted((self.folder / SAMPLES).glob("*.png")),
-            checkpoint=None if self.is_running else checkpoint,
+            checkpoint=checkpoint,
             steps=steps,
             is_whole=is_whole,
             error=self._error(),
         )
 
     def _last_checkpoint(self) -> Path | None:
-        folders = {int(path.name.rpartition("-")[2]): path for path in self.folder.glob("checkpoint-*")}
-        return folders[max(folders)] if folders else None
+        checkpoint = last_checkpoint(self.folder)
+        return None if checkpoint is None else Path(checkpoint)
 
     def _error(self) -> str:
         """Return the end of the log if the child has failed."""

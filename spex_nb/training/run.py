@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,11 +11,14 @@ from typing import Any
 import torch
 from transformers.utils import logging as transformers_logging
 
+from spex_nb.errors import OutputError, TrainingError
 from spex_nb.model import SpexModel, SpexProcessor
+from spex_nb.output.files import remove_leftovers, write_folder_whole
+from spex_nb.training.checkpoints import last_checkpoint, remove_broken
 from spex_nb.training.curves import FINAL, Line, read_curves
 from spex_nb.training.setup import batcher_of, load_model, load_processor, stream_of, validation_of
 from spex_nb.training.stage import Kind, Stage, read_stage
-from spex_nb.training.trainer import CurveWriter, GracefulInterrupt, StageTrainer, last_checkpoint
+from spex_nb.training.trainer import GO_ON, CurveWriter, GracefulInterrupt, StageTrainer
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,10 @@ def run_stage(
         CheckpointError: If ``start`` cannot be loaded.
     """
     final = Path(stage.out) / FINAL
+    remove_leftovers(Path(stage.out))
     if final.exists():
         return StageResult(final, stage.steps, True, read_curves(stage.out))
+    remove_broken(stage.out)
     transformers_logging.disable_progress_bar()  # the curves show the progress
     torch.manual_seed(stage.seed)
     processor = load_processor(stage)
@@ -81,14 +85,21 @@ def run_stage(
 
 
 def save_whole(model: SpexModel, processor: SpexProcessor, folder: Path) -> None:
-    """Write model and processor, with adapters merged. The folder gets its name only once it is complete."""
+    """Write model and processor, with adapters merged. The folder gets its name only once it is complete.
+
+    Raises:
+        TrainingError: If the disk is full.
+    """
     if hasattr(model.language_model, "merge_and_unload"):
         model.language_model = model.language_model.merge_and_unload()
-    unfinished = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    model.save_pretrained(unfinished)
-    processor.save_pretrained(unfinished)
-    unfinished.rename(folder)
+    try:
+        with write_folder_whole(folder, overwrite=False, mark="config.json") as part:
+            model.save_pretrained(part)
+            processor.save_pretrained(part)
+    except OutputError as error:
+        raise TrainingError(
+            "The model cannot be written", found=error.found, expected="room on the disk", fix=GO_ON
+        ) from error
 
 
 def pretrain(config: str | Path, **changes: Any) -> StageResult:

@@ -6,7 +6,8 @@ import json
 import shutil
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
@@ -16,13 +17,15 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.utils.data import SequentialSampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 
-from spex_nb.errors import TrainingError
+from spex_nb.errors import OutputError, TrainingError
+from spex_nb.output.files import explain_write_errors, unwritable, write_folder_whole, write_whole
+from spex_nb.training.checkpoints import STATE, is_whole, keep_last
 from spex_nb.training.curves import FILE, Line, read_curves
 from spex_nb.training.stage import Stage
 
 BAD_BATCH = "bad_batch.safetensors"
+GO_ON = "Free some room and run the same command again: it goes on from the last checkpoint."
 UNDECAYED = 2
 """Parameters of fewer dimensions (biases, norms) are not decayed."""
 
@@ -62,6 +65,7 @@ class StageTrainer(Trainer):
 
     def __init__(self, stage: Stage, **options: Any) -> None:
         self.stage = stage
+        self._written_into: Path | None = None
         super().__init__(args=training_arguments(stage), **options)
         self.remove_callback(PrinterCallback)  # the curves hold what it prints
 
@@ -98,9 +102,9 @@ class StageTrainer(Trainer):
     def _bad_batch(self, inputs: dict[str, Any]) -> TrainingError:
         batch_file = Path(self.stage.out) / BAD_BATCH
         batch_file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {name: value.contiguous().cpu() for name, value in inputs.items() if torch.is_tensor(value)}, batch_file
-        )
+        tensors = {name: value.contiguous().cpu() for name, value in inputs.items() if torch.is_tensor(value)}
+        with write_whole(batch_file, overwrite=True) as part:
+            save_file(tensors, part)
         return TrainingError(
             "The loss is no longer a number",
             found=f"at step {self.state.global_step + 1}",
@@ -109,18 +113,38 @@ class StageTrainer(Trainer):
         )
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Write a complete checkpoint, or none."""
+        """Write a complete checkpoint, or none: it gets its name once all of it is on the disk."""
         folder = Path(self.stage.out) / f"checkpoint-{self.state.global_step}"
         try:
-            super()._save_checkpoint(model, trial)
-        except (OSError, RuntimeError) as error:  # torch and safetensors report a full disk as either
-            shutil.rmtree(folder, ignore_errors=True)
+            if self.args.world_size > 1:  # several processes write into one folder; `is_whole` finds half ones
+                super()._save_checkpoint(model, trial)
+                return
+            if not is_whole(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+            with write_folder_whole(folder, overwrite=True, mark=STATE) as part, self._writing_into(part.parent):
+                super()._save_checkpoint(model, trial)
+        except (OSError, RuntimeError, OutputError) as error:  # torch reports a full disk as a RuntimeError
+            problem = error if isinstance(error, OutputError) else unwritable(folder, error)
             raise TrainingError(
                 "The checkpoint cannot be written",
-                found=f"{folder}: {error}",
+                found=problem.found,
                 expected="room on the disk",
-                fix="Free some room and run the same command again: it goes on from the last checkpoint.",
+                fix=GO_ON,
             ) from error
+        keep_last(self.stage.out, self.stage.keep)
+
+    @contextmanager
+    def _writing_into(self, folder: Path) -> Iterator[None]:
+        """Let the Trainer write its checkpoint into another folder than that of the stage."""
+        self._written_into = folder
+        try:
+            yield
+        finally:
+            self._written_into = None
+
+    def _get_output_dir(self, trial: Any) -> str:
+        """Return the folder in which the Trainer makes the folder of a checkpoint."""
+        return str(self._written_into or super()._get_output_dir(trial))
 
 
 def rest_norms(model: nn.Module) -> None:
@@ -133,12 +157,6 @@ def rest_norms(model: nn.Module) -> None:
 def plain_name(name: str) -> str:
     """Return a parameter's name in the model itself, whatever wraps it."""
     return name.replace("module.", "").replace("base_model.model.", "").replace("_orig_mod.", "")
-
-
-def last_checkpoint(folder: str | Path) -> str | None:
-    """Return the last whole checkpoint of a folder, if there is one."""
-    path = Path(folder)
-    return get_last_checkpoint(str(path)) if path.is_dir() else None
 
 
 class GracefulInterrupt(TrainerCallback):
@@ -202,7 +220,8 @@ class CurveWriter(TrainerCallback):
         lines = [line for line in read_curves(self._folder) if line["step"] <= state.global_step]
         self._folder.mkdir(parents=True, exist_ok=True)
         text = "".join(f"{json.dumps(line)}\n" for line in lines)
-        (self._folder / FILE).write_text(text, encoding="utf-8")
+        with write_whole(self._folder / FILE, overwrite=True) as part:
+            part.write_text(text, encoding="utf-8")
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_options: Any) -> None:  # noqa: ARG002
         """Write what the Trainer logs."""
@@ -216,7 +235,8 @@ class CurveWriter(TrainerCallback):
             self._add({"step": state.global_step} | self._measure(model))
 
     def _add(self, line: dict[str, float]) -> None:
-        with (self._folder / FILE).open("a", encoding="utf-8") as file:
+        path = self._folder / FILE
+        with explain_write_errors(path, fix=GO_ON), path.open("a", encoding="utf-8") as file:
             file.write(f"{json.dumps(line)}\n")
         if self._on_log is not None:
             self._on_log(line)
