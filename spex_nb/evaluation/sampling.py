@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from spex_nb.errors import EmptySceneError, ExtractionError
 from spex_nb.extraction import Extraction
+from spex_nb.extraction.facts.doubt import STEPS as DOUBT_STEPS
 from spex_nb.types import MASK_NODATA
 
 Design = Literal["stratified", "random", "systematic"]
@@ -131,13 +132,22 @@ def allocate_points(pixels: NDArray[np.integer[Any]], n: int) -> NDArray[np.int6
 
 
 def _certainties(result: Extraction) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Yield rows and how certain the model is of the class that the mask shows there: 0 to 1."""
+    """Yield rows and how certain the mask is there, 0 to 1: by the doubt of the result, or else its probability."""
+    if result.doubt is not None:
+        doubt = result.doubt.to_numpy()
+        tops = range(0, doubt.shape[0], BLOCK_ROWS)
+        yield from ((slice(top, top + BLOCK_ROWS), _certainty_of(doubt[top : top + BLOCK_ROWS])) for top in tops)
+        return
     mask, numbers = result.mask.to_numpy(), np.arange(1, len(result.class_names) + 1)[:, None, None]
     for top in range(0, mask.shape[0], BLOCK_ROWS):
         rows = slice(top, top + BLOCK_ROWS)
         probability = np.nan_to_num(np.asarray(result.probability.isel(y=rows), np.float32))
         of_class = np.where(mask[rows] == numbers, probability, 0).max(axis=0)
         yield rows, np.where(mask[rows] == 0, 1 - probability.max(axis=0), of_class).astype(np.float32)
+
+
+def _certainty_of(doubt: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.clip(1 - doubt / np.float32(DOUBT_STEPS), 0, 1).astype(np.float32)
 
 
 def _certainty_cut(result: Extraction) -> float:

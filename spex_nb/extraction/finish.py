@@ -93,6 +93,7 @@ def finish(
         provenance=_provenance(plan, mosaic, statistics, timer) | {"faithfulness": faithfulness_of(explanations)},
         overview=statistics.overview,
         probability_file=path,
+        doubt=_doubt_layer(statistics, mask),
     )
 
 
@@ -133,15 +134,22 @@ def correct_result(result: Extraction, mask: NDArray[np.uint8], scene: xr.Datase
     )
     note = f"{edited_px:,} pixels were edited by hand; all figures are of the edited mask."
     faithfulness = faithfulness_of(explanations)
+    edited = result.mask.copy(data=pixels)
     return replace(
         result,
-        mask=result.mask.copy(data=pixels),
+        mask=edited,
+        doubt=_doubt_layer(statistics, edited),
         regions=class_table(regions, statistics.figures, scene),
         evidence=evidence,
         explanations=explanations,
         notes=(*result.notes, note),
         provenance={**result.provenance, "edited_px": edited_px, "faithfulness": faithfulness},
     )
+
+
+def _doubt_layer(statistics: SceneStatistics, mask: xr.DataArray) -> xr.DataArray:
+    """Return the doubt on the grid of the mask."""
+    return xr.DataArray(statistics.doubt, mask.coords, mask.dims, "doubt")
 
 
 def _with_checked_areas(evidence: Mapping[str, Evidence], before: Mapping[str, Evidence]) -> dict[str, Evidence]:

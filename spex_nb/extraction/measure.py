@@ -16,6 +16,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from spex_nb.errors import MissingBandError
+from spex_nb.extraction.facts.doubt import Doubt, doubt_of_rows
 from spex_nb.extraction.facts.sums import BAND_ORDER, FactSums, Rows, rule_masks, rules_of
 from spex_nb.language.evidence import readable_index
 from spex_nb.regions.ground import EqualAreaGrid
@@ -67,6 +68,8 @@ class SceneStatistics:
     """By class: mean probability and mean indices of each region, [N] each."""
     overview: xr.Dataset
     """Every n-th pixel of the scene."""
+    doubt: Doubt
+    """uint8 [H, W]: 0 none ... 250 as much as can be, 255 no data."""
     scene_hash: str
     """Of all pixels of the scene; empty where they were not hashed."""
 
@@ -95,6 +98,7 @@ def measure_scene(
     indices = list(dict.fromkeys(name for layer_sums in sums for name in layer_sums.indices))
     rules = [*rules_of(pixel, [layer.name for layer in layers])]
     overview, pixels, valid_px = _Thinned(scene), BandHash(scene.spex.bands), 0
+    doubt, thresholds = np.full(mask.shape, MASK_NODATA, np.uint8), _thresholds(layers)
     for top, part in reader.rows():
         rows = slice(top, top + part.sizes["y"])
         has_data = mask[rows] != MASK_NODATA
@@ -104,6 +108,7 @@ def measure_scene(
         measured = _Measured(values, probability, _bands(part), rule_masks(part, rules))
         for layer_sums in sums:
             layer_sums.add(rows, has_data, measured)
+        doubt[rows] = doubt_of_rows(mask[rows], probability, thresholds, measured.rules)
         overview.add(top, part)
         if hashes_scene:
             pixels.add(part)
@@ -123,8 +128,15 @@ def measure_scene(
         facts={layer_sums.layer.name: layer_sums.facts for layer_sums in sums if layer_sums.facts is not None},
         figures={layer_sums.layer.name: layer_sums.figures for layer_sums in sums},
         overview=overview.scene,
+        doubt=doubt,
         scene_hash=pixels.hexdigest() if hashes_scene else "",
     )
+
+
+def _thresholds(layers: Sequence[MeasuredLayer]) -> dict[str, float]:
+    """Return the threshold of each class of the mask, in the order of their numbers."""
+    classes = sorted((layer.number, layer) for layer in layers if layer.number is not None)
+    return {layer.name: layer.threshold for _, layer in classes}
 
 
 def _index_values(part: xr.Dataset, indices: Sequence[str]) -> dict[str, NDArray[np.float32]]:

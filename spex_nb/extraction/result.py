@@ -51,6 +51,9 @@ class Extraction:
     """The scene, thinned."""
     probability_file: Path = field(repr=False)
     """Where the probability lies."""
+    doubt: xr.DataArray | None = field(default=None, repr=False)
+    """uint8 [H, W]: 0 none ... 250 as likely wrong as can be, 255 no data; see `extraction.facts.doubt`. None in
+    results of versions that did not measure it."""
     scratch: Any = field(default=None, repr=False)
     """What keeps that file alive where it is a temporary one."""
 
@@ -73,6 +76,11 @@ class Extraction:
     def faithfulness(self) -> float | None:
         """Share of the model's checkable claims that hold; None where it made none."""
         return faithfulness([claim for claims in self.claims.values() for claim in claims])
+
+    @property
+    def is_untrusted(self) -> bool:
+        """Whether the whole answer cannot be trusted; the first sentence of the explanation says why."""
+        return any(fact.id == "trust" for explanation in self.explanations for fact in explanation.facts)
 
     def plot(self) -> Figure:
         """Draw the mask over the scene, with a legend."""

@@ -19,7 +19,7 @@ from rasterio.errors import RasterioError
 from spex_nb.errors import ExtractionError, GridWarning, SceneError, SourceNotFoundError, explain_malformed
 from spex_nb.extraction.explain import Explanation
 from spex_nb.extraction.result import Extraction
-from spex_nb.output.export import copy_as_cog
+from spex_nb.output.export import copy_as_cog, save_cog
 from spex_nb.output.files import write_folder_whole
 from spex_nb.output.stored_files import (
     COLUMN_TYPE,
@@ -36,8 +36,9 @@ from spex_nb.types import MASK_NODATA, Evidence, Filter, Instruction, Statement
 
 DESCRIPTION, MASK, PROBABILITY = "extraction.json", "mask.tif", "probability.tif"
 REGIONS, OVERVIEW, RUNS = "regions.gpkg", "overview.nc", "runs.npz"
+DOUBT = "doubt.tif"
 FILES = (DESCRIPTION, MASK, PROBABILITY, REGIONS, OVERVIEW, RUNS)
-"""All that a result's folder holds."""
+"""What a result's folder holds. Beside them lies `DOUBT`, which results of earlier versions lack."""
 FORMAT = 1
 CHUNK_PX = 2048
 _FILTERS = {kind.__name__: kind for kind in get_args(Filter)}
@@ -58,6 +59,8 @@ def save_extraction(result: Extraction, folder: str | Path, *, overwrite: bool =
     ):
         result.to_cog(part / MASK)
         copy_as_cog(result.probability_file, part / PROBABILITY, discrete=False)
+        if result.doubt is not None:
+            save_cog(result.doubt, part / DOUBT)
         result.to_geopackage(part / REGIONS)
         (part / OVERVIEW).write_bytes(overview)
         np.savez_compressed(part / RUNS, **_runs_of(result.evidence))
@@ -68,7 +71,7 @@ def save_extraction(result: Extraction, folder: str | Path, *, overwrite: bool =
 
 def _largest_bytes(result: Extraction, overview: bytes) -> int:
     """Return what writing a result takes at most, beside its polygons: rasters, once more as they are copied."""
-    return int(result.mask.size * (1 + 4 * len(result.class_names)) * 8 / 3) + len(overview)
+    return int(result.mask.size * (2 + 4 * len(result.class_names)) * 8 / 3) + len(overview)
 
 
 def at_home(result: Extraction, folder: Path) -> Extraction:
@@ -241,7 +244,20 @@ def _loaded(place: Path) -> Extraction:
         provenance=description.provenance,
         overview=_overview(place / OVERVIEW),
         probability_file=place / PROBABILITY,
+        doubt=_doubt(place / DOUBT, mask),
     )
+
+
+def _doubt(file: Path, mask: xr.DataArray) -> xr.DataArray | None:
+    """Return the doubt of a result; None where an earlier version did not measure it."""
+    if not file.exists():
+        return None
+    require_plain_file(file)
+    raster = probe(file, driver="GTiff")
+    if raster.dtypes != ("uint8",) or (raster.grid.height, raster.grid.width) != mask.shape:
+        raise ValueError(f"{file.name} does not belong to the mask")
+    pixels = read_window(Reading(str(file), (1,), driver="GTiff"), *mask.shape)[0]
+    return xr.DataArray(pixels, mask.coords, mask.dims, "doubt")
 
 
 def _explanation(payload: Mapping[str, Any], language: str) -> Explanation:

@@ -148,13 +148,14 @@ def require_whole_raster(path: Path) -> None:
     """
     import rasterio
 
-    with rasterio.open(path) as file:
-        levels = len(file.overviews(1))
-    for level in (None, *range(levels)):
-        options = {} if level is None else {"overview_level": level}
-        with rasterio.open(path, num_threads="all_cpus", **options) as file:
-            for top in range(0, file.height, BLOCK):
-                file.read(window=rasterio.windows.Window(0, top, file.width, min(BLOCK, file.height - top)))
+    with warnings.catch_warnings(action="ignore", category=rasterio.errors.NotGeoreferencedWarning):
+        with rasterio.open(path) as file:
+            levels = len(file.overviews(1))
+        for level in (None, *range(levels)):
+            options = {} if level is None else {"overview_level": level}
+            with rasterio.open(path, num_threads="all_cpus", **options) as file:
+                for top in range(0, file.height, BLOCK):
+                    file.read(window=rasterio.windows.Window(0, top, file.width, min(BLOCK, file.height - top)))
 
 
 def _describe(file: Any, dataset: xr.Dataset, colors: Any) -> None:

@@ -29,7 +29,7 @@ from spex_nb.errors import (
 from spex_nb.evaluation import MapCheck, load_check
 from spex_nb.extraction import load_extraction
 from spex_nb.extraction.finish import correct_result
-from spex_nb.extraction.storage import FILES
+from spex_nb.extraction.storage import DOUBT, FILES
 from spex_nb.output.files import write_whole
 from spex_nb.output.stored_files import read_arrays
 from spex_nb.output.typed_json import decode
@@ -189,7 +189,7 @@ def _unpacked(path: str | Path, folder: Path) -> tuple[_Stored, SceneSource]:
 def _require_member(info: zipfile.ZipInfo) -> None:
     """Raise unless a file of the archive is one that `save_session` writes, packed as it packs them."""
     limit = {SESSION: LARGEST_DESCRIPTION, EDITS: LARGEST_EDITS}.get(info.filename)
-    is_result = info.filename in {CHECK, *(f"{RESULT}/{name}" for name in FILES)}
+    is_result = info.filename in {CHECK, *(f"{RESULT}/{name}" for name in (*FILES, DOUBT))}
     if limit is None and not is_result:
         raise ValueError(f"it holds {info.filename[:80]!r}, which no session has")
     is_packed = info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size

@@ -11,10 +11,15 @@ import numpy as np
 import xarray as xr
 
 from spex_nb.extraction.facts.dates import date_of, latitude_of, season_of
+from spex_nb.extraction.facts.doubt import DoubtPlace
 from spex_nb.extraction.facts.sums import BAND_ORDER, BINS, FactSums, measured_iou
+from spex_nb.language.explanation.outline import is_possible
+from spex_nb.scene.guard import QUESTION
 from spex_nb.types import Evidence, Fact, FactSource, Prior, Region
 
 HALF = 0.5
+FAILING_IOU = 0.3
+"""A model that reached less than this in such scenes is known to fail there."""
 FEW_PX = 10
 """Regions of fewer pixels are mentioned as unreliable."""
 MENTIONED = 3
@@ -36,6 +41,7 @@ class FactContext:
         candidates: The regions before the filters; None where they are those of the mask.
         quality: The fitting row of the model's table.
         extreme: How near the index came to its threshold anywhere, and the highest probability.
+        doubt: Where most of the doubt lies; None where there is none.
     """
 
     evidence: Evidence
@@ -48,24 +54,13 @@ class FactContext:
     candidates: Sequence[Region] | None = None
     quality: Mapping[str, Any] = field(default_factory=dict)
     extreme: Mapping[str, float] = field(default_factory=dict)
+    doubt: DoubtPlace | None = None
 
 
 def gather_facts(context: FactContext) -> tuple[Fact, ...]:
     """Return all facts of a target. A fact whose value is None is one that nobody knows."""
-    parts = (
-        _area,
-        _estimate,
-        _candidates,
-        _largest,
-        _regions,
-        _spectrum,
-        _rule,
-        _probability,
-        _quality,
-        _rivals,
-        _scene,
-    )
-    return tuple(fact for part in parts for fact in part(context))
+    facts = tuple(fact for part in PARTS for fact in part(context))
+    return (*facts, *_trust(facts, context))
 
 
 def _ground(name: str, area_px: int, area_m2: float | None, region: str, source: FactSource = "mask") -> Fact:
@@ -94,6 +89,22 @@ def _area(context: FactContext) -> Iterator[Fact]:
     small = sum(region.area_px < FEW_PX for region in evidence.regions)
     if small and len(evidence.regions) == evidence.number:
         yield Fact("number_small", float(small), "patch", "mask", "mask", f"fewer than {FEW_PX} pixels")
+
+
+def _trust(facts: Sequence[Fact], context: FactContext) -> Iterator[Fact]:
+    """Yield why the whole answer cannot be trusted: impossible numbers, or a model that is known to fail here."""
+    iou = context.quality.get("iou")
+    if QUESTION in context.scene.attrs or not all(map(is_possible, facts)):
+        yield Fact("trust", "numbers", "name", "scene", "scene")
+    elif not context.by_index and iou is not None and float(iou) < FAILING_IOU:
+        yield Fact("trust", "quality", "name", "scene", "table", f"IoU below {FAILING_IOU}")
+
+
+def _doubt(context: FactContext) -> Iterator[Fact]:
+    """Yield the part of the picture where most of the doubt lies."""
+    if context.doubt is not None:
+        yield Fact("doubt.place", context.doubt.location, "place", "scene", "rule")
+        yield Fact("doubt.share", context.doubt.share_frac, "frac", "scene", "rule", "of the pixels of most doubt")
 
 
 def _estimate(context: FactContext) -> Iterator[Fact]:
@@ -295,6 +306,7 @@ PARTS = (
     _probability,
     _quality,
     _rivals,
+    _doubt,
     _scene,
 )
 """What the list of facts is made of, in its order."""

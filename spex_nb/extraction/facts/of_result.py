@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from spex_nb.extraction.facts.doubt import place_of_doubt
 from spex_nb.extraction.facts.gather import FactContext, gather_facts
 from spex_nb.extraction.facts.quality import measured_quality
 from spex_nb.extraction.mask_models import CHECKPOINTS
@@ -40,6 +41,7 @@ def facts_of_run(
     scene, has_filters = plan.scene, bool(plan.instruction.filters)
     pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))
     folder = _folder_of(plan.job.model)
+    place = place_of_doubt(statistics.doubt)
     facts = {}
     for target, sums in statistics.facts.items():
         nearest = {"index": extremes[target].value} if target in extremes else {}
@@ -55,6 +57,7 @@ def facts_of_run(
             candidates=candidates.get(target) if has_filters else None,
             quality={} if folder is None else measured_quality(folder, target, scene),
             extreme=nearest,
+            doubt=place,
         )
         facts[target] = gather_facts(context)
     return facts
@@ -71,6 +74,7 @@ def facts_of_edit(result: Extraction, statistics: SceneStatistics, scene: xr.Dat
     pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))
     provenance = result.provenance
     folder = CHECKPOINTS / str(provenance["model"])
+    place = place_of_doubt(statistics.doubt)
     return {
         target: gather_facts(
             FactContext(
@@ -82,6 +86,7 @@ def facts_of_edit(result: Extraction, statistics: SceneStatistics, scene: xr.Dat
                 model_id=str(provenance["model"]),
                 prior=prior_of(pixel, target),
                 quality=measured_quality(folder, target, scene),
+                doubt=place,
             )
         )
         for target, sums in statistics.facts.items()

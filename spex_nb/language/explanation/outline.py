@@ -21,6 +21,8 @@ LOW_MEDIAN = 0.7
 """Below this probability for half of its pixels a mask is a hint."""
 MUCH = 0.1
 """Of the area: what a doubt or a rival must reach to be mentioned."""
+MUCH_IN_A_NINTH = 0.25
+"""Of the pixels of most doubt: what a ninth of the picture must hold to be named."""
 CLEARLY = 0.1
 """A difference of two reflectances below this share of them tells nothing."""
 ELONGATED = 3.0
@@ -105,7 +107,7 @@ class Outline:
     def points(self) -> list[Point]:
         """Return the points in their order, each fact in one of them."""
         if self._is_empty:
-            return [*self._absent(), *self._scene_points()]
+            return [*self._untrusted(), *self._absent(), *self._scene_points()]
         parts = (self._answer, self._why, self._sureness, self._confusion, self._next, self._scene_points)
         return [point for part in parts for point in part()]
 
@@ -149,7 +151,14 @@ class Outline:
 
     # --- the answer --------------------------------------------------------------------------------------------------
 
+    def _untrusted(self) -> Iterator[Point]:
+        """Say before all else that the whole answer cannot be trusted, and why."""
+        trust = self._get("trust")
+        if trust is not None:
+            yield Point(f"untrusted_{trust.value}", "answer", {"trust": trust}, "none", is_brief=True)
+
     def _answer(self) -> Iterator[Point]:
+        yield from self._untrusted()
         yield from self._question_points()
         yield from self._estimated()
         if self._get("candidates.number") is not None:
@@ -160,7 +169,7 @@ class Outline:
             )
         else:
             yield from self._point("found", "answer", is_brief=True, name="target", share="share", area="area")
-        if self._is_weak():
+        if self._is_weak() and self._get("trust") is None:
             yield Point("hint", "answer", support="none", is_brief=True)
         yield from self._parts()
 
@@ -368,6 +377,8 @@ class Outline:
             yield from self._quality()
         yield from self._near()
         yield from self._contrast()
+        if self._number("doubt.share") >= MUCH_IN_A_NINTH:
+            yield from self._point("doubt_place", "sureness", "none", place="doubt.place", share="doubt.share")
 
     def _rule_quality(self) -> Iterator[Point]:
         if self._get("rule.iou") is None:

@@ -1,0 +1,121 @@
+"""Where a result is likely to be wrong: an unsure model, a spectral rule that says otherwise, a rival that fits too.
+
+Each sign is known without labels and depends on no checkpoint. The doubt of a pixel is how near its probability lies to
+the threshold, times one, two or three: once more if the target's own rule contradicts the mask, once more if the rule
+of a target that excludes it holds too. docs/checking.md has the share of errors among the pixels of most doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spex_nb.regions.find import location_word
+from spex_nb.targets import TARGETS, are_exclusive
+from spex_nb.types import MASK_NODATA, Window
+
+STEPS = 250
+"""Steps of doubt, from none to as much as can be."""
+FLAGGED_FRAC = 0.05
+"""Share of the pixels that count as those of most doubt."""
+PLACE_PX = 32
+"""Side of the squares that are looked at one after the other."""
+SIGNS = 3
+
+Doubt = NDArray[np.uint8]
+"""uint8 [H, W]: 0 none ... 250 as much as can be, 255 no data."""
+
+
+class DoubtPlace(NamedTuple):
+    """Where in the picture most of the doubt lies."""
+
+    location: str
+    """Cell of the 3 x 3 grid, such as ``top-left``."""
+    share_frac: float
+    """Share of the pixels of most doubt that lie in this cell."""
+
+
+def doubt_of_rows(
+    mask: NDArray[np.uint8],
+    probability: NDArray[np.float32],
+    thresholds: Mapping[str, float],
+    rules: Mapping[str, NDArray[np.bool_]],
+) -> Doubt:
+    """Return how far some rows of a mask are in doubt.
+
+    Args:
+        mask: uint8 [h, W]: 0 none, 1 ... n the classes, 255 no data.
+        probability: float32 [n, h, W] of the classes, NaN where there is no data.
+        thresholds: By class, in the order of their numbers, the probability from which on a pixel belongs to it.
+        rules: By target the mask of its spectral rule, bool [h, W]; targets without a rule are left out.
+
+    Returns:
+        The doubt of each pixel, that of the most doubted class.
+    """
+    most = np.zeros(mask.shape, np.float32)
+    for number, (name, threshold) in enumerate(thresholds.items(), start=1):
+        is_class = mask == number
+        signs = np.ones(mask.shape, np.float32)
+        if name in rules:
+            signs += rules[name] != is_class
+        signs += is_class & _any_rival(name, rules, mask.shape)
+        unsure = _nearness(np.nan_to_num(probability[number - 1]), threshold)
+        np.maximum(most, unsure * signs / SIGNS, out=most)
+    return np.where(mask == MASK_NODATA, MASK_NODATA, np.rint(STEPS * most)).astype(np.uint8)
+
+
+def place_of_doubt(doubt: Doubt) -> DoubtPlace | None:
+    """Return the part of the picture that has most of the pixels of most doubt; None where there is none."""
+    is_flagged = flagged_pixels(doubt)
+    rows, columns = np.nonzero(is_flagged)
+    if not len(rows):
+        return None
+    height, width = doubt.shape
+    cells = np.minimum(3 * rows // height, 2) * 3 + np.minimum(3 * columns // width, 2)
+    counts = np.bincount(cells, minlength=9)
+    row, column = divmod(int(np.argmax(counts)), 3)
+    location = location_word((column + 0.5) / 3, (row + 0.5) / 3)
+    return DoubtPlace(location, float(counts.max() / counts.sum()))
+
+
+def flagged_pixels(doubt: Doubt, share_frac: float = FLAGGED_FRAC) -> NDArray[np.bool_]:
+    """Return the pixels of most doubt, bool [H, W]: about this share of those with data, none that has no doubt."""
+    counts = np.bincount(doubt.ravel(), minlength=MASK_NODATA + 1)[: STEPS + 1]
+    above = np.cumsum(counts[::-1])[::-1]
+    lowest = int(np.argmax(above <= share_frac * counts.sum())) if above[-1] <= share_frac * counts.sum() else STEPS
+    flagged: NDArray[np.bool_] = (doubt >= max(lowest, 1)) & (doubt != MASK_NODATA)
+    return flagged
+
+
+def doubtful_windows(doubt: Doubt, count: int = 12, side_px: int = PLACE_PX) -> list[Window]:
+    """Return the squares that hold most doubt, the first one most; squares without any are left out.
+
+    Args:
+        doubt: The doubt of a result.
+        count: The most squares to return (default: 12).
+        side_px: Side of a square, in pixels (default: 32).
+    """
+    height, width = doubt.shape
+    rows, columns = -(-height // side_px), -(-width // side_px)
+    padded = np.zeros((rows * side_px, columns * side_px), np.float32)
+    padded[:height, :width] = np.where(doubt == MASK_NODATA, 0, doubt)
+    sums = padded.reshape(rows, side_px, columns, side_px).sum(axis=(1, 3))
+    order = [int(cell) for cell in np.argsort(-sums, axis=None, kind="stable")[:count] if sums.flat[cell] > 0]
+    corners = [(cell // columns * side_px, cell % columns * side_px) for cell in order]
+    return [(top, left, min(side_px, height - top), min(side_px, width - left)) for top, left in corners]
+
+
+def _nearness(probability: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
+    """Return 1 at the threshold, falling to 0 at the probabilities 0 and 1."""
+    upper, lower = max(1 - threshold, 1e-6), max(threshold, 1e-6)
+    far = np.where(probability >= threshold, (probability - threshold) / upper, (threshold - probability) / lower)
+    return (1 - np.clip(far, 0, 1)).astype(np.float32)
+
+
+def _any_rival(name: str, rules: Mapping[str, NDArray[np.bool_]], shape: Sequence[int]) -> NDArray[np.bool_]:
+    """Return where the rule of a target holds that cannot be where this one is."""
+    rivals = [rule for other, rule in rules.items() if name in TARGETS and are_exclusive(other, name)]
+    return np.any(rivals, axis=0) if rivals else np.zeros(tuple(shape), bool)
