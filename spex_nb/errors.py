@@ -11,10 +11,12 @@ import lzma
 import sqlite3
 import struct
 import tarfile
+import traceback
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -31,6 +33,10 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The modules that each optional part imports."""
 
 
+LIBRARIES = ("site-packages", "spex_nb", "spex_widgets", "IPython")
+"""Parts of the paths of files whose lines say nothing to a user."""
+
+
 class SpexError(Exception):
     """Base of every error that spex_nb raises on purpose.
 
@@ -44,6 +50,14 @@ class SpexError(Exception):
     def __init__(self, problem: str, *, found: object, expected: object, fix: str) -> None:
         self.problem, self.found, self.expected, self.fix = problem, str(found), str(expected), fix
         super().__init__(f"{problem}. Found: {found}. Expected: {expected}. {fix}")
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows: the message first, a part a line, then the lines of the user's own code."""
+        parts = (f"Found: {self.found}", f"Expected: {self.expected}", self.fix)
+        frames = traceback.extract_tb(self.__traceback__)
+        own = [frame for frame in frames if not any(place in frame.filename for place in LIBRARIES)]
+        lines = [f"  line {frame.lineno} of {Path(frame.filename).name}: {frame.line}" for frame in own if frame.line]
+        return [f"{type(self).__name__}: {self.problem}.", *(f"  {part}" for part in parts), *lines]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Survive the way back from a worker process."""
@@ -251,6 +265,65 @@ def explain_malformed(
 
 
 LONGEST_REASON = 600
+
+
+@contextmanager
+def explain_cluster_errors(client: Any) -> Iterator[None]:
+    """Turn the loss of a dask cluster into one error, also where a disk is blamed for it.
+
+    A client whose scheduler is lost is closed, so that dask computes here again: what is at hand can still be saved.
+
+    Args:
+        client: A ``distributed.Client``; None without a cluster, which changes nothing.
+
+    Raises:
+        ClusterError: If the scheduler or all workers are lost.
+    """
+    if client is None:
+        yield
+        return
+    from concurrent.futures import CancelledError
+
+    from distributed.comm.core import CommClosedError
+
+    try:
+        yield
+    except ClusterError:
+        _close_if_lost(client)
+        raise
+    except (CancelledError, CommClosedError, TimeoutError) as error:
+        _close_if_lost(client)
+        raise lost_cluster(f"{type(error).__name__}: {error}") from error
+    except OSError as error:
+        if client.status == "running":
+            raise
+        _close_if_lost(client)
+        raise lost_cluster(f"{type(error).__name__}: {error}") from error
+    except OutputError as error:
+        if not isinstance(error.__cause__, CommClosedError):
+            raise
+        _close_if_lost(client)
+        raise lost_cluster(error.found) from error
+
+
+def lost_cluster(found: str) -> ClusterError:
+    """Return the error of a cluster that does no more work."""
+    return ClusterError(
+        "The dask cluster is lost",
+        found=found,
+        expected="a scheduler that answers, and at least one worker",
+        fix="Start a new cluster and call again with its client, or without: finished tiles beside out= are kept.",
+    )
+
+
+def _close_if_lost(client: Any) -> None:
+    """Close a client without a scheduler: as the default of dask it would fail every later computation."""
+    if client.status != "running":
+        with suppress(*MALFORMED):
+            client.close(timeout=CLOSING_S)
+
+
+CLOSING_S = 2
 
 
 def nearest(name: str, names: Iterable[str], n: int = 3) -> str:

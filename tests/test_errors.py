@@ -39,3 +39,17 @@ def test_what_is_installed_is_enough() -> None:
 def test_unknown_extras() -> None:
     with pytest.raises(KeyError, match="Did you mean map"):
         require_extra("maps", "this")
+
+
+def test_a_notebook_shows_the_message_first_and_no_lines_of_the_package() -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    shown: list[str] = []
+    shell._showtraceback = lambda _kind, _value, lines: shown.extend(lines)  # type: ignore[method-assign]
+    shell.run_cell("from spex_nb import open_scene\nopen_scene('no/such/file.tif')")
+    assert shown[0] == "SourceNotFoundError: The scene does not exist."
+    assert shown[3].startswith("  Check the path")
+    assert [line for line in shown if "open.py" in line or "locations.py" in line] == []
+    assert "open_scene('no/such/file.tif')" in shown[-1]
+    InteractiveShell.clear_instance()

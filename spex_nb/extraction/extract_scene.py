@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from spex_nb.errors import ExtractionError, OutputError
+from spex_nb.errors import ExtractionError, OutputError, explain_cluster_errors
 from spex_nb.extraction.explain import ExplanationStream
 from spex_nb.extraction.finish import finish, parameters_of
 from spex_nb.extraction.plan import Plan, plan_extraction, require_room
@@ -82,6 +82,7 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         RegionError: If a filter needs a CRS or a drawn area that is not there.
         OutputError: If the result exists, cannot be written, or the disk is full.
         ExtractionCancelledError: If the user cancelled.
+        ClusterError: If the scheduler or all workers of the cluster are lost.
         ExtractionError: If an argument makes no sense, memory or disk will not do, or every tile failed.
     """
     if out is not None:
@@ -103,7 +104,7 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         return _saved_before_the_kill(plan, Path(out))
     windows, is_cancelled = plan.tiling.windows, _asker(cancel)
     scratch = Scratch() if out is None else None
-    with scratch or nullcontext():
+    with scratch or nullcontext(), explain_cluster_errors(client):
         store = TileStore(scratch.folder if scratch else partial_folder(Path(str(out))))
         if not anyway:
             require_room(plan, store.folder)
@@ -122,7 +123,8 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         store.delete_tiles()
         return replace(result, scratch=scratch)
     reporter.begin("saving")
-    _save(result, out, overwrite)
+    with explain_cluster_errors(client):
+        _save(result, out, overwrite)
     store.remove()
     return at_home(result, Path(out))
 

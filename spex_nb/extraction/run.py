@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
-from spex_nb.errors import ExtractionCancelledError
+from spex_nb.errors import ExtractionCancelledError, lost_cluster
 from spex_nb.extraction.predict import TileJob, TilePrediction, TilePredictor, predict_on_worker
 from spex_nb.extraction.tile_store import TileStore
 from spex_nb.types import Window
@@ -20,6 +20,9 @@ AHEAD = 3
 """Tiles that wait for each thread of a cluster: enough to keep it busy, few enough to hold their results."""
 RETRIES = 2
 """Of a tile whose worker was lost."""
+POLL_S = 2.0
+LONGEST_WITHOUT_WORKERS_S = 60.0
+"""So long a cluster may be without any worker, as while it restarts one."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,7 @@ def run_tiles(
     Raises:
         ExtractionCancelledError: If the user cancelled; what is done stays.
         OutputError: If the disk is full.
+        ClusterError: If the scheduler or all workers of the cluster are lost; what is done stays.
     """
     waiting = predictor.reader.in_order(window for window in windows if not store.is_done(window))
     failures: dict[Window, str] = {}
@@ -166,39 +170,67 @@ def _here(predictor: TilePredictor, windows: Sequence[Window]) -> Generator[Work
 
 def _on_cluster(job: TileJob, windows: Sequence[Window], client: Any) -> Generator[Work]:
     """Yield tiles as workers finish them; what they have not begun is taken back if nobody asks for more."""
-    from distributed import as_completed
+    from distributed import wait
 
     # What is heavy is sent to each worker once; what is light goes with each tile, and survives any worker.
     shared = job if job.is_light else client.scatter(job, broadcast=True, hash=False)
     waiting, running = iter(windows), dict[Any, Window]()
 
-    def start() -> list[Any]:
+    def start() -> None:
         begun = {
             client.submit(predict_on_worker, shared, window, pure=False, retries=RETRIES): window
             for window in islice(waiting, max(0, AHEAD * _threads(client) - len(running)))  # workers may get fewer
         }
         running.update(begun)
-        return [*begun]
 
-    finished = as_completed(start())
     try:
-        for future in finished:
-            yield running.pop(future), partial(_result_of, future)
-            finished.update(start())
+        start()
+        while running:
+            _patiently(client, partial(wait, [*running], timeout=POLL_S, return_when="FIRST_COMPLETED"))
+            for future in [future for future in running if future.done()]:
+                yield running.pop(future), partial(_result_of, future, client)
+                start()
     finally:
-        client.cancel([*running])
+        if client.status == "running":
+            client.cancel([*running])
+
+
+Answer = TypeVar("Answer")
+
+
+def _patiently(client: Any, ask: Callable[[], Answer]) -> Answer:
+    """Ask a cluster again and again until it answers.
+
+    Args:
+        client: Of the cluster.
+        ask: Raises a TimeoutError after `POLL_S` without an answer.
+
+    Raises:
+        ClusterError: If no worker is there for `LONGEST_WITHOUT_WORKERS_S`, or the scheduler is lost.
+    """
+    since = time.monotonic()
+    while True:
+        try:
+            return ask()
+        except TimeoutError:
+            if client.status != "running":
+                raise lost_cluster(f"a client that is {client.status}") from None
+            if client.nthreads():
+                since = time.monotonic()
+            if time.monotonic() - since > LONGEST_WITHOUT_WORKERS_S:
+                raise lost_cluster(f"no worker for {LONGEST_WITHOUT_WORKERS_S:g} s") from None
 
 
 def _threads(client: Any) -> int:
     return max(1, sum(map(int, client.nthreads().values())))
 
 
-def _result_of(future: Any) -> TilePrediction:
+def _result_of(future: Any, client: Any) -> TilePrediction:
     """Return the prediction of a worker. A tile fails if every worker dies with it."""
     from distributed import KilledWorker
 
     try:
-        prediction: TilePrediction = future.result()
+        prediction: TilePrediction = _patiently(client, partial(future.result, timeout=POLL_S))
     except KilledWorker as error:
         return TilePrediction(None, failure=f"KilledWorker: {error}")
     return prediction

@@ -28,7 +28,8 @@ from spex_nb.model.batch import (
     require_pairs,
     require_wanted,
 )
-from spex_nb.model.checkpoint_files import require_all, resolve_checkpoint
+from spex_nb.model.checkpoint_checks import checkpoint_errors, local_folder, require_sound_model
+from spex_nb.model.checkpoint_files import require_all
 from spex_nb.model.configuration import SpexConfig
 from spex_nb.model.layers.aggregation import Aggregation, Neck, Projector
 from spex_nb.model.layers.condensation import (
@@ -103,18 +104,23 @@ class SpexModel(PreTrainedModel):
             **options: Further options for `from_pretrained` of transformers.
 
         Raises:
-            CheckpointError: If it holds no safetensors, or other weights than the configuration asks for.
+            CheckpointError: If it is damaged, holds no safetensors, or holds other weights than the configuration asks
+                for; nothing is allocated before.
         """
         wants_info = options.pop("output_loading_info", False)
-        loaded: Any = super().from_pretrained(
-            resolve_checkpoint(pretrained_model_name_or_path),
-            *args,
-            local_files_only=local_files_only,
-            use_safetensors=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-            **options,
-        )
+        folder = local_folder(pretrained_model_name_or_path, local_files_only=local_files_only)
+        if "config" not in options and not args:
+            require_sound_model(folder)
+        with checkpoint_errors(folder):
+            loaded: Any = super().from_pretrained(
+                folder,
+                *args,
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                **options,
+            )
         model, info = loaded
         mismatched = [entry[0] for entry in info.get("mismatched_keys", ())]
         require_all(info["missing_keys"], info["unexpected_keys"], mismatched)

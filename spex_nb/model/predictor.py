@@ -18,11 +18,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from transformers import StoppingCriteria, TextIteratorStreamer
 
-from spex_nb.errors import CheckpointError, DeviceMemoryError
+from spex_nb.errors import DeviceMemoryError
 from spex_nb.language.answers import fill_answer
 from spex_nb.language.evidence import measure_prediction
 from spex_nb.language.prompts import in_language
-from spex_nb.model.checkpoint_files import resolve_checkpoint
+from spex_nb.model.checkpoint_checks import local_folder, require_pair
 from spex_nb.model.layers.joint_readout import TargetTree
 from spex_nb.model.modeling import SpexModel
 from spex_nb.model.outputs import TEXT_INPUTS, ImageFeatures
@@ -79,17 +79,17 @@ class SpexPredictor:
         Raises:
             CheckpointError: If weights or tokenizer are missing, or do not belong together.
         """
-        folder = resolve_checkpoint(name)
-        try:
-            processor = SpexProcessor.from_pretrained(folder, local_files_only=options.get("local_files_only", True))
-        except (OSError, ValueError) as error:
-            raise CheckpointError(
-                "The checkpoint has no processor",
-                found=f"{folder}: {error}",
-                expected="tokenizer and processor_config.json",
-                fix="Save model and processor into the same folder.",
-            ) from error
+        local_files_only = bool(options.pop("local_files_only", True))
+        folder = local_folder(name, local_files_only=local_files_only)
+        processor = SpexProcessor.from_pretrained(folder)
         model = SpexModel.from_pretrained(folder, **{"dtype": torch.float32} | options)
+        require_pair(
+            folder,
+            image_token_id=processor.image_token_id,
+            wanted_id=model.config.image_token_id,
+            tokens=len(processor.tokenizer),
+            vocabulary=int(model.config.text_config.vocab_size),
+        )
         model.to(device or _best_device())  # type: ignore[arg-type]  # torch's own, which transformers hides
         return cls(model, processor, Path(str(name)).name, asks_by=asks_by)
 

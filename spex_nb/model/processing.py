@@ -17,7 +17,7 @@ from transformers.processing_utils import ProcessorMixin
 from spex_nb.errors import MissingBandError
 from spex_nb.language.prompts import keep_regions
 from spex_nb.model.batch import language_cells
-from spex_nb.model.checkpoint_files import resolve_checkpoint
+from spex_nb.model.checkpoint_checks import checkpoint_errors, local_folder, require_sound_processor
 from spex_nb.model.configuration import INDEX_CHANNELS, INDICES, PRIOR_TARGETS
 from spex_nb.model.losses import IGNORED_TOKEN
 from spex_nb.spectral.indices import compute_indices, is_available
@@ -83,12 +83,12 @@ class SpexProcessor(ProcessorMixin):
             **options: Further options for `from_pretrained` of transformers.
 
         Raises:
-            CheckpointError: If there is no such checkpoint.
+            CheckpointError: If there is no such checkpoint, a file of it is missing or damaged, or a key is unknown.
         """
-        folder = resolve_checkpoint(pretrained_model_name_or_path)
-        loaded: SpexProcessor = super().from_pretrained(
-            folder, *args, **options | {"local_files_only": local_files_only}
-        )
+        folder = local_folder(pretrained_model_name_or_path, local_files_only=local_files_only)
+        require_sound_processor(folder, cls)
+        with checkpoint_errors(folder):
+            loaded: SpexProcessor = super().from_pretrained(folder, *args, **options | {"local_files_only": True})
         return loaded
 
     def __call__(

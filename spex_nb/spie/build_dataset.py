@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spex_nb.errors import DatasetError, DatasetWarning
+from spex_nb.errors import DatasetError, DatasetWarning, explain_cluster_errors
 from spex_nb.output.files import remove_leftovers, write_whole
 from spex_nb.scene.windows.scene_files import changes_of, states_of
 from spex_nb.spie.make_records import Rewrite
@@ -120,9 +120,10 @@ def _run(units: Sequence[WorkUnit], workers: int, client: Any, progress: bool) -
     if client is not None:
         from distributed import as_completed
 
-        futures = client.map(build_work_unit, units, pure=False, batch_size=1000)
-        for future in tqdm(as_completed(futures), total=len(futures), unit="unit", disable=not progress):
-            future.result()
+        with explain_cluster_errors(client):
+            futures = client.map(build_work_unit, units, pure=False, batch_size=1000)
+            for future in tqdm(as_completed(futures), total=len(futures), unit="unit", disable=not progress):
+                future.result()
         return
     from dask.base import compute
     from dask.delayed import delayed

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from distributed import Client
 
-from spex_nb.errors import ExtractionCancelledError
-from spex_nb.extraction import predict
+from spex_nb import open_scene
+from spex_nb.errors import ClusterError, ExtractionCancelledError
+from spex_nb.extraction import predict, run
 from spex_nb.scene.samples import sample_path
 from tests.extraction.test_extract_scene import Brightness, quietly, scene_of, squares
 from tests.extraction.test_run import TILES, same
@@ -102,3 +103,44 @@ def test_a_worker_that_is_killed_costs_nothing(alone: Any) -> None:
     assert not result.failures
     assert same(result, alone)
     assert np.isfinite(result.probability).any()
+
+
+@pytest.mark.parametrize("is_in_memory", [True, False])
+def test_a_run_whose_workers_are_all_lost_ends(
+    is_in_memory: bool, threads: Client, alone: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "LONGEST_WITHOUT_WORKERS_S", 1.0)
+    monkeypatch.setattr(run, "POLL_S", 0.2)
+    asked: list[None] = []
+
+    def lose_workers() -> bool:
+        asked.append(None)
+        if len(asked) == 2:
+            for worker in [*threads.cluster.workers.values()]:
+                threads.sync(worker.close)
+        return False
+
+    scene = open_scene(RIVER, chunks=None).load() if is_in_memory else RIVER
+    with pytest.raises(ClusterError, match="Start a new cluster"):
+        quietly(scene, "water and vegetation", client=threads, cancel=lose_workers, out=tmp_path / "out", **TILES)
+    again = quietly(scene, "water and vegetation", out=tmp_path / "out", **TILES)
+    assert is_in_memory or same(again, alone)
+
+
+def test_a_run_whose_scheduler_is_lost_ends_and_the_process_can_save(alone: Any, tmp_path: Any) -> None:
+    client = Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None, timeout=5)
+    asked: list[None] = []
+
+    def lose_scheduler() -> bool:
+        asked.append(None)
+        if len(asked) == 2:
+            client.cluster.close()
+        return False
+
+    with pytest.raises(ClusterError, match="Start a new cluster"):
+        quietly(RIVER, "water and vegetation", client=client, cancel=lose_scheduler, out=tmp_path / "out", **TILES)
+    again = quietly(RIVER, "water and vegetation", out=tmp_path / "out", **TILES)
+    assert same(again, alone)
+    lazy = open_scene(RIVER, chunks=64)
+    assert again.save(tmp_path / "copy").is_dir()
+    assert float(lazy["red"].mean().compute()) > 0
