@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from spex_nb.output.typed_json import require_room
+from spex_nb.typed_json import require_room
 
 LARGEST_SIDE, MOST_DIMS = 4096, 2
 """Of an overview: the scene is thinned to 1,024 pixels."""

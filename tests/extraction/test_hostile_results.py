@@ -19,10 +19,9 @@ import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spex_nb import Extraction, load_extraction
+from spex_nb import Extraction, load_extraction, typed_json
 from spex_nb.errors import ExtractionError
 from spex_nb.extraction.storage import FILES
-from spex_nb.output import typed_json
 from spex_nb.types import Instruction
 from tests.extraction.test_extract_scene import Brightness, quietly, scene_of, squares
 

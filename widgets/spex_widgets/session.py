@@ -32,13 +32,13 @@ from spex_nb.extraction.finish import correct_result
 from spex_nb.extraction.storage import DOUBT, FILES
 from spex_nb.output.files import write_whole
 from spex_nb.output.stored_files import read_arrays
-from spex_nb.output.typed_json import decode
 from spex_nb.regions.editing import History, Patch
 from spex_nb.scene.reopen import open_source
 from spex_nb.scene.samples import reopen
 from spex_nb.scene.windows.reader import fingerprint_scene
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.spectral.indices import compute_index
+from spex_nb.typed_json import decode
 from spex_widgets.state import WorkbenchState
 
 FORMAT = 1
