@@ -83,10 +83,10 @@ class Extraction:
         return any(fact.id == "trust" for explanation in self.explanations for fact in explanation.facts)
 
     def plot(self) -> Figure:
-        """Draw the mask over the scene, with a legend."""
+        """Draw the mask over the scene, with a legend; in stripes where the answer cannot be trusted."""
         from spex_nb.output.plotting import plot_classes
 
-        return plot_classes(self.overview, self.mask, self.class_names)
+        return plot_classes(self.overview, self.mask, self.class_names, hatched=self.is_untrusted)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write everything into a folder, which `load_extraction` reads again.

@@ -265,8 +265,8 @@ def _explanation(payload: Mapping[str, Any], language: str) -> Explanation:
     if "answer" in payload:
         answer = Statement(decode(str, payload["answer"], "answer"), "answer", (), "none")
         payload = {**payload, "statements": [asdict(answer) | {"facts": []}], "language": language}
-    known = {name: value for name, value in payload.items() if name != "answer"}
-    explanation: Explanation = decode(Explanation, known, "explanation")
+    fields = {name: value for name, value in payload.items() if name != "answer"}
+    explanation: Explanation = decode(Explanation, fields, "explanation")
     return explanation
 
 

@@ -16,7 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from spex_nb.errors import BandError
-from spex_nb.output.plotting import COMPOSITES, color_limits, colormap_name
+from spex_nb.output.plotting import COMPOSITES, color_limits, colormap_name, stripes
 from spex_nb.output.web_mercator import WEB_MERCATOR, View, WebGrid
 from spex_nb.scene.windows.pyramid import Pyramid
 from spex_nb.spectral.indices import compute_index
@@ -148,6 +148,13 @@ def render_mask(mask: Any, colors: Mapping[int, Sequence[int]], view: View) -> R
     table = _class_table(colors)
     name = pyramid.names[0]
     return _render(pyramid, [name], view, lambda layers: _classes(layers[name].values, table))
+
+
+def hatch_picture(picture: Rgba) -> Rgba:
+    """Return a picture whose colours show in slanted stripes only: what it shows cannot be trusted."""
+    striped = picture.copy()
+    striped[~stripes(picture.shape[:2])] = 0
+    return striped
 
 
 def render_live_mask(

@@ -25,6 +25,8 @@ LONGEST_SIDE_PX = 1200
 """Larger scenes are thinned to this before they are drawn."""
 COMPOSITES = {"true": ("red", "green", "blue"), "false": ("nir", "red", "green")}
 NODATA_GREY = 0.85
+STRIPE_PX = 4
+"""Width of the stripes of what cannot be trusted."""
 
 
 class Picture(Figure):
@@ -128,13 +130,21 @@ def plot_mask(
     return figure
 
 
-def plot_classes(scene: xr.Dataset, mask: xr.DataArray, names: Mapping[str, str]) -> Figure:
+def stripes(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return slanted stripes, bool [H, W]: half of the pixels are True."""
+    rows, columns = np.indices(shape[:2])
+    bands: NDArray[np.bool_] = (rows + columns) % (2 * STRIPE_PX) < STRIPE_PX
+    return bands
+
+
+def plot_classes(scene: xr.Dataset, mask: xr.DataArray, names: Mapping[str, str], *, hatched: bool = False) -> Figure:
     """Draw the classes of a mask over the picture of its scene, with a legend.
 
     Args:
         scene: Bands [H, W]; in true colour where they allow it.
         mask: uint8 [H, W] of the same ground, with as many pixels or more: 0 none, 1 ... n the classes, 255 no data.
         names: Id of each class, in the order of its number, and what the legend calls it.
+        hatched: Whether stripes show that the mask cannot be trusted (default: no).
     """
     from matplotlib.patches import Patch
 
@@ -144,6 +154,8 @@ def plot_classes(scene: xr.Dataset, mask: xr.DataArray, names: Mapping[str, str]
     overlay = np.zeros((*thin.shape, 4))
     for number, name in enumerate(names, start=1):
         overlay[thin == number] = (*class_color(name), 0.6)
+    if hatched:
+        overlay[~stripes(overlay.shape)] = 0
     left, right, bottom, top = axes.images[0].get_extent()
     axes.imshow(overlay, extent=(left, right, bottom, top), interpolation="nearest")
     _label_axes(axes, scene)

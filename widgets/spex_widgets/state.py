@@ -79,7 +79,7 @@ class WorkbenchState(traitlets.HasTraits):
     """Instructions that were carried out, last first."""
     preview = ByIdentity(None, allow_none=True)
     """A `Preview` that is shown instead of the mask."""
-    layer = traitlets.Enum(["mask", "probability"], "mask")
+    layer = traitlets.Enum(["mask", "probability", "doubt"], "mask")
     """What of the result the map shows."""
     opacity = traitlets.Float(0.7, min=0, max=1)
     """Of it."""
@@ -96,6 +96,8 @@ class WorkbenchState(traitlets.HasTraits):
     """The result of the edited mask; None while it is measured."""
     check = ByIdentity(None, allow_none=True)
     """The `MapCheck` of the result: points and answers; None without one."""
+    spot = traitlets.Tuple()
+    """(row, column, height, width) of the scene that the map goes to; empty for none."""
     region = traitlets.Int(-1)
     """Row of the chosen region in the result's table; -1 for none."""
     tool = traitlets.Enum([*TOOLS], "look")

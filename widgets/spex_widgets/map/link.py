@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from spex_nb.extraction.facts.doubt import STEPS
 from spex_nb.extraction.refine import UserPrompts
 from spex_nb.spectral.priors import spectral_prior
 from spex_nb.types import MASK_NODATA, Point, Window
@@ -40,6 +41,7 @@ class MapLink:
         self._observer.follow(self._show_wiped_regions, "wipe")
         self._observer.follow(self._show_regions, "result", "extraction")
         self._observer.follow(self._show_region, "region")
+        self._observer.follow(self._go_to_spot, "spot")
         self._observer.follow(self._take_tool, "tool")
         view.on_click(self._clicked)
         self._show_strength()
@@ -68,12 +70,27 @@ class MapLink:
             self.view.clear_mask()
         elif state.layer == "mask":
             self.view.clear_mask()
-            self.view.set_mask(self._on_scene(state.mask, MASK_NODATA), state.extraction.class_names)
+            hatched = (True,) if state.extraction.is_untrusted else ()
+            self.view.set_mask(self._on_scene(state.mask, MASK_NODATA), state.extraction.class_names, *hatched)
+        elif state.layer == "doubt":
+            self._show_doubt()
         else:
             self.view.clear_mask()
             chosen = min(state.number, len(state.extraction.class_names)) - 1
             probability = self._on_scene(state.extraction.probability[chosen], np.nan)
             self.view.set_probability(probability, [*state.extraction.class_names][chosen])
+
+    def _show_doubt(self) -> None:
+        """Show the doubt of the result as a strength of colour; nothing in results that have none."""
+        self.view.clear_mask()
+        result = self.state.result or self.state.extraction
+        if result.doubt is not None:
+            shares = np.where(result.doubt == MASK_NODATA, np.nan, result.doubt / np.float32(STEPS))
+            self.view.set_probability(self._on_scene(result.doubt.copy(data=shares), np.nan), "")
+
+    def _go_to_spot(self) -> None:
+        if self.state.spot:
+            self.view.zoom_to_window(self.state.spot)
 
     def _on_scene(self, layer: xr.DataArray, nodata: float) -> xr.DataArray | NDArray[Any]:
         """Return a layer of the result on all pixels of the scene, without data where the result does not reach."""

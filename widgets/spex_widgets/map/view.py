@@ -138,18 +138,24 @@ class MapView:
         self._drop("index")
         self._lay_legend(False)
 
-    def set_mask(self, mask: Any, class_names: Sequence[str] | Mapping[str, str]) -> None:
+    def set_mask(self, mask: Any, class_names: Sequence[str] | Mapping[str, str], hatched: bool = False) -> None:
         """Show a mask in the colours of its classes.
 
         Args:
             mask: bool or uint8 [H, W] on the scene's pixels: 0 none, 1 ... n the classes, 255 no data; a DataArray, an
                 array, or the path of a file.
             class_names: Ids of the classes, in the order of their numbers.
+            hatched: Whether stripes show that the mask cannot be trusted.
         """
         pyramid = self._on_scene(mask)
         colors = _class_colors(class_names)
+
+        def draw(view: View) -> bytes:
+            picture = map_images.render_mask(pyramid, colors, view)
+            return self._mask_png(map_images.hatch_picture(picture) if hatched else picture, view)
+
         self._drop("live mask")
-        self._put("mask", lambda view: self._mask_png(map_images.render_mask(pyramid, colors, view), view), "png")
+        self._put("mask", draw, "png")
 
     def set_live_mask(
         self, measure: Callable[[xr.Dataset], Any], class_names: Sequence[str], bands: Sequence[str] | None = None
@@ -220,6 +226,14 @@ class MapView:
             RegionError: If there is no such region.
         """
         self._viewport.show(self._outlines.bounds(region_id, self._place))
+
+    def zoom_to_window(self, window: Window) -> None:
+        """Show some pixels of the scene with what surrounds them: (row, column, height, width)."""
+        row, column, height, width = window
+        lons, lats = self._place.lonlat(
+            [column - width, column + 2 * width] * 2, [row - height] * 2 + [row + 2 * height] * 2
+        )
+        self._viewport.show((float(lons.min()), float(lats.min()), float(lons.max()), float(lats.max())))
 
     def visible_window(self) -> Window | None:
         """Return the pixels of the scene that the map shows: (row, column, height, width); None for none."""

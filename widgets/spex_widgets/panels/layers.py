@@ -1,4 +1,4 @@
-"""How the result lies over the scene: as mask or probability, how strong, and wiped away to compare."""
+"""How the result lies over the scene: as mask, probability or doubt, how strong, and wiped away to compare."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ class LayersPanel(Panel):
 
     def __init__(self, state: WorkbenchState) -> None:
         super().__init__(state)
-        self.layer = ipw.Dropdown(options=["mask", "probability"], description="Show", layout={"width": "180px"})
+        self.layer = ipw.Dropdown(
+            options=["mask", "probability", "doubt"], description="Show", layout={"width": "180px"}
+        )
         self.opacity, self.wipe = (
             ipw.FloatSlider(min=0, max=1, step=0.05, description=name, readout=False, layout={"width": "200px"})
             for name in ("Opacity", "Swipe")

@@ -9,12 +9,14 @@ from typing import Any
 import ipywidgets as ipw
 
 from spex_nb.extraction import Extraction
-from spex_nb.types import Claim
+from spex_nb.extraction.facts.doubt import doubtful_windows
+from spex_nb.types import Claim, Window
 from spex_widgets.explanations import area_text, claim_label, evidence_table, explanation_html, legend
 from spex_widgets.messages import block, note, quiet
-from spex_widgets.panels.panel import WIDE, Panel
+from spex_widgets.panels.panel import WIDE, Panel, button
 from spex_widgets.state import WorkbenchState
 
+NARROW = {"width": "48px"}
 LISTED = 500
 """Regions in the list; of more, the first ones, which are the largest of each class."""
 
@@ -31,7 +33,13 @@ class ResultPanel(Panel):
         self.regions = ipw.Select(description="Regions", rows=8, layout=WIDE)
         self.claims.observe(self.trying(self._point_at), "value")
         self.regions.observe(self.trying(self._go_to), "value")
-        self.lay_out(self.head, self.explanation, self.claims, self.evidence, self.regions, self.notes)
+        self.previous = button("◀", "Go to the place of more doubt", self.trying(lambda: self._step(-1)), layout=NARROW)
+        self.next = button("▶", "Go to the place of next most doubt", self.trying(lambda: self._step(1)), layout=NARROW)
+        self.doubt = ipw.HTML()
+        self.doubts = ipw.HBox([self.previous, self.next, self.doubt])
+        self._places: list[Window] = []
+        self._place = -1
+        self.lay_out(self.head, self.explanation, self.claims, self.doubts, self.evidence, self.regions, self.notes)
         self._is_showing = False
         self.follow(self._show, "result", "extraction")
         self.follow(self._show_region, "region")
@@ -42,7 +50,7 @@ class ResultPanel(Panel):
         if result is None:
             text = "Measuring the edited mask …" if waits else "No result yet: give an instruction and extract."
             self.head.value = quiet(text)
-        for part in () if waits else (self.claims, self.regions):
+        for part in () if waits else (self.claims, self.regions, self.doubts):
             part.layout.display = "none" if result is None else ""
         if result is None:
             if not waits:
@@ -57,9 +65,28 @@ class ResultPanel(Panel):
             f"<span dir='auto'>{escape(instruction.meaning)}</span>"
             f"{legend(result.class_names)}"
         )
+        self._show_doubts(result)
         self._show_explanation(result, None)
         self.evidence.value = block(f"<h4>Evidence</h4>{evidence_table(result.evidence)}")
         self.notes.value = "".join(map(note, result.notes)) + quiet(_provenance_line(result))
+
+    def _show_doubts(self, result: Extraction) -> None:
+        """List the places where the result is most likely wrong."""
+        self._places = [] if result.doubt is None else doubtful_windows(result.doubt.to_numpy())
+        self._place = -1
+        self.doubts.layout.display = "" if self._places else "none"
+        self.doubt.value = quiet(f"{len(self._places)} places of most doubt, one after the other.")
+
+    def _step(self, step: int) -> None:
+        """Go to the next place of doubt, and show the doubt there."""
+        if not self._places:
+            return
+        self._place = max(self._place + step, 0) % len(self._places)
+        row, column, height, width = self._places[self._place]
+        self.doubt.value = quiet(
+            f"Place {self._place + 1} of {len(self._places)}: look whether the mask is right here."
+        )
+        self.state.spot = (row + self.state.window[0], column + self.state.window[1], height, width)
 
     def _show_lists(self, result: Extraction) -> None:
         claims = _claims(result)
