@@ -155,7 +155,9 @@ def write_explanation(
     """
     language = instruction.language
     claims = tuple(check_explanation(text, evidence, language)) if text else ()
-    statements = explain_facts(facts, language, unit=unit_of(instruction))
+    statements = explain_facts(
+        facts, language, question=getattr(instruction, "question", ""), unit=unit_of(instruction)
+    )
     return Explanation(evidence.target, prompt, text, claims, statements, tuple(facts), language)
 
 

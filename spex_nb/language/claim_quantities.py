@@ -88,20 +88,25 @@ class SentenceQuantities:
 
     def _foreign(self, clause: Clause) -> Iterator[Reading]:
         """Find a quantity that is stated of another land cover: the evidence has none of it."""
-        own = self._evidence.target
-        foreign = [t for t in clause.tokens if "target" in t and not overlap(t.senses["target"], own)]
-        has_own = any(overlap(name, own) for name in clause.targets)
+        covered = self._evidence.target
+        foreign = [t for t in clause.tokens if "target" in t and not overlap(t.senses["target"], covered)]
+        has_own = any(overlap(name, covered) for name in clause.targets)
         is_about_border = bool(self._kinds & {"border", "outside"})
         if not foreign or has_own or is_about_border or self._is_spectral or clause.has("foreign"):
             return
-        # Where the sentence never names the mask's own land cover, its other clauses speak of the foreign one too.
-        is_alone = not any(overlap(name, own) for other in self._clauses for name in other.targets)
+        # Where the sentence never names the land cover of the mask, its other clauses speak of the foreign one too.
+        is_alone = not any(overlap(name, covered) for other in self._clauses for name in other.targets)
         stating = self._clauses if is_alone else [clause]
         if not any(_states_quantity(other) for other in stating):
             return
         token = foreign[0]
         yield Reading(
-            (token, token), "other", f"of {token.senses['target']}", f"the mask shows {own}", "contradicts", frozenset()
+            (token, token),
+            "other",
+            f"of {token.senses['target']}",
+            f"the mask shows {covered}",
+            "contradicts",
+            frozenset(),
         )
 
     # --- averages, ratios, bounds ------------------------------------------------------------------------------------

@@ -124,8 +124,12 @@ def test_a_spread_that_cannot_be_is_no_figure() -> None:
 
 
 def test_bands_that_speak_against_the_target_are_said() -> None:
-    statement = next(s for s in explain_facts(facts(band__nir__inside=0.4)) if s.part == "why")
-    assert statement.text == "The bands speak against water: the mask reflects 40% in the near infrared, the rest 24%."
+    green = [Fact(f"band.green.{side}", 0.1, "reflectance", "mask", "bands") for side in ("inside", "outside")]
+    statement = next(s for s in explain_facts(facts(*green, band__nir__inside=0.4)) if s.part == "why")
+    assert statement.text == (
+        "The bands speak against water: the mask reflects 40% in the near infrared and 10% in green, "
+        "the rest 24% and 10%."
+    )
     assert statement.support == "none"
 
 

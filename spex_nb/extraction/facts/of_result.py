@@ -38,7 +38,7 @@ def facts_of_run(
         highest: The highest probability of each target anywhere.
         extremes: The value of each target's index that lies furthest on its side.
     """
-    scene, has_filters = plan.scene, bool(plan.instruction.filters)
+    scene = plan.scene
     pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))
     folder = _folder_of(plan.job.model)
     place = place_of_doubt(statistics.doubt)
@@ -54,7 +54,7 @@ def facts_of_run(
             by_index=target in plan.assignment.by_index,
             model_id=plan.model.id,
             prior=prior_of(pixel, target),
-            candidates=candidates.get(target) if has_filters else None,
+            candidates=_before_filters(candidates.get(target), statistics.evidence[target].number),
             quality={} if folder is None else measured_quality(folder, target, scene),
             extreme=nearest,
             doubt=place,
@@ -91,6 +91,11 @@ def facts_of_edit(result: Extraction, statistics: SceneStatistics, scene: xr.Dat
         )
         for target, sums in statistics.facts.items()
     }
+
+
+def _before_filters(candidates: Sequence[Region] | None, number: int) -> Sequence[Region] | None:
+    """Return the regions before the filters of the instruction; None where the filters left out none."""
+    return None if candidates is None or len(candidates) == number else candidates
 
 
 def _folder_of(model: Any) -> Path | None:

@@ -19,6 +19,9 @@ UNITS_M2 = {"m2": 1.0, "ha": 1e4, "km2": 1e6}
 HECTARES_FROM_M2, SQUARE_KILOMETRES_FROM_M2 = 1e4, 1e7
 PERCENT = 100
 MINUS, LEFT_TO_RIGHT = "\N{MINUS SIGN}", "\N{LEFT-TO-RIGHT MARK}"
+COARSE_FROM = 10
+MOST_BELOW_ALL = 99.9
+"""What is not all of it is never written as 100 %."""
 DECIMAL_BELOW = 20
 """Percent below which one digit behind the mark is shown."""
 
@@ -103,9 +106,13 @@ class Numerals:
         if 0 < frac < SMALLEST_FRAC:
             smallest = self._answers["percent"].format(self.decimal(SMALLEST_FRAC * PERCENT, 1))
             return str(self._answers["below"].format(smallest))
-        percent = frac * PERCENT
+        percent = min(frac * PERCENT, MOST_BELOW_ALL) if frac < 1 else frac * PERCENT
         is_near_whole = frac > 1 - 0.5 / PERCENT and frac < 1
         return self._percent(percent, 1 if percent < DECIMAL_BELOW or is_near_whole else 0)
+
+    def coarse_percent(self, frac: float) -> str:
+        """Return a reflectance or a probability in percent: whole from 10 % on."""
+        return self._percent(frac * PERCENT, 1 if abs(frac * PERCENT) < COARSE_FROM else 0)
 
     def counted(self, number: float, forms: Mapping[str, str]) -> str:
         """Return a number with its noun, in the form that the number takes."""

@@ -43,6 +43,16 @@ EXPECTED: Mapping[str, Mapping[str, str]] = {
     "built_up": {"nir": "lower"},
 }
 """Bands that tell a target from what lies around it, and the side on which it lies there."""
+OPPOSED: Mapping[str, tuple[str, str, str, float]] = {
+    "water": ("nir", "green", "above", 1.5),
+    "vegetation": ("nir", "red", "below", 1.2),
+    "bare_soil": ("nir", "red", "above", 3.0),
+    "built_up": ("nir", "red", "above", 3.0),
+    "snow": ("green", "swir16", "below", 1.0),
+    "burn": ("nir", "swir22", "above", 2.0),
+}
+"""Two bands, and the ratio of their mean reflectances that speaks against a target: NDWI below -0.2 for water,
+NDVI below 0.1 for vegetation, above 0.5 for bare or sealed ground, NDSI below 0 for snow, NBR above 0.33 for burnt."""
 INDEX_SIDES = {
     "NDWI": ("water", "higher"),
     "MNDWI": ("water", "higher"),
@@ -95,7 +105,7 @@ class Outline:
 
     Args:
         facts: All that is known of it.
-        question: What the user asked: ``count``, ``area``, ``share``, ``largest``, ``where``, ``any``; or nothing.
+        question: What the user asked: ``count``, ``area``, ``share``, ``place``, ``presence``; or nothing.
     """
 
     def __init__(self, facts: Sequence[Fact], question: str = "") -> None:
@@ -107,7 +117,8 @@ class Outline:
     def points(self) -> list[Point]:
         """Return the points in their order, each fact in one of them."""
         if self._is_empty:
-            return [*self._untrusted(), *self._absent(), *self._scene_points()]
+            limits = (point for point in self._scene_points() if point.key in ("gsd_unknown", "relative"))
+            return [*self._untrusted(), *self._absent(), *limits]
         parts = (self._answer, self._why, self._sureness, self._confusion, self._next, self._scene_points)
         return [point for part in parts for point in part()]
 
@@ -178,9 +189,9 @@ class Outline:
         match self._question:
             case "count":
                 yield from self._point("asked_count", "answer", is_brief=True, number="number")
-            case "any":
+            case "presence":
                 yield Point("asked_any", "answer", {"name": self._by_id["target"]}, "mask", is_brief=True)
-            case "largest" | "where":
+            case "place":
                 yield from self._point(
                     "asked_largest", "answer", is_brief=True, area="region.1.area", place="region.1.place"
                 )
@@ -212,7 +223,8 @@ class Outline:
         """Say how many regions there are, where the largest lies, and whether it runs out of the picture."""
         number = self._number("number")
         if number == 1:
-            yield from self._point("single", "answer", is_brief=True, place="region.1.place")
+            key = "place" if self._get("candidates.number") else "single"
+            yield from self._point(key, "answer", is_brief=True, place="region.1.place")
         elif number > 1 and self._get("candidates.number") is not None:
             yield from self._point("largest", "answer", is_brief=True, area="region.1.area", place="region.1.place")
         elif number > 1:
@@ -294,24 +306,35 @@ class Outline:
         """Say how bands differ between inside and outside, and whether as the target demands."""
         kind = self._target if self._target in EXPECTED else TARGETS[self._target].parent or ""
         sides = EXPECTED.get(kind, {})
-        usable = {band: side for band, side in sides.items() if self._pair(f"band.{band}")}
-        if not usable:
+        strange = [band for band in sides if self._pair(f"band.{band}") and not self._is_band_possible(band)]
+        if strange:
+            yield Point("impossible_bands", "why", self._band_slots(strange), "none", is_brief=True)
             return
-        slots: dict[str, Fact | Sequence[Fact]] = {
-            side: [self._by_id[f"band.{band}.{side}"] for band in usable] for side in ("inside", "outside")
-        }
-        facts = [fact for side in slots.values() if isinstance(side, Sequence) for fact in side]
-        if not all(map(is_possible, facts)):
-            yield Point("impossible_bands", "why", slots, "none", is_brief=True)
+        if opposed := self._opposing_bands(kind):
+            slots = self._band_slots(opposed) | {"name": self._by_id["target"]}
+            yield Point("against", "why", slots, "none", is_brief=True)
             return
-        lies = [self._lies_clearly(f"band.{band}", side) for band, side in usable.items()]
-        if None in lies and False not in lies:
-            return
-        fits = False not in lies
-        name = {"name": self._by_id["target"]}
-        key = f"because_{kind}" if fits else "against"
-        support: Support = "none" if not fits else "mask" if self._is_decided_by(usable) else "independent"
-        yield Point(key, "why", slots if fits else slots | name, support, is_brief=True)
+        bands = [band for band, side in sides.items() if self._lies_clearly(f"band.{band}", side)]
+        if bands and bands[0] == next(iter(sides)):  # the first band is the one that tells
+            support: Support = "mask" if self._is_by_rule else "independent"  # a rule's bands cannot confirm its mask
+            yield Point(f"because_{kind}", "why", self._band_slots(bands), support, is_brief=True)
+
+    def _band_slots(self, bands: Sequence[str]) -> dict[str, Fact | Sequence[Fact]]:
+        return {side: [self._by_id[f"band.{band}.{side}"] for band in bands] for side in ("inside", "outside")}
+
+    def _is_band_possible(self, band: str) -> bool:
+        return all(is_possible(self._by_id[f"band.{band}.{side}"]) for side in ("inside", "outside"))
+
+    def _opposing_bands(self, kind: str) -> list[str]:
+        """Return the two bands whose ratio inside the mask no such land cover has; nothing if it may be one."""
+        if kind not in OPPOSED:
+            return []
+        first, second, side, bound = OPPOSED[kind]
+        if not (self._pair(f"band.{first}") and self._pair(f"band.{second}")) or self._is_relative:
+            return []
+        numerator, denominator = self._number(f"band.{first}.inside"), self._number(f"band.{second}.inside")
+        is_opposed = numerator > bound * denominator if side == "above" else numerator < bound * denominator
+        return [first, second] if is_opposed else []
 
     def _pair(self, name: str) -> bool:
         return self._get(f"{name}.inside") is not None and self._get(f"{name}.outside") is not None
@@ -321,16 +344,14 @@ class Outline:
         difference = self._number(f"{name}.inside") - self._number(f"{name}.outside")
         return difference > 0 if side == "higher" else difference < 0
 
-    def _lies_clearly(self, name: str, side: str) -> bool | None:
-        """Say whether the inside lies on a side of the outside; None where they differ too little to tell."""
+    def _lies_clearly(self, name: str, side: str) -> bool:
+        """Say whether the inside lies on a side of the outside, by enough to tell."""
+        if not self._pair(name):
+            return False
         inside, outside = self._number(f"{name}.inside"), self._number(f"{name}.outside")
         if abs(inside - outside) < CLEARLY * max(abs(inside), abs(outside)):
-            return None
+            return False
         return self._lies(name, side)
-
-    def _is_decided_by(self, bands: Mapping[str, str]) -> bool:
-        """Say whether the mask was cut by a rule on these bands, so that they cannot confirm it."""
-        return self._is_by_rule and bool(bands)
 
     def _index(self) -> Iterator[Point]:
         """Say what the index is inside and outside."""

@@ -13,6 +13,7 @@ from spex_nb.language.languages import Language, get_language, read_section
 from spex_nb.types import Fact, Statement
 
 TIMES_WHOLE_FROM = 10
+ALL_SIDES = 4
 BRIEF_SENTENCES = 4
 QUOTAS = {"answer": 2, "why": 1, "sureness": 1}
 """Sentences of each part in the short explanation."""
@@ -128,7 +129,8 @@ class Realiser:
             return self._word(fact.unit, str(value))
         writers: dict[str, Callable[[float], str]] = {
             "px": self._numerals.pixels,
-            **dict.fromkeys(("frac", "probability", "reflectance"), self._numerals.percent),
+            "frac": self._numerals.percent,
+            **dict.fromkeys(("probability", "reflectance"), self._numerals.coarse_percent),
             **dict.fromkeys(("index", "counts", "number"), lambda number: self._numerals.decimal(number, 2)),
             "points": lambda number: self._numerals.integer(round(number)),
             "times": lambda number: self._numerals.decimal(number, 1 if number < TIMES_WHOLE_FROM else 0),
@@ -143,7 +145,8 @@ class Realiser:
                 place: str = self._wording.get("places", {}).get(value) or self._language.places[value][0]
                 return place
             case "sides":
-                return self._list([self._wording["sides"][side] for side in value.split()])
+                sides = ["all"] if len(value.split()) == ALL_SIDES else value.split()
+                return self._list([self._wording["sides"][side] for side in sides])
             case "season":
                 season: str = self._wording["seasons"][value]
                 return season
