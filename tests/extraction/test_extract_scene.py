@@ -342,11 +342,11 @@ def test_a_scene_is_brought_to_the_resolution_of_the_model_and_its_mask_back() -
 
 def test_claims_of_the_model_are_held_against_the_evidence() -> None:
     scene = scene_of(squares((40, 40), (0, 0, 20)))
-    result = quietly(scene, "water", Brightness(says="Water covers 25% of the scene, in 3 regions."))
+    result = quietly(scene, "water", Brightness(says="Water covers 25% of the scene. It lies in 3 regions."))
     assert [claim.kind for claim in result.claims["water"]] == ["presence", "share", "number"]
     assert result.faithfulness == result.provenance["faithfulness"] == pytest.approx(2 / 3)
     model, evidence = result.explanation.split("\n")
-    assert model == "Water ▫ covers 25% ▫ of the scene, in 3 ✗ [regions: 1] regions."
+    assert model == "Water ▫ covers 25% ▫ of the scene. It lies in 3 ✗ [regions: 1] regions."
     assert "25% of the scene" in evidence
     assert quietly(scene, "water", Brightness(says="A quiet place.")).faithfulness is None
 

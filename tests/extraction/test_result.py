@@ -28,7 +28,7 @@ HOSTILE = "<script>alert('water')</script> & \"<img src=x onerror=alert(1)>"
 
 @pytest.fixture(scope="module")
 def result() -> Extraction:
-    model = Brightness(says="Water covers 25% of the scene, in 3 regions.", id="<b>model</b>")
+    model = Brightness(says="Water covers 25% of the scene. It lies in 3 regions.", id="<b>model</b>")
     scene = scene_of(squares((80, 80), (0, 0, 40)), squares((80, 80), (60, 60, 10), (30, 30, 20), (70, 70, 8)))
     return quietly(scene, "water and vegetation larger than 0.5 ha", model)
 
