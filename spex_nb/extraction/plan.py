@@ -34,8 +34,8 @@ OVERLAP_PARTS = 8
 """Neighbours overlap by this part of a tile."""
 LIBRARIES_BYTES = 450 * 2**20
 """Python and the libraries, without torch, with the memory that they keep for later."""
-MASK_BYTES = 3
-"""Bytes for each pixel of the scene: the mask, where one class or region is, and outlines."""
+MASK_BYTES = 4
+"""Bytes for each pixel of the scene: the mask, its doubt, where one class or region is, and outlines."""
 WORK_BYTES = 64
 """Bytes for each pixel that is worked on: indices, probabilities, positions."""
 SAVING_BYTES, MOST_SAVING_BYTES = 32, 192 * 2**20
