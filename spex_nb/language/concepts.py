@@ -14,7 +14,7 @@ from typing import Any
 from spex_nb.errors import LanguageError, nearest
 from spex_nb.language.languages import LANGUAGES, fold
 
-_WORD = re.compile(r"(\S*)\{([^}]*)\}")
+_WORD = re.compile(r"(\S*?)(?:\{([^}]*)\}|\+)")
 """A stem and its endings."""
 
 
@@ -94,7 +94,7 @@ def concept_names(code: str) -> tuple[ConceptName, ...]:
             fix=nearest(code, LANGUAGES) or "Use one of these codes.",
         )
     data = json.loads(_data(f"{code}.json"))
-    entries = ((concept, entry) for concept, names in data["names"].items() for entry in names)
+    entries = ((concept, entry) for concept, names in data["names"].items() for entry in names.split("; "))
     names: dict[str, ConceptName] = {}
     for concept, entry in entries:
         for name in _forms(entry, concept, data["endings"]):
@@ -150,8 +150,9 @@ def _data(name: str) -> str:
 def _forms(entry: str, concept: str, endings: list[str]) -> Iterator[ConceptName]:
     """Yield the forms of an entry: words, of which some have endings in braces.
 
-    ``campo{/s} arado{/s}`` has a singular and a plural. Commas part the cases, in the same order in all words of the
-    entry. A number in braces is a place in ``endings``, counted from 1. An entry that starts with a slash is a plural.
+    ``big cit{y/ies}`` has a singular and a plural. Commas part the cases, in the same order in all words of
+    the entry. A number in braces is a place in ``endings``, counted from 1, and a plus sign is the first of them. An
+    entry that starts with a slash is a plural.
     """
     if entry.startswith("/"):
         yield ConceptName(entry[1:], concept, True, entry[1:])
@@ -172,6 +173,6 @@ def _word_forms(word: str, endings: list[str]) -> list[list[str]]:
     match: Any = _WORD.fullmatch(word)
     if match is None:
         return [[word]]
-    stem, ends = match.groups()
+    stem, ends = match[1], match[2] if match[2] is not None else "1"
     written = endings[int(ends) - 1] if ends.isdigit() else ends
     return [[stem + end for end in number.split(",")] for number in written.split("/")]
