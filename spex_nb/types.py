@@ -99,6 +99,10 @@ SQUARE_METRES = {"m2": 1.0, "ha": 1e4, "km2": 1e6}
 """Of each unit of area on the ground."""
 
 
+Shape = Literal["", "compact", "elongated"]
+"""Which regions of a target are meant: all, those such as lakes, or those such as rivers."""
+
+
 @dataclass(frozen=True, slots=True)
 class AreaFilter:
     """Regions by their area."""
@@ -106,14 +110,23 @@ class AreaFilter:
     comparison: Literal[">", ">=", "<", "<="]
     amount: float
     unit: Literal["m2", "ha", "km2", "px"]
+    stated: str = field(default="", compare=False)
+    """The quantity as the user wrote it, where its unit is another one: ``10 acres``."""
 
 
 @dataclass(frozen=True, slots=True)
 class RankFilter:
-    """The N largest or smallest regions, among those that pass all other filters."""
+    """The N largest, smallest, longest or shortest regions, among those that pass all other filters.
 
-    order: Literal["largest", "smallest"]
+    Length is the longer side of the smallest rectangle about a region.
+    """
+
+    order: Literal["largest", "smallest", "longest", "shortest"]
     count: int = 1
+    first: int = 1
+    """The rank of the first one: 2 with a count of 1 is the second largest alone."""
+    inside: bool = True
+    """False for all regions but these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +169,76 @@ class NearFilter:
     target: str
     distance_m: float
     within: bool = True
+    stated: str = field(default="", compare=False)
+    """The distance as the user wrote it, where its unit is another one: ``a quarter mile``."""
+    shape: Shape = ""
+    """Of the other target's regions."""
+
+
+ADJACENT_PX = 2
+"""Pixels between two regions that count as next to each other, where no distance is stated."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdjacentFilter:
+    """Regions by whether they lie next to another target: at most `ADJACENT_PX` away."""
+
+    target: str
+    inside: bool = True
+    shape: Shape = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EnclosedFilter:
+    """Regions by whether another target surrounds them along more than half of their border."""
+
+    target: str
+    inside: bool = True
+    shape: Shape = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionFilter:
+    """Regions by the direction of their centroid, seen from the nearest point of another target.
+
+    Compass words mean the map, the others the picture.
+    """
+
+    target: str
+    direction: Literal[
+        "north",
+        "north-east",
+        "east",
+        "south-east",
+        "south",
+        "south-west",
+        "west",
+        "north-west",
+        "top",
+        "right",
+        "bottom",
+        "left",
+    ]
+    inside: bool = True
+    shape: Shape = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BetweenFilter:
+    """Regions that have one target on one side, and another on the opposite side."""
+
+    first: str
+    second: str
+    inside: bool = True
+    first_shape: Shape = ""
+    second_shape: Shape = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeFilter:
+    """Regions by their shape: that of a river is elongated, or runs through the picture; a lake is compact."""
+
+    shape: Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +248,21 @@ class EdgeFilter:
     touching: bool
 
 
-Filter = AreaFilter | RankFilter | PlaceFilter | DrawnFilter | NearFilter | EdgeFilter
+Filter = (
+    AreaFilter
+    | RankFilter
+    | PlaceFilter
+    | DrawnFilter
+    | NearFilter
+    | EdgeFilter
+    | AdjacentFilter
+    | EnclosedFilter
+    | DirectionFilter
+    | BetweenFilter
+    | ShapeFilter
+)
+Question = Literal["", "count", "area", "share", "place", "presence"]
+"""What is asked of the regions: how many, how large, which share of the scene, where, whether there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +278,29 @@ class Instruction:
     excluded: tuple[str, ...] = ()
     """Ids of the targets to leave out."""
     filters: tuple[Filter, ...] = ()
+    """They hold for all targets together."""
     narrower: Mapping[str, str] = field(default_factory=dict)
     """Words narrower than their target, such as ``forest`` -> ``vegetation``. The answer is for the target."""
     meaning: str = ""
     """The parsed meaning as a sentence in the user's language."""
+    question: Question = ""
+    """What the answer starts with; empty where nothing is asked."""
+    own_filters: Mapping[str, tuple[Filter, ...]] = field(default_factory=dict)
+    """Filters that hold for one target only, such as the shape that tells lakes from rivers."""
+    set_aside: tuple[str, ...] = ()
+    """Words of the text that have no part in the meaning, such as a greeting."""
+
+
+def neighbouring_targets(instruction: Instruction) -> tuple[str, ...]:
+    """Return the ids of the targets that the filters of an instruction speak of, each once."""
+    own = [wanted for filters in instruction.own_filters.values() for wanted in filters]
+    names = [
+        getattr(wanted, name)
+        for wanted in (*instruction.filters, *own)
+        for name in ("target", "first", "second")
+        if isinstance(getattr(wanted, name, None), str)
+    ]
+    return tuple(dict.fromkeys(names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.run import PartTimer
 from spex_nb.extraction.storage import PROBABILITY, open_probability
 from spex_nb.extraction.tile_store import TileStore
-from spex_nb.regions.filters import apply_filters
+from spex_nb.regions.filters import filter_classes
 from spex_nb.regions.find import summarize_regions
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.regions.runs import paint_runs, painted_rows
@@ -188,11 +188,9 @@ def _regions(is_class: NDArray[np.bool_], scene: xr.Dataset, min_area_px: int) -
 
 
 def _filtered(candidates: Regions, mosaic: Mosaic, plan: Plan) -> dict[str, list[Region]]:
-    """Keep the regions that meet the instruction; its filters hold for all classes together."""
-    every = [region for regions in candidates.values() for region in regions]
-    passed = apply_filters(every, plan.instruction, plan.scene, drawn=plan.choices.drawn, masks=mosaic.others)
-    passed_ids = set(map(id, passed))
-    return {name: [region for region in regions if id(region) in passed_ids] for name, regions in candidates.items()}
+    """Keep the regions that meet the instruction."""
+    kept = filter_classes(candidates, plan.instruction, plan.scene, drawn=plan.choices.drawn, masks=mosaic.others)
+    return dict(zip(candidates, kept, strict=True))
 
 
 def _repaint(mask: NDArray[np.uint8], regions: Regions) -> None:

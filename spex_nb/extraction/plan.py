@@ -26,7 +26,7 @@ from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.scene.windows.tiling import FEWEST_PX, Tiling
 from spex_nb.spectral.priors import NO_INDEX, RULES, prior_of, spectral_prior
 from spex_nb.targets import TARGETS, stand_in
-from spex_nb.types import Instruction, MaskModel, NearFilter
+from spex_nb.types import Filter, Instruction, MaskModel, neighbouring_targets
 
 MOST_TILE_PX = 2048
 """Largest side of a tile in pixels, also where tiles of a fine scene are shrunk for a model of coarse ones."""
@@ -79,7 +79,7 @@ class TargetAssignment:
     Attributes:
         targets: Classes of the mask, in the order that they were asked for; none if all but ``excluded`` is asked for.
         excluded: What is taken out of the mask.
-        near: What regions must be near to, or far from.
+        near: What regions must lie beside: near to, far from, within, on one side of.
         by_index: Those that the spectral prior answers, because the model does not know them or finds them less well.
         stand_ins: Of what was asked for and cannot be seen or is not known, the parent that answers.
     """
@@ -128,7 +128,7 @@ def assign_targets(instruction: Instruction, model: MaskModel, scene: xr.Dataset
         MissingBandError: If the scene lacks a band that the model needs, or that the index of a target needs.
         TargetError: If neither the model nor an index knows a target.
     """
-    near = _near(instruction)
+    near = neighbouring_targets(instruction)
     assignment = TargetAssignment(instruction.targets, instruction.excluded, near)
     unknown = frozenset(
         target for target in assignment.layers if model.card.is_index or target not in model.card.targets
@@ -149,9 +149,11 @@ def stand_ins_of(instruction: Instruction, model: MaskModel, gsd_m: float | None
         TargetError: If one target would be both wanted and left out.
     """
     answerable = {*model.card.targets, *RULES, *NO_INDEX}
-    names = dict.fromkeys((*instruction.targets, *instruction.excluded, *_near(instruction)))
+    names = dict.fromkeys((*instruction.targets, *instruction.excluded, *neighbouring_targets(instruction)))
     answers = {name: stand_in(name, answerable, gsd_m) for name in names}
     both = {answers[name] for name in instruction.targets} & {answers[name] for name in instruction.excluded}
+    filtered = [answers[name] for name in instruction.own_filters if name in answers]
+    both |= {name for name in filtered if filtered.count(name) > 1}
     if both:
         parts = ", ".join(name for name in names if answers[name] in both)
         raise TargetError(
@@ -171,16 +173,21 @@ def with_stand_ins(instruction: Instruction, stand_ins: Mapping[str, str]) -> In
         tuple(dict.fromkeys(stand_ins.get(name, name) for name in names))
         for names in (instruction.targets, instruction.excluded)
     )
-    filters = tuple(
-        replace(rule, target=stand_ins.get(rule.target, rule.target)) if isinstance(rule, NearFilter) else rule
-        for rule in instruction.filters
-    )
-    return replace(instruction, targets=targets, excluded=excluded, filters=filters)
+    filters = _filters_with_stand_ins(instruction.filters, stand_ins)
+    own_filters = {
+        stand_ins.get(name, name): _filters_with_stand_ins(rules, stand_ins)
+        for name, rules in instruction.own_filters.items()
+    }
+    return replace(instruction, targets=targets, excluded=excluded, filters=filters, own_filters=own_filters)
 
 
-def _near(instruction: Instruction) -> tuple[str, ...]:
-    """Return the targets that filters measure distances to."""
-    return tuple(dict.fromkeys(rule.target for rule in instruction.filters if isinstance(rule, NearFilter)))
+def _filters_with_stand_ins(filters: Sequence[Filter], stand_ins: Mapping[str, str]) -> tuple[Filter, ...]:
+    changed = []
+    for rule in filters:
+        names = {name: getattr(rule, name, None) for name in ("target", "first", "second")}
+        parents = {name: stand_ins[target] for name, target in names.items() if target in stand_ins}
+        changed.append(replace(rule, **parents))  # type: ignore[arg-type]
+    return tuple(changed)
 
 
 def class_names(classes: Sequence[str], instruction: Instruction) -> tuple[str, ...]:

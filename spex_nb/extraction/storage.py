@@ -160,10 +160,11 @@ def open_probability(file: Path, mask: xr.DataArray, classes: Sequence[str]) -> 
 
 def _described(result: Extraction) -> dict[str, Any]:
     instruction = result.instruction
-    filters = [{"kind": type(rule).__name__, **asdict(rule)} for rule in instruction.filters]
+    own = {target: _flat_filters(filters) for target, filters in instruction.own_filters.items()}
+    filters = {"filters": _flat_filters(instruction.filters), "own_filters": own}
     return {
         "format": FORMAT,
-        "instruction": asdict(replace(instruction, filters=())) | {"filters": filters},
+        "instruction": asdict(replace(instruction, filters=(), own_filters={})) | filters,
         "class_names": dict(result.class_names),
         "explanations": [asdict(explanation) for explanation in result.explanations],
         "evidence": {target: _flat(evidence) for target, evidence in result.evidence.items()},
@@ -336,11 +337,21 @@ def _require_runs(runs: NDArray[Any], target: str, size: tuple[int, ...]) -> Non
         raise ValueError(f"the runs of {target} are {runs.dtype} {runs.shape}, or lie outside of the mask")
 
 
-def _instruction(payload: Mapping[str, Any]) -> Instruction:
-    filters = decode(tuple[Mapping[str, Any], ...], payload.get("filters"), "instruction.filters")
-    rules = tuple(
-        decode(_FILTERS[rule["kind"]], {name: value for name, value in rule.items() if name != "kind"}, "filter")
-        for rule in filters
+def _flat_filters(filters: Sequence[Filter]) -> list[dict[str, Any]]:
+    return [{"kind": type(rule).__name__, **asdict(rule)} for rule in filters]
+
+
+def _filters(payload: Any, name: str) -> tuple[Filter, ...]:
+    rules = decode(tuple[Mapping[str, Any], ...], payload, name)
+    return tuple(
+        decode(_FILTERS[rule["kind"]], {key: value for key, value in rule.items() if key != "kind"}, "filter")
+        for rule in rules
     )
-    plain: Instruction = decode(Instruction, {**payload, "filters": []}, "instruction")
-    return replace(plain, filters=rules)
+
+
+def _instruction(payload: Mapping[str, Any]) -> Instruction:
+    filters = _filters(payload.get("filters"), "instruction.filters")
+    by_target = decode(Mapping[str, Any], payload.get("own_filters", {}), "instruction.own_filters")
+    plain: Instruction = decode(Instruction, {**payload, "filters": [], "own_filters": {}}, "instruction")
+    own_filters = {target: _filters(rules, "instruction.own_filters") for target, rules in by_target.items()}
+    return replace(plain, filters=filters, own_filters=own_filters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,20 +14,35 @@ from numpy.typing import ArrayLike, NDArray
 from spex_nb.errors import RegionError
 from spex_nb.regions.find import region_polygons
 from spex_nb.regions.ground import EqualAreaGrid, from_lonlat
-from spex_nb.regions.polygons import polygons_of
-from spex_nb.regions.runs import label_runs
+from spex_nb.regions.relations import (
+    DIRECTIONS,
+    are_adjacent,
+    are_between,
+    are_enclosed,
+    are_in_direction,
+    is_compass,
+    mask_outlines,
+    shaped_mask,
+)
+from spex_nb.regions.shape import has_shape, length_px, touches_edge
 from spex_nb.spectral.priors import spectral_prior
 from spex_nb.types import (
     SQUARE_METRES,
+    AdjacentFilter,
     AreaFilter,
+    BetweenFilter,
+    DirectionFilter,
     DrawnFilter,
     EdgeFilter,
+    EnclosedFilter,
     Filter,
     Instruction,
     NearFilter,
     PlaceFilter,
     RankFilter,
     Region,
+    Shape,
+    ShapeFilter,
 )
 
 HALF = 0.5
@@ -38,8 +53,6 @@ SEGMENT_PX = 100
 """Straight edges of this length stray from curved ones by less than a hundredth of a pixel."""
 SEGMENTS = 64
 """Straight edges in longitude and latitude are curved on the map: a drawn outline gets this many corners at least."""
-_COMPASS = {"north": (0, 1), "east": (1, 0), "south": (0, -1), "west": (-1, 0)}
-_PICTURE = {"top": (0, -1), "right": (1, 0), "bottom": (0, 1), "left": (-1, 0)}
 
 
 def apply_filters(
@@ -56,11 +69,13 @@ def apply_filters(
     ``north-west`` one quarter. Words of the picture (``top``, ``left``) do the same in pixels. ``centre`` is the middle
     third both ways. A distance is the smallest between two outlines; its bound counts as within. A region is within
     the drawn area when more than half of it is. The edge is that of the pixel grid, not of the valid pixels. The
-    largest and smallest come last, among the regions that meet all other filters.
+    ranks come last, among the regions that meet all other filters. "West of the river" compares the centroid with the
+    nearest point of the river, 60 degrees to either side of west. Next to the river is at most two pixels away. Within
+    the city is with the city along more than half of the border. A river is elongated or runs through the picture.
 
     Args:
         regions: Those of a mask of the whole scene.
-        instruction: The instruction, from `parse_instruction`.
+        instruction: The instruction, from `parse_instruction`. Filters of its only target count too.
         scene: The scene whose grid the regions lie on, with dims (y, x).
         drawn: The area that the user drew, a shapely geometry. Its coordinates are those of the scene's CRS, or
             longitude and latitude where only these meet the scene. Without a CRS they are pixels (y down).
@@ -75,10 +90,54 @@ def apply_filters(
         TargetError: If no index can show a target that a distance is asked to.
         MissingBandError: If the scene lacks the bands for it.
     """
+    targets = instruction.targets or ("",)
+    by_target = {targets[0]: list(regions)} if len(targets) == 1 else {"": list(regions)}
+    return [
+        region for kept in filter_classes(by_target, instruction, scene, drawn=drawn, masks=masks) for region in kept
+    ]
+
+
+def filter_classes(
+    regions: Mapping[str, Sequence[Region]],
+    instruction: Instruction,
+    scene: xr.Dataset,
+    *,
+    drawn: Any = None,
+    masks: Mapping[str, ArrayLike] | None = None,
+) -> list[list[Region]]:
+    """Keep the regions of each class that meet the filters of the instruction, and the class's own.
+
+    Args:
+        regions: Those of each class of a mask of the whole scene.
+        instruction: As of `apply_filters`, like the other arguments and the errors.
+        scene: The scene.
+        drawn: What the user drew.
+        masks: Of other targets.
+
+    Returns:
+        Regions of each class, in the order of ``regions``. Ranks of the instruction count all classes together.
+    """
     site = _Site(scene, drawn, masks or {})
+    kept = {name: _narrowed(of_class, instruction, name, site) for name, of_class in regions.items()}
+    every = [region for of_class in kept.values() for region in of_class]
+    ranked = _filtered(every, [wanted for wanted in instruction.filters if isinstance(wanted, RankFilter)], site)
+    if len(kept) == 1:
+        return [ranked]
+    ids = set(map(id, ranked))
+    return [[region for region in of_class if id(region) in ids] for of_class in kept.values()]
+
+
+def _narrowed(regions: Sequence[Region], instruction: Instruction, name: str, site: _Site) -> list[Region]:
+    """Apply all filters but the ranks that hold for all classes together."""
     _require_grid(regions, site)
+    own = instruction.own_filters.get(name, ())
+    shared = [wanted for wanted in instruction.filters if not isinstance(wanted, RankFilter)]
+    return _filtered(regions, sorted([*shared, *own], key=lambda wanted: isinstance(wanted, RankFilter)), site)
+
+
+def _filtered(regions: Sequence[Region], filters: Sequence[Filter], site: _Site) -> list[Region]:
     remaining = list(regions)
-    for wanted in sorted(instruction.filters, key=lambda wanted: isinstance(wanted, RankFilter)):
+    for wanted in filters:
         remaining = _apply(remaining, wanted, site)
     return remaining
 
@@ -110,6 +169,28 @@ class _Site:
             )
         return self.ground
 
+    def length(self, region: Region) -> float:
+        """Return the longer side of the smallest rectangle about a region: metres, or pixels without a CRS."""
+        if self.ground is None:
+            return length_px(region)
+        a, b, c, _ = self.ground.metres(region.rectangle_px)
+        return float(max(np.hypot(*(b - a)), np.hypot(*(c - b))))
+
+    def placed(
+        self, regions: Sequence[Region], direction: str, goals: Sequence[tuple[str, Shape]]
+    ) -> tuple[NDArray[np.float64], list[NDArray[Any]]]:
+        """Return the centroids [N, 2] of regions, and the outlines of other targets, both as a direction needs them."""
+        centroids = np.array([region.centroid_px for region in regions], float)
+        outlines = [mask_outlines(self.shaped_mask(*goal)) for goal in goals]
+        if not is_compass(direction):
+            return centroids, outlines
+        ground = self.require_ground(f"'{direction}'", "ask for a side in the picture ('left of', 'above')")
+        return ground.metres(centroids), [_on_ground(outline, ground) for outline in outlines]
+
+    def shaped_mask(self, target: str, shape: Shape) -> NDArray[np.bool_]:
+        """Return the mask of another target's regions that have a shape: bool [H, W]."""
+        return shaped_mask(self.mask(target), shape)
+
     def mask(self, target: str) -> ArrayLike:
         """Return the mask of another target: bool [H, W]."""
         if target not in self.masks:
@@ -125,20 +206,54 @@ class _Site:
 
 
 def _apply(regions: list[Region], wanted: Filter, site: _Site) -> list[Region]:
-    match wanted:
-        case AreaFilter():
-            return [region for region in regions if _meets(_area(region, wanted.unit), wanted)]
-        case PlaceFilter():
-            return _in_place(regions, wanted, site)
-        case NearFilter():
-            return _near(regions, wanted, site)
-        case DrawnFilter():
-            return _in_drawn(regions, wanted, site)
-        case EdgeFilter(touching):
-            return [region for region in regions if _touches_edge(region) == touching]
-        case RankFilter(order, count):
-            sign = -1 if order == "largest" else 1
-            return sorted(regions, key=lambda region: sign * _size(region))[:count]
+    if isinstance(wanted, RankFilter):
+        return _ranked(regions, wanted, site)
+    holds = _HOLDS[type(wanted)](regions, wanted, site) if regions else []
+    return [region for region, is_kept in zip(regions, holds, strict=True) if is_kept]
+
+
+def _ranked(regions: list[Region], wanted: RankFilter, site: _Site) -> list[Region]:
+    sign = -1 if wanted.order in ("largest", "longest") else 1
+    measure = _size if wanted.order in ("largest", "smallest") else site.length
+    order = sorted(regions, key=lambda region: sign * measure(region))
+    chosen = order[wanted.first - 1 : wanted.first - 1 + wanted.count]
+    if wanted.inside:
+        return chosen
+    ids = set(map(id, chosen))
+    return [region for region in regions if id(region) not in ids]
+
+
+def _in_area(regions: list[Region], wanted: AreaFilter, _: _Site) -> list[bool]:
+    return [_meets(_area(region, wanted.unit), wanted) for region in regions]
+
+
+def _at_edge(regions: list[Region], wanted: EdgeFilter, _: _Site) -> list[bool]:
+    return [touches_edge(region) == wanted.touching for region in regions]
+
+
+def _of_shape(regions: list[Region], wanted: ShapeFilter, _: _Site) -> list[bool]:
+    return [has_shape(region, wanted.shape) for region in regions]
+
+
+def _adjacent(regions: list[Region], wanted: AdjacentFilter, site: _Site) -> list[bool]:
+    mask = site.shaped_mask(wanted.target, wanted.shape)
+    return [is_adjacent == wanted.inside for is_adjacent in are_adjacent(regions, mask)]
+
+
+def _enclosed(regions: list[Region], wanted: EnclosedFilter, site: _Site) -> list[bool]:
+    mask = site.shaped_mask(wanted.target, wanted.shape)
+    return [is_enclosed == wanted.inside for is_enclosed in are_enclosed(regions, mask)]
+
+
+def _in_direction(regions: list[Region], wanted: DirectionFilter, site: _Site) -> list[bool]:
+    points, (outlines,) = site.placed(regions, wanted.direction, [(wanted.target, wanted.shape)])
+    return [holds == wanted.inside for holds in are_in_direction(points, outlines, wanted.direction).tolist()]
+
+
+def _between(regions: list[Region], wanted: BetweenFilter, site: _Site) -> list[bool]:
+    goals = [(wanted.first, wanted.first_shape), (wanted.second, wanted.second_shape)]
+    points, (first, second) = site.placed(regions, "north" if site.ground else "top", goals)
+    return [holds == wanted.inside for holds in are_between(points, first, second).tolist()]
 
 
 def _size(region: Region) -> float:
@@ -173,10 +288,8 @@ def _meets(area: float, wanted: AreaFilter) -> bool:
             return area <= bound
 
 
-def _in_place(regions: list[Region], wanted: PlaceFilter, site: _Site) -> list[Region]:
-    """Keep the regions whose centroid lies in a part of the scene."""
-    if not regions:
-        return []
+def _in_place(regions: list[Region], wanted: PlaceFilter, site: _Site) -> list[bool]:
+    """Say of each region whether its centroid lies in a part of the scene."""
     height, width = site.shape
     centroids = np.array([region.centroid_px for region in regions])
     if wanted.place == "centre":
@@ -184,38 +297,25 @@ def _in_place(regions: list[Region], wanted: PlaceFilter, site: _Site) -> list[R
         inside = np.all(offsets <= MIDDLE_THIRD, axis=1)
     else:
         words = wanted.place.split("-")
-        if words[0] in _COMPASS:
+        if is_compass(wanted.place):
             ground = site.require_ground(f"'{wanted.place}'", "ask for a place in the picture ('top', 'left')")
             points, middle = ground.metres(centroids), ground.metres([(width / 2, height / 2)])
-            directions = [_COMPASS[word] for word in words]
         else:
             points, middle = centroids, np.array([(width / 2, height / 2)])
-            directions = [_PICTURE[word] for word in words]
+        directions = [DIRECTIONS[word] for word in words]
         inside = np.all((points - middle) @ np.array(directions).T > 0, axis=1)
-    return [region for region, is_inside in zip(regions, inside.tolist(), strict=True) if is_inside == wanted.inside]
+    return [is_inside == wanted.inside for is_inside in inside.tolist()]
 
 
-def _near(regions: list[Region], wanted: NearFilter, site: _Site) -> list[Region]:
-    """Keep the regions by the smallest distance between their outline and that of another target."""
+def _near(regions: list[Region], wanted: NearFilter, site: _Site) -> list[bool]:
+    """Say of each region whether its outline is near enough to that of another target."""
     import shapely
 
-    if not regions:
-        return []
     ground = site.require_ground("Distances in metres", "ask for areas in pixels and places in the picture")
-    others = shapely.STRtree(_on_ground(_outlines(site.mask(wanted.target)), ground))
+    others = shapely.STRtree(_on_ground(mask_outlines(site.shaped_mask(wanted.target, wanted.shape)), ground))
     outlines = _on_ground(region_polygons(regions), ground)
     near = set(others.query(outlines, predicate="dwithin", distance=wanted.distance_m)[0].tolist())
-    return [region for i, region in enumerate(regions) if (i in near) == wanted.within]
-
-
-def _outlines(mask: ArrayLike) -> NDArray[Any]:
-    """Return the outlines of a mask in pixels, as shapely polygons."""
-    runs, numbers = label_runs(np.asarray(mask, bool), 4)
-    if not len(runs):
-        return polygons_of([])
-    order = np.argsort(numbers, kind="stable")
-    starts = np.flatnonzero(np.diff(numbers[order])) + 1
-    return polygons_of(np.split(runs[order], starts))
+    return [(i in near) == wanted.within for i in range(len(regions))]
 
 
 def _on_ground(outlines: Any, ground: EqualAreaGrid) -> Any:
@@ -225,14 +325,29 @@ def _on_ground(outlines: Any, ground: EqualAreaGrid) -> Any:
     return ground.polygon(shapely.segmentize(outlines, SEGMENT_PX))
 
 
-def _in_drawn(regions: list[Region], wanted: DrawnFilter, site: _Site) -> list[Region]:
-    """Keep the regions that lie for the most part within what the user drew, or for the most part outside."""
+def _in_drawn(regions: list[Region], wanted: DrawnFilter, site: _Site) -> list[bool]:
+    """Say of each region whether it lies for the most part on the wanted side of what the user drew."""
     import shapely
 
     drawn_px = _drawn_px(site)
     outlines = region_polygons(regions)
     inside = shapely.area(shapely.intersection(outlines, drawn_px)) > HALF * shapely.area(outlines)
-    return [region for region, is_inside in zip(regions, inside, strict=True) if is_inside == wanted.inside]
+    return [is_inside == wanted.inside for is_inside in inside.tolist()]
+
+
+_HOLDS: Mapping[type, Callable[[list[Region], Any, _Site], list[bool]]] = {
+    AreaFilter: _in_area,
+    PlaceFilter: _in_place,
+    DrawnFilter: _in_drawn,
+    NearFilter: _near,
+    EdgeFilter: _at_edge,
+    ShapeFilter: _of_shape,
+    AdjacentFilter: _adjacent,
+    EnclosedFilter: _enclosed,
+    DirectionFilter: _in_direction,
+    BetweenFilter: _between,
+}
+"""By kind of filter, what says of each region whether it meets it."""
 
 
 def _drawn_px(site: _Site) -> Any:
@@ -284,12 +399,6 @@ def _pixel_readings(drawn: Any, site: _Site) -> Iterator[Any]:
 def _corners(bounds: Sequence[float]) -> str:
     left, bottom, right, top = bounds
     return f"({left:.7g}, {bottom:.7g}) to ({right:.7g}, {top:.7g})"
-
-
-def _touches_edge(region: Region) -> bool:
-    height, width = region.shape
-    row, first, end = region.runs.T
-    return bool(row.min() == 0 or row.max() == height - 1 or first.min() == 0 or end.max() == width)
 
 
 def _require_grid(regions: Sequence[Region], site: _Site) -> None:
