@@ -145,7 +145,42 @@ class PromptError(SpexError):
 
 
 class InstructionError(SpexError):
-    """An instruction holds words that the parser does not know, or a meaning that no extraction can do."""
+    """An instruction holds words that the parser does not know, or a meaning that no extraction can do.
+
+    Args:
+        problem: As of `SpexError`, like the next three.
+        found: The words at fault.
+        expected: What would work.
+        fix: The next step of the user.
+        message: Sentences in the user's language: what is wrong, and what was understood.
+        suggestions: Instructions in the user's language that would work.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        found: object,
+        expected: object,
+        fix: str,
+        message: str = "",
+        suggestions: Iterable[str] = (),
+    ) -> None:
+        super().__init__(problem, found=found, expected=expected, fix=fix)
+        self.message, self.suggestions = message, tuple(suggestions)
+
+    def __str__(self) -> str:
+        """Say the sentences in the user's language first, then what every error says."""
+        return f"{self.message} {super().__str__()}" if self.message else super().__str__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way back from a worker process."""
+        said = {name: getattr(self, name) for name in ("found", "expected", "fix", "message", "suggestions")}
+        return _rebuild_refusal, (self.problem, said)
+
+
+def _rebuild_refusal(problem: str, said: dict[str, Any]) -> InstructionError:
+    return InstructionError(problem, **said)
 
 
 class LanguageError(SpexError):

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 from spex_nb.errors import InstructionError
-from spex_nb.language.grammar import Mention, Statement, filters_in, parse_tokens
-from spex_nb.language.instruction_checks import ASK, require_clear, require_known, require_possible
 from spex_nb.language.languages import LANGUAGES, get_language
-from spex_nb.language.lexicon import Reading, read_text
-from spex_nb.language.paraphrase import describe
+from spex_nb.language.parsing.checks import asked_question, require_clear, require_known, require_possible
+from spex_nb.language.parsing.grammar import Mention, Statement, parse_tokens
+from spex_nb.language.parsing.lexicon import Reading, read_text
+from spex_nb.language.parsing.paraphrase import Remarks, describe
+from spex_nb.language.parsing.refusals import ASK
+from spex_nb.language.parsing.scope import add_shapes, assign_filters
 from spex_nb.types import Instruction
 
 LONGEST = 2_000
@@ -39,11 +41,42 @@ def parse_instruction(text: str) -> Instruction:
             extraction can do it.
     """
     _require_text(text)
-    reading = min(_readings(text), key=attrgetter("cost"))
-    require_known(reading)
-    statements = parse_tokens(reading.tokens, reading.language.instructions["relations"])
+    readings = sorted(_readings(text), key=attrgetter("cost"))
+    refusals = []
+    for reading in readings:
+        if reading.cost == readings[0].cost:
+            try:
+                return _parse(text, reading)
+            except InstructionError as refused:
+                refusals.append(refused)
+    raise refusals[0]
+
+
+def _parse(text: str, reading: Reading) -> Instruction:
+    if not reading.is_known:
+        require_known(reading, _understood(text, reading))
+    words = reading.language.instructions
+    statements = parse_tokens(reading.tokens, words["relations"], words["orders"])
     require_clear(statements, reading)
     return _instruction(text, statements, reading)
+
+
+def _understood(text: str, reading: Reading) -> str:
+    """Return the meaning of the known words alone; empty if they have none."""
+    if any(char.isdigit() for word in reading.unknown for char in word):
+        return ""
+    try:
+        known = _parse(text, reading.without_unknown())
+    except InstructionError:
+        return ""
+    return describe(
+        reading.language,
+        known.targets,
+        known.excluded,
+        known.filters,
+        own_filters=known.own_filters,
+        question=known.question,
+    )
 
 
 def _readings(text: str) -> list[Reading]:
@@ -64,12 +97,30 @@ def _instruction(text: str, statements: Sequence[Statement], reading: Reading) -
     mentions = [s.meaning for s in statements if isinstance(s.meaning, Mention)]
     targets = tuple(dict.fromkeys(m.token.sense.value for m in mentions if not m.excluded))
     excluded = tuple(dict.fromkeys(m.token.sense.value for m in mentions if m.excluded))
-    filters = tuple(dict.fromkeys(wanted for _, wanted in filters_in(statements)))
+    filters, own_filters = assign_filters(statements, reading)
     require_possible(targets, filters, reading)
-    senses = [token.sense for token in reading.tokens]
-    narrower = {sense.lemma: sense.value for sense in senses if sense.lemma}
-    meaning = describe(reading.language, targets, excluded, filters, narrower=narrower, mended=reading.mended)
-    return Instruction(text, reading.language.code, targets, excluded, filters, narrower, meaning)
+    for own in own_filters.values():
+        require_possible((), (*filters, *own), reading)
+    question = asked_question(statements)
+    senses = [token.sense for token in reading.tokens if token.sense.lemma]
+    narrower = {sense.lemma: sense.value for sense in senses}
+    remarks = Remarks(narrower, {sense.lemma: sense.shape for sense in senses}, reading.mended, reading.set_aside)
+    own_filters = add_shapes(own_filters, mentions)
+    meaning = describe(
+        reading.language, targets, excluded, filters, own_filters=own_filters, question=question, remarks=remarks
+    )
+    return Instruction(
+        text,
+        reading.language.code,
+        targets,
+        excluded,
+        filters,
+        narrower,
+        meaning,
+        question=question,
+        own_filters=own_filters,
+        set_aside=reading.set_aside,
+    )
 
 
 def _require_text(text: object) -> None:

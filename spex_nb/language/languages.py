@@ -63,7 +63,8 @@ def get_language(code: str) -> Language:
     data = read_section(code, "words")
     sections = ("numbers", "units", "sizes", "places", "targets")
     words = {name: {key: tuple(forms) for key, forms in data[name].items()} for name in sections}
-    return Language(code, data["endonym"], data["decimal"], instructions=data.get("instructions", {}), **words)
+    instructions = data.get("instructions", {}) | _read_file(f"instructions/{code}")
+    return Language(code, data["endonym"], data["decimal"], instructions=instructions, **words)
 
 
 def read_section(code: str, section: Literal["words", "answers", "claims"]) -> dict[str, Any]:
@@ -73,8 +74,8 @@ def read_section(code: str, section: Literal["words", "answers", "claims"]) -> d
 
 
 @cache
-def _read_file(code: str) -> dict[str, Any]:
-    text = files("spex_nb.language").joinpath("data", f"{code}.json").read_text(encoding="utf-8")
+def _read_file(name: str) -> dict[str, Any]:
+    text = files("spex_nb.language").joinpath("data", f"{name}.json").read_text(encoding="utf-8")
     data: dict[str, Any] = json.loads(text)
     return data
 

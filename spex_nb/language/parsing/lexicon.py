@@ -13,11 +13,16 @@ from typing import Any
 
 from spex_nb.errors import LanguageError
 from spex_nb.language.languages import NUMBER, Language, fold, get_language, read_number
+from spex_nb.language.parsing.quantities import compound_number, merge_quantities
+from spex_nb.language.parsing.set_aside import places_set_aside
+from spex_nb.language.parsing.tokens import UNKNOWN, Sense, Token, join_words
 
 SHORTEST_MENDED = 5
 """Letters of the shortest word that is mended: shorter ones have too many neighbours."""
 LONG_WORD = 8
 """Letters from which on two typing errors are mended instead of one."""
+LONGEST_ABBREVIATION = 3
+"""Letters up to which a dot ends an abbreviation rather than a sentence."""
 SHORTEST_STEM = 3
 """Letters that must remain of an Arabic word without its article."""
 
@@ -31,40 +36,16 @@ _ATOM = re.compile(
     re.IGNORECASE,
 )
 _IGNORED = frozenset(".?!()[]{}\"'`“”„«»‹›।؟¿¡…·*_")
-_COMMAS = frozenset(",،、;؛:")
+_COMMAS = frozenset(",،、;؛:。")
 _DASHES = frozenset("-‐‑–—")
-_HAN = re.compile(r"[\u3400-\u9fff]+")
 _COMMA, _MINUS, _UP_TO = ",", "-", "–"
 _ARTICLE = "ال"
-_DROPPED = frozenset({"filler", "every", "those"})
+_DROPPED = frozenset({"filler", "every", "those", "request", "purpose", "purpose_after"})
 """Kinds of words that the grammar does not read."""
+_SENTENCE_ENDS = frozenset(".!?。।؟")
+_ELIDED = {"d": "de"}
+"""French words before a vowel -> their whole form."""
 _CLITICS = ("و", "ف", "لل", "ب", "ل", "ك")
-
-
-@dataclass(frozen=True, slots=True)
-class Sense:
-    """The meaning of a word."""
-
-    kind: str
-    """Its role in the grammar, such as ``target``, ``unit`` or ``and``."""
-    value: Any = None
-    """Such as the target's id."""
-    plural: bool | None = None
-    """Of nouns; None where the word does not show it."""
-    lemma: str = ""
-    """Usual form of a word that is narrower than its target."""
-
-
-UNKNOWN = Sense("unknown")
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """Some words of a text, and their meaning together."""
-
-    sense: Sense
-    text: str
-    """As typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +63,26 @@ class Reading:
     """The words that the language does not have, those in a row together."""
     dropped: frozenset[str] = frozenset()
     """Kinds of the words that the grammar does not read, but that decide what "but" means: every, those."""
+    set_aside: tuple[str, ...] = ()
+    """The unknown words that have no part in the meaning."""
+    text: str = ""
+    """As typed."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the language has every word and unit, and no unit that differs from place to place."""
+        return not self.unknown and all(token.sense.kind != "unclear_unit" for token in self.tokens)
+
+    def without_unknown(self) -> Reading:
+        """Return the reading of the known words alone."""
+        known = tuple(token for token in self.tokens if token.sense.kind not in ("unknown", "unclear_unit"))
+        return replace(self, tokens=known, unknown=(), mended=(), set_aside=())
 
     @property
     def cost(self) -> tuple[int, int, int]:
         """The misfit of the language: unknown words, then mended ones, then odd accents."""
-        return sum(t.sense.kind in ("unknown", "foreign") for t in self.tokens), len(self.mended), self.odd
+        strange = sum(token.sense.kind in ("unknown", "foreign") for token in self.tokens)
+        return strange + len(self.set_aside), len(self.mended), self.odd
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,18 +185,29 @@ def read_text(text: str, code: str) -> Reading:
     lexicon = get_lexicon(code)
     mended: dict[str, str] = {}
     atoms = [_mend(part, lexicon, mended) for atom in _atoms(text) for part in _parts(atom, lexicon)]
-    tokens = list(_tokens(atoms, lexicon))
-    runs = groupby(tokens, lambda token: token.sense is UNKNOWN)
-    unknown = [join_words([token.text for token in run]) for is_unknown, run in runs if is_unknown]
+    every = list(_tokens(atoms, lexicon))
+    aside = places_set_aside(every)
+    tokens = [token for place, token in enumerate(every) if place not in aside]
     read = [token for token in tokens if token.sense.kind not in _DROPPED]
-    dropped = _DROPPED & {token.sense.kind for token in tokens}
-    odd = sum(atom.spelling not in _spellings(atom.key, lexicon) for atom in atoms)
-    return Reading(lexicon.language, tuple(read), tuple(mended.items()), odd, tuple(unknown), dropped)
+    return Reading(
+        lexicon.language,
+        tuple(merge_quantities(read, code)),
+        tuple(mended.items()),
+        odd=sum(atom.spelling not in _spellings(atom.key, lexicon) for atom in atoms),
+        unknown=_unknown_words(tokens),
+        dropped=_DROPPED & {token.sense.kind for token in tokens},
+        set_aside=_unknown_words([token if place in aside else _GAP for place, token in enumerate(every)]),
+        text=text,
+    )
 
 
-def join_words(texts: Sequence[str]) -> str:
-    """Return words as one text: with spaces, but for Chinese."""
-    return ("" if texts and _HAN.match(texts[0]) else " ").join(texts)
+_GAP = Token(Sense("filler"), "")
+
+
+def _unknown_words(tokens: Sequence[Token]) -> tuple[str, ...]:
+    """Return the unknown words, those in a row together."""
+    runs = groupby(tokens, lambda token: token.sense is UNKNOWN)
+    return tuple(join_words([token.text for token in run]) for is_unknown, run in runs if is_unknown)
 
 
 def _entries(language: Language) -> Iterator[tuple[str, Sense]]:
@@ -210,7 +217,7 @@ def _entries(language: Language) -> Iterator[tuple[str, Sense]]:
     articles = set(language.instructions["words"]["filler"])
     for number, forms in language.numbers.items():
         for form in forms:
-            yield form, Sense("article" if form in articles else "number", float(number))
+            yield form, Sense("article" if form in articles else "numeral", float(number))
     for unit, forms in language.units.items():
         for form in forms:
             yield form, Sense("length" if unit in ("m", "km") else "unit", unit)
@@ -221,7 +228,7 @@ def _words(words: Mapping[str, Any]) -> Iterator[tuple[str, Sense]]:
     for kind, entry in words.items():
         for value, forms in entry.items() if isinstance(entry, dict) else [(None, entry)]:
             for form in forms:
-                yield from _forms(form, Sense(kind, value))
+                yield from _forms(form, Sense(kind, float(value) if value and kind == "numeral" else value))
 
 
 def _nouns(language: Language) -> Iterator[tuple[str, Sense]]:
@@ -273,6 +280,8 @@ def _atoms(text: str) -> list[_Atom]:
     for match, before, key, after in zip(matches, keys, keys[1:], keys[2:], strict=False):
         spaced = match.start() == 0 or wide[match.start() - 1].isspace()
         meant = _dash(before, after, spaced) if key in _DASHES else key
+        if key in _SENTENCE_ENDS and len(before) > LONGEST_ABBREVIATION and after and wide[match.end()].isspace():
+            meant = _COMMA
         if meant and meant not in _IGNORED:
             atoms.append(_Atom(match.group(), _COMMA if meant in _COMMAS else _bare(meant)))
     return atoms
@@ -288,15 +297,17 @@ def _dash(before: str, after: str, spaced: bool) -> str:
 
 
 def _bare(key: str) -> str:
-    """Return an Arabic word without its article."""
+    """Return an Arabic word without its article, and a French one with its vowel."""
     stem = key.removeprefix(_ARTICLE)
-    return stem if len(stem) >= SHORTEST_STEM else key
+    return stem if len(stem) >= SHORTEST_STEM else _ELIDED.get(key, key)
 
 
 def _parts(atom: _Atom, lexicon: Lexicon) -> list[_Atom]:
-    """Split an Arabic word from the short words that are written together with it."""
+    """Split an Arabic word from the short words written together with it, and read a German number word."""
     if atom.key in lexicon.vocabulary:
         return [atom]
+    if lexicon.language.code == "de" and (number := compound_number(atom.key, _number_words("de"))) is not None:
+        return [_Atom(atom.text, f"{number:g}".replace(".", ","))]
     for clitic in _CLITICS:
         rest = atom.key.removeprefix(clitic)
         if rest == atom.key:
@@ -306,6 +317,13 @@ def _parts(atom: _Atom, lexicon: Lexicon) -> list[_Atom]:
         if parts[-1].key in lexicon.vocabulary:
             return [first, *parts]
     return [atom]
+
+
+@cache
+def _number_words(code: str) -> dict[str, float]:
+    words = {key[0]: sense for key, sense in get_lexicon(code).senses.items() if len(key) == 1}
+    ones = {fold(form): float(value) for value, forms in get_language(code).numbers.items() for form in forms}
+    return ones | {key: float(sense.value) for key, sense in words.items() if sense.kind == "numeral"}
 
 
 def _mend(atom: _Atom, lexicon: Lexicon, mended: dict[str, str]) -> _Atom:
@@ -342,7 +360,7 @@ def _longest(atoms: list[_Atom], start: int, lexicon: Lexicon) -> tuple[int, Sen
 
 def _number(atom: _Atom, language: Language) -> Sense:
     try:
-        return Sense("number", read_number(atom.text, language))
+        return Sense("number", read_number(atom.key, language))
     except LanguageError:  # 1.2.3, or cubic metres
         return UNKNOWN
 

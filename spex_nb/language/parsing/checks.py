@@ -5,65 +5,68 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise, product
 
-from spex_nb.errors import InstructionError
-from spex_nb.language.grammar import Everything, Fault, Mention, Statement, filters_in
-from spex_nb.language.lexicon import Reading, Token, join_words
-from spex_nb.language.paraphrase import describe_filter, refuse
-from spex_nb.targets import TARGETS
+from spex_nb.language.parsing.grammar import Asked, Everything, Fault, Mention, Statement, filters_in
+from spex_nb.language.parsing.lexicon import Reading
+from spex_nb.language.parsing.paraphrase import describe_filter
+from spex_nb.language.parsing.refusals import refusal
+from spex_nb.language.parsing.tokens import Token, join_words
 from spex_nb.types import (
     SQUARE_METRES,
+    AdjacentFilter,
     AreaFilter,
+    BetweenFilter,
+    DirectionFilter,
     DrawnFilter,
     EdgeFilter,
+    EnclosedFilter,
     Filter,
     NearFilter,
     PlaceFilter,
+    Question,
     RankFilter,
 )
 
 _SEPARATORS = frozenset({"and", "or", "comma"})
 _BETWEEN_TARGETS = _SEPARATORS | {"of", "all", "but", "contrast"}
 _LINKING = _SEPARATORS | {"of", "all", "article", "particle"}
+_RELATIONS = (NearFilter, AdjacentFilter, EnclosedFilter, DirectionFilter, BetweenFilter)
 _EXCLUDING = frozenset({"except", "except_after", "not", "not_after"})
-ASK = "Ask for {targets}, as in 'lakes larger than 2 ha in the north-west' or 'everything except water'.".format(
-    targets=", ".join(target.word for target in TARGETS.values())
-)
 _FAULTS = {
-    "vague": ("A size without a number has no exact meaning", "an area or a rank: 'larger than 2 ha', 'the 3 largest'"),
-    "near": ("Nearness without a distance has no exact meaning", "a distance: 'within 500 m of roads'"),
-    "number": ("A number stands alone", "a number with its unit or rank: 'larger than 2 ha', 'the 3 largest'"),
-    "unit": ("An area is compared with nothing", "a comparison: 'larger than 2 ha', 'at most 500 m2'"),
-    "length": ("A length says nothing of an area", "an area, or a distance to another target: 'within 500 m of roads'"),
-    "minus": ("An amount is negative", "an amount above zero"),
-    "no amount": ("An amount makes no sense", "an amount above zero, and whole where regions are counted"),
-    "no count": ("It is not clear how many are meant", "a number: 'the 3 largest lakes', or 'the largest lake'"),
-    "share": ("A share of the scene is no filter", "an area in m2, ha, km2 or px"),
-    "top": ("'top' may mean the place or the size", "'the 5 largest lakes', or 'lakes at the top'"),
-    "place": ("Only sides have halves, only corners have quarters", "'northern half', 'north-west quarter', 'centre'"),
-    "relative": ("A place beside another land cover is no filter", "a place in the scene, or 'within 500 m of roads'"),
-    "except": ("Only land covers can be left out", "'everything except water', or a filter with 'not'"),
-    "except_after": ("Only land covers can be left out", "'everything except water', or a filter with 'not'"),
-    "relation": ("A place beside another land cover is no filter", "a place in the scene, or 'within 500 m of roads'"),
+    "unit": "bare_unit",
+    "no amount": "amount",
+    "no count": "no_count",
+    "relation": "part",
+    "except_after": "except",
+    "shore": "links",
+    "inverted range": "fit",
+    "ordinal": "number",
 }
-_NO_FIT = ("These words fit nowhere in the sentence", "one land cover or several, then what they must meet")
-KNOWN_UNITS = (
-    "m², ha, km², acres, square miles, square feet, mu (亩) or px for areas; m, km, miles or feet for distances"
+"""Faults of the grammar, and kinds of words that fit no pattern, that have a refusal of another name."""
+_SAME_NAME = frozenset(
+    {"change", "except", "length", "minus", "near", "number", "place", "relative", "share", "time", "top", "vague"}
 )
+_FIRST = ("change", "time")
+"""Problems that come before all others: the rest of such a sentence rarely fits a pattern."""
 
 
-def require_known(reading: Reading) -> None:
+def require_known(reading: Reading, understood: str = "") -> None:
     """Refuse units and words that the language does not have.
+
+    Args:
+        reading: The text as it was read.
+        understood: The meaning of all other words, if they have one.
 
     Raises:
         InstructionError: With these units or words.
     """
-    units = _unknown_units(reading)
-    if units:
-        words = ", ".join(f"'{unit}'" for unit in units)
-        raise _refusal(reading, f"The unit is not known: {words}", words, KNOWN_UNITS)
-    if reading.unknown:
-        words = ", ".join(f"'{word}'" for word in reading.unknown)
-        raise _refusal(reading, f"Not understood: {words}", words, "only words that the parser knows")
+    varying = [token.text for token in reading.tokens if token.sense.kind == "unclear_unit"]
+    for problem, words in (("unit_varies", varying), ("unit", _unknown_units(reading)), ("unknown", reading.unknown)):
+        if words:
+            raise refusal(reading, problem, _quoted(words), understood=understood)
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return ", ".join(f"'{word}'" for word in words)
 
 
 def _unknown_units(reading: Reading) -> list[str]:
@@ -93,32 +96,31 @@ def _wanted_places(statements: Sequence[Statement]) -> list[int]:
 
 
 def _require_sense(statements: Sequence[Statement], reading: Reading) -> None:
-    for statement in statements:
-        if isinstance(statement.meaning, Fault):
-            problem, expected = _FAULTS.get(statement.meaning.problem, _NO_FIT)
-            raise _refusal(reading, problem, _words(statement), expected)
+    faults = [s for s in statements if isinstance(s.meaning, Fault)]
+    for statement in sorted(faults, key=lambda s: _problem(s) not in _FIRST):
+        raise refusal(reading, _problem(statement), _words(statement), statements)
+
+
+def _problem(statement: Statement) -> str:
+    assert isinstance(statement.meaning, Fault)
+    name = statement.meaning.problem
+    return name if name in _SAME_NAME else _FAULTS.get(name, "fit")
 
 
 def _require_one_scope(statements: Sequence[Statement], reading: Reading) -> None:
     """Refuse filters that may hold for some of the targets only."""
     for place, _ in filters_in(statements):
         if _has_unclear_scope(statements, place):
-            raise _refusal(
-                reading,
-                "It is not clear which land covers this holds for",
-                _words(statements[place]),
-                "filters that hold for all land covers, before the first or after the last of them",
-                "Put it first ('in the north, everything except water'), or ask in two instructions.",
-            )
+            raise refusal(reading, "scope", _words(statements[place]), statements)
 
 
 def _has_unclear_scope(statements: Sequence[Statement], place: int) -> bool:
-    """Say whether a filter stands between targets, right after an exclusion, or after the goal of a distance."""
+    """Say whether a filter stands right after an exclusion, or right after the other target of a relation."""
     wanted = _wanted_places(statements)
-    if wanted and wanted[0] < place < wanted[-1]:
+    if _ends_with_goal(statements[place]) and any(other > place for other in wanted):
         return True
-    follows_goal = place > 0 and isinstance(statements[place - 1].meaning, NearFilter)
-    if follows_goal and not isinstance(statements[place].meaning, NearFilter):
+    follows_goal = place > 0 and _ends_with_goal(statements[place - 1])
+    if follows_goal and not isinstance(statements[place].meaning, _RELATIONS):
         return True
     before = [s.meaning for s in statements[:place] if isinstance(s.meaning, Mention | Everything)]
     follows_exclusion = bool(before) and isinstance(before[-1], Mention) and before[-1].excluded
@@ -126,6 +128,11 @@ def _has_unclear_scope(statements: Sequence[Statement], place: int) -> bool:
     everything_follows = any(isinstance(s.meaning, Everything) for s in statements[place:])
     is_last = not everything_follows and all(other < place for other in wanted)
     return follows_exclusion and is_last and not is_parted
+
+
+def _ends_with_goal(statement: Statement) -> bool:
+    """Say whether the last word of a relation is the other land cover, which a list could go on from."""
+    return isinstance(statement.meaning, _RELATIONS) and statement.tokens[-1].sense.kind in ("target", "shore")
 
 
 def _require_links(statements: Sequence[Statement], reading: Reading) -> None:
@@ -137,18 +144,11 @@ def _require_links(statements: Sequence[Statement], reading: Reading) -> None:
         kinds = set(between) if "scene" not in between else _SEPARATORS & set(between)
         is_repeated = _target(statements[first]) == _target(statements[second])
         if not kinds <= _BETWEEN_TARGETS or not (is_repeated or kinds & _SEPARATORS):
-            raise _refusal(
-                reading,
-                "It is not clear how these land covers belong together",
-                join_words([_words(statements[first]), *between, _words(statements[second])]),
-                "a list: 'water and vegetation'",
-                "Ask for one of them, or join them by 'and'.",
-            )
+            parts = [_words(statement) for statement in statements[first : second + 1]]
+            raise refusal(reading, "links", join_words(parts), statements)
     for i, statement in enumerate(statements):
         if _kinds(statement) == ["or"] and not (any(place < i for place in wanted) and i + 1 in wanted):
-            raise _refusal(
-                reading, "Only land covers can be joined by 'or'", _words(statement), "filters that all hold"
-            )
+            raise refusal(reading, "or", _words(statement), statements)
 
 
 def _require_targets(statements: Sequence[Statement], reading: Reading) -> None:
@@ -157,13 +157,14 @@ def _require_targets(statements: Sequence[Statement], reading: Reading) -> None:
     excluded = {mention.token.sense.value for mention in mentions if mention.excluded}
     names_all = any("everything" in _kinds(s) for s in statements)
     if wanted & excluded:
-        problem = "The same land cover is asked for and left out (narrower words are answered by their land cover)"
-        raise _refusal(reading, problem, ", ".join(sorted(wanted & excluded)), "different land covers")
+        words = [m.token.text for m in mentions if m.token.sense.value in wanted & excluded]
+        raise refusal(reading, "both", ", ".join(words), statements)
     if wanted and names_all:
-        words = ", ".join(wanted)
-        raise _refusal(reading, "Everything is asked for, and something in particular", words, "one of both")
+        raise refusal(reading, "everything", ", ".join(wanted), statements)
     if not wanted and not (excluded and _is_universal(statements, reading)):
-        raise _refusal(reading, "No land cover is asked for", repr(join_words([_words(s) for s in statements])), "one")
+        is_beside = any(isinstance(s.meaning, _RELATIONS) for s in statements)
+        named = repr(join_words([_words(s) for s in statements]) or reading.text)
+        raise refusal(reading, "beside" if is_beside else "none", named, statements)
 
 
 def _is_universal(statements: Sequence[Statement], reading: Reading) -> bool:
@@ -171,16 +172,36 @@ def _is_universal(statements: Sequence[Statement], reading: Reading) -> bool:
     return "every" in reading.dropped or any({"all", "everything"} & set(_kinds(s)) for s in statements)
 
 
+def _require_clear_ranks(statements: Sequence[Statement], reading: Reading) -> None:
+    """Refuse "lakes, but the largest": only after a word such as all it means "except"."""
+    for statement in statements:
+        is_rank_after_but = isinstance(statement.meaning, RankFilter) and _kinds(statement)[0] == "but"
+        if is_rank_after_but and not _is_universal(statements, reading):
+            raise refusal(reading, "contrast", _words(statement), statements)
+
+
 def _require_kept_ranks(statements: Sequence[Statement], reading: Reading) -> None:
-    """Refuse "all but the largest": no filter leaves out a rank."""
+    """Refuse words beside a rank that might leave it out, in an order that no pattern reads."""
     linked = [s for s in statements if not isinstance(s.meaning, Token) or _kinds(s)[0] not in _LINKING]
     for first, second in pairwise(linked):
         rank, other = (first, second) if isinstance(first.meaning, RankFilter) else (second, first)
         is_left_out = isinstance(other.meaning, Fault) and set(_kinds(other)) <= _EXCLUDING
         is_after_but = other is first and _kinds(other) in (["but"], ["contrast"])
         if isinstance(rank.meaning, RankFilter) and (is_left_out or is_after_but):
-            fix = "Ask for the ranks that you want, as in 'the 3 largest lakes' or 'only the largest lake'."
-            raise _refusal(reading, "A rank cannot be left out", _words(rank), "'the 3 largest lakes'", fix)
+            raise refusal(reading, "rank", _words(rank), statements)
+
+
+def _require_one_question(statements: Sequence[Statement], reading: Reading) -> None:
+    """Refuse two different questions; whether there are any is part of every other one."""
+    asked = [s for s in statements if isinstance(s.meaning, Asked) and s.meaning.question != "presence"]
+    if len({s.meaning for s in asked}) > 1:
+        raise refusal(reading, "questions", join_words([_words(s) for s in asked]), statements)
+
+
+def asked_question(statements: Sequence[Statement]) -> Question:
+    """Return what is asked; whether there are any gives way to every other question."""
+    asked: list[Question] = [s.meaning.question for s in statements if isinstance(s.meaning, Asked)]
+    return next((question for question in asked if question != "presence"), asked[0] if asked else "")
 
 
 def _require_clear_contrast(statements: Sequence[Statement], reading: Reading) -> None:
@@ -188,12 +209,7 @@ def _require_clear_contrast(statements: Sequence[Statement], reading: Reading) -
     for i, statement in enumerate(statements):
         if _kinds(statement) in (["but"], ["contrast"]) and not _is_clear_contrast(statements, i, reading):
             following = [s for s in statements[i + 1 :] if not _is_link(s)][:1]
-            raise _refusal(
-                reading,
-                f"'{_words(statement)}' may mean 'except' or 'only'",
-                join_words([_words(s) for s in (statement, *following)]),
-                "'everything except water', 'lakes, but not in the north', or 'lakes, but only in the north'",
-            )
+            raise refusal(reading, "contrast", join_words([_words(s) for s in (statement, *following)]), statements)
 
 
 def _is_clear_contrast(statements: Sequence[Statement], place: int, reading: Reading) -> bool:
@@ -224,14 +240,20 @@ def _require_counts(statements: Sequence[Statement], reading: Reading) -> None:
     spoken = [s for s in statements if _kinds(s) != ["of"]]
     for rank, other in [*pairwise(spoken), *pairwise(reversed(spoken))]:
         several = isinstance(other.meaning, Mention) and other.meaning.token.sense.plural
-        if isinstance(rank.meaning, RankFilter) and several and "number" not in _kinds(rank):
-            problem, expected = _FAULTS["no count"]
-            raise _refusal(reading, problem, _words(rank), expected)
+        if isinstance(rank.meaning, RankFilter) and several and _is_uncounted(rank):
+            raise refusal(reading, "no_count", _words(rank), statements)
+
+
+def _is_uncounted(statement: Statement) -> bool:
+    rank = statement.meaning
+    return isinstance(rank, RankFilter) and rank.inside and rank.first == 1 and "number" not in _kinds(statement)
 
 
 _REQUIREMENTS = (
     _require_kept_ranks,
+    _require_clear_ranks,
     _require_sense,
+    _require_one_question,
     _require_clear_contrast,
     _require_one_scope,
     _require_links,
@@ -247,15 +269,14 @@ def require_possible(targets: Sequence[str], filters: Sequence[Filter], reading:
         same_kind = [wanted for wanted in filters if isinstance(wanted, kind)]
         if len(same_kind) > 1:
             meanings = "; ".join(_descriptions(same_kind, reading))
-            raise _refusal(reading, "Two filters of one kind", meanings, "one, such as 'in the north-west'")
+            raise refusal(reading, "twice", meanings)
     areas = [wanted for wanted in filters if isinstance(wanted, AreaFilter)]
     distances = [wanted for wanted in filters if isinstance(wanted, NearFilter)]
     if _areas_exclude(areas) or _distances_exclude(distances):
         meanings = ", ".join(_descriptions([*areas, *distances], reading))
-        problem = "No region can meet these filters together"
-        raise _refusal(reading, problem, meanings, "a lower bound below the upper one")
-    if any(distance.target in targets for distance in distances):
-        raise _refusal(reading, "A land cover is always near itself", ", ".join(targets), "a distance to another one")
+        raise refusal(reading, "impossible", meanings)
+    if any(distance.target in targets and not distance.shape for distance in distances):
+        raise refusal(reading, "itself", ", ".join(targets))
 
 
 def _areas_exclude(areas: Sequence[AreaFilter]) -> bool:
@@ -297,11 +318,3 @@ def _kinds(statement: Statement) -> list[str]:
 
 def _words(statement: Statement) -> str:
     return join_words([token.text for token in statement.tokens])
-
-
-def _refusal(reading: Reading, problem: str, words: str, expected: str, fix: str = ASK) -> InstructionError:
-    """Return the error in English, with a sentence in the user's language where that is another one."""
-    language = reading.language
-    is_recognised = any(token.sense.kind not in ("unknown", "number", "comma") for token in reading.tokens)
-    also = "" if language.code == "en" or not is_recognised else f" {refuse(language, words)}"
-    return InstructionError(problem, found=words, expected=expected, fix=fix + also)

@@ -1,0 +1,1 @@
+"""The parser of instructions: words, numbers, grammar, checks, and the meaning said back."""
