@@ -175,12 +175,12 @@ class InstructionError(SpexError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Survive the way back from a worker process."""
-        said = {name: getattr(self, name) for name in ("found", "expected", "fix", "message", "suggestions")}
-        return _rebuild_refusal, (self.problem, said)
+        fields = {name: getattr(self, name) for name in ("found", "expected", "fix", "message", "suggestions")}
+        return _rebuild_refusal, (self.problem, fields)
 
 
-def _rebuild_refusal(problem: str, said: dict[str, Any]) -> InstructionError:
-    return InstructionError(problem, **said)
+def _rebuild_refusal(problem: str, fields: dict[str, Any]) -> InstructionError:
+    return InstructionError(problem, **fields)
 
 
 class LanguageError(SpexError):

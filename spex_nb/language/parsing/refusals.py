@@ -85,14 +85,14 @@ def refusal(
         understood: The meaning of all other words, if they have one.
     """
     units = known_units(reading.language)
-    said, expected = (text.format(words=words, units=units) for text in _ENGLISH[problem])
+    reason, expected = (text.format(words=words, units=units) for text in _ENGLISH[problem])
     suggestions = suggest(problem, statements, reading.language, understood)
     name = _SAID_AS.get(problem, problem)
     message = _message(
         reading.language, reading.language.instructions["refusals"][name], words, suggestions, understood
     )
     fix = _FIX.get(problem, ASK)
-    return InstructionError(said, found=words, expected=expected, fix=fix, message=message, suggestions=suggestions)
+    return InstructionError(reason, found=words, expected=expected, fix=fix, message=message, suggestions=suggestions)
 
 
 def suggest(
