@@ -293,10 +293,10 @@ class Instruction:
 
 def neighbouring_targets(instruction: Instruction) -> tuple[str, ...]:
     """Return the ids of the targets that the filters of an instruction speak of, each once."""
-    own = [wanted for filters in instruction.own_filters.values() for wanted in filters]
+    own_filters = [wanted for filters in instruction.own_filters.values() for wanted in filters]
     names = [
         getattr(wanted, name)
-        for wanted in (*instruction.filters, *own)
+        for wanted in (*instruction.filters, *own_filters)
         for name in ("target", "first", "second")
         if isinstance(getattr(wanted, name, None), str)
     ]

@@ -189,8 +189,10 @@ def _regions(is_class: NDArray[np.bool_], scene: xr.Dataset, min_area_px: int) -
 
 def _filtered(candidates: Regions, mosaic: Mosaic, plan: Plan) -> dict[str, list[Region]]:
     """Keep the regions that meet the instruction."""
-    kept = filter_classes(candidates, plan.instruction, plan.scene, drawn=plan.choices.drawn, masks=mosaic.others)
-    return dict(zip(candidates, kept, strict=True))
+    kept_regions = filter_classes(
+        candidates, plan.instruction, plan.scene, drawn=plan.choices.drawn, masks=mosaic.others
+    )
+    return dict(zip(candidates, kept_regions, strict=True))
 
 
 def _repaint(mask: NDArray[np.uint8], regions: Regions) -> None:

@@ -66,16 +66,16 @@ def _understood(text: str, reading: Reading) -> str:
     if any(char.isdigit() for word in reading.unknown for char in word):
         return ""
     try:
-        known = _parse(text, reading.without_unknown())
+        meaning = _parse(text, reading.without_unknown())
     except InstructionError:
         return ""
     return describe(
         reading.language,
-        known.targets,
-        known.excluded,
-        known.filters,
-        own_filters=known.own_filters,
-        question=known.question,
+        meaning.targets,
+        meaning.excluded,
+        meaning.filters,
+        own_filters=meaning.own_filters,
+        question=meaning.question,
     )
 
 
@@ -83,6 +83,8 @@ def _readings(text: str) -> list[Reading]:
     """Read a text in every language of its scripts."""
     scripts = {unicodedata.name(char, "").split(" ")[0] for char in unicodedata.normalize("NFKC", text)}
     codes = [code for code in LANGUAGES if _SCRIPTS.get(code, "LATIN") in scripts]
+    if "LATIN" in scripts and "hi" not in codes:
+        codes.append("hi")  # which is also written in Latin letters
     if not codes:
         raise InstructionError(
             "There are no words that can be read",
@@ -99,8 +101,8 @@ def _instruction(text: str, statements: Sequence[Statement], reading: Reading) -
     excluded = tuple(dict.fromkeys(m.token.sense.value for m in mentions if m.excluded))
     filters, own_filters = assign_filters(statements, reading)
     require_possible(targets, filters, reading)
-    for own in own_filters.values():
-        require_possible((), (*filters, *own), reading)
+    for filters_of_target in own_filters.values():
+        require_possible((), (*filters, *filters_of_target), reading)
     question = asked_question(statements)
     senses = [token.sense for token in reading.tokens if token.sense.lemma]
     narrower = {sense.lemma: sense.value for sense in senses}

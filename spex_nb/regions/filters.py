@@ -93,7 +93,9 @@ def apply_filters(
     targets = instruction.targets or ("",)
     by_target = {targets[0]: list(regions)} if len(targets) == 1 else {"": list(regions)}
     return [
-        region for kept in filter_classes(by_target, instruction, scene, drawn=drawn, masks=masks) for region in kept
+        region
+        for narrowed in filter_classes(by_target, instruction, scene, drawn=drawn, masks=masks)
+        for region in narrowed
     ]
 
 
@@ -118,21 +120,21 @@ def filter_classes(
         Regions of each class, in the order of ``regions``. Ranks of the instruction count all classes together.
     """
     site = _Site(scene, drawn, masks or {})
-    kept = {name: _narrowed(of_class, instruction, name, site) for name, of_class in regions.items()}
-    every = [region for of_class in kept.values() for region in of_class]
+    narrowed = {name: _narrowed(of_class, instruction, name, site) for name, of_class in regions.items()}
+    every = [region for of_class in narrowed.values() for region in of_class]
     ranked = _filtered(every, [wanted for wanted in instruction.filters if isinstance(wanted, RankFilter)], site)
-    if len(kept) == 1:
+    if len(narrowed) == 1:
         return [ranked]
     ids = set(map(id, ranked))
-    return [[region for region in of_class if id(region) in ids] for of_class in kept.values()]
+    return [[region for region in of_class if id(region) in ids] for of_class in narrowed.values()]
 
 
 def _narrowed(regions: Sequence[Region], instruction: Instruction, name: str, site: _Site) -> list[Region]:
     """Apply all filters but the ranks that hold for all classes together."""
     _require_grid(regions, site)
-    own = instruction.own_filters.get(name, ())
+    own_filters = instruction.own_filters.get(name, ())
     shared = [wanted for wanted in instruction.filters if not isinstance(wanted, RankFilter)]
-    return _filtered(regions, sorted([*shared, *own], key=lambda wanted: isinstance(wanted, RankFilter)), site)
+    return _filtered(regions, sorted([*shared, *own_filters], key=lambda wanted: isinstance(wanted, RankFilter)), site)
 
 
 def _filtered(regions: Sequence[Region], filters: Sequence[Filter], site: _Site) -> list[Region]:

@@ -74,7 +74,7 @@ def _runs_through(region: Region) -> bool:
     sides = np.searchsorted([width, width + height, 2 * width + height], positions, side="right")
     stretches = np.searchsorted(starts, np.arange(len(positions)), side="left") % max(1, len(starts))
     sides_of = [set(sides[stretches == number].tolist()) for number in range(len(starts))]
-    return any(one - other and other - one for one in sides_of for other in sides_of)
+    return any(a - b and b - a for a in sides_of for b in sides_of)
 
 
 def _edge_positions(region: Region) -> NDArray[np.int64]:

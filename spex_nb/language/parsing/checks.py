@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise, product
 
-from spex_nb.language.parsing.grammar import Asked, Everything, Fault, Mention, Statement, filters_in
+from spex_nb.language.parsing.grammar import Everything, Fault, Mention, QuestionPart, Statement, filters_in
 from spex_nb.language.parsing.lexicon import Reading
 from spex_nb.language.parsing.paraphrase import describe_filter
-from spex_nb.language.parsing.refusals import refusal
+from spex_nb.language.parsing.refusals import concept_refusal, refusal
 from spex_nb.language.parsing.tokens import Token, join_words
 from spex_nb.types import (
     SQUARE_METRES,
@@ -43,9 +43,23 @@ _FAULTS = {
 }
 """Faults of the grammar, and kinds of words that fit no pattern, that have a refusal of another name."""
 _SAME_NAME = frozenset(
-    {"change", "except", "length", "minus", "near", "number", "place", "relative", "share", "time", "top", "vague"}
+    {
+        "change",
+        "concept",
+        "except",
+        "length",
+        "minus",
+        "near",
+        "number",
+        "place",
+        "relative",
+        "share",
+        "time",
+        "top",
+        "vague",
+    }
 )
-_FIRST = ("change", "time")
+_FIRST = ("change", "concept", "time")
 """Problems that come before all others: the rest of such a sentence rarely fits a pattern."""
 
 
@@ -59,6 +73,9 @@ def require_known(reading: Reading, understood: str = "") -> None:
     Raises:
         InstructionError: With these units or words.
     """
+    concept = next((token for token in reading.tokens if token.sense.kind == "concept"), None)
+    if concept is not None:
+        raise concept_refusal(reading, concept)
     varying = [token.text for token in reading.tokens if token.sense.kind == "unclear_unit"]
     for problem, words in (("unit_varies", varying), ("unit", _unknown_units(reading)), ("unknown", reading.unknown)):
         if words:
@@ -98,6 +115,9 @@ def _wanted_places(statements: Sequence[Statement]) -> list[int]:
 def _require_sense(statements: Sequence[Statement], reading: Reading) -> None:
     faults = [s for s in statements if isinstance(s.meaning, Fault)]
     for statement in sorted(faults, key=lambda s: _problem(s) not in _FIRST):
+        concepts = [token for token in statement.tokens if token.sense.kind == "concept"]
+        if concepts:
+            raise concept_refusal(reading, concepts[0])
         raise refusal(reading, _problem(statement), _words(statement), statements)
 
 
@@ -193,15 +213,15 @@ def _require_kept_ranks(statements: Sequence[Statement], reading: Reading) -> No
 
 def _require_one_question(statements: Sequence[Statement], reading: Reading) -> None:
     """Refuse two different questions; whether there are any is part of every other one."""
-    asked = [s for s in statements if isinstance(s.meaning, Asked) and s.meaning.question != "presence"]
-    if len({s.meaning for s in asked}) > 1:
-        raise refusal(reading, "questions", join_words([_words(s) for s in asked]), statements)
+    questions = [s for s in statements if isinstance(s.meaning, QuestionPart) and s.meaning.question != "presence"]
+    if len({s.meaning for s in questions}) > 1:
+        raise refusal(reading, "questions", join_words([_words(s) for s in questions]), statements)
 
 
 def asked_question(statements: Sequence[Statement]) -> Question:
-    """Return what is asked; whether there are any gives way to every other question."""
-    asked: list[Question] = [s.meaning.question for s in statements if isinstance(s.meaning, Asked)]
-    return next((question for question in asked if question != "presence"), asked[0] if asked else "")
+    """Return what is questions; whether there are any gives way to every other question."""
+    questions: list[Question] = [s.meaning.question for s in statements if isinstance(s.meaning, QuestionPart)]
+    return next((question for question in questions if question != "presence"), questions[0] if questions else "")
 
 
 def _require_clear_contrast(statements: Sequence[Statement], reading: Reading) -> None:

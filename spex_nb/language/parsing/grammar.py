@@ -69,7 +69,7 @@ class Everything:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuestionPart:
     """What is asked of the regions."""
 
     question: Question
@@ -82,7 +82,7 @@ class Fault:
     problem: str
 
 
-Meaning = Mention | Everything | Asked | Filter | Fault | Token
+Meaning = Mention | Everything | QuestionPart | Filter | Fault | Token
 """One part of what an instruction means. A Token is a word that only links others."""
 
 
@@ -103,15 +103,15 @@ def parse_tokens(
         tokens: As `lexicon.read_text` gives them.
         relations: Patterns of the language for places in a part of another land cover ("the north of the forest"). No
             filter can do these.
-        orders: Patterns of the language for what it orders in its own way, by the name of their meaning.
+        orders: Patterns of the language for what it orders in its own_rules way, by the name of their meaning.
 
     Returns:
         Statements that hold all tokens, in order. Words that fit nowhere are Faults.
     """
     merged = _without_heads(tokens)
     kinds = "".join(_letter(token.sense.kind) for token in merged)
-    own = [(_pattern(text), _OWN_ORDERS[name]) for name, texts in (orders or {}).items() for text in texts]
-    rules = [*own, *((_pattern(relation), _relation) for relation in relations), *_RULES]
+    own_rules = [(_pattern(text), _OWN_ORDERS[name]) for name, texts in (orders or {}).items() for text in texts]
+    rules = [*own_rules, *((_pattern(relation), _relation) for relation in relations), *_RULES]
     statements = []
     start = 0
     while start < len(merged):
@@ -124,7 +124,7 @@ def parse_tokens(
 def filters_in(statements: Sequence[Statement]) -> Iterator[tuple[int, Filter]]:
     """Yield each filter and the place of its statement."""
     for i, statement in enumerate(statements):
-        if not isinstance(statement.meaning, Mention | Everything | Asked | Fault | Token):
+        if not isinstance(statement.meaning, Mention | Everything | QuestionPart | Fault | Token):
             yield i, statement.meaning
 
 
@@ -287,14 +287,14 @@ def _rank(match: _PatternMatch) -> list[Meaning]:
 
 def _counted(match: _PatternMatch) -> list[Meaning]:
     """Read the Arabic ``كم`` without a number before it: it asks how many rather than being a kilometre."""
-    return [Asked("count"), Mention(match.token("goal"))]
+    return [QuestionPart("count"), Mention(match.token("goal"))]
 
 
-def _asked(match: _PatternMatch) -> list[Meaning]:
+def _question(match: _PatternMatch) -> list[Meaning]:
     question = match.value("what")
     if match.has("unit"):
         question = "share" if match.value("unit") == "percent" else "area"
-    return [Asked(question)]
+    return [QuestionPart(question)]
 
 
 def _place(match: _PatternMatch) -> list[Meaning]:
@@ -401,7 +401,7 @@ _RULES: list[_Rule] = [
         ),
         _about: (f"of? about:about {_AREA}",),
         _up_to: (f"bound:to|from {_AREA}",),
-        _asked: ("what:question of* unit:unit?",),
+        _question: ("what:question of* unit:unit?",),
         _rank: (
             f"(but|contrast)* except:except (of|all|article)* {_RANK} goal:target outside_after",
             f"(but|contrast)* except:except|not (except|not|of|to|all|article)* {_RANK} except_after|outside_after?",

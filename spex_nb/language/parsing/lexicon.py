@@ -12,10 +12,13 @@ from itertools import groupby
 from typing import Any
 
 from spex_nb.errors import LanguageError
+from spex_nb.language.concepts import ConceptName, concept_names, get_concept
 from spex_nb.language.languages import NUMBER, Language, fold, get_language, read_number
 from spex_nb.language.parsing.quantities import compound_number, merge_quantities
 from spex_nb.language.parsing.set_aside import places_set_aside
 from spex_nb.language.parsing.tokens import UNKNOWN, Sense, Token, join_words
+from spex_nb.targets import TARGETS
+from spex_nb.types import Shape
 
 SHORTEST_MENDED = 5
 """Letters of the shortest word that is mended: shorter ones have too many neighbours."""
@@ -42,6 +45,8 @@ _COMMA, _MINUS, _UP_TO = ",", "-", "–"
 _ARTICLE = "ال"
 _DROPPED = frozenset({"filler", "every", "those", "request", "purpose", "purpose_after"})
 """Kinds of words that the grammar does not read."""
+COARSER = "vegetation"
+"""Answers the kinds of vegetation that are no targets of their own."""
 _SENTENCE_ENDS = frozenset(".!?。।؟")
 _ELIDED = {"d": "de"}
 """French words before a vowel -> their whole form."""
@@ -75,8 +80,8 @@ class Reading:
 
     def without_unknown(self) -> Reading:
         """Return the reading of the known words alone."""
-        known = tuple(token for token in self.tokens if token.sense.kind not in ("unknown", "unclear_unit"))
-        return replace(self, tokens=known, unknown=(), mended=(), set_aside=())
+        tokens = tuple(token for token in self.tokens if token.sense.kind not in ("unknown", "unclear_unit"))
+        return replace(self, tokens=tokens, unknown=(), mended=(), set_aside=())
 
     @property
     def cost(self) -> tuple[int, int, int]:
@@ -151,7 +156,7 @@ def get_lexicon(code: str) -> Lexicon:
     vocabulary: dict[str, set[Sense]] = defaultdict(set, {sign: {sense} for sign, sense in _SIGNS.items()})
     spellings: dict[str, list[str]] = defaultdict(list)
     spelled: dict[tuple[str, ...], Sense] = {}
-    for form, sense in sorted(_entries(language), key=lambda entry: entry[1].kind == "filler"):
+    for form, sense in sorted(_entries(language), key=lambda entry: entry[1].kind in _DROPPED):
         atoms = _atoms(form)
         spelled.setdefault(tuple(atom.spelling for atom in atoms), sense)
         keys = tuple(atom.key for atom in atoms)
@@ -232,15 +237,27 @@ def _words(words: Mapping[str, Any]) -> Iterator[tuple[str, Sense]]:
 
 
 def _nouns(language: Language) -> Iterator[tuple[str, Sense]]:
-    """Yield the words for targets, and the narrower words that they answer."""
-    data = language.instructions
+    """Yield the names of what people ask for: land covers, narrower things, and what nothing can extract."""
     for target, names in language.targets.items():
-        for noun in data["nouns"].get(target, ()):
-            yield from _forms(noun, Sense("target", target))
-        for noun in data["narrower"].get(target, ()):
-            yield from _forms(noun, Sense("target", target, lemma=next(_forms(noun, Sense("")))[0]))
         for name in names:
-            yield name, Sense("target", target)
+            yield name, Sense("target", target, is_plural(target, name, language))
+    for named in concept_names(language.code):
+        yield named.form, _sense(named)
+
+
+def is_plural(target: str, name: str, language: Language) -> bool | None:
+    """Say whether a usual name of a target is plural, if its concept shows it."""
+    forms = {fold(other.form): other.plural for other in concept_names(language.code) if other.concept == target}
+    return forms.get(fold(name))
+
+
+def _sense(name: ConceptName) -> Sense:
+    concept = get_concept(name.concept)
+    if concept.target is None:
+        return Sense("concept", concept.id, name.plural)
+    target = concept.target if concept.target in TARGETS else COARSER
+    shape: Shape = concept.shape  # type: ignore[assignment]
+    return Sense("target", target, name.plural, lemma=name.lemma if concept.is_narrower else "", shape=shape)
 
 
 _SIGNS = {

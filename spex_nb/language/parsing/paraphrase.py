@@ -72,8 +72,8 @@ def describe(
         Such as ``water bodies between 1 and 5 ha – how many are there?; “pond” is treated as a water body``.
     """
     writer = _Writer(language, targets)
-    own = {name: [f for f in of if not isinstance(f, ShapeFilter)] for name, of in (own_filters or {}).items()}
-    sentence = writer.subject(targets, excluded, filters, {name: of for name, of in own.items() if of})
+    own_filters = {name: [f for f in of if not isinstance(f, ShapeFilter)] for name, of in (own_filters or {}).items()}
+    sentence = writer.subject(targets, excluded, filters, {name: of for name, of in own_filters.items() if of})
     sentence += writer.question(question)
     return str(writer.phrases["stop"]).join([sentence, *writer.remarks(remarks or Remarks())])
 
@@ -96,11 +96,13 @@ class _Writer:
         targets: Sequence[str],
         excluded: Sequence[str],
         filters: Sequence[Filter],
-        own: Mapping[str, Sequence[Filter]],
+        own_filters: Mapping[str, Sequence[Filter]],
     ) -> str:
         """Write targets, exclusions and filters."""
-        if own:
-            parts = [_Writer(self.language, [name]).subject([name], (), own.get(name, ()), {}) for name in targets]
+        if own_filters:
+            parts = [
+                _Writer(self.language, [name]).subject([name], (), own_filters.get(name, ()), {}) for name in targets
+            ]
             joined = self.phrases["pause"].join([self.phrases["stop"].join(parts), *self.conditions(filters)])
             return str(joined + (self.phrases["pause"] + self._without("", excluded) if excluded else ""))
         nouns = self._without(self.nouns(targets), excluded) if excluded else self.nouns(targets)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spex_nb.errors import InstructionError
+from spex_nb.language.concepts import get_concept, refusal_text
 from spex_nb.language.languages import Language
 from spex_nb.language.parsing.grammar import Mention, Statement
 from spex_nb.language.parsing.lexicon import Reading
 from spex_nb.language.parsing.paraphrase import describe
+from spex_nb.language.parsing.tokens import Token
 from spex_nb.targets import TARGETS
 from spex_nb.types import AdjacentFilter, AreaFilter, EnclosedFilter, Filter, NearFilter, PlaceFilter, RankFilter
 
@@ -95,6 +97,21 @@ def refusal(
     return InstructionError(reason, found=words, expected=expected, fix=fix, message=message, suggestions=suggestions)
 
 
+def concept_refusal(reading: Reading, token: Token) -> InstructionError:
+    """Return the error for something that nothing can extract, such as cars: why, and what to ask for instead."""
+    concept, language = get_concept(token.sense.value), reading.language
+    suggestions = suggest("concept", (), language, instead=[name for name in concept.instead if name in TARGETS])
+    message = f"{_quoted(token.text)}: {refusal_text(concept, language.code)}"
+    return InstructionError(
+        f"This cannot be extracted: '{token.text}'",
+        found=token.text,
+        expected=refusal_text(concept, "en"),
+        fix=ASK,
+        message=" ".join([message, _try(language, suggestions)]),
+        suggestions=suggestions,
+    )
+
+
 def suggest(
     problem: str, statements: Sequence[Statement], language: Language, understood: str = "", instead: Sequence[str] = ()
 ) -> tuple[str, ...]:
@@ -145,6 +162,15 @@ def _message(language: Language, sentence: str, words: str, suggestions: Sequenc
             words=f"“{words}”" if words and not words.startswith("'") else words, units=known_units(language)
         ),
         phrases["understood"].format(understood) if understood else "",
-        phrases["try"].format(" / ".join(f"“{text}”" for text in suggestions)),
+        _try(language, suggestions),
     ]
     return ("" if language.code == "zh" else " ").join(filter(None, parts))
+
+
+def _try(language: Language, suggestions: Sequence[str]) -> str:
+    sentence: str = language.instructions["refusals"]["try"]
+    return sentence.format(" / ".join(map(_quoted, suggestions)))
+
+
+def _quoted(words: str) -> str:
+    return words if words.startswith("'") else f"“{words}”"

@@ -32,7 +32,7 @@ class _Group:
 def assign_filters(statements: Sequence[Statement], reading: Reading) -> tuple[tuple[Filter, ...], OwnFilters]:
     """Return the filters that hold for all land covers, and those that hold for one.
 
-    "Lakes over 2 ha and forests over 5 ha" has filters of its own for each, "lakes and forests over 2 ha" one filter
+    "Lakes over 2 ha and forests over 5 ha" has its own filters for each, "lakes and forests over 2 ha" one filter
     for both, and so has "in the north, lakes and forests".
 
     Raises:
@@ -43,25 +43,28 @@ def assign_filters(statements: Sequence[Statement], reading: Reading) -> tuple[t
     names = {target for group in groups for target in group.targets}
     if len(names) < 2 or _is_shared(groups):  # noqa: PLR2004
         return every, {}
-    own: dict[str, tuple[Filter, ...]] = {}
+    own_filters: dict[str, tuple[Filter, ...]] = {}
     for number, group in enumerate(groups):
         is_doubtful = group.before and number == 0 and not group.after and groups[-1].after
         is_listed = number > 0 and len(groups) > 2 and not groups[number - 1].filters and group.filters  # noqa: PLR2004
-        if is_listed or is_doubtful or any(target in own for target in group.targets):
+        if is_listed or is_doubtful or any(target in own_filters for target in group.targets):
             raise _unclear(statements, reading)
-        own |= {target: tuple(dict.fromkeys(group.filters)) for target in group.targets}
-    return tuple(dict.fromkeys(shared)), {target: filters for target, filters in own.items() if filters}
+        own_filters |= {target: tuple(dict.fromkeys(group.filters)) for target in group.targets}
+    return tuple(dict.fromkeys(shared)), {target: filters for target, filters in own_filters.items() if filters}
 
 
-def add_shapes(own: OwnFilters, mentions: Sequence[Mention]) -> dict[str, tuple[Filter, ...]]:
+def add_shapes(own_filters: OwnFilters, mentions: Sequence[Mention]) -> dict[str, tuple[Filter, ...]]:
     """Add the shape that all words for a target share: "lakes" are compact, "lakes and rivers" are any water."""
     shapes: dict[str, set[Shape]] = {}
     for mention in mentions:
         if not mention.excluded:
             shapes.setdefault(mention.token.sense.value, set()).add(mention.token.sense.shape)
-    wanted = {target: next(iter(found)) for target, found in shapes.items() if len(found) == 1}
+    wanted = {target: next(iter(words)) for target, words in shapes.items() if len(words) == 1}
     filters: dict[str, tuple[Filter, ...]] = {target: (ShapeFilter(s),) for target, s in wanted.items() if s}
-    return {target: (*filters.get(target, ()), *own.get(target, ())) for target in dict.fromkeys((*filters, *own))}
+    return {
+        target: (*filters.get(target, ()), *own_filters.get(target, ()))
+        for target in dict.fromkeys((*filters, *own_filters))
+    }
 
 
 def _groups(statements: Sequence[Statement]) -> tuple[list[_Group], list[Filter]]:

@@ -13,7 +13,9 @@ _EMPTY = frozenset(
     }
 )  # fmt: skip
 """Kinds of words that say nothing about regions."""
-_AFTER_PURPOSE = frozenset({"unknown", "filler", "article", "of", "those"})
+_ASIDE = frozenset({"unknown", "time", "concept"})
+"""Kinds of words that can be without a part in the meaning."""
+_AFTER_PURPOSE = frozenset({"unknown", "concept", "filler", "article", "of", "those"})
 
 
 def places_set_aside(tokens: Sequence[Token]) -> frozenset[int]:
@@ -23,23 +25,23 @@ def places_set_aside(tokens: Sequence[Token]) -> frozenset[int]:
     beside a land cover or a filter is never set aside: it may change what is meant.
     """
     kinds = [token.sense.kind for token in tokens]
-    places = [place for place, kind in enumerate(kinds) if kind in ("unknown", "time")]
+    places = [place for place, kind in enumerate(kinds) if kind in _ASIDE]
     return frozenset(place for place in places if _is_before_request(kinds, place) or _is_purpose(kinds, place))
 
 
 def _is_before_request(kinds: Sequence[str], place: int) -> bool:
     """Say whether a request for a land cover follows, and nothing stands beside the word that it could belong to."""
-    if any(kind not in _EMPTY for kind in kinds[:place]):
+    if any(kind not in _EMPTY and kind != "concept" for kind in kinds[:place]):
         return False
     after = kinds[place + 1 :]
     request = after.index("request") if "request" in after else len(after)
     start = next((i for i, kind in enumerate(after[:request]) if kind == "comma"), request)
-    is_bare = all(kind in _EMPTY for kind in after[:start])
+    is_bare = all(kind in _EMPTY or kind == "concept" for kind in after[:start])
     return is_bare and "request" in after and "target" in after[start:]
 
 
 def _is_purpose(kinds: Sequence[str], place: int) -> bool:
-    if kinds[place] == "time" or kinds[place + 1 : place + 2] in (["target"], ["concept"]):
+    if kinds[place] == "time" or kinds[place + 1 : place + 2] == ["target"]:
         return False
     before = next((kind for kind in reversed(kinds[:place]) if kind not in _AFTER_PURPOSE), "")
     return before == "purpose"
