@@ -184,9 +184,9 @@ def with_stand_ins(instruction: Instruction, stand_ins: Mapping[str, str]) -> In
 def _filters_with_stand_ins(filters: Sequence[Filter], stand_ins: Mapping[str, str]) -> tuple[Filter, ...]:
     changed = []
     for rule in filters:
-        names = {name: getattr(rule, name, None) for name in ("target", "first", "second")}
-        parents = {name: stand_ins[target] for name, target in names.items() if target in stand_ins}
-        changed.append(replace(rule, **parents))  # type: ignore[arg-type]
+        names = {name: str(getattr(rule, name, "")) for name in ("target", "first", "second")}
+        parents: dict[str, Any] = {name: stand_ins[target] for name, target in names.items() if target in stand_ins}
+        changed.append(replace(rule, **parents))
     return tuple(changed)
 
 

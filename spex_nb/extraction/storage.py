@@ -349,20 +349,9 @@ def _filters(payload: Any, name: str) -> tuple[Filter, ...]:
     )
 
 
-<<<<<<< HEAD
 def _instruction(payload: Mapping[str, Any]) -> Instruction:
     filters = _filters(payload.get("filters"), "instruction.filters")
     by_target = decode(Mapping[str, Any], payload.get("own_filters", {}), "instruction.own_filters")
     plain: Instruction = decode(Instruction, {**payload, "filters": [], "own_filters": {}}, "instruction")
     own_filters = {target: _filters(rules, "instruction.own_filters") for target, rules in by_target.items()}
     return replace(plain, filters=filters, own_filters=own_filters)
-=======
-def _instruction(payload: dict[str, Any]) -> Instruction:
-    lists = {name: tuple(payload.get(name, ())) for name in ("targets", "excluded", "set_aside")}
-    by_target = {target: _filters(rules) for target, rules in payload.get("own_filters", {}).items()}
-    return Instruction(**payload | lists | {"filters": _filters(payload["filters"]), "own_filters": by_target})
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
->>>>>>> c5f87fa (The parser reads the names of concepts; what nothing can extract is refused with its reason)
