@@ -372,6 +372,8 @@ def plan_extraction(
     source = SceneSource(as_scene(scene, open_options)) if in_memory else SceneSource(scene, dict(open_options or {}))
     opened, identity = open_identified(source)
     loaded = load_mask_model(model)  # after all that can be wrong with words and files, for it takes seconds
+    if isinstance(instruction, str):
+        parsed = parse_instruction(instruction, loaded.card.targets)
     stand_ins = stand_ins_of(parsed, loaded, opened.spex.gsd_m)
     parsed = with_stand_ins(parsed, stand_ins)
     assignment = replace(assign_targets(parsed, loaded, opened), stand_ins=stand_ins)

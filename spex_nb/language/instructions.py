@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from operator import attrgetter
 
 from spex_nb.errors import InstructionError
@@ -13,7 +14,9 @@ from spex_nb.language.parsing.grammar import Mention, Statement, parse_tokens
 from spex_nb.language.parsing.lexicon import Reading, read_text
 from spex_nb.language.parsing.paraphrase import Remarks, describe
 from spex_nb.language.parsing.refusals import ASK
-from spex_nb.language.parsing.scope import add_shapes, assign_filters
+from spex_nb.language.parsing.scope import add_shapes, assign_filters, shapes_of
+from spex_nb.spectral.priors import NO_INDEX, RULES
+from spex_nb.targets import stand_in
 from spex_nb.types import Instruction
 
 LONGEST = 2_000
@@ -21,7 +24,7 @@ LONGEST = 2_000
 _SCRIPTS = {"ar": "ARABIC", "hi": "DEVANAGARI", "ru": "CYRILLIC", "zh": "CJK"}
 
 
-def parse_instruction(text: str) -> Instruction:
+def parse_instruction(text: str, targets: Collection[str] = ()) -> Instruction:
     """Parse what a user typed.
 
     The language is the one whose words fit best. The parser skips a closed list of words ("please", "show me"). Every
@@ -31,6 +34,8 @@ def parse_instruction(text: str) -> Instruction:
     Args:
         text: An instruction of 1 to 2,000 characters in Arabic, Chinese, English, French, German, Hindi, Portuguese,
             Russian or Spanish.
+        targets: Ids of the targets that a model answers, beside those that spectral indices are about. A word such as
+            forest means the narrowest of them: tree cover where the model knows it, else vegetation.
 
     Returns:
         Targets, exclusions and filters. `Instruction.meaning` is a sentence of them in the user's language; it names
@@ -41,7 +46,8 @@ def parse_instruction(text: str) -> Instruction:
             extraction can do it.
     """
     _require_text(text)
-    readings = sorted(_readings(text), key=attrgetter("cost"))
+    answerable = {*targets, *RULES, *NO_INDEX}
+    readings = [_answered(reading, answerable) for reading in sorted(_readings(text), key=attrgetter("cost"))]
     refusals = []
     for reading in readings:
         if reading.cost == readings[0].cost:
@@ -59,6 +65,17 @@ def _parse(text: str, reading: Reading) -> Instruction:
     statements = parse_tokens(reading.tokens, words["relations"], words["orders"])
     require_clear(statements, reading)
     return _instruction(text, statements, reading)
+
+
+def _answered(reading: Reading, answerable: Collection[str]) -> Reading:
+    """Return a reading whose narrower words mean targets that something answers."""
+    tokens = []
+    for token in reading.tokens:
+        sense = token.sense
+        if sense.kind == "target" and sense.lemma:
+            sense = replace(sense, value=stand_in(sense.value, answerable, None))
+        tokens.append(replace(token, sense=sense))
+    return replace(reading, tokens=tuple(tokens))
 
 
 def _understood(text: str, reading: Reading) -> str:
@@ -100,14 +117,15 @@ def _instruction(text: str, statements: Sequence[Statement], reading: Reading) -
     targets = tuple(dict.fromkeys(m.token.sense.value for m in mentions if not m.excluded))
     excluded = tuple(dict.fromkeys(m.token.sense.value for m in mentions if m.excluded))
     filters, own_filters = assign_filters(statements, reading)
-    require_possible(targets, filters, reading)
+    shapes = shapes_of(mentions)
+    require_possible(targets, filters, reading, shapes)
     for filters_of_target in own_filters.values():
         require_possible((), (*filters, *filters_of_target), reading)
     question = asked_question(statements)
     senses = [token.sense for token in reading.tokens if token.sense.lemma]
     narrower = {sense.lemma: sense.value for sense in senses}
     remarks = Remarks(narrower, {sense.lemma: sense.shape for sense in senses}, reading.mended, reading.set_aside)
-    own_filters = add_shapes(own_filters, mentions)
+    own_filters = add_shapes(own_filters, shapes)
     meaning = describe(
         reading.language, targets, excluded, filters, own_filters=own_filters, question=question, remarks=remarks
     )

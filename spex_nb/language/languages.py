@@ -63,8 +63,7 @@ def get_language(code: str) -> Language:
     data = read_section(code, "words")
     sections = ("numbers", "units", "sizes", "places", "targets")
     words = {name: {key: tuple(forms) for key, forms in data[name].items()} for name in sections}
-    instructions = data.get("instructions", {}) | _read_file(f"instructions/{code}")
-    return Language(code, data["endonym"], data["decimal"], instructions=instructions, **words)
+    return Language(code, data["endonym"], data["decimal"], instructions=_read_file(f"instructions/{code}"), **words)
 
 
 def read_section(code: str, section: Literal["words", "answers", "claims"]) -> dict[str, Any]:

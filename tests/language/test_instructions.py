@@ -221,13 +221,15 @@ def test_a_narrower_word_in_a_distance_is_named_too() -> None:
 
 
 def test_a_refusal_is_also_said_in_the_language_of_the_instruction() -> None:
-    with pytest.raises(InstructionError, match="Nicht verstanden: 'Schiffe'"):
+    with pytest.raises(InstructionError, match=r"^Nicht verstanden: 'Blorf'\. Verstanden: Gewässer\."):
+        parse_instruction("Wasser und Blorf")
+    with pytest.raises(InstructionError, match=r"^“Schiffe”: Fahrzeuge bewegen sich"):
         parse_instruction("Wasser und Schiffe")
-    with pytest.raises(InstructionError, match="无法理解"):
+    with pytest.raises(InstructionError, match=r"^“船”: 车辆"):
         parse_instruction("水和船")
 
 
-LOOKALIKES = ["mouse", "mouses", "later", "drops", "horse", "horses", "glass", "waiter", "march", "steam", "toads"]
+LOOKALIKES = ["mouse", "mice", "later", "drops", "horse", "horses", "glass", "waiter", "march", "steam", "toads"]
 
 
 @pytest.mark.parametrize(
@@ -323,7 +325,7 @@ def test_customary_units_of_lengths(text: str, metres: float) -> None:
     "text", ["بحيرات أكبر من 5 قيراط", "lakes larger than 3 furlongs", "lakes larger than 4 bigha"]
 )
 def test_an_unknown_unit_is_refused_with_the_known_ones(text: str) -> None:
-    with pytest.raises(InstructionError, match=r"unit .*km²") as refused:
+    with pytest.raises(InstructionError, match=r"[Tt]he unit ") as refused:
         parse_instruction(text)
     assert refused.value.suggestions
 

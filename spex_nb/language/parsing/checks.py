@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise, product
 
 from spex_nb.language.parsing.grammar import Everything, Fault, Mention, QuestionPart, Statement, filters_in
@@ -24,6 +24,7 @@ from spex_nb.types import (
     PlaceFilter,
     Question,
     RankFilter,
+    Shape,
 )
 
 _SEPARATORS = frozenset({"and", "or", "comma"})
@@ -283,8 +284,11 @@ _REQUIREMENTS = (
 """Checks of the statements, in the order in which an instruction is refused."""
 
 
-def require_possible(targets: Sequence[str], filters: Sequence[Filter], reading: Reading) -> None:
+def require_possible(
+    targets: Sequence[str], filters: Sequence[Filter], reading: Reading, shapes: Mapping[str, Shape] | None = None
+) -> None:
     """Refuse filters that contradict each other, or that decide nothing."""
+    shapes = shapes or {}
     for kind in (RankFilter, PlaceFilter, DrawnFilter, EdgeFilter):
         same_kind = [wanted for wanted in filters if isinstance(wanted, kind)]
         if len(same_kind) > 1:
@@ -295,8 +299,14 @@ def require_possible(targets: Sequence[str], filters: Sequence[Filter], reading:
     if _areas_exclude(areas) or _distances_exclude(distances):
         meanings = ", ".join(_descriptions([*areas, *distances], reading))
         raise refusal(reading, "impossible", meanings)
-    if any(distance.target in targets and not distance.shape for distance in distances):
+    beside = [wanted for wanted in filters if isinstance(wanted, NearFilter | AdjacentFilter | EnclosedFilter)]
+    if any(_is_itself(wanted.shape, shapes.get(wanted.target, ""), wanted.target in targets) for wanted in beside):
         raise refusal(reading, "itself", ", ".join(targets))
+
+
+def _is_itself(shape: Shape, other: Shape, is_wanted: bool) -> bool:
+    """Say whether a region may be what it is to lie beside: lakes are no rivers, but some water is."""
+    return is_wanted and (not shape or not other or shape == other)
 
 
 def _areas_exclude(areas: Sequence[AreaFilter]) -> bool:

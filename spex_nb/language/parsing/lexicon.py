@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import groupby
@@ -13,6 +13,7 @@ from typing import Any
 
 from spex_nb.errors import LanguageError
 from spex_nb.language.concepts import ConceptName, concept_names, get_concept
+from spex_nb.language.frequent_words import is_frequent
 from spex_nb.language.languages import NUMBER, Language, fold, get_language, read_number
 from spex_nb.language.parsing.quantities import compound_number, merge_quantities
 from spex_nb.language.parsing.set_aside import places_set_aside
@@ -45,6 +46,7 @@ _COMMA, _MINUS, _UP_TO = ",", "-", "–"
 _ARTICLE = "ال"
 _DROPPED = frozenset({"filler", "every", "those", "request", "purpose", "purpose_after"})
 """Kinds of words that the grammar does not read."""
+_LATIN = ("en", "de", "es", "fr", "pt")
 COARSER = "vegetation"
 """Answers the kinds of vegetation that are no targets of their own."""
 _SENTENCE_ENDS = frozenset(".!?。।؟")
@@ -118,8 +120,8 @@ class Lexicon:
     """Every folded word, and what the phrases that hold it mean."""
     spellings: Mapping[str, tuple[str, ...]] = field(repr=False)
     """Every folded word -> the ways to spell it, accents and all."""
-    lookalikes: frozenset[str] = field(repr=False)
-    """Ordinary words that only look like a typing error of a known one."""
+    mendable: Mapping[tuple[str, int], tuple[tuple[str, int], ...]] = field(repr=False)
+    """By first letter and length, the words that a typing error may be mended to, and the letters of each as bits."""
 
     @property
     def longest(self) -> int:
@@ -128,14 +130,16 @@ class Lexicon:
 
     def mend(self, key: str) -> str | None:
         """Return the one known word that this may be a typing error of."""
-        if len(key) < SHORTEST_MENDED or key in self.lookalikes or not key.isalpha():
+        if len(key) < SHORTEST_MENDED or not key.isalpha() or _is_everyday(key, self.language.code):
             return None
         limit = 2 if len(key) >= LONG_WORD else 1
+        letters = _letters(key)
         by_distance: dict[int, list[str]] = defaultdict(list)
-        for word in self.vocabulary:
-            # Typists seldom miss the first letter, and words that differ there are mostly other words.
-            if word[0] == key[0] and len(word) >= SHORTEST_MENDED - 1 and abs(len(word) - len(key)) <= limit:
-                by_distance[_distance(key, word)].append(word)
+        # Typists seldom miss the first letter, and words that differ there are mostly other words.
+        for length in range(len(key) - limit, len(key) + limit + 1):
+            for word, others in self.mendable.get((key[0], length), ()):
+                if (letters ^ others).bit_count() <= 2 * limit:  # each error changes two letters at most
+                    by_distance[_distance(key, word)].append(word)
         nearest = min(by_distance, default=limit + 1)
         if nearest > limit:
             return None
@@ -156,7 +160,9 @@ def get_lexicon(code: str) -> Lexicon:
     vocabulary: dict[str, set[Sense]] = defaultdict(set, {sign: {sense} for sign, sense in _SIGNS.items()})
     spellings: dict[str, list[str]] = defaultdict(list)
     spelled: dict[tuple[str, ...], Sense] = {}
-    for form, sense in sorted(_entries(language), key=lambda entry: entry[1].kind in _DROPPED):
+    for form, sense in sorted(
+        _entries(language), key=lambda entry: (entry[1].kind in _DROPPED, entry[1].kind == "filler")
+    ):
         atoms = _atoms(form)
         spelled.setdefault(tuple(atom.spelling for atom in atoms), sense)
         keys = tuple(atom.key for atom in atoms)
@@ -170,8 +176,30 @@ def get_lexicon(code: str) -> Lexicon:
         senses,
         {key: frozenset(meanings) for key, meanings in vocabulary.items()},
         {key: tuple(texts) for key, texts in spellings.items()},
-        frozenset(fold(word) for word in language.instructions["lookalikes"]),
+        _mendable(vocabulary),
     )
+
+
+def _mendable(vocabulary: Iterable[str]) -> dict[tuple[str, int], tuple[tuple[str, int], ...]]:
+    words: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
+    for word in vocabulary:
+        if len(word) >= SHORTEST_MENDED - 1:
+            words[word[0], len(word)].append((word, _letters(word)))
+    return {key: tuple(of_key) for key, of_key in words.items()}
+
+
+def _letters(word: str) -> int:
+    """Return the letters of a word as bits."""
+    bits = 0
+    for char in word:
+        bits |= 1 << (ord(char) & 63)
+    return bits
+
+
+def _is_everyday(key: str, code: str) -> bool:
+    """Say whether a word is a frequent one of any language in the same script: then it is no typing error."""
+    codes = _LATIN if code in _LATIN else (code,)
+    return any(is_frequent(key, other) for other in codes)
 
 
 def read_text(text: str, code: str) -> Reading:

@@ -31,7 +31,7 @@ def merge_quantities(tokens: Sequence[Token], code: str) -> list[Token]:
         token, end = _quantity(unpacked, place, code)
         merged.append(token)
         place = end
-    return _about(_halves_after(merged))
+    return _about(_halves_after(_without_lone_pixels(merged)))
 
 
 def compound_number(word: str, values: Mapping[str, float]) -> float | None:
@@ -181,6 +181,16 @@ def _is_bound_of_range(tokens: Sequence[Token], place: int) -> bool:
             before_unit = kinds[: next((i for i, kind in enumerate(kinds) if kind in _UNITS), len(kinds))]
             return sum(kind in ("and", "to") for kind in before_unit) <= 1
     return False
+
+
+def _without_lone_pixels(tokens: Sequence[Token]) -> list[Token]:
+    """Drop pixels that are no unit of a number: ``the pixels of water``."""
+    pairs = zip([None, *tokens], tokens, strict=False)
+    return [
+        token
+        for before, token in pairs
+        if token.sense.value != "px" or (before is not None and before.sense.kind in ("number", "article", "compare"))
+    ]
 
 
 def _halves_after(tokens: Sequence[Token]) -> list[Token]:

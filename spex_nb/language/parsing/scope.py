@@ -53,18 +53,20 @@ def assign_filters(statements: Sequence[Statement], reading: Reading) -> tuple[t
     return tuple(dict.fromkeys(shared)), {target: filters for target, filters in own_filters.items() if filters}
 
 
-def add_shapes(own_filters: OwnFilters, mentions: Sequence[Mention]) -> dict[str, tuple[Filter, ...]]:
-    """Add the shape that all words for a target share: "lakes" are compact, "lakes and rivers" are any water."""
+def shapes_of(mentions: Sequence[Mention]) -> dict[str, Shape]:
+    """Return the shape that all words for a target share: "lakes" are compact, "lakes and rivers" are any water."""
     shapes: dict[str, set[Shape]] = {}
     for mention in mentions:
         if not mention.excluded:
             shapes.setdefault(mention.token.sense.value, set()).add(mention.token.sense.shape)
-    wanted = {target: next(iter(words)) for target, words in shapes.items() if len(words) == 1}
-    filters: dict[str, tuple[Filter, ...]] = {target: (ShapeFilter(s),) for target, s in wanted.items() if s}
-    return {
-        target: (*filters.get(target, ()), *own_filters.get(target, ()))
-        for target in dict.fromkeys((*filters, *own_filters))
-    }
+    return {target: next(iter(words)) for target, words in shapes.items() if len(words) == 1}
+
+
+def add_shapes(own_filters: OwnFilters, shapes: Mapping[str, Shape]) -> dict[str, tuple[Filter, ...]]:
+    """Return the filters of each target, its shape first."""
+    filters: dict[str, tuple[Filter, ...]] = {name: (ShapeFilter(shape),) for name, shape in shapes.items() if shape}
+    names = dict.fromkeys((*filters, *own_filters))
+    return {name: (*filters.get(name, ()), *own_filters.get(name, ())) for name in names}
 
 
 def _groups(statements: Sequence[Statement]) -> tuple[list[_Group], list[Filter]]:
