@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -201,12 +202,40 @@ def test_the_meaning_is_said_back_while_typing_and_errors_say_what_can_be_asked(
     panel = InstructionPanel(state)
     assert panel.run.disabled
     panel.text.value = "los 3 lagos más grandes"
-    assert "solo las 3 zonas mayores" in panel.meaning.value
+    assert "solo las 3 mayores" in panel.meaning.value
     assert not panel.run.disabled
     panel.text.value = f"water {HOSTILE}"
     assert "<img" not in panel.meaning.value
     assert panel.run.disabled
     assert "Ask for" in panel.meaning.value
+
+
+def test_a_refusal_offers_instructions_that_work_as_buttons() -> None:
+    panel = InstructionPanel(make_state())
+    panel.text.value = "große Seen"
+    assert panel.meaning.value.index("Wie groß ist das?") < panel.meaning.value.index("no exact meaning")
+    first, second = panel.suggestions.children
+    assert (first.description, second.description) == ("Gewässer über 2 ha", "Gewässer, nur die 3 größten")
+    first.click()
+    assert panel.state.instruction.targets == ("water",)
+    assert panel.suggestions.children == ()
+
+
+def test_a_refusal_waits_until_the_user_stops_typing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spex_widgets.panels.instruction.QUIET_S", 0.02)
+
+    async def typing() -> None:
+        panel = InstructionPanel(make_state())
+        panel.text.value = "wate"
+        assert panel.meaning.value == ""
+        panel.text.value = "water"
+        await asyncio.sleep(0.1)
+        assert "water bodies" in panel.meaning.value
+        panel.text.value = "watr"
+        await asyncio.sleep(0.1)
+        assert "Not understood" in panel.meaning.value
+
+    asyncio.run(typing())
 
 
 def test_an_instruction_is_carried_out_and_remembered() -> None:

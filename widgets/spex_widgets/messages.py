@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 from html import escape
 
-from spex_nb.errors import SpexError
+from spex_nb.errors import InstructionError, SpexError
 
 STYLE = """<style>
 .spex { --spex-yes: rgba(0, 158, 115, .22); --spex-no: rgba(213, 94, 0, .24);
@@ -58,6 +58,9 @@ def error_html(error: BaseException) -> str:
     if isinstance(error, SpexError):
         comparison = f"Found: {escape(error.found)}. Expected: {escape(error.expected)}."
         inner = f"<strong>{escape(error.problem)}.</strong><br>{comparison}<br><strong>→ {escape(error.fix)}</strong>"
+        if isinstance(error, InstructionError) and error.message:
+            # The user's language comes first, in full; English follows for whoever helps.
+            inner = f"<strong dir='auto'>{escape(error.message)}</strong><br><small>{inner}</small>"
     else:
         lines = escape("".join(traceback.format_exception(error)))
         inner = (

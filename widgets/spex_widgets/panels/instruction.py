@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from functools import partial
 from html import escape
-from typing import Any
 
 import ipywidgets as ipw
 
@@ -36,6 +38,8 @@ EXAMPLES = (
     "जल",
     "المياه",
 )
+QUIET_S = 0.6
+"""Seconds without typing before a refusal shows: half a word is not yet wrong."""
 PAST = 20
 """Instructions that are remembered."""
 WINDOW, WHOLE = "what the map shows", "whole scene"
@@ -72,12 +76,14 @@ class InstructionPanel(Panel):
         )
         self.bar = ipw.FloatProgress(min=0, max=1, layout={"width": "98%", "visibility": "hidden"})
         self.meaning, self.progress, self.words = ipw.HTML(), ipw.HTML(), ipw.HTML()
+        self.suggestions = ipw.HBox(layout={"flex_flow": "row wrap"})
         self.text.observe(self.trying(self._type), "value")
         self.examples.observe(self.trying(self._take_example), "value")
         self.model.observe(self.trying(self._choose_model), "value")
         self.lay_out(
             self.text,
             self.meaning,
+            self.suggestions,
             self.examples,
             self.model,
             self.scope,
@@ -88,6 +94,7 @@ class InstructionPanel(Panel):
         )
         self._job: Job | None = None
         self._explanation = ""
+        self._forget: Callable[[], None] = _nothing
         self.follow(self._show_text, "text", "scene")
         self.follow(self._show_past, "past")
         self.follow(self._show_model, "model")
@@ -98,8 +105,25 @@ class InstructionPanel(Panel):
     def _show_text(self) -> None:
         """Say back what is understood, or what is not."""
         self.text.value = self.state.text
-        self.state.instruction, self.meaning.value = _understood(self.state.text)
+        self._forget()
+        self.suggestions.children = ()
+        self.state.instruction, self.meaning.value = None, ""
+        try:
+            self.state.instruction, self.meaning.value = _understood(self.state.text)
+        except InstructionError as refusal:
+            self._forget = _after_quiet(partial(self._show_refusal, refusal))
         self.run.disabled = self._job is not None or self.state.instruction is None or self.state.scene is None
+
+    def _show_refusal(self, refusal: InstructionError) -> None:
+        """Show why an instruction is not understood, with a button for each instruction that would be."""
+        self.meaning.value = error_html(refusal)
+        self.suggestions.children = [
+            button(text, "Ask for this instead", self.trying(partial(self._take, text)), layout={"width": "auto"})
+            for text in refusal.suggestions
+        ]
+
+    def _take(self, text: str) -> None:
+        self.state.text = text
 
     def _show_past(self) -> None:
         past = [(f"↺ {text}", text) for text in self.state.past]
@@ -215,12 +239,23 @@ def _step(at: Progress) -> str:
     return f"tile {at.done + 1} of {at.total}" if at.done < at.total else at.part
 
 
-def _understood(text: str) -> tuple[Any, str]:
-    """Return the parsed instruction, if it is one, and the HTML that says it back."""
+def _understood(text: str) -> tuple[Instruction | None, str]:
+    """Return the parsed instruction, if anything was typed, and the HTML that says it back."""
     if not text.strip():
         return None, quiet("Type what to extract, or choose an example. Nine languages are understood.")
-    try:
-        instruction = parse_instruction(text)
-    except InstructionError as refusal:
-        return None, error_html(refusal)
+    instruction = parse_instruction(text)
     return instruction, block(f"<strong dir='auto'>{escape(instruction.meaning)}</strong>", "quote")
+
+
+def _after_quiet(show: Callable[[], None]) -> Callable[[], None]:
+    """Call something once the user has stopped typing; at once where no loop runs. Return what forgets it."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        show()
+        return _nothing
+    return loop.call_later(QUIET_S, show).cancel
+
+
+def _nothing() -> None:
+    """Do nothing: there is nothing to forget."""
