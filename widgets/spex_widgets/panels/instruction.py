@@ -187,7 +187,7 @@ class InstructionPanel(Panel):
         with state.model_lock:
             return extract(
                 scene,
-                instruction,
+                parse_instruction(instruction.text, model.card.targets),
                 model,
                 progress=lambda at: job.report(at.done / at.total, _step(at)),
                 on_text=lambda piece: job.call(self._show_piece, piece),
