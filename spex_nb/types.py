@@ -335,7 +335,8 @@ class AreaInterval:
         """Return the area with its interval, such as ``1,240 ± 90 ha, from 100 points``."""
         unit, whole = _unit_of(self)
         area, low, high = (whole * share for share in (self.share_frac, self.low_frac, self.high_frac))
-        digits = 1 - int(f"{max((high - low) / 2, 1e-9):e}".partition("e")[2])  # two digits of the margin
+        margin = max((high - low) / 2, LEAST_MARGIN * area, 1e-9)
+        digits = 1 - int(f"{margin:e}".partition("e")[2])  # two digits of the margin
 
         def rounded(number: float) -> str:
             return f"{round(number, digits):,.{max(digits, 0)}f}"
@@ -344,6 +345,10 @@ class AreaInterval:
         if rounded(high - area) == rounded(area - low):
             return f"{rounded(area)} ± {rounded(high - area)} {unit}, {origin}"
         return f"{rounded(area)} {unit}, between {rounded(low)} and {rounded(high)} {unit}, {origin}"
+
+
+LEAST_MARGIN = 1e-3
+"""Share of an area below which its margin is not written out."""
 
 
 def _unit_of(interval: AreaInterval) -> tuple[str, float]:

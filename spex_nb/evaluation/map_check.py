@@ -30,6 +30,7 @@ UNSURE = "unsure"
 """The answer of a person who cannot tell."""
 NO_ANSWER = ""
 OTHER_NAME = "none of these"
+FILTERS_NOTE = " They are of all of the land cover, also of what the filters of the instruction leave out."
 NOTE_START = "Points of the map were checked"
 
 
@@ -183,17 +184,20 @@ class MapCheck:
     def apply(self) -> Extraction:
         """Return the result with the areas of this check in its evidence, notes, exports and report.
 
+        Points know a land cover and not the filters of an instruction, such as "larger than 2 ha". Where there are
+        filters, the areas stand in the notes alone, with a warning.
+
         Raises:
             DatasetError: If no point is answered.
         """
-        sentence, areas = self.sentence, self.areas
+        sentence, areas = self.sentence, {} if self.result.instruction.filters else self.areas
         evidence = {
             name: replace(figures, area_interval=areas.get(name)) for name, figures in self.result.evidence.items()
         }
         explanations = tuple(self._explained(old, evidence) for old in self.result.explanations)
         notes = [note for note in self.result.notes if not note.startswith(NOTE_START)]
-        checked = {name: str(areas[name]) for name in self.result.class_names}
-        tags = {f"checked_area_{name}": text for name, text in checked.items()}
+        checked = {name: str(self.areas[name]) for name in self.result.class_names}
+        tags = {f"checked_area_{name}": str(areas[name]) for name in self.result.class_names if areas}
         provenance = {
             "points": len(self.answers),
             "answered": self.answered,
@@ -235,6 +239,7 @@ class MapCheck:
         return (
             f"{NOTE_START} ({self.answered} answered{unsure}, {self.design}). {areas}. The map is right for "
             f"{overall.value:.1%} of the area ({overall.low:.1%} to {overall.high:.1%}). Intervals are of 95 %."
+            f"{FILTERS_NOTE if self.result.instruction.filters else ''}"
         )
 
     def to_geodataframe(self) -> gpd.GeoDataFrame:

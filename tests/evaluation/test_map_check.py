@@ -56,14 +56,16 @@ def test_points_lie_on_pixels_of_their_stratum_and_the_seed_draws_them_again(res
     assert strata["pixels"].sum() == (result.mask.to_numpy() != 255).sum()
 
 
-def test_strata_are_the_classes_of_the_mask_parted_by_doubt(result: Extraction) -> None:
-    labels, strata = stratum_table(result)
+@pytest.mark.parametrize("has_doubt", [True, False])
+def test_strata_are_the_classes_of_the_mask_parted_by_doubt(result: Extraction, has_doubt: bool) -> None:
+    judged = result if has_doubt else replace(result, doubt=None)  # as in results of earlier versions
+    labels, strata = stratum_table(judged)
     for row in strata.itertuples():
         number = [OTHER, *result.class_names].index(row.target)
         assert (result.mask.to_numpy()[labels == row.stratum] == number).all()
     doubtful = strata.loc[strata["is_doubtful"], "pixels"].sum() / strata["pixels"].sum()
     assert 0 < doubtful <= 0.11
-    certainty = result.probability.sel(target="vegetation").to_numpy()
+    certainty = -result.doubt.to_numpy().astype(float) if has_doubt else result.probability[1].to_numpy()  # type: ignore[union-attr]
     in_doubt, clear = (
         strata.index[(strata["target"] == "vegetation") & (strata["is_doubtful"] == is_so)] for is_so in (True, False)
     )
@@ -218,6 +220,32 @@ def test_a_checked_area_enters_evidence_notes_report_and_exports(result: Extract
     again = load_extraction(checked.save(tmp_path / "saved"))
     assert again.evidence == checked.evidence
     assert again.provenance["map_check"]["answered"] == 100
+
+
+def test_with_filters_the_area_of_the_whole_cover_stands_in_the_notes_alone() -> None:
+    largest = extract(sample_scene("river_10m"), "the 2 largest lakes", "index", progress=False)
+    checked = answered(largest, n=20).apply()
+    assert checked.evidence["water"].area_interval is None
+    assert "checked points" not in checked.explanation
+    assert "filters of the instruction leave out" in checked.notes[-1]
+
+
+def test_without_a_crs_areas_and_margins_are_in_pixels(tmp_path: Path) -> None:
+    scene = sample_scene("river_10m")
+    bare = scene.drop_vars("spatial_ref").drop_vars(["x", "y"])
+    check = answered(extract(bare, "water", "index", progress=False), n=30)
+    assert check.areas["water"].valid_m2 is None
+    assert " px" in str(check.areas["water"])
+    again = load_check(check.save(tmp_path / "check.gpkg"), check.result)
+    assert again.answers == check.answers
+    assert "± " in check.apply().explanation.split(";")[0]
+
+
+def test_when_every_pixel_is_looked_at_the_area_is_known() -> None:
+    small = extract(sample_scene("river_10m").spex.window(0, 0, 12, 12), "vegetation", "index", progress=False)
+    check = answered(small, wrong=10**9, n=500)
+    assert len(check.answers) == 144
+    assert str(check.areas["vegetation"]) == "1.4408 ± 0.0000 ha, from 144 points"
 
 
 def test_the_checked_area_survives_an_edit_of_the_mask(result: Extraction) -> None:

@@ -15,7 +15,7 @@ from spex_nb.extraction.facts.doubt import DoubtPlace
 from spex_nb.extraction.facts.sums import BAND_ORDER, BINS, FactSums, measured_iou
 from spex_nb.language.explanation.outline import is_possible
 from spex_nb.scene.guard import QUESTION
-from spex_nb.types import Evidence, Fact, FactSource, Prior, Region
+from spex_nb.types import LEAST_MARGIN, Evidence, Fact, FactSource, Prior, Region
 
 HALF = 0.5
 FAILING_IOU = 0.3
@@ -119,7 +119,8 @@ def estimate_facts(evidence: Evidence) -> tuple[Fact, ...]:
     interval = evidence.area_interval
     if interval is None:
         return ()
-    margin_frac = max(interval.high_frac - interval.share_frac, interval.share_frac - interval.low_frac)
+    sides = interval.high_frac - interval.share_frac, interval.share_frac - interval.low_frac
+    margin_frac = max(*sides, LEAST_MARGIN * interval.share_frac)
     is_on_map = interval.valid_m2 is not None
     whole, unit = (interval.valid_m2 or 0.0, "m2") if is_on_map else (float(interval.valid_px), "px")
     rule = f"{interval.confidence:.0%} interval"

@@ -97,9 +97,9 @@ class Numerals:
         size = UNITS_M2[unit]
         return self._with_unit(square_metres / size, unit, None if margin is None else margin / size)
 
-    def pixels(self, number: float) -> str:
-        """Return a number of pixels."""
-        return self._with_unit(round(number), "px", None)
+    def pixels(self, number: float, margin: float | None = None) -> str:
+        """Return a number of pixels, with half of its interval where it has one."""
+        return self._with_unit(round(number), "px", None if margin is None else round(margin))
 
     def percent(self, frac: float) -> str:
         """Return a share in percent: whole from 20 % on."""

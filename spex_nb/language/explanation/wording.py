@@ -128,7 +128,7 @@ class Realiser:
         if not isinstance(value, int | float):
             return self._word(fact.unit, str(value))
         writers: dict[str, Callable[[float], str]] = {
-            "px": self._numerals.pixels,
+            "px": lambda number: self._numerals.pixels(number, fact.margin),
             "frac": self._numerals.percent,
             **dict.fromkeys(("probability", "reflectance"), self._numerals.coarse_percent),
             **dict.fromkeys(("index", "counts", "number"), lambda number: self._numerals.decimal(number, 2)),

@@ -21,6 +21,8 @@ from spex_widgets.state import WorkbenchState
 SIDES_PX = (31, 251)
 """Sides of the two pictures, in pixels of the scene: the pixel itself, and what surrounds it."""
 UNSURE_KEYS = "0?"
+LAST_KEY = 9
+"""Of more classes, the later ones have buttons and no key."""
 DESIGNS = ("stratified", "random", "systematic")
 CHECKED = "map_check"
 """Entry of the provenance of a result that holds checked areas."""
@@ -82,19 +84,22 @@ class CheckPanel(Panel):
         Raises:
             ExtractionError: If there is no point, or no class has this key.
         """
-        check, names = self._check, [*self._check.classes]
+        names = [*self._check.classes]
         if key in UNSURE_KEYS:
-            answer = UNSURE
+            self._take(UNSURE)
         elif key.isdigit() and int(key) <= len(names):
-            answer = names[int(key) - 1]
+            self._take(names[int(key) - 1])
         else:
             raise ExtractionError(
                 "This key answers nothing",
                 found=repr(key),
-                expected=f"1 to {len(names)}, or 0 for unsure",
+                expected=f"1 to {min(len(names), LAST_KEY)}, or 0 for unsure",
                 fix="Press one of these.",
             )
-        check = check.answer(self.point, answer)
+
+    def _take(self, answer: str) -> None:
+        """Answer the point that is shown, and go to the next point without an answer."""
+        check = self._check.answer(self.point, answer)
         self.point = self._after(self.point, check)
         self.state.check = check
         if check.first_unanswered is None:
@@ -167,13 +172,16 @@ class CheckPanel(Panel):
         self.pictures.value = block(self._pictures(check))
 
     def _show_choices(self, check: MapCheck) -> None:
-        labels = [f"{key} {name}" for key, name in enumerate(check.classes.values(), start=1)] + ["0 unsure"]
-        if [control.description for control in self.choices.children] == labels:
+        keys = [str(number) if number <= LAST_KEY else "·" for number in range(1, len(check.classes) + 1)]
+        labels = {f"{key} {title}": name for key, (name, title) in zip(keys, check.classes.items(), strict=True)}
+        labels["0 unsure"] = UNSURE
+        if [control.description for control in self.choices.children] == [*labels]:
             return
         for control in self.choices.children:
             control.close()
         self.choices.children = [
-            button(label, f"Answer {label}", self.trying(lambda key=label[0]: self.answer(key))) for label in labels
+            button(label, f"Answer {label}", self.trying(lambda name=name: self._take(name)))
+            for label, name in labels.items()
         ]
 
     def _pictures(self, check: MapCheck) -> str:
