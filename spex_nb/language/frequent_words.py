@@ -1,7 +1,7 @@
 """The 50,000 most frequent words of each language, as Bloom filters: a frequent word is no typing error.
 
-A filter never misses a word of its list. It takes about one other word in 60 for a frequent one, so that one typing
-error in 60 is not mended. Source: B. Bloom, Space/time trade-offs in hash coding with allowable errors (1970),
+A filter never misses a word of its list. It takes about one other word in 40 for a frequent one, so that one typing
+error in 40 is not mended. Source: B. Bloom, Space/time trade-offs in hash coding with allowable errors (1970),
 https://doi.org/10.1145/362686.362692. `recipes/language/frequent_words.py` builds the filters;
 ``data/frequent/LICENSE.txt`` names the licence of the lists.
 """
@@ -16,10 +16,10 @@ from importlib.resources import files
 from spex_nb.errors import LanguageError, nearest
 from spex_nb.language.languages import LANGUAGES, fold
 
-BITS_PER_WORD = 8.5
+BITS_PER_WORD = 7.6
 """Size of a filter."""
-HASHES = 6
-"""Bits that each word sets: the best number for this size, 8.5 ln 2."""
+HASHES = 5
+"""Bits that each word sets: the best number for this size, 7.6 ln 2."""
 
 
 def is_frequent(word: str, code: str) -> bool:
