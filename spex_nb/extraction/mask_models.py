@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +45,8 @@ def load_mask_model(model: str | Path | MaskModel, **options: Any) -> MaskModel:
         **options: Of a checkpoint, as in `SpexPredictor.from_pretrained`: ``device``, ``local_files_only`` and others.
 
     Returns:
-        The model, ready to predict.
+        The model, ready to predict. A checkpoint on this machine that is loaded without options is kept: the next call
+        with its name gives the same object, as long as its files do not change.
 
     Raises:
         CheckpointError: If there is no such checkpoint, or it cannot be read.
@@ -69,7 +71,29 @@ def _load_checkpoint(name: Any, options: dict[str, Any]) -> MaskModel:
     require_extra("model", f"The model {str(name)!r}")
     from spex_nb.model.predictor import SpexPredictor
 
-    return SpexPredictor.from_pretrained(name, **options)
+    files = None if options else _files_of(name)
+    if files is None:
+        return SpexPredictor.from_pretrained(name, **options)
+    with _loading:
+        if files not in _loaded_models:
+            _loaded_models.clear()  # one model is enough to hold
+            _loaded_models[files] = SpexPredictor.from_pretrained(name)
+        return _loaded_models[files]
+
+
+_loaded_models: dict[tuple[Any, ...], MaskModel] = {}
+"""The checkpoint that was loaded last, by the state of its files: a second call with its name costs nothing."""
+_loading = threading.Lock()
+
+
+def _files_of(name: str | Path) -> tuple[Any, ...] | None:
+    """Return what tells whether a checkpoint has changed: its files, sizes and times; None without a folder here."""
+    shipped = CHECKPOINTS / str(name)
+    folder = shipped if shipped.is_dir() else Path(name)
+    if not folder.is_dir():
+        return None
+    states = ((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(folder.iterdir()))
+    return (folder.resolve(), *states)
 
 
 class EvidenceExplainer:

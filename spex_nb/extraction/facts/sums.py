@@ -22,6 +22,8 @@ BINS = 50
 """Steps of the probability that are counted."""
 NEAR = 0.2
 """Pixels within this probability of the threshold are near it."""
+RIVALS = ("water", "vegetation", "bare_soil", "snow")
+"""Targets whose rules are held against a mask of another one: the wide land covers that an index shows."""
 RELIABLE_IOU = 0.3
 """A rule of another target counts against a mask only if it was measured to be at least as good as this."""
 _MEASURED = re.compile(r"\bIoU (\d\.\d+)")
@@ -41,7 +43,8 @@ def rules_of(pixel: xr.Dataset, targets: Sequence[str]) -> dict[str, Prior]:
         pixel: Any pixels of the scene.
         targets: Ids of the targets that are explained.
     """
-    priors = {name: prior_of(pixel, name) for name in TARGETS}
+    names = [name for name in TARGETS if name in targets or name in RIVALS]
+    priors = {name: prior_of(pixel, name) for name in names}
     return {
         name: prior
         for name, prior in priors.items()
