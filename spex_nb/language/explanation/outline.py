@@ -385,7 +385,7 @@ class Outline:
         rule_is_good = self._number("rule.iou", 0.0) >= PARTLY
         return (
             (rule_is_good and agreement < PARTLY)
-            or self._number("probability.median", 1.0) < LOW_MEDIAN
+            or self._number("probability.median", 1.0) <= LOW_MEDIAN
             or self._number("quality.precision", 1.0) < PARTLY
         )
 
@@ -418,7 +418,7 @@ class Outline:
         yield from self._point(f"{key}_{level}", "sureness", support, is_brief=is_brief, rule="rule", share=name)
 
     def _probability(self) -> Iterator[Point]:
-        is_low = self._number("probability.median", 1.0) < LOW_MEDIAN
+        is_low = self._number("probability.median", 1.0) <= LOW_MEDIAN
         if is_low:
             yield from self._point(
                 "probability_low", "sureness", "none", is_brief=True, mean="probability.mean",
