@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test test-quick lessons lab dashboard docs lint bench bench-full
+.PHONY: help demo test test-quick lessons lab dashboard docs lint chaos bench bench-full
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -37,6 +37,9 @@ lint: $(READY)  ## ruff, ruff format, mypy strict, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+chaos: $(READY)  ## kill, starve and disturb every writer at random, and compare with undisturbed runs: an hour on two cores
+	$(BIN)/python -m tests.chaos
 
 bench: $(READY)  ## measure beside what a user would pick instead; rewrites docs/benchmarks.md
 	$(BIN)/python -m tests.benchmarks.run

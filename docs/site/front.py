@@ -45,6 +45,7 @@ docs/model
 spex_nb/model/checkpoints/tiny/README
 recipes/tiny/joint/README
 docs/results
+docs/reliability
 docs/priors
 docs/benchmarks
 data_samples/README

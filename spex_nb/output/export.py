@@ -268,7 +268,7 @@ def save_geojson(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool =
     polygons, digits = prepare_geojson(frame)
     text = io.BytesIO()  # for GDAL takes a full disk for a polygon that cannot be written, or says nothing of it
     try:
-        polygons.to_file(text, driver="GeoJSON", RFC7946="YES", COORDINATE_PRECISION=digits)
+        polygons.to_file(text, "GeoJSON", layer=Path(path).stem, RFC7946="YES", COORDINATE_PRECISION=digits)
     except FeatureError as error:
         raise GridError(
             "A polygon has no longitude and latitude",

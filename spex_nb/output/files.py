@@ -27,7 +27,7 @@ SUFFIX = r"-[a-z0-9_]{8}"
 """What `tempfile.mkdtemp` adds to the name of a hidden folder."""
 OLD = "old"
 """Name inside the hidden folder of the result that is being replaced."""
-BESIDE = ("tiled.tif", "result", "edits.npz", OLD)
+BESIDE = ("tiled.tif", "result", "edits.npz", "check.gpkg", OLD)
 """What a writer may leave in its hidden folder beside files that begin with the name of the destination."""
 LONGEST_WRITE_S = 86_400
 """Where a disk knows no locks, a hidden folder that nobody changed for so long is a leftover, s."""
@@ -288,7 +288,7 @@ def _remove_leftover(work: Path, target: Path) -> None:
 
 def _is_of_a_writer(work: Path, name: str) -> bool:
     """Say whether a hidden folder holds what a writer of this name puts there, and nothing else."""
-    return all(inner.name.startswith(name) or inner.name in BESIDE for inner in work.iterdir())
+    return all(inner.name.lstrip(".").startswith((name, *BESIDE)) for inner in work.iterdir())
 
 
 def _finish_replacement(work: Path, target: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -16,13 +17,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import rasterio
 import xarray as xr
 from PIL import Image
 
 from spex_nb import open_scene, spie
-from spex_nb.errors import DatasetError, DatasetWarning, LanguageError, RadiometryWarning, TargetError
+from spex_nb.errors import DatasetError, DatasetWarning, LanguageError, OutputError, RadiometryWarning, TargetError
 from spex_nb.language.claims import check_explanation
 from spex_nb.language.evidence import measure_evidence
 from spex_nb.language.prompts import parse_prompt
@@ -296,6 +298,57 @@ def test_a_damaged_journal_or_a_lost_file_only_means_that_its_unit_is_made_again
     (copy / "parts" / ".half").mkdir()
     build(copy, workers=1)
     assert fingerprint(copy) == fingerprint(built)
+
+
+@pytest.mark.parametrize("content", [b"", b"II*\0 half a tile"])
+def test_a_tile_that_is_half_in_its_place_is_made_again(content: bytes, built: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(built, tmp_path / "copy"))
+    sorted((copy / "images").glob("*.tif"))[3].write_bytes(content)
+    sorted((copy / "masks").glob("*.png"))[9].write_bytes(content)
+    (copy / "images" / ".DS_Store").write_text("")
+    build(copy, workers=1)
+    (copy / "images" / ".DS_Store").unlink()
+    assert fingerprint(copy) == fingerprint(built)
+
+
+def test_a_full_disk_is_one_error_and_the_same_call_goes_on(built: Path, tmp_path: Path) -> None:
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, usual[1]))
+    try:
+        with pytest.raises(OutputError, match=r"images.*needs up to .* MB.*Make room and build again"):
+            build(tmp_path / "out", workers=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    build(tmp_path / "out", workers=1)
+    assert fingerprint(tmp_path / "out") == fingerprint(built)
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    program = BUILD.replace("workers=1", "workers=2")
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=Path(__file__).parents[2]) as process:
+        while process.poll() is None and not list(tmp_path.glob("parts/*.json")):
+            time.sleep(0.01)
+        children = psutil.Process(process.pid).children(recursive=True)
+        os.kill(process.pid, signal.SIGKILL)
+    assert len(children) >= 2
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
+
+
+def test_a_label_that_changed_with_its_time_kept_is_named(tmp_path: Path) -> None:
+    image, label = (
+        Path(shutil.copy(sample_path("lake_30m").with_name(name), tmp_path))
+        for name in ("lake_30m.tif", "lake_30m_labels.tif")
+    )
+    scenes = spie.labelled_scenes([image], [label], CLASSES)
+    build(tmp_path / "out", scenes=scenes, workers=1)
+    before, content = label.stat(), bytearray(label.read_bytes())
+    content[-1] ^= 1
+    with label.open("r+b") as file:
+        file.write(content)
+    os.utime(label, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(DatasetError, match=r"other .*lake_30m_labels\.tif \(changed\)"):
+        build(tmp_path / "out", scenes=scenes, workers=1)
 
 
 def test_building_again_changes_nothing(built: Path) -> None:

@@ -57,28 +57,25 @@ def save_session(state: WorkbenchState, path: str | Path, *, overwrite: bool = F
 
     Raises:
         SourceNotFoundError: If there is no scene to speak of.
-        OutputError: If the path cannot be written.
+        OutputError: If the path cannot be written, or the disk is full.
     """
     if state.scene is None:
         raise SourceNotFoundError(
             "There is no session", found="no scene", expected="a scene", fix="Open a scene first."
         )
-    with (
-        write_whole(path, overwrite) as part,
-        tempfile.TemporaryDirectory(prefix="spex-nb-") as scratch,
-        zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file,
-    ):
+    with write_whole(path, overwrite) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file:
+        scratch = part.parent  # on the same disk, and removed with the unfinished file
         file.writestr(SESSION, json.dumps(_description(state), indent=1, ensure_ascii=False))
         if state.extraction is not None:
-            folder = state.extraction.save(Path(scratch) / RESULT)
+            folder = state.extraction.save(scratch / RESULT)
             for file_path in sorted(folder.rglob("*")):
                 file.write(file_path, f"{RESULT}/{file_path.relative_to(folder)}", zipfile.ZIP_STORED)
-            edits = Path(scratch) / EDITS
+            edits = scratch / EDITS
             arrays: dict[str, Any] = dict(_arrays(state.history))
             np.savez_compressed(edits, **arrays)
             file.write(edits, EDITS)
             if state.check is not None:
-                file.write(state.check.save(Path(scratch) / CHECK), CHECK, zipfile.ZIP_STORED)
+                file.write(state.check.save(scratch / CHECK), CHECK, zipfile.ZIP_STORED)
     return Path(path)
 
 
