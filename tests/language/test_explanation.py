@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from spex_nb.language.explanation.note_words import NoteWriter, read_notes
 from spex_nb.language.explanation.numerals import Numerals, plural_category, read_wording
 from spex_nb.language.explanation.outline import Outline, Point
 from spex_nb.language.explanation.wording import Realiser, explain_facts
@@ -233,3 +234,18 @@ def test_areas_are_in_the_unit_that_the_user_wrote() -> None:
     assert Numerals("en", "km2").area(806_000.0) == "0.806\N{NO-BREAK SPACE}km²"
     assert Numerals("de").area(12_400_000.0, 900_000.0) == "12,4 ± 0,9\N{NO-BREAK SPACE}km²"
     assert Numerals("es").percent(0.0004) == "menos del 0,1\N{NO-BREAK SPACE}%"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_languages_have_the_same_notes_with_the_same_words(language: str) -> None:
+    def gaps(notes: dict[str, str]) -> dict[str, list[str]]:
+        return {key: sorted(re.findall(r"{(\w+)}", note)) for key, note in notes.items()}
+
+    assert gaps(read_notes(language)) == gaps(read_notes("en"))
+
+
+def test_notes_count_and_measure_in_their_language() -> None:
+    assert NoteWriter("en").regions(1) == "1 region"
+    assert NoteWriter("ru").regions(22) == "22 участка"
+    assert NoteWriter("de").decimal(0.5, "g") == "0,5"
+    assert NoteWriter("fr").size(12, None) == "12\N{NO-BREAK SPACE}px"
