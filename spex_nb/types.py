@@ -460,8 +460,9 @@ class ModelCard:
         gsd_m: Ground sampling distance in metres that the model was made for; None for any.
         tile_px: Side of a tile in pixels.
         weak_without: By target, the band without which the model finds far less of it.
-        left_to_index: Targets that a spectral index finds better: ``always``, or only in scenes that are
-            ``uncalibrated``. Extraction asks the index for them, where the scene allows it.
+        left_to_index: Targets that a spectral index finds better: ``always``, or in scenes that are ``uncalibrated`` or
+            ``reflectance``. Extraction asks the index for them, where the scene allows it. ``only`` the index answers
+            what the model does not find: where there is no index, nobody does.
         accepts_points: Whether `predict` uses points and boxes.
         explains_evidence: Whether `explain` takes the evidence; see there.
         reads_prompts: Whether `predict` reads prompts and priors. Extraction makes none for a model that does not.

@@ -2,8 +2,7 @@
 
 Usage: python recipes/tiny/train.py DATA OUT [SEED] [--joint] [--minutes M]
 
-With ``--joint`` a further stage follows, in which the targets of a pixel compete; `joint/README.md` says how far it is.
-Its checkpoint stands beside that of the recipe, and does not ship.
+With ``--joint`` two more stages follow: the targets of a pixel compete, and words are drawn to their queries again.
 """
 
 from __future__ import annotations
@@ -28,7 +27,13 @@ HERE = Path(__file__).parent
 SEED = 1
 """Of the checkpoint that ships."""
 WEAK_WITHOUT = {"water": "nir"}
-LEFT_TO_INDEX = {"bare_soil": "always", "building": "uncalibrated"}
+LEFT_TO_INDEX = {
+    "bare_soil": "only",
+    "building": "only",
+    "road": "only",
+    "vegetation": "reflectance",
+    "water": "uncalibrated",
+}
 """Both as `docs/results.md` shows."""
 
 
@@ -54,10 +59,18 @@ def train(data: Path, out: Path, seed: int = SEED, *, joint: bool = False, minut
     shipped = ship(tuned, out / "tiny")
     if not joint:
         return shipped
+    return compete(data, tuned, out, seed, minutes)
+
+
+def compete(data: Path, start: Path, out: Path, seed: int, minutes: float | None) -> Path:
+    """Run the stages in which targets compete; return the folder of the checkpoint in half precision."""
     limit = [] if minutes is None else ["--minutes", str(minutes)]
-    program = [sys.executable, HERE / "joint" / "learn.py", data, tuned, out / "joint", "--seed", str(seed), *limit]
-    subprocess.run(program, check=True)
-    return ship(out / "joint" / "final", out / "tiny_joint", left_to_index={})
+    seen, spoken = out / "joint", out / "words"
+    learn = [HERE / "joint" / "learn.py", data, start, seen, *limit]
+    words = [HERE / "joint" / "words.py", data, seen / "final", spoken]
+    for program in (learn, words):
+        subprocess.run([sys.executable, *map(str, program), "--seed", str(seed)], check=True)
+    return ship(spoken / "final", out / "tiny_joint", left_to_index={})
 
 
 def _run(kind: Any, folder: Path, start: str | Path, seed: int) -> Path:

@@ -22,6 +22,8 @@ from spex_nb.targets import get_target
 from spex_nb.types import ModelCard, Side
 
 SIGNS: Mapping[Side, int] = {"above": 1, "below": -1}
+VISIBLE = ("NGRDI", "BCC", "GLI")
+"""Indices of the visible bands, for scenes without any other."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def fit_otsu(tiles: TrainTiles, targets: Sequence[str]) -> ThresholdModel:
 
 def _indices(target: str) -> tuple[str, ...]:
     """Return the indices that may separate a target."""
-    return (*CLASSIC, *get_target(target).indices, *(rule.index for rule in RULES.get(target, ())))
+    return (*CLASSIC, *VISIBLE, *get_target(target).indices, *(rule.index for rule in RULES.get(target, ())))
 
 
 def _beyond(index: Any, cut: Cut, threshold: float) -> Any:

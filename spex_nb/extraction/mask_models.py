@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from spex_nb.errors import CheckpointError, is_installed, require_extra
 from spex_nb.language.answers import write_answer
 from spex_nb.language.evidence import measure_prediction
-from spex_nb.spectral.priors import RULES, spectral_prior
+from spex_nb.spectral.priors import RULES, prior_of, spectral_prior
 from spex_nb.types import Evidence, MaskModel, ModelCard, Prior
 
 INDEX = "index"
@@ -96,6 +97,18 @@ def _files_of(name: str | Path) -> tuple[Any, ...] | None:
     return (folder.resolve(), *states)
 
 
+def is_left_to_index(card: ModelCard, target: str, scene: xr.Dataset) -> bool:
+    """Whether a model leaves a target of such a scene to the index, as `ModelCard.left_to_index` says."""
+    when = card.left_to_index.get(target)
+    is_asked = {
+        "only": True,
+        "always": True,
+        "uncalibrated": scene.spex.is_relative,
+        "reflectance": not scene.spex.is_relative,
+    }.get(when or "", False)
+    return is_asked and (when == "only" or prior_of(scene, target) is not None)
+
+
 class EvidenceExplainer:
     """Explains whatever it predicts by what can be measured on it: the answer of a model that has no words itself."""
 
@@ -175,13 +188,13 @@ class IndexModel(EvidenceExplainer):
             raise ValueError(f"{len(targets)} targets and {len(prompts)} prompts; expected one prompt for each target.")
         given = [None] * len(targets) if priors is None else priors
         logits = [
-            _graded(spectral_prior(tile, target)) if prior is None else _sure(prior, tile.spex.shape)
+            logits_of(spectral_prior(tile, target)) if prior is None else _sure(prior, tile.spex.shape)
             for target, prior in zip(targets, given, strict=True)
         ]
         return np.where(tile.spex.valid.values, np.stack(logits), np.float32(-np.inf))
 
 
-def _graded(prior: Prior) -> Any:
+def logits_of(prior: Prior) -> NDArray[np.float32]:
     """Return logits float32 [H, W]; what the index passes but a guard refuses is as far below 0 as it was above."""
     distance = np.abs(prior.index.values - np.float32(prior.threshold)) * np.float32(LOGIT_PER_UNIT)
     size = np.nan_to_num(np.minimum(distance, np.float32(SUREST)), nan=SUREST)

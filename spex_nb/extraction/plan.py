@@ -14,7 +14,7 @@ import xarray as xr
 
 from spex_nb import __version__
 from spex_nb.errors import ExtractionError, MissingBandError, OutputError, TargetError
-from spex_nb.extraction.mask_models import load_mask_model
+from spex_nb.extraction.mask_models import is_left_to_index, load_mask_model
 from spex_nb.extraction.predict import TileJob, TilePredictor
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import get_language
@@ -24,7 +24,7 @@ from spex_nb.scene.reopen import SceneIdentity, as_scene, hash_memory, open_iden
 from spex_nb.scene.windows.pyramid import zoom_to
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.scene.windows.tiling import FEWEST_PX, Tiling
-from spex_nb.spectral.priors import NO_INDEX, RULES, prior_of, spectral_prior
+from spex_nb.spectral.priors import NO_INDEX, RULES, spectral_prior
 from spex_nb.targets import TARGETS, stand_in
 from spex_nb.types import Filter, Instruction, MaskModel, neighbouring_targets
 
@@ -41,7 +41,6 @@ WORK_BYTES = 64
 SAVING_BYTES, MOST_SAVING_BYTES = 32, 192 * 2**20
 """Bytes for each pixel while GDAL writes the result, and their limit: GDAL's cache and its blocks in work."""
 CONTROL_GROUP = Path("/sys/fs/cgroup")
-UNCALIBRATED = "uncalibrated"
 EVERYTHING_ELSE = "everything_else"
 """The one class of an instruction that only names what to leave out."""
 
@@ -130,13 +129,11 @@ def assign_targets(instruction: Instruction, model: MaskModel, scene: xr.Dataset
     """
     near = neighbouring_targets(instruction)
     assignment = TargetAssignment(instruction.targets, instruction.excluded, near)
-    unknown = frozenset(
-        target for target in assignment.layers if model.card.is_index or target not in model.card.targets
-    )
+    unknown = frozenset(target for target in assignment.layers if not _is_answered(target, model))
     pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))  # one pixel shows which indices the bands allow
     for target in unknown:
         _require_index(target, model, pixel)
-    by_index = unknown | {target for target in assignment.layers if _is_left(target, model, pixel)}
+    by_index = unknown | {target for target in assignment.layers if is_left_to_index(model.card, target, pixel)}
     if len(by_index) < len(assignment.layers):
         _require_bands(model, scene)
     return replace(assignment, by_index=by_index)
@@ -196,21 +193,20 @@ def class_names(classes: Sequence[str], instruction: Instruction) -> tuple[str, 
     return tuple(instruction.meaning if name == EVERYTHING_ELSE else words[name][0] for name in classes)
 
 
-def _is_left(target: str, model: MaskModel, scene: xr.Dataset) -> bool:
-    """Whether a model leaves a target of such a scene to the index, and there is one."""
-    when = model.card.left_to_index.get(target)
-    if when is None or (when == UNCALIBRATED and not scene.spex.is_relative):
-        return False
-    return prior_of(scene, target) is not None
+def _is_answered(target: str, model: MaskModel) -> bool:
+    """Whether a model answers a target in some scenes at least."""
+    card = model.card
+    return not card.is_index and target in card.targets and card.left_to_index.get(target) != "only"
 
 
 def _require_index(target: str, model: MaskModel, scene: xr.Dataset) -> None:
     try:
         spectral_prior(scene, target)
     except TargetError as error:
+        answered = [name for name in model.card.targets if _is_answered(name, model)]
         raise TargetError(
             f"Neither the model {model.id!r} nor a spectral index knows {target!r}",
-            found=f"a model for {', '.join(model.card.targets)}; {error.found}",
+            found=f"a model for {', '.join(answered) or 'none'}; {error.found}",
             expected="a target of the model, or one that an index shows in this scene",
             fix="Ask for another target, or use a model that was trained on it.",
         ) from error

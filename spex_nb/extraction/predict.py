@@ -15,7 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from spex_nb.errors import DeviceMemoryError, SpexError
-from spex_nb.extraction.mask_models import IndexModel, load_mask_model
+from spex_nb.extraction.mask_models import IndexModel, is_left_to_index, load_mask_model, logits_of
 from spex_nb.language.prompts import build_prompt
 from spex_nb.regions.find import find_regions
 from spex_nb.scene.reopen import open_source
@@ -24,7 +24,7 @@ from spex_nb.scene.windows.reader import SceneReader
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.spectral.indices import within_range
 from spex_nb.spectral.priors import prior_of
-from spex_nb.targets import TARGETS
+from spex_nb.targets import TARGETS, are_exclusive
 from spex_nb.types import DeviceModel, MaskModel, Prior, Side, Window
 
 PROMPT_MIN_AREA_PX = 4
@@ -184,7 +184,20 @@ class TileStep:
         prompts = [self._prompt(target, mask) for target, mask in zip(targets, masks, strict=True)]
         layers = model.predict(self.zoomed, targets, prompts, masks, self.notes, **user_prompts)
         self._require_logits(layers)
-        return dict(zip(targets, layers, strict=True))
+        return {name: self._outvoted(name, layer, model.model) for name, layer in zip(targets, layers, strict=True)}
+
+    def _outvoted(self, target: str, layer: NDArray[np.float32], model: MaskModel) -> NDArray[np.float32]:
+        """Return a model's logits, below 0 where the index shows an exclusive target that the model leaves to it.
+
+        So no pixel is two things, whichever of them is asked for.
+        """
+        card = model.card
+        rivals = [] if card.is_index else [name for name in card.left_to_index if are_exclusive(name, target)]
+        for rival in rivals:
+            prior = prior_of(self.zoomed, rival) if is_left_to_index(card, rival, self.zoomed) else None
+            if prior is not None:
+                layer = np.where(prior.mask.values, np.minimum(layer, -logits_of(prior)), layer)
+        return layer
 
     def _require_logits(self, layers: Sequence[NDArray[np.float32]]) -> None:
         has_data = self._zoomed_valid

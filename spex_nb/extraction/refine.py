@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from spex_nb.errors import ExtractionError
+from spex_nb.extraction.mask_models import IndexModel, is_left_to_index
 from spex_nb.extraction.predict import MemoryFallbackModel, TileStep, try_twice
 from spex_nb.scene.reopen import open_source
 from spex_nb.scene.windows.pyramid import zoom_to
@@ -93,7 +94,9 @@ def refine_window(
     def refine(tile: xr.Dataset) -> Any:
         zoom = zoom_to(tile.spex.gsd_m, model.card.gsd_m)
         step, pointed_at = TileStep(tile, zoom, [target]), prompts_here.moved(0, 0, zoom)
-        logits = step.ask(fallback, [target], points=[pointed_at.clicks], boxes=[pointed_at.boxes])
+        by_index = is_left_to_index(model.card, target, step.zoomed)
+        answering = MemoryFallbackModel(IndexModel()) if by_index else fallback
+        logits = step.ask(answering, [target], points=[pointed_at.clicks], boxes=[pointed_at.boxes])
         agreeing = enforce_clicks(logits[target], step.zoomed, pointed_at.clicks, pointed_at.boxes)
         layers = step.on_scene_pixels([agreeing])
         return layers[0]

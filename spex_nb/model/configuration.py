@@ -217,8 +217,7 @@ class SpexConfig(_Strict):
         targets: Ids of the targets that the model is trained for; each gets a query.
         positive_weights: Weight of the pixels of each target in the cross-entropy; 1 if not given.
         weak_without: By target, the band without which the model finds far less of it: ``{"water": "nir"}``.
-        left_to_index: Targets that a spectral index finds better: ``"always"``, or in scenes that are
-            ``"uncalibrated"``.
+        left_to_index: Targets that a spectral index finds better, and when; see `ModelCard`.
         joint: Whether the targets of a pixel compete, so that no pixel is two of them; see `joint_readout`.
         part_of: Then, of each target that is a part of another, the id of that other: ``{"road": "built_up"}``.
         covered_by_parts: Then, the targets that hold nothing but their parts.

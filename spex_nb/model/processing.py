@@ -20,8 +20,9 @@ from spex_nb.model.batch import language_cells
 from spex_nb.model.checkpoint_checks import checkpoint_errors, local_folder, require_sound_processor
 from spex_nb.model.configuration import INDEX_CHANNELS, INDICES, PRIOR_TARGETS
 from spex_nb.model.losses import IGNORED_TOKEN
+from spex_nb.model.prior_rules import CHANNEL_RULES
 from spex_nb.spectral.indices import compute_indices, is_available
-from spex_nb.spectral.priors import prior_mask
+from spex_nb.spectral.priors import mask_by_rules
 
 IMAGE_TOKEN = "<image>"
 MEAN, STD = 0.15, 0.15
@@ -277,7 +278,7 @@ def _fill_indices(channels: Tensor, scene: xr.Dataset, priors: Sequence[str]) ->
     """
     height, width = scene.spex.shape
     valid = scene.spex.valid.values
-    computed = chain(_indices(scene), (prior_mask(scene, name) for name in priors))
+    computed = chain(_indices(scene), (mask_by_rules(scene, CHANNEL_RULES[name]) for name in priors))
     for channel, values in zip(channels, computed, strict=False):
         if values is not None:
             channel[:height, :width] = torch.from_numpy(np.where(valid, values, np.float32(np.nan)).astype(np.float32))

@@ -25,10 +25,12 @@ import xarray as xr
 from spex_nb.spectral.indices import compute_index
 from spex_nb.spectral.priors import RULES, Guard, Rule
 from spex_nb.spectral.thresholds import threshold_index
+from spex_nb.spie.date_labels import BARE_NDVI, DRY_WETNESS, GREEN_NDVI
 
 Mask = npt.NDArray[np.bool_]
-VEGETATION = (10, 20, 30, 40, 90, 100)  # WorldCover: tree, shrub, grass, crop, wetland, moss
-CROP, BUILT, BARE = 40, 50, 60
+PLANTS = (10, 20, 30, 40, 90, 100)  # WorldCover: tree, shrub, grass, crop, wetland, moss
+MAY_BE_BARE = (20, 30, 40, 60)  # shrub, grass, crop, bare
+BUILT = 50
 SHADOW, CLOUD = 0, 4
 LAST_GREEN = 3  # Chesapeake: tree canopy and low vegetation; what is above is sealed here
 STEPS = 120
@@ -49,15 +51,21 @@ CANDIDATES: dict[str, tuple[Rule, ...]] = {
     "vegetation": tuple(
         Rule(index, threshold, "above", "")
         for index, threshold in (
-            ("NDVI", 0.12), ("NDVI", 0.2), ("NDVI", 0.3), ("EVI2", 0.07), ("EVI2", 0.15), ("SAVI", 0.2),
-            ("ExG", 0.0), ("VARI", 0.0), ("NGRDI", 0.0),
+            ("NDVI", 0.2), ("NDVI", 0.3), ("EVI2", 0.08), ("EVI2", 0.16), ("SAVI", 0.2),
+            ("GLI", 0.0), ("VARI", 0.0), ("NGRDI", 0.0),
         )
     ),
     "built_up": (
-        *(Rule(index, 0.0, "above", "") for index in ("UI", "IBI", "VIBI", "BLFEI")),
+        *(Rule(index, 0.0, "above", "") for index in ("NDBI", "UI", "IBI", "VIBI", "BLFEI")),
+        Rule("IKAW", 0.24, "below", "", (Guard("NDWI", -0.1, "below"), Guard("NDVI", 0.5, "below"))),
         Rule("NDYI", 0.16, "below", "", (Guard("NDWI", -0.1, "below"),)),
+        Rule("NGRDI", -0.08, "above", "", (Guard("NDWI", -0.1, "below"), Guard("NDVI", 0.4, "below"))),
+        Rule("BCC", 0.248, "above", ""),
     ),
-    "bare_soil": tuple(Rule(index, 0.0, "above", "") for index in ("BI", "DBSI", "NDSoI", "MBI")),
+    "bare_soil": (
+        *(Rule(index, 0.0, "above", "") for index in ("BI", "DBSI", "NDSoI", "MBI")),
+        Rule("BITM", 0.19, "above", ""),
+    ),
 }  # fmt: skip
 
 
@@ -71,16 +79,30 @@ class Tiles:
     held_out: Mask
     plausible: Mask
 
+    @property
+    def ndvi(self) -> npt.NDArray[Any]:
+        """Greenness of the date."""
+        return compute_index(self.scene, "NDVI").to_numpy()
+
     def truth(self, target: str) -> Mask:
-        """Return where the target is, by label; water wins over the map, which is out of date inside floods."""
+        """Return where the target is on the date; water wins over the map, which is out of date inside floods."""
         if target == "water":
             return self.water
-        codes = {"vegetation": VEGETATION, "built_up": (BUILT,), "bare_soil": (BARE,)}[target]
-        return np.asarray(np.isin(self.worldcover, codes) & ~self.water)
+        seen = {
+            "vegetation": np.isin(self.worldcover, PLANTS) & (self.ndvi >= GREEN_NDVI),
+            "built_up": self.worldcover == BUILT,
+            "bare_soil": np.isin(self.worldcover, MAY_BE_BARE) & (self.ndvi <= BARE_NDVI),
+        }[target]
+        return np.asarray(seen & ~self.water)
 
     def counted(self, target: str) -> Mask:
-        """Return which pixels count: cropland may be bare soil on the date, so it does not count there."""
-        return self.worldcover != CROP if target == "bare_soil" else np.ones_like(self.water)
+        """Return which pixels count: nothing is told of sparse or dry plants, and of plants that look like water."""
+        if target not in ("vegetation", "bare_soil"):
+            return np.ones_like(self.water)
+        is_wet = compute_index(self.scene, "NDWI").to_numpy() > DRY_WETNESS
+        is_between = (self.ndvi > BARE_NDVI) & (self.ndvi < GREEN_NDVI)
+        is_land = (self.worldcover != 0) & ~is_between & ~is_wet
+        return np.where(self.water, is_wet, is_land)
 
 
 def to_scene(bands: dict[str, npt.NDArray[Any]], *, relative: bool = False) -> xr.Dataset:

@@ -177,8 +177,9 @@ def test_a_model_that_follows_the_prior_is_found_out(squares: Path) -> None:
 
 
 def test_a_model_without_its_bands_is_worse(squares: Path) -> None:
-    report = evaluate("index", squares, bands=["red", "green", "blue"], progress=False)
-    assert row(report, target="water", model="index")["iou"] < 0.5
+    table = evaluate("index", squares, bands=["red", "green", "blue"], progress=False).table()
+    assert "vegetation" in set(table["target"])
+    assert "water" not in set(table["target"])  # no rule finds it without near infrared
     assert row(evaluate("index", squares, progress=False), target="water", model="index")["iou"] > 0.95
     with pytest.raises(MissingBandError, match="Leave swir16 out"):
         evaluate("index", squares, bands=["swir16", "green"], progress=False)

@@ -271,7 +271,7 @@ def test_what_a_model_finds_less_well_without_a_band_is_said() -> None:
         ),
         ("river_10m", "roads and built-up areas", ("built_up",), "A pixel of 10 m shows no single road"),
         ("river_10m", "built-up areas", ("built_up",), ""),
-        ("town_1m", "buildings", ("building",), ""),
+        ("town_1m", "built-up areas", ("built_up",), ""),
         ("river_10m", "tree cover", ("vegetation",), "nor an index knows tree cover: the answer is vegetation"),
         ("river_10m", "water within 500 m of buildings", ("water",), "A pixel of 10 m shows no single building"),
     ],
@@ -302,6 +302,30 @@ def test_what_an_index_finds_better_is_left_to_it_and_it_is_said() -> None:
     assert quietly(numbers, "vegetation", model, tile_px=320).provenance["answered_by"] == {"vegetation": "index"}
     without_index = numbers.drop_vars([band for band in numbers.spex.bands if band not in model.card.required_bands])
     assert quietly(without_index, "water", model, tile_px=320).provenance["answered_by"] == {"water": "brightness"}
+
+
+@pytest.mark.slow
+def test_what_the_index_shows_is_nothing_else_whichever_is_asked_for() -> None:
+    scene = sample_scene("river_10m")
+    water, built_up, vegetation, bare_soil = (
+        quietly(scene, instruction, "tiny").mask.to_numpy() == 1
+        for instruction in ("water", "built-up areas", "vegetation", "bare soil")
+    )
+    by_index = vegetation.astype(int) + bare_soil
+    assert by_index.max() == 1
+    assert not ((by_index == 1) & (water | built_up)).any()
+    assert (water & built_up).mean() < 1e-4
+
+
+def test_what_the_model_does_not_find_is_refused_where_no_index_shows_it() -> None:
+    model = Brightness(card=replace(BRIGHTNESS, left_to_index={"water": "only", "vegetation": "reflectance"}))
+    scene = sample_scene("river_10m")
+    result = quietly(scene, "water and vegetation", model, tile_px=320)
+    assert set(result.provenance["answered_by"].values()) == {"index"}
+    numbers = scene.assign_attrs(radiometry="relative, 8 bit")
+    assert quietly(numbers, "vegetation", model, tile_px=320).provenance["answered_by"] == {"vegetation": "brightness"}
+    with pytest.raises(MissingBandError, match="No index of the target 'water'"):
+        quietly(scene[["blue", "green", "red", "valid"]], "water", model)
 
 
 def test_the_model_reads_a_prompt_made_of_the_prior() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from spex_nb.language.prompts import build_prompt
 from spex_nb.model import SpexModel, SpexPredictor, SpexProcessor, fit_batch, look_inside
 from spex_nb.model.configuration import INDICES, PRIOR_TARGETS
 from spex_nb.model.outputs import ImageFeatures
+from spex_nb.model.prior_rules import CHANNEL_RULES
 from spex_nb.scene.samples import sample_scene
-from spex_nb.spectral.priors import prior_of
+from spex_nb.spectral.priors import mask_by_rules
 from spex_nb.training import train_tokenizer
 from spex_nb.types import MaskModel
 from tests.model.test_modeling import TEXT, config
@@ -65,10 +67,17 @@ def test_the_priors_of_all_targets_come_whatever_is_asked(processor: SpexProcess
     for scene in (holes, holes[["red", "green", "nir", "valid"]], holes[["swir16", "valid"]]):
         channels = processor(scene, WATER)["index_values"][0, len(INDICES) :]
         for channel, target in zip(channels, PRIOR_TARGETS, strict=True):
-            prior = prior_of(scene, target)
-            expected = np.where(scene["valid"], np.nan if prior is None else prior.mask, np.nan)
+            mask = mask_by_rules(scene, CHANNEL_RULES[target])
+            expected = np.where(scene["valid"], np.nan if mask is None else mask, np.nan)
             np.testing.assert_array_equal(channel, expected)
-    assert prior_of(holes[["swir16", "valid"]], "water") is None
+    assert mask_by_rules(holes[["swir16", "valid"]], CHANNEL_RULES["water"]) is None
+
+
+def test_the_rules_of_the_channels_never_change() -> None:
+    """Weights learned them: another rule is another input."""
+    rules = [str(rule) for target in PRIOR_TARGETS for rule in CHANNEL_RULES[target]]
+    assert rules[0] == "MuWIR > 0.5 and CSISWIR < 0.12"
+    assert hashlib.sha256("\n".join(rules).encode()).hexdigest()[:16] == "b1e38aa1b13f0f7e"
 
 
 def test_answers_become_labels_that_end(processor: SpexProcessor, tile: xr.Dataset) -> None:

@@ -103,7 +103,7 @@ def test_the_index_says_where_everything_comes_from(built: Path) -> None:
     index = spie.open_dataset(built).index
     assert {"place", "sensor", "bands", "target", "source", "share_frac", "split"} <= set(index.columns)
     assert set(index["source"]) == {"index", "none"}
-    assert set(index.loc[index["source"] == "none", "target"]) == {"road"}
+    assert set(index.loc[index["source"] == "none", "target"]) == {"building", "road"}
     assert set(index["language"]) == {"en", "de", "zh"}
     assert index.loc["own-lake_30m-0-0-water", "gsd_m"] == 30
 

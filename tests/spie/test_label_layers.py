@@ -73,13 +73,14 @@ class Spied:
     """A raster whose reads are seen."""
 
     def __init__(self, path: str, read: Any) -> None:
-        self.file, self.spy = open_raster(path), read
+        self.context, self.spy = open_raster(path), read
 
     def __enter__(self) -> Spied:
+        self.file = self.context.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
+    def __exit__(self, *error: Any) -> None:
+        self.context.__exit__(*error)
 
     def read(self, *arguments: Any, **others: Any) -> Any:
         return self.spy(self.file, *arguments, **others)

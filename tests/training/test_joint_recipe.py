@@ -23,6 +23,7 @@ import covers
 import learn
 import sampling
 import tiles
+import words
 from covers import Cover
 
 pytestmark = pytest.mark.slow
@@ -123,25 +124,27 @@ def drawn() -> list[tiles.Tile]:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, drawn: list[tiles.Tile]) -> None:
     """Make steps small."""
-    monkeypatch.setattr(sampling, "AERIAL_PX", 32)
-    monkeypatch.setattr(sampling, "SATELLITE_PX", 32)
+    monkeypatch.setattr(sampling, "SIDE_PX", 32)
     monkeypatch.setattr(sampling, "AERIAL_BATCH", 1)
     monkeypatch.setattr(sampling, "SATELLITE_BATCH", 1)
-    monkeypatch.setattr(learn, "POOL_TILES", 2)
     monkeypatch.setattr(learn, "read_tiles", lambda _data: drawn)
+    monkeypatch.setattr(words, "read_tiles", lambda _data: drawn)
+    monkeypatch.setattr(words, "SIDE_PX", 32)
 
 
 @pytest.mark.usefixtures("small")
 def test_samples_of_a_number_are_always_the_same_and_keep_their_labels(drawn: list[tiles.Tile]) -> None:
     sampler = sampling.Sampler(drawn, 3)
     for number in range(24):
-        (sample,), (again,) = sampler.batch(number), sampler.batch(number)
-        np.testing.assert_array_equal(sample.pixels, again.pixels)
-        assert sample.pixels.shape == (len(sample.bands), 32, 32)
-        assert len(sample.waves_um) == len(sample.bands) >= 3
-        assert np.isfinite(sample.pixels).all()
-        whence = {int(value) for tile in drawn for value in np.unique(tile.allowed)} | {Cover.OTHER, Cover.ANY}
-        assert {int(value) for value in np.unique(sample.allowed)} <= whence
+        samples, again = sampler.batch(number), sampler.batch(number)
+        assert [sample.is_aerial for sample in samples] == [False, True]
+        for sample, same in zip(samples, again, strict=True):
+            np.testing.assert_array_equal(sample.pixels, same.pixels)
+            assert sample.pixels.shape == (len(sample.bands), 32, 32)
+            assert len(sample.waves_um) == len(sample.bands) >= 3
+            assert np.isfinite(sample.pixels).all()
+            whence = {int(value) for tile in drawn for value in np.unique(tile.allowed)} | {Cover.OTHER, Cover.ANY}
+            assert {int(value) for value in np.unique(sample.allowed)} <= whence
 
 
 def test_places_that_are_held_back_are_never_drawn(drawn: list[tiles.Tile]) -> None:
@@ -174,7 +177,7 @@ def test_clouds_are_none_of_the_targets(drawn: list[tiles.Tile]) -> None:
 def test_a_run_that_is_cut_in_two_ends_like_a_whole_one(tmp_path: Path) -> None:
     start = resolve_checkpoint("tiny")
     whole = learn.train(tmp_path, start, tmp_path / "whole", steps=4)
-    learner = learn.Learner(start, learn.read_tiles(tmp_path), learn.SEED)
+    learner = learn.Learner(start, learn.SEED)
     sampler = sampling.Sampler(learn.read_tiles(tmp_path), learn.SEED)
     for step in range(2):
         learner.learn(sampler.batch(step), step / 4)
@@ -199,13 +202,28 @@ def test_the_checkpoint_answers_with_targets_that_exclude_each_other(tmp_path: P
     assert (logits > 0).any()
 
 
+@pytest.mark.usefixtures("small")
+def test_words_learn_what_queries_mean_and_choose_among_them(tmp_path: Path) -> None:
+    folder = learn.train(tmp_path, resolve_checkpoint("tiny"), tmp_path / "out", steps=1)
+    taught = words.train(tmp_path, folder, tmp_path / "words", steps=2)
+    before, after = (SpexPredictor.from_pretrained(path).model for path in (folder, taught))
+    is_word = words.LANGUAGE
+    for name, values in before.state_dict().items():
+        is_same = torch.equal(values, after.state_dict()[name])
+        assert is_same or name.startswith(is_word), name
+    assert not torch.equal(
+        before.condensation.state_dict()[next(iter(before.condensation.state_dict()))],
+        after.condensation.state_dict()[next(iter(after.condensation.state_dict()))],
+    )
+
+
 def test_inputs_are_those_that_the_processor_makes(drawn: list[tiles.Tile]) -> None:
     processor = SpexProcessor.from_pretrained("tiny")
     processor.prior_channels = False
     for tile in drawn[:2]:
         pixels = np.stack([values.astype(np.float32) for values in tile.bands.values()])
         waves = np.array(list(tile.waves_um.values()))
-        sample = changes.Sample(pixels, tuple(tile.bands), waves, tile.gsd_m, tile.allowed)
+        sample = changes.Sample(pixels, tuple(tile.bands), waves, tile.gsd_m, tile.allowed, is_aerial=False)
         expected = processor.pixels([bars._scene(list(tile.bands), pixels, tile, tile.gsd_m)])
         for name, values in learn.inputs_of([sample]).items():
             torch.testing.assert_close(values, expected[name].to(values.dtype), equal_nan=True, msg=name)

@@ -28,6 +28,7 @@ CLOUD_TOP_VISIBLE = 0.62
 THICK, THIN = 0.6, 0.12
 """Opacity from which a pixel is cloud, and up to which it is still ground. Between, nothing is told."""
 UNKNOWN_WIDTH_UM = 0.05
+COARSEST_AERIAL_M = 5.0
 
 
 def happens(share: float, rng: Generator) -> bool:
@@ -45,6 +46,7 @@ class Sample:
         waves_um: Centre and width of each, float [B, 2].
         gsd_m: NaN where hidden.
         allowed: uint8 [H, W], bit sets of `Cover`.
+        is_aerial: Whether it is of an aerial picture.
     """
 
     pixels: Array
@@ -52,6 +54,7 @@ class Sample:
     waves_um: Array
     gsd_m: float
     allowed: Allowed
+    is_aerial: bool
 
 
 def cut(tile: Tile, side_px: int, shrink: float, rng: Generator) -> Sample:
@@ -77,7 +80,10 @@ def cut(tile: Tile, side_px: int, shrink: float, rng: Generator) -> Sample:
         pixels, allowed = resized[0].numpy(), allowed[np.ix_(centres, centres)]
     quarter = int(rng.integers(8))
     waves = np.array(list(tile.waves_um.values()))
-    return Sample(turn(pixels, quarter), tuple(tile.bands), waves, tile.gsd_m * side / side_px, turn(allowed, quarter))
+    gsd_m = tile.gsd_m * side / side_px
+    return Sample(
+        turn(pixels, quarter), tuple(tile.bands), waves, gsd_m, turn(allowed, quarter), tile.gsd_m <= COARSEST_AERIAL_M
+    )
 
 
 def beside_each_other(samples: Sequence[Sample]) -> Sample:

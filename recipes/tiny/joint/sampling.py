@@ -22,8 +22,9 @@ AERIAL_SHARES: Mapping[str, float] = {
     "chesapeake_naip": 0.08,
 }
 SATELLITE_SHARES: Mapping[str, float] = {"hls": 0.88, "landsat8_zion": 0.12}
-AERIAL_PX, SATELLITE_PX = 160, 128
-AERIAL_BATCH, SATELLITE_BATCH = 5, 7
+SIDE_PX = 128
+AERIAL_BATCH, SATELLITE_BATCH = 5, 4
+"""Of each step. Batch norm sees both kinds at once, so that its statistics serve both."""
 COARSEST_M = 1.2
 """Ground sampling distance to which aerial tiles are shrunk at most."""
 
@@ -44,19 +45,18 @@ class Sampler:
                 self._by_place[tile.dataset][tile.place].append(tile)
 
     def batch(self, number: int) -> list[Sample]:
-        """Return the samples of a step: of satellites at even numbers, of aerial pictures at odd ones."""
+        """Return the samples of a step: of satellites, then of aerial pictures."""
         rng = np.random.default_rng((self.seed, number))
-        if number % 2:
-            return [self.aerial(rng) for _ in range(AERIAL_BATCH)]
-        return [self.satellite(rng) for _ in range(SATELLITE_BATCH)]
+        satellites = [self.satellite(rng) for _ in range(SATELLITE_BATCH)]
+        return [*satellites, *(self.aerial(rng) for _ in range(AERIAL_BATCH))]
 
     def aerial(self, rng: Generator) -> Sample:
         """Return an aerial sample at its own scale or shrunk; small tiles are shrunk beside each other."""
         dataset = self._dataset(AERIAL_SHARES, rng)
         tile = self._tile(dataset, rng)
-        shrink, largest = _shrink(tile, rng), min(tile.allowed.shape) / AERIAL_PX
+        shrink, largest = _shrink(tile, rng), min(tile.allowed.shape) / SIDE_PX
         if shrink <= largest or len(tile.bands) > len(PICTURE_BANDS):
-            sample = changes.cut(tile, AERIAL_PX, min(shrink, largest), rng)
+            sample = changes.cut(tile, SIDE_PX, min(shrink, largest), rng)
         else:
             sample = self._four(dataset, tile, shrink, rng)
         if len(sample.bands) > len(PICTURE_BANDS) and happens(0.3, rng):
@@ -69,14 +69,14 @@ class Sampler:
         """Return a sample of reflectance at 15 to 45 m: of all bands, of four, of three, or of any three and more."""
         tile = self._tile(self._dataset(SATELLITE_SHARES, rng), rng)
         shrink = 1.0 if happens(0.75, rng) else float(rng.choice((0.5, 0.75, 1.5)))
-        sample = changes.cut(tile, SATELLITE_PX, shrink, rng)
+        sample = changes.cut(tile, SIDE_PX, shrink, rng)
         sample = changes.with_bands(sample, _some_bands(sample.bands, rng))
         if happens(0.2, rng):
             sample = changes.under_clouds(sample, rng)
         return changes.with_unsure_facts(changes.as_another_day(sample, rng), rng)
 
     def _four(self, dataset: str, tile: Tile, shrink: float, rng: Generator) -> Sample:
-        half = AERIAL_PX // 2
+        half = SIDE_PX // 2
         gsd_m = tile.gsd_m * min(shrink, min(tile.allowed.shape) / half)
         members = [tile, *(self._tile(dataset, rng) for _ in range(3))]
         return changes.beside_each_other([changes.cut(member, half, gsd_m / member.gsd_m, rng) for member in members])
