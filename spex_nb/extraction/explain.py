@@ -155,15 +155,14 @@ def write_explanation(
     """
     language = instruction.language
     claims = tuple(check_explanation(text, evidence, language)) if text else ()
-    statements = explain_facts(
-        facts, language, question=getattr(instruction, "question", ""), unit=unit_of(instruction)
-    )
+    statements = explain_facts(facts, language, question=instruction.question, unit=unit_of(instruction))
     return Explanation(evidence.target, prompt, text, claims, statements, tuple(facts), language)
 
 
 def unit_of(instruction: Instruction) -> str | None:
-    """Return the unit of area on the ground that the user wrote; None without one."""
-    units = [rule.unit for rule in instruction.filters if isinstance(rule, AreaFilter) and rule.unit != "px"]
+    """Return the metric unit of area on the ground that the user wrote; None without one."""
+    rules = [rule for rule in instruction.filters if isinstance(rule, AreaFilter)]
+    units = [rule.unit for rule in rules if rule.unit != "px" and not rule.stated]
     return units[0] if units else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -14,7 +14,7 @@ from spex_nb.language.explanation.outline import Outline, Point
 from spex_nb.language.explanation.wording import Realiser, explain_facts
 from spex_nb.language.languages import LANGUAGES
 from spex_nb.targets import TARGETS
-from spex_nb.types import Fact, Statement
+from spex_nb.types import Fact, Question, Statement
 
 
 def facts(*more: Fact, **values: Any) -> list[Fact]:
@@ -91,6 +91,15 @@ def test_the_short_explanation_has_four_sentences() -> None:
 
 def test_a_question_is_answered_first() -> None:
     assert explain_facts(facts(), question="count")[0].text == "2 separate patches."
+    place = explain_facts(facts(), question="place")[0]
+    assert plain(place) == "The largest patch lies in the top left and measures 90 ha."
+
+
+@pytest.mark.parametrize("question", [*get_args(Question)])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_question_has_its_answer_in_every_language(language: str, question: str) -> None:
+    for some in (facts(), facts(area_px=0.0, area=0.0, number=0.0)):
+        assert explain_facts(some, language, question=question)[0].text
 
 
 def test_only_what_the_mask_did_not_decide_confirms_it() -> None:

@@ -185,7 +185,7 @@ class Outline:
         yield from self._parts()
 
     def _question_points(self) -> Iterator[Point]:
-        """Answer a question before anything else."""
+        """Answer a question before anything else; area and share are in the sentence that comes first anyway."""
         match self._question:
             case "count":
                 yield from self._point("asked_count", "answer", is_brief=True, number="number")
@@ -195,10 +195,6 @@ class Outline:
                 yield from self._point(
                     "asked_largest", "answer", is_brief=True, area="region.1.area", place="region.1.place"
                 )
-            case "share":
-                yield from self._point("asked_share", "answer", is_brief=True, share="share")
-            case "area":
-                yield from self._point("asked_area", "answer", is_brief=True, area="area")
 
     def _estimated(self) -> Iterator[Point]:
         """Say the area that checked points give, which is the one to report."""
