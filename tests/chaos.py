@@ -29,8 +29,8 @@ from typing import Any
 
 import psutil
 
-GONE_S = 15.0
-"""Within this time all processes that a killed one started must have ended."""
+GONE_S = 60.0
+"""Within this time all processes that a killed one started must have ended, s; some are still importing."""
 TYPED, CRASHED = 3, 4
 """Exit status of a child: with an error of the package, and with any other."""
 HIDDEN = "stage/.checkpoint-*"
