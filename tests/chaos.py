@@ -67,8 +67,9 @@ def fork(work: Callable[[], None]) -> int:
         from spex_nb.errors import SpexError
 
         status = TYPED if isinstance(error, SpexError) else CRASHED
-        Path(os.environ["CHAOS_LOG"]).write_text("".join(traceback.format_exception(error)))
-    os._exit(status)
+        Path(os.environ["CHAOS_LOG"]).write_text("".join(traceback.format_exception(error))[-3000:])
+    finally:
+        os._exit(status)  # whatever happens, this child must not go on as its parent
 
 
 def last_error() -> str:
