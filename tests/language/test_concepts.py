@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 
 import pytest
 
 from spex_nb.errors import LanguageError
 from spex_nb.language.concepts import concept_names, concept_of, get_concept, list_concepts, refusal_text
-from spex_nb.language.languages import LANGUAGES
+from spex_nb.language.languages import LANGUAGES, fold
 from spex_nb.targets import TARGETS, overlap
 
 LONGEST_REFUSAL = 300
@@ -98,6 +99,23 @@ def test_forms_show_their_number_and_their_lemma() -> None:
     russian = {name.form: name for name in concept_names("ru")}
     assert (russian["пруда"].plural, russian["прудов"].plural) == (False, True)
     assert russian["здания"].plural is None  # of the building, or buildings
+
+
+SHARED = {
+    "arenas", "balsa", "balsas", "barranco", "barrancos", "bois", "cano", "canos", "mata", "matas", "pisos", "prédio",
+    "roca", "roça", "rocas", "roças",
+}  # fmt: skip
+"""Forms that mean one land cover in one language and something else in another, of which a reader knows."""
+
+
+def test_words_alone_mean_the_same_in_all_languages_that_share_their_letters() -> None:
+    meanings: dict[str, set[str | None]] = defaultdict(set)
+    for code in ("en", "de", "es", "fr", "pt"):
+        for name in concept_names(code):
+            target = get_concept(name.concept).target
+            meanings[fold(name.form)].add((TARGETS[target].parent or target) if target else None)
+    both = {form for form, targets in meanings.items() if len(targets - {None}) > 1}
+    assert both <= {fold(form) for form in SHARED}
 
 
 def test_unknown_ids_and_languages_are_errors() -> None:

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from spex_nb.errors import LanguageError
-from spex_nb.language.concepts import ConceptName, concept_names, get_concept
+from spex_nb.language.concepts import ConceptName, concept_names, concept_of, get_concept
 from spex_nb.language.frequent_words import is_frequent
 from spex_nb.language.languages import NUMBER, Language, fold, get_language, read_number
 from spex_nb.language.parsing.quantities import compound_number, merge_quantities
@@ -218,7 +218,7 @@ def read_text(text: str, code: str) -> Reading:
     lexicon = get_lexicon(code)
     mended: dict[str, str] = {}
     atoms = [_mend(part, lexicon, mended) for atom in _atoms(text) for part in _parts(atom, lexicon)]
-    every = list(_tokens(atoms, lexicon))
+    every = _without_idle_units(list(_tokens(atoms, lexicon)), code)
     aside = places_set_aside(every)
     tokens = [token for place, token in enumerate(every) if place not in aside]
     read = [token for token in tokens if token.sense.kind not in _DROPPED]
@@ -235,6 +235,26 @@ def read_text(text: str, code: str) -> Reading:
 
 
 _GAP = Token(Sense("filler"), "")
+_MEASURING = frozenset({"compare", "within", "between"})
+"""Kinds of words after which a thing such as a football field is a unit."""
+_MEASURING_AFTER = frozenset({"compare_after", "within_after", "between_after"})
+"""The same, where the language puts the comparison after the unit."""
+_BEFORE_UNIT = 3
+"""Words between a comparison and its unit, at most: of about one."""
+
+
+def _without_idle_units(tokens: list[Token], code: str) -> list[Token]:
+    """Read a varying unit that measures nothing as the thing itself: football fields, not their area."""
+    kinds = [token.sense.kind for token in tokens]
+    read = list(tokens)
+    for place, token in enumerate(tokens):
+        before, after = kinds[max(0, place - 1 - _BEFORE_UNIT) : place], kinds[place + 1 : place + 2]
+        measures = _MEASURING & {*before} or _MEASURING_AFTER & {*after}
+        if kinds[place] == "unclear_unit" and not measures and concept_of(token.text, code):
+            key = fold(token.text)
+            name = next(name for name in concept_names(code) if fold(name.form) == key)
+            read[place] = replace(token, sense=_sense(name))
+    return read
 
 
 def _unknown_words(tokens: Sequence[Token]) -> tuple[str, ...]:
