@@ -256,7 +256,10 @@ def _matching(scene: str) -> list[str]:
 
 
 def _print_extraction(scene: str, extraction: Extraction) -> None:
+    from spex_nb.extraction.explain import mark_legend
+
     click.echo(f"{scene}: {extraction.instruction.meaning}\n{extraction.explanation}")
+    click.echo(mark_legend(extraction.instruction.language))
     for note in extraction.notes:
         click.echo(f"  {note}")
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from spex_nb.language.claims import check_explanation
-from spex_nb.language.explanation.numerals import read_wording
+from spex_nb.language.explanation.numerals import StatedUnit, read_wording, stated_unit
 from spex_nb.language.explanation.wording import explain_facts
 from spex_nb.language.languages import read_section
 from spex_nb.language.prompts import build_prompt
-from spex_nb.types import AreaFilter, Claim, Evidence, Fact, Instruction, MaskModel, Statement
+from spex_nb.types import SQUARE_METRES, AreaFilter, Claim, Evidence, Fact, Instruction, MaskModel, Statement
 
 if TYPE_CHECKING:
     from spex_nb.extraction.plan import Plan
@@ -159,11 +159,15 @@ def write_explanation(
     return Explanation(evidence.target, prompt, text, claims, statements, tuple(facts), language)
 
 
-def unit_of(instruction: Instruction) -> str | None:
-    """Return the metric unit of area on the ground that the user wrote; None without one."""
-    rules = [rule for rule in instruction.filters if isinstance(rule, AreaFilter)]
-    units = [rule.unit for rule in rules if rule.unit != "px" and not rule.stated]
-    return units[0] if units else None
+def unit_of(instruction: Instruction) -> str | StatedUnit | None:
+    """Return the unit of area on the ground that the user wrote; None without one."""
+    rules = [rule for rule in instruction.filters if isinstance(rule, AreaFilter) and rule.unit != "px"]
+    if not rules:
+        return None
+    first = rules[0]
+    if not first.stated:
+        return first.unit
+    return stated_unit(first.stated, first.amount * SQUARE_METRES[first.unit], instruction.language)
 
 
 @dataclass(frozen=True)

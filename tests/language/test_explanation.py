@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from spex_nb.language.explanation.note_words import NoteWriter, read_notes
-from spex_nb.language.explanation.numerals import Numerals, plural_category, read_wording
+from spex_nb.language.explanation.numerals import Numerals, StatedUnit, plural_category, read_wording, stated_unit
 from spex_nb.language.explanation.outline import Outline, Point
 from spex_nb.language.explanation.wording import Realiser, explain_facts
 from spex_nb.language.languages import LANGUAGES
@@ -258,3 +258,12 @@ def test_notes_count_and_measure_in_their_language() -> None:
     assert NoteWriter("ru").regions(22) == "22 участка"
     assert NoteWriter("de").decimal(0.5, "g") == "0,5"
     assert NoteWriter("fr").size(12, None) == "12\N{NO-BREAK SPACE}px"
+
+
+def test_a_unit_that_is_not_metric_is_the_one_that_the_user_wrote() -> None:
+    acres = stated_unit("100 acres", 404_685.64, "en")
+    assert acres == StatedUnit(" acres", pytest.approx(4046.8564))
+    assert Numerals("en", acres).area(820_000.0) == "203 acres"
+    assert stated_unit("100亩", 66_666.7, "zh") == StatedUnit("亩", pytest.approx(666.667))
+    assert stated_unit("an acre", 4046.9, "en") is None
+    assert stated_unit("1 acre", 4046.9, "en") is None

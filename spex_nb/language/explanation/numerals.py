@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from spex_nb.language.languages import get_language, read_section
+from spex_nb.language.languages import get_language, read_number, read_section
 
 SIGNIFICANT = 3
+_DIGITS = re.compile(r"\d[\d.,]*\s*")
 GROUPED_FROM = 10_000
 SMALLEST_FRAC = 0.001
 """Smaller shares are written as "less than" this."""
@@ -78,22 +81,54 @@ def _russian(number: int) -> str:
     return "one" if last == 1 else "few"
 
 
+@dataclass(frozen=True)
+class StatedUnit:
+    """A unit of area that the user wrote and that is not metric, such as acres.
+
+    Attributes:
+        words: As it stands after a number, with the space between.
+        square_metres: Of one of it.
+    """
+
+    words: str
+    square_metres: float
+
+
+def stated_unit(quantity: str, square_metres: float, language: str) -> StatedUnit | None:
+    """Return the unit of a quantity such as ``100 acres``; None where its number is a word, or one.
+
+    Args:
+        quantity: As the user wrote it.
+        square_metres: What it is.
+        language: ISO 639-1 code.
+    """
+    digits = _DIGITS.match(quantity)
+    if digits is None:
+        return None
+    number = read_number(digits[0].strip(), language)
+    words = quantity[len(digits[0].rstrip()) :]
+    # After one, the noun is in a form that suits no other number.
+    return StatedUnit(words, square_metres / number) if number > 1 and words.strip() else None
+
+
 class Numerals:
     """Writes numbers in one language.
 
     Args:
         language: ISO 639-1 code.
-        unit: Unit of areas that the user wrote: ``m2``, ``ha`` or ``km2``; what reads best if not given.
+        unit: Unit of areas that the user wrote: ``m2``, ``ha``, ``km2`` or another one; what reads best if not given.
     """
 
-    def __init__(self, language: str, unit: str | None = None) -> None:
+    def __init__(self, language: str, unit: str | StatedUnit | None = None) -> None:
         self._language, self._unit = language, unit
         self._decimal_mark = get_language(language).decimal
         self._answers, self._wording = read_section(language, "answers"), read_wording(language)
 
     def area(self, square_metres: float, margin: float | None = None) -> str:
         """Return an area on the ground, with half of its interval where it has one."""
-        unit = self._unit or _best_unit(square_metres)
+        if isinstance(self._unit, StatedUnit) and margin is None:
+            return self.rounded(square_metres / self._unit.square_metres) + self._unit.words
+        unit = self._unit if isinstance(self._unit, str) else _best_unit(square_metres)
         size = UNITS_M2[unit]
         return self._with_unit(square_metres / size, unit, None if margin is None else margin / size)
 

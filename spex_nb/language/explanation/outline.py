@@ -28,6 +28,8 @@ CLEARLY = 0.1
 ELONGATED = 3.0
 """A region this many times as long as wide is called long."""
 LARGEST_ELONGATED = 3
+SMALLEST_LONG_PX = 30
+"""A shape of fewer pixels is that of its pixels."""
 REFLECTANCES = (-0.05, 1.5)
 """Mean reflectance beyond these cannot be: glint and snow pass 1, noise passes 0."""
 WIDEST_SPREAD = 1.0
@@ -243,7 +245,8 @@ class Outline:
         """Name the first region that is long and narrow."""
         for number in range(1, LARGEST_ELONGATED + 1):
             name = f"region.{number}"
-            if self._number(f"{name}.elongation") >= ELONGATED:
+            size_px = self._number(f"{name}.share") * self._number("area_px")
+            if self._number(f"{name}.elongation") >= ELONGATED and size_px >= SMALLEST_LONG_PX:
                 yield from self._point(
                     "long", "answer", area=f"{name}.area", place=f"{name}.place", times=f"{name}.elongation"
                 )

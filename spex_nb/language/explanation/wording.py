@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from spex_nb.language.explanation.numerals import Numerals, read_wording
+from spex_nb.language.explanation.numerals import Numerals, StatedUnit, read_wording
 from spex_nb.language.explanation.outline import Outline, Point
 from spex_nb.language.languages import Language, get_language, read_section
 from spex_nb.types import Fact, Statement
@@ -25,7 +25,7 @@ _CHOICE = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
 
 
 def explain_facts(
-    facts: Sequence[Fact], language: str = "en", *, question: str = "", unit: str | None = None
+    facts: Sequence[Fact], language: str = "en", *, question: str = "", unit: str | StatedUnit | None = None
 ) -> tuple[Statement, ...]:
     """Write the explanation of one target from its facts.
 
@@ -33,7 +33,7 @@ def explain_facts(
         facts: All facts of the target.
         language: ISO 639-1 code.
         question: What the user asked, such as ``count``; it is answered first.
-        unit: Unit of areas that the user wrote: ``m2``, ``ha`` or ``km2``.
+        unit: Unit of areas that the user wrote: ``m2``, ``ha``, ``km2`` or another one.
 
     Returns:
         Sentences in their order; those of the short explanation are marked.
@@ -76,7 +76,7 @@ class Realiser:
         unit: Unit of areas; see `explain_facts`.
     """
 
-    def __init__(self, language: str, facts: Sequence[Fact], unit: str | None = None) -> None:
+    def __init__(self, language: str, facts: Sequence[Fact], unit: str | StatedUnit | None = None) -> None:
         self._language: Language = get_language(language)
         self._wording, self._answers = read_wording(language), read_section(language, "answers")
         self._numerals = Numerals(language, unit)
