@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test test-quick lessons lab dashboard docs lint chaos bench bench-full
+.PHONY: help fuzz demo test test-quick lessons lab dashboard docs lint chaos bench bench-full
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -17,6 +17,9 @@ test: $(READY)  ## run all tests and the lessons
 
 test-quick: $(READY)  ## run before each commit: no browser, no training, under two minutes on two cores
 	$(BIN)/python -m pytest tests -m "not slow and not browser"
+
+fuzz: $(READY)  ## 12,500 generated rasters, texts, checkpoints, results and sessions in child processes: more than an hour on two cores
+	$(BIN)/python -m tests.fuzz.run
 
 lessons: $(READY)  ## run all lessons with their solutions, offline; print time and memory; with outputs in build/lessons
 	$(BIN)/python -m tests.run_lessons

@@ -157,6 +157,8 @@ class Numerals:
 
     def decimal(self, value: float, digits: int) -> str:
         """Return a number with so many digits after the mark."""
+        if not math.isfinite(value):
+            return {math.inf: "∞", -math.inf: f"{MINUS}∞"}.get(value, "?")
         text = f"{abs(value):.{digits}f}"
         whole, _, part = text.partition(".")
         minus = MINUS if self._language != "ar" else LEFT_TO_RIGHT + MINUS  # or it would stand behind the number

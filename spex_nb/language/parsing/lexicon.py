@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections import defaultdict
@@ -425,9 +426,10 @@ def _longest(atoms: list[_Atom], start: int, lexicon: Lexicon) -> tuple[int, Sen
 
 def _number(atom: _Atom, language: Language) -> Sense:
     try:
-        return Sense("number", read_number(atom.key, language))
+        number = read_number(atom.key, language)
     except LanguageError:  # 1.2.3, or cubic metres
         return UNKNOWN
+    return Sense("number", number) if math.isfinite(number) else UNKNOWN  # hundreds of digits
 
 
 def _distance(typed: str, word: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -55,11 +56,26 @@ def require_no_address(location: str) -> None:
         if path in seen:
             continue
         seen.add(path)
+        _require_no_pipe(path)
         for name in _names_in(path):
             if names_address(name):
                 raise points_elsewhere(location, str(path), name)
             waiting.append(path.parent / name)
         waiting += [side for ending in SIDECARS if (side := Path(f"{path}{ending}")).is_file()]
+
+
+def _require_no_pipe(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # no file at all: GDAL says so
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise UnreadableSourceError(
+            "What the file points at is a pipe or a device",
+            found=str(path),
+            expected="a file, which can be read in any order",
+            fix="Write what comes out of it to a file first.",
+        )
 
 
 def _names_in(path: Path) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import rasterio
+from dask import threaded
 from rasterio.enums import MaskFlags, Resampling
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.vrt import WarpedVRT
@@ -81,6 +83,18 @@ class RasterFile:
 
 
 _opening = threading.Lock()
+
+
+def _forget_threads() -> None:
+    """Start a forked child without the lock and the pools of threads that it would wait for: no thread comes along."""
+    global _opening  # noqa: PLW0603 (a lock that another thread holds is never given back here)
+    _opening = threading.Lock()
+    threaded.default_pool = None
+    threaded.pools.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)
 
 
 @contextmanager
