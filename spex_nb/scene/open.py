@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import reduce
 from operator import and_
@@ -113,10 +114,23 @@ def open_scene(  # noqa: PLR0913 (the one door: each argument settles what a sou
         "gsd_m": gsd_m,
         "remote": remote or None,
     }
-    with network_leave(remote):
+    with network_leave(remote), _explain_pixels(source):
         scene = _opened(source, sensor, bands, scale, offset, nodata, chunks, clouds, time, gsd_m)
     scene.encoding[SOURCE] = SceneSource.of(source, options)
     return scene
+
+
+def _explain_pixels(source: Any) -> AbstractContextManager[None]:
+    """Turn what xarray, Zarr and HDF5 raise over damaged pixels, which they read late, into one error."""
+    if not arrays.is_dataset_path(source):
+        return nullcontext()
+    return explain_malformed(
+        UnreadableSourceError,
+        "The pixels of the dataset cannot be read",
+        where=source,
+        expected="NetCDF-4 or Zarr as it was written",
+        fix="Check that it was fetched completely.",
+    )
 
 
 def _opened(  # noqa: PLR0913, PLR0917 (as `open_scene`)
