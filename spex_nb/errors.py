@@ -55,8 +55,10 @@ class SpexError(Exception):
         """Return what a notebook shows: the message first, a part a line, then the lines of the user's own code."""
         parts = (f"Found: {self.found}", f"Expected: {self.expected}", self.fix)
         frames = traceback.extract_tb(self.__traceback__)
-        own = [frame for frame in frames if not any(place in frame.filename for place in LIBRARIES)]
-        lines = [f"  line {frame.lineno} of {Path(frame.filename).name}: {frame.line}" for frame in own if frame.line]
+        user_frames = [frame for frame in frames if not any(place in frame.filename for place in LIBRARIES)]
+        lines = [
+            f"  line {frame.lineno} of {Path(frame.filename).name}: {frame.line}" for frame in user_frames if frame.line
+        ]
         return [f"{type(self).__name__}: {self.problem}.", *(f"  {part}" for part in parts), *lines]
 
     def __reduce__(self) -> tuple[Any, ...]:

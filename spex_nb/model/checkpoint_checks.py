@@ -161,12 +161,12 @@ def require_sound_processor(folder: Path, kind: Any) -> None:
     """
     with checkpoint_errors(folder):
         settings = _object(folder / PROCESSOR)
-        known = [name for name in inspect.signature(kind.__init__).parameters if name not in ("self", "tokenizer")]
-        unknown = sorted(set(settings) - {*known, *COMMON_PROCESSOR_KEYS})
+        names = [name for name in inspect.signature(kind.__init__).parameters if name not in ("self", "tokenizer")]
+        unknown = sorted(set(settings) - {*names, *COMMON_PROCESSOR_KEYS})
         if unknown:
             raise ValueError(f"{PROCESSOR} has the unknown keys {', '.join(unknown)}")
         hints = get_type_hints(kind.__init__) | {"bands": tuple[str, ...] | None}
-        for name in set(known) & set(settings):
+        for name in set(names) & set(settings):
             decode(hints[name], settings[name], name)
         if any(number <= 0 for number in (settings.get("std") or {}).values()):
             raise ValueError("std holds a number that is not above zero")
