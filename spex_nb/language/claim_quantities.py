@@ -19,6 +19,8 @@ from spex_nb.types import SQUARE_METRES, Evidence, Region, Verdict
 LOOSE = 0.12
 """Largest error of a fraction, a ratio or an average in words, as a share of the measured one."""
 HALF = 0.5
+LONGEST_SENTENCE = 300
+"""Words and figures of the longest sentence that is read, so that time grows with the length of a text only."""
 NEAR = 3
 ADJACENT = 1
 QUANTITY_WORDS = ("fraction", "ratio", "fold", "average", "all", "most")
@@ -61,7 +63,9 @@ class SentenceQuantities:
         self._regions = evidence.regions if len(evidence.regions) == evidence.number else ()
 
     def readings(self) -> list[Reading]:
-        """Return what was read, in the order of the clauses."""
+        """Return what was read, in the order of the clauses; nothing of a sentence longer than anyone writes."""
+        if sum(len(clause.tokens) for clause in self._clauses) > LONGEST_SENTENCE:
+            return []
         readers = (
             self._foreign,
             self._averages,

@@ -824,3 +824,9 @@ def test_the_same_figures_of_another_land_cover_are_contradicted(language: str, 
     assert C in {claim.verdict for claim in claims}
     of_area = [claim for claim in claims if claim.kind in ("share", "area") and "850" in claim.text]
     assert not any(claim.verdict == H for claim in of_area)
+
+
+def test_a_sentence_longer_than_anyone_writes_is_not_read_for_quantities() -> None:
+    claims = check_explanation("The lakes are half, " * 400, LAKE_30M)
+    assert not any(claim.kind == "share" for claim in claims)
+    assert H not in {claim.verdict for claim in claims}
