@@ -333,3 +333,147 @@ def test_an_unknown_unit_is_refused_with_the_known_ones(text: str) -> None:
 def test_an_unknown_word_after_a_mere_number_is_no_unit() -> None:
     with pytest.raises(InstructionError, match="Not understood: 'mauve'"):
         parse_instruction("3 mauve lakes")
+
+
+@pytest.mark.parametrize(
+    ("text", "hectares"),
+    [
+        ("lakes smaller than half a hectare", 0.5),
+        ("lakes smaller than one half hectare", 0.5),
+        ("lakes smaller than two and a half hectares", 2.5),
+        ("lakes smaller than three quarters of a hectare", 0.75),
+        ("lakes smaller than two hundred and fifty hectares", 250),
+        ("lakes smaller than 2 thousand hectares", 2000),
+        ("Seen unter einem halben Hektar", 0.5),
+        ("Seen unter eineinhalb Hektar", 1.5),
+        ("Seen unter zweihunderteinundzwanzig Hektar", 221),
+        ("lacs de moins d'un demi-hectare", 0.5),
+        ("lacs de moins d'un hectare et demi", 1.5),
+        ("lacs de moins de quatre-vingt-dix-sept hectares", 97),
+        ("lagos de menos de media hectárea", 0.5),
+        ("lagos de menos de dos hectáreas y media", 2.5),
+        ("lagos de menos de ciento veinticinco hectáreas", 125),
+        ("lagos com menos de meio hectare", 0.5),
+        ("lagos com menos de vinte e cinco hectares", 25),
+        ("озёра меньше полгектара", 0.5),
+        ("озёра меньше полутора гектаров", 1.5),
+        ("озёра меньше двух с половиной гектаров", 2.5),
+        ("озёра меньше трёхсот сорока га", 340),
+        ("小于半公顷的湖", 0.5),
+        ("小于两公顷半的湖", 2.5),
+        ("小于三千五百公顷的湖", 3500),
+        ("小于一万二千公顷的湖", 12000),
+        ("بحيرات أصغر من نصف هكتار", 0.5),
+        ("بحيرات أصغر من هكتار ونصف", 1.5),
+        ("بحيرات أصغر من هكتارين", 2),
+        ("بحيرات أصغر من خمسة وعشرين هكتارا", 25),
+        ("आधे हेक्टेयर से छोटी झीलें", 0.5),
+        ("डेढ़ हेक्टेयर से छोटी झीलें", 1.5),
+        ("साढ़े तीन हेक्टेयर से छोटी झीलें", 3.5),
+        ("एक लाख हेक्टेयर से छोटी झीलें", 100_000),
+    ],
+)
+def test_numbers_are_read_in_words(text: str, hectares: float) -> None:
+    assert parse_instruction(text).filters == (AreaFilter("<", hectares, "ha"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("lakes between one and five hectares", 1, 5),
+        ("Seen zwischen einem und fünf Hektar", 1, 5),
+        ("lagos entre una y veinte hectáreas", 1, 20),
+        ("بحيرات بين خمسة وعشرين هكتارا", 5, 20),
+        ("lakes of about 5 ha", 4, 6),
+        ("Seen von gut 5 ha", 5, 6),
+        ("5公顷左右的湖", 4, 6),
+    ],
+)
+def test_ranges_and_approximate_amounts(text: str, low: float, high: float) -> None:
+    assert parse_instruction(text).filters == (AreaFilter(">=", low, "ha"), AreaFilter("<=", high, "ha"))
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ("How many lakes are there?", "count"),
+        ("Wie groß ist der größte See?", "area"),
+        ("quel pourcentage de l'image est de la neige ?", "share"),
+        ("donde hay agua", "place"),
+        ("há neve?", "presence"),
+        ("Сколько гектаров леса?", "area"),
+        ("图里有几个湖？", "count"),
+        ("كم بحيرة في الصورة؟", "count"),
+        ("जंगल कितने प्रतिशत है?", "share"),
+        ("lakes", ""),
+    ],
+)
+def test_questions_are_part_of_the_meaning(text: str, question: str) -> None:
+    assert parse_instruction(text).question == question
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("forest west of the river", "vegetation; west of water"),
+        ("le bois au nord de la route", "vegetation; north of road"),
+        ("公路以南的农田", "vegetation; south of road"),
+        ("नदी के उत्तर में जंगल", "vegetation; north of water"),
+        ("meadows between the road and the lake", "vegetation; between road and water"),
+        ("नदी और सड़क के बीच के खेत", "vegetation; between water and road"),
+        ("árboles a lo largo del río", "vegetation; beside water"),
+        ("прибрежная растительность", "vegetation; beside water"),
+        ("houses not next to a road", "building; not beside road"),
+        ("城市里的树", "vegetation; within built_up"),
+        ("the second largest lake", "water; largest number 2"),
+        ("der längste Fluss", "water; longest 1"),
+        ("the longest road", "road; longest 1"),
+        ("forests and the 3 largest lakes", "vegetation+water; water alone: largest 3"),
+        ("lakes at the edge of the scene", "water; touching"),
+    ],
+)
+def test_relations_and_parts(text: str, meaning: str) -> None:
+    assert meaning_of(parse_instruction(text)) == meaning
+
+
+def test_lakes_are_compact_rivers_are_elongated_and_water_is_any() -> None:
+    shapes = {text: parse_instruction(text).own_filters for text in ("lakes", "rivers", "water", "lakes and rivers")}
+    assert shapes["lakes"] == {"water": (ShapeFilter("compact"),)}
+    assert shapes["rivers"] == {"water": (ShapeFilter("elongated"),)}
+    assert shapes["water"] == shapes["lakes and rivers"] == {}
+    assert "rivers, which are long" in parse_instruction("lakes").meaning
+
+
+def test_words_without_a_part_in_the_meaning_are_set_aside_and_said() -> None:
+    understood = parse_instruction("Hi, I'm a planner at the county and I need all the lakes larger than 2 ha")
+    assert understood.set_aside == ("planner", "county")
+    assert "“planner” was set aside; “county” was set aside" in understood.meaning
+    for text in ("polluted lakes", "fish in the lakes", "the temperature of the lake", "lakes for swimming"):
+        with pytest.raises(InstructionError):
+            parse_instruction(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("Was hat sich seit 2018 verändert?", "Veränderungen brauchen zwei Szenen"),
+        ("forest lost since 2010", "change needs two scenes"),
+        ("5 बीघा से बड़े तालाब", "हर राज्य में अलग"),
+        ("nubes y sombras", "clouds=True"),
+        ("count the cars in the parking lot", "Vehicles move"),
+        ("lakes larger than 5 alqueires", "differs from place to place"),
+    ],
+)
+def test_refusals_say_what_to_do_in_the_language_of_the_user(text: str, sentence: str) -> None:
+    with pytest.raises(InstructionError) as refused:
+        parse_instruction(text)
+    assert sentence in refused.value.message
+    assert all(parse_instruction(suggestion) for suggestion in refused.value.suggestions)
+
+
+def test_a_narrower_word_means_the_narrowest_target_that_a_model_answers() -> None:
+    assert parse_instruction("forest").targets == ("vegetation",)
+    assert parse_instruction("forest", targets=["tree_cover"]).targets == ("tree_cover",)
+    assert parse_instruction("trees but not crops", targets=["tree_cover", "low_vegetation"]).excluded
+    with pytest.raises(InstructionError, match="asked for and left out"):
+        parse_instruction("trees but not crops")

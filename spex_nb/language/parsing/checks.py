@@ -115,7 +115,7 @@ def _wanted_places(statements: Sequence[Statement]) -> list[int]:
 
 def _require_sense(statements: Sequence[Statement], reading: Reading) -> None:
     faults = [s for s in statements if isinstance(s.meaning, Fault)]
-    for statement in sorted(faults, key=lambda s: _problem(s) not in _FIRST):
+    for statement in sorted(faults, key=lambda s: _FIRST.index(_problem(s)) if _problem(s) in _FIRST else len(_FIRST)):
         concepts = [token for token in statement.tokens if token.sense.kind == "concept"]
         if concepts:
             raise concept_refusal(reading, concepts[0])

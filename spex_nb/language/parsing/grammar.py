@@ -430,11 +430,12 @@ _RULES: list[_Rule] = [
             f"{_NOT} (scene of?)? edge (of|from|to|in)* how:touch {_NOT_AFTER}",
             f"{_NOT} (in|adjacent|of)+ (scene of?)? edge (of scene)? adjacent_after? {_NOT_AFTER}",
             f"{_NOT} (scene of?)? edge (in|adjacent_after)+ {_NOT_AFTER}",
+            f"{_NOT} in? adjacent (of|in)* scene",
         ),
         _link: ("(in|of|from|inside|within)* scene:scene (of|inside_after)*",),
         _between_targets: (
-            f"{_NOT} in? between of? first:target and of? second:target between_after?",
-            "first:target and second:target of? between_after",
+            f"{_NOT} in? between (of|to|article)* first:target and (of|to|article)* second:target between_after?",
+            "in? first:target and second:target of? between_after",
         ),
         _adjacent: (
             f"{_NOT} in? adjacent (of|to|from|in)* article? {_GOAL}",

@@ -124,10 +124,8 @@ class Lexicon:
     mendable: Mapping[tuple[str, int], tuple[tuple[str, int], ...]] = field(repr=False)
     """By first letter and length, the words that a typing error may be mended to, and the letters of each as bits."""
 
-    @property
-    def longest(self) -> int:
-        """Words in the longest phrase."""
-        return max(map(len, self.senses))
+    longest: int
+    """Words in the longest phrase."""
 
     def mend(self, key: str) -> str | None:
         """Return the one known word that this may be a typing error of."""
@@ -178,6 +176,7 @@ def get_lexicon(code: str) -> Lexicon:
         {key: frozenset(meanings) for key, meanings in vocabulary.items()},
         {key: tuple(texts) for key, texts in spellings.items()},
         _mendable(vocabulary),
+        max(map(len, senses)),
     )
 
 
@@ -290,8 +289,12 @@ def _nouns(language: Language) -> Iterator[tuple[str, Sense]]:
     for target, names in language.targets.items():
         for name in names:
             yield name, Sense("target", target, is_plural(target, name, language))
+    words = language.instructions["words"]
+    exclusions = tuple(f"{form} " for kind in ("except", "not") for form in words.get(kind, ()))
     for named in concept_names(language.code):
-        yield named.form, _sense(named)
+        # "Without vegetation" leaves vegetation out, though bare soil is called so.
+        if not named.form.startswith(exclusions):
+            yield named.form, _sense(named)
 
 
 def is_plural(target: str, name: str, language: Language) -> bool | None:

@@ -79,6 +79,9 @@ def _quantity(tokens: Sequence[Token], place: int, code: str) -> tuple[Token, in
     kind, following = token.sense.kind, _kinds(tokens, place + 1)
     if kind in PARTS and (skipped := _skip(following)) < len(following) and following[skipped] in _UNITS:
         return _number(PARTS[kind], tokens[place : place + 1]), place + 1 + skipped
+    if kind == "article" and following[:1] in (["half"], ["quarter"]):
+        part, end = _quantity(tokens, place + 1, code)
+        return (part, end) if part.sense.kind == "number" else (token, place + 1)
     if kind == "offset" and following[:1] and following[0] in ("number", "numeral"):
         whole, end = _quantity(tokens, place + 1, code)
         return _number(whole.sense.value + float(token.sense.value), tokens[place:end]), end
@@ -103,7 +106,8 @@ def _with_part(tokens: Sequence[Token], number: Token, end: int) -> tuple[Token,
     is_before_unit = kinds[joined + 1 + skipped : joined + 2 + skipped] in (["unit"], ["length"])
     if not is_before_unit:
         return number, end
-    value = number.sense.value + PARTS[part] if joined or part == "half" else number.sense.value * PARTS[part]
+    is_more = bool(joined) or (part == "half" and number.sense.value > 1)  # "one half" is less than one
+    value = number.sense.value + PARTS[part] if is_more else number.sense.value * PARTS[part]
     return _number(value, [number, *tokens[end:after]]), after + skipped
 
 
