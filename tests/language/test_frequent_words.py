@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from spex_nb.errors import LanguageError
+from spex_nb.errors import InstructionError, LanguageError
 from spex_nb.language.concepts import concept_of
 from spex_nb.language.frequent_words import build_filter, is_frequent
+from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import LANGUAGES
 
 LAND_COVERS: dict[str, str] = json.loads((Path(__file__).parent / "frequent_land_covers.json").read_text("utf-8"))
@@ -73,3 +74,9 @@ def test_a_filter_misses_no_word_and_takes_few_others() -> None:
 def test_an_unknown_language_has_no_filter() -> None:
     with pytest.raises(LanguageError, match="one of en"):
         is_frequent("water", "xx")
+
+
+@pytest.mark.parametrize("word", ["forecast", "seeds", "newer", "parting", "resta", "wissen", "porque"])
+def test_frequent_words_alone_are_never_mended_into_a_land_cover(word: str) -> None:
+    with pytest.raises(InstructionError):
+        parse_instruction(word)

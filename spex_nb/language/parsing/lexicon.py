@@ -198,7 +198,7 @@ def _letters(word: str) -> int:
 
 def _is_everyday(key: str, code: str) -> bool:
     """Say whether a word is a frequent one of any language in the same script: then it is no typing error."""
-    codes = _LATIN if code in _LATIN else (code,)
+    codes = _LATIN if code in _LATIN or key.isascii() else (code,)
     return any(is_frequent(key, other) for other in codes)
 
 
