@@ -18,7 +18,7 @@ test: $(READY)  ## run all tests and the lessons
 test-quick: $(READY)  ## run before each commit: no browser, no training, under two minutes on two cores
 	$(BIN)/python -m pytest tests -m "not slow and not browser"
 
-fuzz: $(READY)  ## 12,500 generated rasters, texts, checkpoints, results and sessions in child processes: more than an hour on two cores
+fuzz: $(READY)  ## 12,500 generated rasters, texts, checkpoints, results and sessions in child processes: some hours on two cores
 	$(BIN)/python -m tests.fuzz.run
 
 lessons: $(READY)  ## run all lessons with their solutions, offline; print time and memory; with outputs in build/lessons

@@ -12,4 +12,4 @@ pytestmark = pytest.mark.slow
 def test_a_sample_of_all_kinds_ends_right_or_typed() -> None:
     counts, bad = run(cases_of(0.006, first_seed=50_000))
     assert bad == [], table(counts)
-    assert counts["raster", "right"] > counts["raster", "typed"] / 4
+    assert counts["raster", "right"] > counts["raster", "typed"] / 20
