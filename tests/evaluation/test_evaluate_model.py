@@ -189,19 +189,21 @@ def test_what_a_model_says_wrongly_counts_against_it(squares: Path) -> None:
     class Liar(Fake):
         def explain(self, _overview: Any, prompt: str, language: str = "en", evidence: Any = None) -> Any:
             assert evidence is None
-            yield "Water covers 99 % of the image, in "
+            yield "Water covers 99 % of the image. There is "
             yield "1 region." if "water bodies" in prompt and language == "en" else ""
 
     report = run(squares, Liar(truth, card=replace(CARD, explains_evidence=False)), targets=["water"], explanations=3)
     assert len({one.tile for one in report.explanations}) == 3
     claims = [claim for one in report.explanations for claim in one.claims]
     for one in report.explanations:
-        assert one.text == "Water covers 99 % of the image, in 1 region."
+        assert one.text == "Water covers 99 % of the image. There is 1 region."
         is_there = one.tile != "own-v1-0-0"
         verdicts = {claim.kind: claim.verdict for claim in one.claims}
         assert verdicts["share"] == "contradicts"
-        assert verdicts["number"] == verdicts["presence"] == ("holds" if is_there else "contradicts")
-    share = sum(claim.verdict == "holds" for claim in claims) / len(claims)
+        assert verdicts["number"] == ("holds" if is_there else "contradicts")
+        assert verdicts["presence"] == ("cannot be checked" if is_there else "contradicts")  # beside a wrong figure
+    checked = [claim for claim in claims if claim.verdict != "cannot be checked"]
+    share = sum(claim.verdict == "holds" for claim in checked) / len(checked)
     assert 0 < share < 1
     assert row(report, target="water")["faithfulness"] == share
 
