@@ -249,7 +249,8 @@ def _without_idle_units(tokens: list[Token], code: str) -> list[Token]:
     read = list(tokens)
     for place, token in enumerate(tokens):
         before, after = kinds[max(0, place - 1 - _BEFORE_UNIT) : place], kinds[place + 1 : place + 2]
-        measures = _MEASURING & {*before} or _MEASURING_AFTER & {*after}
+        is_measured = bool({"unit", "length"} & {*before})  # the comparison has its unit already
+        measures = (not is_measured and _MEASURING & {*before}) or _MEASURING_AFTER & {*after}
         if kinds[place] == "unclear_unit" and not measures and concept_of(token.text, code):
             key = fold(token.text)
             name = next(name for name in concept_names(code) if fold(name.form) == key)
