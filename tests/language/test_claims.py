@@ -830,3 +830,11 @@ def test_a_sentence_longer_than_anyone_writes_is_not_read_for_quantities() -> No
     claims = check_explanation("The lakes are half, " * 400, LAKE_30M)
     assert not any(claim.kind == "share" for claim in claims)
     assert H not in {claim.verdict for claim in claims}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_region_of_medium_size_is_no_average(language: str) -> None:
+    evidence = change_largest(LAKES, size="medium")
+    for seed in range(30):
+        claims = check_explanation(write_answer(evidence, language, seed).text, evidence, language)
+        assert C not in {claim.verdict for claim in claims}
