@@ -189,10 +189,12 @@ class TileStep:
     def _outvoted(self, target: str, layer: NDArray[np.float32], model: MaskModel) -> NDArray[np.float32]:
         """Return a model's logits, below 0 where the index shows an exclusive target that the model leaves to it.
 
-        So no pixel is two things, whichever of them is asked for.
+        So no pixel is two things, whichever of them is asked for. Without near infrared the rules of an index are no
+        better than the model, and take nothing from it.
         """
-        card = model.card
-        rivals = [] if card.is_index else [name for name in card.left_to_index if are_exclusive(name, target)]
+        card, has_nir = model.card, "nir" in self.zoomed.spex.bands
+        may_outvote = has_nir and not card.is_index
+        rivals = [name for name in card.left_to_index if may_outvote and are_exclusive(name, target)]
         for rival in rivals:
             prior = prior_of(self.zoomed, rival) if is_left_to_index(card, rival, self.zoomed) else None
             if prior is not None:

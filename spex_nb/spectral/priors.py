@@ -80,6 +80,7 @@ class Rule:
 DRY = Guard("NDWI", -0.1, "below")
 SPARSE = Guard("NDVI", 0.5, "below")
 DARK = Guard("CSISWIR", 0.12, "below")
+BRIGHT = Guard("nir", 0.08, "above")
 NOT_GREEN = Guard("EVI2", 0.1, "below")
 
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -95,8 +96,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "vegetation": (
         Rule("NDVI", 0.40, "above", "IoU 0.97 on places held back, whose labels know green plants by NDVI too: it "
-             "keeps the definition, and shows no more", radiometry="reflectance"),
-        Rule("GNDVI", 0.44, "above", "IoU 0.94 on places held back; a red band would help", radiometry="reflectance"),
+             "keeps the definition, and shows no more", (BRIGHT,), "reflectance"),
+        Rule("GNDVI", 0.44, "above", "IoU 0.94 on places held back; a red band would help", (BRIGHT,), "reflectance"),
         Rule("GLI", 0.02, "above", "finds 87 % of the vegetation of one flight and 95 % of the tree tops of another; "
              "NDVI of uncalibrated bands has no threshold that serves both", radiometry="relative"),
         Rule("NGRDI", -0.07, "above", "IoU 0.64 on places held back: a near infrared band would help",
