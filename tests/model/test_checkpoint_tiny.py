@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,23 @@ def masks(model: SpexPredictor, scene: xr.Dataset, targets: list[str], priors: A
 def agreement(mask: Any, name: str, code: int) -> float:
     labels = sample_labels(name).values
     return float(iou(confusion_counts(mask, labels == code, labels != 255)))
+
+
+def test_its_table_of_quality_speaks_of_what_it_answers(tiny: SpexPredictor) -> None:
+    rows = json.loads((CHECKPOINTS / "tiny" / "quality.json").read_text(encoding="utf-8"))
+    never_answered = {name for name, when in tiny.card.left_to_index.items() if when == "only"}
+    for row in rows:
+        assert row["target"] in set(tiny.card.targets) - never_answered
+        assert row["sensor_class"] in ("satellite", "aerial", "rgb")
+        assert 0 <= row["iou"] <= row["recall"] <= 1
+        assert row["gsd_m"][0] < row["gsd_m"][1]
+        assert row["places"] >= 4
+
+
+def test_an_answer_that_is_known_to_fail_says_so_first() -> None:
+    town = sample_scene("town_1m")[["red", "green", "blue", "valid"]]
+    result = extract(town, "built-up areas", "tiny", progress=False)
+    assert result.is_untrusted
 
 
 def test_it_is_small(tiny: SpexPredictor) -> None:

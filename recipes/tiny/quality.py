@@ -1,0 +1,95 @@
+"""The table of what a checkpoint finds in the product, beside its weights: by target, sensor class and pixel size.
+
+Places are those of the card that the checkpoint never learned from, and the aerial places held back. Labels of
+buildings say where built-up area is, and never where it is not: there the recall bounds the IoU from above.
+
+Usage: python recipes/tiny/quality.py DATA CHECKPOINT
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.append(str(Path(__file__).parent / "joint"))
+from bars import _scene
+from tiles import PICTURE_BANDS, Tile, read_tiles
+
+from spex_nb.extraction.facts.quality import FILE, sensor_class
+from spex_nb.extraction.mask_models import is_left_to_index, load_mask_model
+from spex_nb.extraction.predict import MemoryFallbackModel, TileStep
+from spex_nb.types import MaskModel
+
+Mask = NDArray[np.bool_]
+BUILT = 50
+"""Code of WorldCover."""
+SIZES_M = {"hls": (15.0, 45.0), "oam_buildings": (0.15, 1.5), "inria_buildings": (0.15, 1.5)}
+"""Smallest and largest pixels that figures of a set stand for."""
+TARGETS = ("water", "built_up")
+"""What the checkpoint answers itself; the rules of the others state their own figures."""
+
+
+def labels_of(tile: Tile) -> dict[str, Mask]:
+    """Return where targets are, by the labels of a tile."""
+    if tile.dataset == "hls":
+        water = tile.labels["water"] == 1
+        built = {} if tile.labels["worldcover"] is None else {"built_up": (tile.labels["worldcover"] == BUILT) & ~water}
+        return {"water": water} | built if tile.labels["is_plausible"] else built
+    return {"built_up": tile.labels["buildings"] == 1}
+
+
+def measure(model: MaskModel, tiles: Sequence[Tile]) -> list[dict[str, Any]]:
+    """Return the rows of the table."""
+    sums: dict[Any, Any] = defaultdict(lambda: np.zeros(3))
+    places: dict[Any, set[str]] = defaultdict(set)
+    for tile in tiles:
+        for key, mask, label in _compared(model, tile):
+            sums[key] += (mask & label).sum(), mask.sum(), label.sum()
+            places[key].add(tile.place)
+    return [_row(key, *sums[key], len(places[key])) for key in sorted(sums)]
+
+
+def _compared(model: MaskModel, tile: Tile) -> Iterator[tuple[Any, Mask, Mask]]:
+    for bands in dict.fromkeys((tuple(tile.bands), PICTURE_BANDS)):
+        pixels = np.stack([tile.bands[name].astype(np.float32) for name in bands])
+        scene = _scene(bands, pixels, tile, tile.gsd_m)
+        for target, label in labels_of(tile).items():
+            if not is_left_to_index(model.card, target, scene):
+                step = TileStep(scene, 1.0, [target])
+                mask = step.ask(MemoryFallbackModel(model), [target])[target] > 0
+                yield (target, sensor_class(scene), SIZES_M[tile.dataset], tile.dataset == "hls"), mask, label
+
+
+def _row(key: Any, shared: float, mask: float, label: float, places: int) -> dict[str, Any]:
+    target, kind, size_m, is_whole = key
+    recall = shared / max(label, 1)
+    figures = {"recall": recall, "iou": shared / max(mask + label - shared, 1) if is_whole else recall}
+    if is_whole:
+        figures["precision"] = shared / max(mask, 1)
+    rounded = {name: round(float(value), 3) for name, value in figures.items()}
+    return {"target": target, "sensor_class": kind, "gsd_m": size_m, "places": places} | rounded
+
+
+def write(data: Path, checkpoint: Path) -> Path:
+    """Measure a checkpoint and write its table; return the file."""
+    splits = {"hls": "validation"} | dict.fromkeys(set(SIZES_M) - {"hls"}, "held_back")
+    tiles = [tile for tile in read_tiles(data) if splits.get(tile.dataset) == tile.split]
+    rows = measure(load_mask_model(checkpoint), tiles)
+    file = checkpoint / FILE
+    file.write_text("[\n" + ",\n".join(f"  {json.dumps(row)}" for row in rows) + "\n]\n", encoding="utf-8")
+    return file
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("checkpoint", type=Path)
+    print(write(**vars(parser.parse_args())))  # noqa: T201 (a script)
