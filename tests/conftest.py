@@ -226,7 +226,7 @@ def landscapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from dataclasses import replace
 
     from spex_nb.spie import Settings, build
-    from spex_nb.training.synthetic_scenes import generated_scenes
+    from spex_nb.spie.sources.synthetic_scenes import generated_scenes
 
     folder = tmp_path_factory.mktemp("landscapes")
     scenes = generated_scenes(folder / "scenes", 2, kinds=("town_1m", "lake_30m"))

@@ -18,7 +18,7 @@ from scipy.ndimage import binary_dilation
 from spex_nb import compute_index, open_scene
 from spex_nb.language.languages import LANGUAGES
 from spex_nb.spie import BuildReport, LabelledScene, Settings, build, labelled_scenes
-from spex_nb.training.synthetic_scenes import generated_scenes
+from spex_nb.spie.sources.synthetic_scenes import generated_scenes
 
 TARGETS = ("water", "vegetation", "built_up", "bare_soil", "building", "road")
 LANDSCAPES = 16

@@ -15,6 +15,7 @@ from spex_nb.spectral.priors import prior_mask
 from spex_nb.spie.build_dataset import build
 from spex_nb.spie.dataset import open_dataset
 from spex_nb.spie.settings import Settings
+from spex_nb.spie.sources.synthetic_scenes import generated_scenes
 from spex_nb.spie.tiles import UNKNOWN
 from spex_nb.training.augmentation import Augmentation
 from spex_nb.training.crops import list_tiles, read_entry
@@ -22,7 +23,6 @@ from spex_nb.training.curves import Line, curve, plot_curves
 from spex_nb.training.run import StageResult, run_stage
 from spex_nb.training.samples import PromptSampling
 from spex_nb.training.stage import Stage
-from spex_nb.training.synthetic_scenes import generated_scenes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
