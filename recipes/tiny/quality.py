@@ -1,7 +1,8 @@
 """The table of what a checkpoint finds in the product, beside its weights: by target, sensor class and pixel size.
 
 Places are those of the card that the checkpoint never learned from, and the aerial places held back. Labels of
-buildings say where built-up area is, and never where it is not: there the recall bounds the IoU from above.
+buildings say where built-up area is, and never where it is not: there the recall bounds the IoU from above. No such
+labels come with near infrared, so that it is made up from the colours, as in training.
 
 Usage: python recipes/tiny/quality.py DATA CHECKPOINT
 """
@@ -13,14 +14,17 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 sys.path.append(str(Path(__file__).parent / "joint"))
 from bars import _scene
+from changes import NIR_UM, Sample, with_made_up_infrared
 from tiles import PICTURE_BANDS, Tile, read_tiles
 
 from spex_nb.extraction.facts.quality import FILE, sensor_class
@@ -58,14 +62,29 @@ def measure(model: MaskModel, tiles: Sequence[Tile]) -> list[dict[str, Any]]:
 
 
 def _compared(model: MaskModel, tile: Tile) -> Iterator[tuple[Any, Mask, Mask]]:
-    for bands in dict.fromkeys((tuple(tile.bands), PICTURE_BANDS)):
-        pixels = np.stack([tile.bands[name].astype(np.float32) for name in bands])
-        scene = _scene(bands, pixels, tile, tile.gsd_m)
+    for scene in _scenes(tile):
         for target, label in labels_of(tile).items():
             if not is_left_to_index(model.card, target, scene):
                 step = TileStep(scene, 1.0, [target])
                 mask = step.ask(MemoryFallbackModel(model), [target])[target] > 0
                 yield (target, sensor_class(scene), SIZES_M[tile.dataset], tile.dataset == "hls"), mask, label
+
+
+def _scenes(tile: Tile) -> Iterator[xr.Dataset]:
+    """Yield a tile with near infrared, and without it."""
+    whole = tile if "nir" in tile.bands else _with_infrared(tile)
+    for bands in (tuple(whole.bands), PICTURE_BANDS):
+        pixels = np.stack([whole.bands[name].astype(np.float32) for name in bands])
+        yield _scene(bands, pixels, whole, tile.gsd_m)
+
+
+def _with_infrared(tile: Tile) -> Tile:
+    pixels = np.stack([tile.bands[name].astype(np.float32) for name in PICTURE_BANDS])
+    waves = np.array([tile.waves_um[name] for name in PICTURE_BANDS])
+    sample = Sample(pixels, PICTURE_BANDS, waves, tile.gsd_m, tile.allowed, is_aerial=True)
+    colored = with_made_up_infrared(sample, np.random.default_rng(0))
+    bands = dict(zip(colored.bands, colored.pixels.astype(np.float16), strict=True))
+    return replace(tile, bands=bands, waves_um={**tile.waves_um, "nir": NIR_UM})
 
 
 def _row(key: Any, shared: float, mask: float, label: float, places: int) -> dict[str, Any]:
