@@ -1,7 +1,7 @@
 """How often the pixels of most doubt are wrong, on the places held back: `python doubt.py DATA CHECKPOINT`.
 
-Each tile is answered as `extract` answers it: the spectral rules give priors and prompts, and each target is asked for
-by itself. A pixel counts where its label tells whether it is the target.
+Each tile is answered as `extract` answers it: by the model, or by the index where the model leaves a target to it. Each
+target is asked for by itself. A pixel counts where its label tells whether it is the target.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from tiles import Tile, read_tiles
 
 from spex_nb.extraction.facts.doubt import FLAGGED_FRAC, doubt_of_rows
 from spex_nb.extraction.facts.sums import rule_masks, rules_of
-from spex_nb.extraction.mask_models import load_mask_model
+from spex_nb.extraction.mask_models import IndexModel, is_left_to_index, load_mask_model
 from spex_nb.extraction.predict import MemoryFallbackModel, TileStep
+from spex_nb.spectral.priors import prior_of
 from spex_nb.types import MaskModel
 
 THRESHOLD = 0.5
@@ -36,8 +37,12 @@ def measure_tile(model: MaskModel, tile: Tile) -> Iterator[tuple[str, NDArray[np
     """Yield for each target its name, the doubt and the errors of the pixels whose label tells, [N] each."""
     scene = scene_of(list(tile.bands), np.stack([*tile.bands.values()]).astype(np.float32), tile, tile.gsd_m)
     targets = (*TOP, "building") if tile.dataset in BUILDING_SETS else TOP
-    logits = TileStep(scene, 1.0, targets).ask(MemoryFallbackModel(model), targets)
-    for target in targets:
+    step = TileStep(scene, 1.0, targets)
+    by_index = [target for target in targets if is_left_to_index(model.card, target, scene)]
+    logits = step.ask(MemoryFallbackModel(model), [target for target in targets if target not in by_index])
+    with_rule = [target for target in by_index if prior_of(scene, target) is not None]
+    logits |= step.ask(MemoryFallbackModel(IndexModel()), with_rule)
+    for target in logits:
         truth, has_label = truth_of(tile, target)
         probability = 1 / (1 + np.exp(-np.clip(logits[target], -30, 30)))
         mask = (probability > THRESHOLD).astype(np.uint8)
