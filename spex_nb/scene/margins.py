@@ -121,9 +121,12 @@ def find_seams(
         return []
     notes: list[str] = []
     for edge, outer, inner in _edges(size):
-        at_edge, further_in = (_raw_of(read(window, 1), settings, dtype) for window in (outer, inner))
+        at_edge = _raw_of(read(outer, 1), settings, dtype)
         numbers = at_edge[:, 0, 0]
         is_one_number = (at_edge == numbers[:, None, None]).all(axis=(1, 2))
+        if not is_one_number.any():
+            continue
+        further_in = _raw_of(read(inner, 1), settings, dtype)
         goes_on = (further_in == numbers[:, None, None]).all(axis=(1, 2))
         is_seam = is_one_number & (_is_fill(numbers, settings, dtype) | ((numbers == 0) & ~goes_on))
         if not is_seam.all():

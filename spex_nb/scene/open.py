@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import reduce
+from functools import cache, reduce
 from operator import and_
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -168,7 +168,8 @@ def _opened(  # noqa: PLR0913, PLR0917 (as `open_scene`)
     masks = _masks(recognition, origin.quality, clouds, grid)
     scene = _assemble(groups, masks, grid, _chunks_for(chunks, recognition.bands, grid))
     is_marked = nodata is not None or any(isinstance(mask, PixelMask) for mask in masks)
-    margin = None if is_marked else _margin_of(scene, settings, recognition)
+    edges = None if is_marked else _edges_of(scene, settings, recognition)
+    margin = None if edges is None else edges.margin()
     if margin is not None:
         scene = _without_margin(scene, margin)
     sample = sample_bands(scene)
@@ -177,7 +178,7 @@ def _opened(  # noqa: PLR0913, PLR0917 (as `open_scene`)
         settings = {name: replace(s, relative=True, reason=f"{s.reason}; {doubt}") for name, s in settings.items()}
     _require_valid(scene, origin)
     described = describe(scene, origin, recognition, settings, numbers, valid_reason(clouds, masks))
-    note_place_and_gaps(described, place, margin, [] if is_marked else _seams_of(scene, settings, recognition))
+    note_place_and_gaps(described, place, margin, [] if edges is None else edges.seams())
     state_gsd(described, recognition, gsd_m)
     note_question(described, ask(sample, settings, described.attrs["sensor"]), was_warned=bool(doubt))
     return described
@@ -196,19 +197,33 @@ def _placed(recognition: Recognition) -> tuple[Recognition, list[str]]:
     return replace(recognition, bands=bands), list(dict.fromkeys(notes))
 
 
-def _margin_of(scene: Scene, settings: Mapping[str, Radiometry], recognition: Recognition) -> Margin | None:
-    """Return the pixels without data that no tag marks, found in the pixels themselves."""
+class _Edges:
+    """What lies along the edges of a scene whose bands are of one type; each piece is read once.
+
+    Args:
+        scene: Before any margin is taken off.
+        settings: How each band became reflectance.
+        dtype: Of the raw numbers.
+    """
+
+    def __init__(self, scene: Scene, settings: Mapping[str, Radiometry], dtype: str) -> None:
+        self._scene, self._settings, self._dtype = scene, settings, dtype
+        self._read = cache(lambda window, step: read_layers(scene, [*settings], window, step))
+
+    def margin(self) -> Margin | None:
+        """Return the pixels without data that no tag marks, found in the pixels themselves."""
+        size, reads_columns = self._scene.spex.shape, not self._scene.spex.is_lazy
+        return find_margin(self._read, size, self._settings, self._dtype, reads_columns=reads_columns)
+
+    def seams(self) -> list[str]:
+        """Return what to know of bands that are 0 along an edge."""
+        return find_seams(self._read, self._scene.spex.shape, self._settings, self._dtype)
+
+
+def _edges_of(scene: Scene, settings: Mapping[str, Radiometry], recognition: Recognition) -> _Edges | None:
+    """Return the edges of a scene; None where its bands are of several types, in which no number is the same."""
     dtypes = {band.dtype for band in recognition.bands.values()}
-    if len(dtypes) > 1:
-        return None
-    names = [*recognition.bands]
-    return find_margin(
-        lambda window, step: read_layers(scene, names, window, step),
-        scene.spex.shape,
-        settings,
-        dtypes.pop(),
-        reads_columns=not scene.spex.is_lazy,
-    )
+    return None if len(dtypes) > 1 else _Edges(scene, settings, dtypes.pop())
 
 
 def _without_margin(scene: Scene, margin: Margin) -> Scene:
@@ -231,17 +246,6 @@ def _without_margin(scene: Scene, margin: Margin) -> Scene:
 def _margin_block(*planes: Any, margin: Margin, block_info: Any = None) -> Any:
     (top, _), (left, _) = block_info[0]["array-location"]
     return margin.has_data(dict(zip(margin.numbers, planes, strict=True)), top, left)
-
-
-def _seams_of(scene: Scene, settings: Mapping[str, Radiometry], recognition: Recognition) -> list[str]:
-    """Return what to know of bands that are 0 along an edge."""
-    dtypes = {band.dtype for band in recognition.bands.values()}
-    if len(dtypes) > 1:
-        return []
-    names = [*recognition.bands]
-    return find_seams(
-        lambda window, step: read_layers(scene, names, window, step), scene.spex.shape, settings, dtypes.pop()
-    )
 
 
 def _groups(
