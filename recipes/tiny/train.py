@@ -31,7 +31,7 @@ LEFT_TO_INDEX = {
     "bare_soil": "only",
     "building": "only",
     "road": "only",
-    "vegetation": "reflectance",
+    "vegetation": "always",
     "water": "uncalibrated",
 }
 """Both as `docs/results.md` shows."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     ("sentinel2_crop", "water and vegetation larger than 30 px", "water_and_vegetation"),
     ("river_10m", "the water bodies and the built-up areas larger than 0.1 ha", "water_and_built_up"),
-    ("river_10m", "los 2 lagos más grandes", "lagos"),
+    ("river_10m", "las 2 masas de agua más grandes", "masas_de_agua"),
 )
 """Sample, instruction, and the name of its files."""
 

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ from spex_nb.extraction import Extraction
 from spex_nb.output.files import explain_write_errors, write_whole
 from spex_nb.output.stored_files import require_plain_geopackage
 from spex_nb.targets import TARGETS
+
+if TYPE_CHECKING:
+    import geopandas as gpd
 
 POINTS, STRATA, DESIGN = "points", "strata", "design"
 """Layers of the GeoPackage."""
@@ -83,6 +86,7 @@ def load_check(path: str | Path, result: Extraction) -> MapCheck:
         ) from error
     _require_inside(points, strata, result)
     check = MapCheck(result, points, strata, (NO_ANSWER,) * len(points), kind, seed, person)
+    _require_same_ground(pyogrio.read_dataframe(path, layer=POINTS), check)
     return replace(check, answers=_as_answers(frame["answer"].tolist(), check))
 
 
@@ -158,6 +162,22 @@ def _require_inside(points: pd.DataFrame, strata: pd.DataFrame, result: Extracti
             "The check is not of this map",
             found=f"{int((~is_inside).sum())} points outside, classes {', '.join(sorted(targets))}",
             expected=f"points within {height} x {width} pixels, of {', '.join(sorted(names))}",
+            fix="Load it with the result that its points were drawn from.",
+        )
+
+
+def _require_same_ground(stored: gpd.GeoDataFrame, check: MapCheck) -> None:
+    """Refuse points that lie elsewhere than the same pixels of the map."""
+    expected = check.to_geodataframe()
+    is_same_crs = (stored.crs is None) == (expected.crs is None) and (stored.crs is None or stored.crs == expected.crs)
+    x, y = (np.abs(getattr(stored.geometry, axis) - getattr(expected.geometry, axis)) for axis in "xy")
+    transform = check.result.mask.rio.transform()
+    pixel = max(np.hypot(transform.a, transform.d), np.hypot(transform.b, transform.e))
+    if not is_same_crs or (np.hypot(x, y) > NEAREST_PX * pixel).any():
+        raise DatasetError(
+            "The check is of another place",
+            found=f"points in {stored.crs or 'pixels'} that are not where the map has these pixels",
+            expected=f"points of this map, in {expected.crs or 'pixels'}",
             fix="Load it with the result that its points were drawn from.",
         )
 

@@ -52,6 +52,7 @@ class SpexPredictor:
 
     Attributes:
         id: ``name``.
+        folder: Where the checkpoint lies; None for a model that was not loaded from one.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class SpexPredictor:
         config = model.config
         self._tree = TargetTree(config.targets, config.part_of, config.covered_by_parts) if config.joint else None
         self.id = name
+        self.folder: Path | None = None
         self._last: _EncodedTile | None = None
 
     @classmethod
@@ -91,7 +93,9 @@ class SpexPredictor:
             vocabulary=int(model.config.text_config.vocab_size),
         )
         model.to(device or _best_device())  # type: ignore[arg-type]  # torch's own, which transformers hides
-        return cls(model, processor, Path(str(name)).name, asks_by=asks_by)
+        predictor = cls(model, processor, Path(str(name)).name, asks_by=asks_by)
+        predictor.folder = folder
+        return predictor
 
     @cached_property
     def card(self) -> ModelCard:

@@ -45,9 +45,11 @@ def scenes(tmp_path: Path) -> Path:
 
 
 def test_a_scene_a_result_and_a_page(tmp_path: Path) -> None:
-    done = process("extract", sample_path("river_10m"), "los 2 lagos más grandes", "--model", "index", folder=tmp_path)
+    done = process(
+        "extract", sample_path("river_10m"), "las 2 masas de agua más grandes", "--model", "index", folder=tmp_path
+    )
     assert done.returncode == 0, done.stderr
-    assert "masas de agua, solo las 2 zonas mayores" in done.stdout
+    assert "masas de agua, solo las 2 mayores" in done.stdout
     assert "de la escena" in done.stdout
     assert "of memory beside the model" in done.stderr
     assert "1 scene: 1 extracted" in done.stderr
@@ -55,7 +57,7 @@ def test_a_scene_a_result_and_a_page(tmp_path: Path) -> None:
     assert len(result.regions) == 2
     page = process("report", "extractions/river_10m", folder=tmp_path)
     assert page.returncode == 0, page.stderr
-    assert "los 2 lagos más grandes" in (tmp_path / "extractions" / "river_10m" / "report.html").read_text()
+    assert "las 2 masas de agua más grandes" in (tmp_path / "extractions" / "river_10m" / "report.html").read_text()
 
 
 def test_a_file_where_the_folder_of_results_would_be_is_refused(tmp_path: Path) -> None:
@@ -90,7 +92,7 @@ def test_a_result_of_another_question_is_neither_skipped_nor_lost(scenes: Path, 
     assert spex(*words, "water").exit_code == 0
     other = spex(*words, "vegetation")
     assert other.exit_code == 1
-    assert "The output exists" in other.output
+    assert "Choose another --out" in other.output
     assert spex(*words, "water", "--threshold", "0.9").exit_code == 1
     assert "1 done before" in spex(*words, "water").output
     assert spex(*words, "water", "--bands", "green,nir").exit_code == 1

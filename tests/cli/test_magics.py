@@ -30,7 +30,7 @@ def shell() -> Iterator[InteractiveShell]:
 
 
 def test_a_line_extracts_from_a_sample(shell: InteractiveShell) -> None:
-    result = shell.run_line_magic("spex", "river_10m the 2 largest lakes --model index --quiet")
+    result = shell.run_line_magic("spex", "river_10m the 2 largest water bodies --model index --quiet")
     assert isinstance(result, Extraction)
     assert len(result.regions) == 2
 

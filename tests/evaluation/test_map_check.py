@@ -258,6 +258,15 @@ def test_the_checked_area_survives_an_edit_of_the_mask(result: Extraction) -> No
     assert check.against(edited).areas == check.areas  # what points show of the ground does not depend on the mask
 
 
+def test_points_of_another_place_are_refused(result: Extraction, tmp_path: Path) -> None:
+    file = answered(result).save(tmp_path / "check.gpkg")
+    scene = sample_scene("river_10m")
+    moved = scene.assign_coords(x=scene["x"] + 3000.0)
+    elsewhere = extract(moved, "water and vegetation", "index", progress=False)
+    with pytest.raises(DatasetError, match="The check is of another place"):
+        load_check(file, elsewhere)
+
+
 def test_two_persons_agree_so_far(result: Extraction) -> None:
     # Worked out by hand: 20 yes-yes, 5 yes-no, 10 no-yes, 15 no-no: share 0.7, kappa 0.4.
     pairs = [("yes", "yes")] * 20 + [("yes", "no")] * 5 + [("no", "yes")] * 10 + [("no", "no")] * 15

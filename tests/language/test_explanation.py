@@ -241,8 +241,17 @@ def test_pixels_agree_with_their_number(language: str, pixels: int, text: str) -
 def test_areas_are_in_the_unit_that_the_user_wrote() -> None:
     assert Numerals("en").area(806_000.0) == "80.6\N{NO-BREAK SPACE}ha"
     assert Numerals("en", "km2").area(806_000.0) == "0.806\N{NO-BREAK SPACE}km²"
+    assert Numerals("en").area(810_000.0, 1_100_000.0) == "81 (0–191)\N{NO-BREAK SPACE}ha"  # no area is below zero
     assert Numerals("de").area(12_400_000.0, 900_000.0) == "12,4 ± 0,9\N{NO-BREAK SPACE}km²"
     assert Numerals("es").percent(0.0004) == "menos del 0,1\N{NO-BREAK SPACE}%"
+
+
+def test_the_ratio_of_dark_bands_speaks_against_nothing() -> None:
+    green = Fact("band.green.inside", 0.009, "reflectance", "mask", "bands")
+    around = Fact("band.green.outside", 0.06, "reflectance", "outside", "bands")
+    for nir, is_against in ((0.016, False), (0.16, True)):
+        outline = Outline([*facts(**{"band.nir.inside": nir}), green, around])
+        assert ("against" in [point.key for point in outline.points()]) == is_against
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

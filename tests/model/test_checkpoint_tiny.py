@@ -48,10 +48,10 @@ def test_its_table_of_quality_speaks_of_what_it_answers(tiny: SpexPredictor) -> 
         assert row["places"] >= 4
 
 
-def test_an_answer_that_is_known_to_fail_says_so_first() -> None:
+def test_an_answer_that_is_known_to_fail_says_so_whoever_loaded_the_model(tiny: SpexPredictor) -> None:
     town = sample_scene("town_1m")[["red", "green", "blue", "valid"]]
-    result = extract(town, "built-up areas", "tiny", progress=False)
-    assert result.is_untrusted
+    for model in ("tiny", tiny):
+        assert extract(town, "built-up areas", model, progress=False).is_untrusted
 
 
 def test_it_is_small(tiny: SpexPredictor) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
@@ -40,7 +39,7 @@ def facts_of_run(
     """
     scene = plan.scene
     pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))
-    folder = _folder_of(plan.job.model)
+    folder = getattr(plan.model, "folder", None)
     place = place_of_doubt(statistics.doubt)
     facts = {}
     for target, sums in statistics.facts.items():
@@ -96,11 +95,3 @@ def facts_of_edit(result: Extraction, statistics: SceneStatistics, scene: xr.Dat
 def _before_filters(candidates: Sequence[Region] | None, number: int) -> Sequence[Region] | None:
     """Return the regions before the filters of the instruction; None where the filters left out none."""
     return None if candidates is None or len(candidates) == number else candidates
-
-
-def _folder_of(model: Any) -> Path | None:
-    """Return the folder of a checkpoint's weights; None for an object in memory."""
-    if not isinstance(model, str | Path):
-        return None
-    shipped = CHECKPOINTS / str(model)
-    return shipped if shipped.is_dir() else Path(model)

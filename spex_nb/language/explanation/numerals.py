@@ -187,7 +187,10 @@ class Numerals:
     def _with_unit(self, number: float, unit: str, margin: float | None) -> str:
         if margin is not None:
             digits = max(0, -math.floor(math.log10(margin))) if margin > 0 else 0
-            text = f"{self.decimal(number, digits)} ± {self.decimal(margin, digits)}"
+            middle = self.decimal(number, digits)
+            is_below_zero = margin > number
+            spread = f"{middle} (0–{self.decimal(number + margin, digits)})"
+            text = spread if is_below_zero else f"{middle} ± {self.decimal(margin, digits)}"
             return str(self._answers["units"][unit].format(text))
         text = self.rounded(number)
         forms = self._wording.get("units", {}).get(unit)

@@ -25,6 +25,8 @@ MUCH_IN_A_NINTH = 0.25
 """Of the pixels of most doubt: what a ninth of the picture must hold to be named."""
 CLEARLY = 0.1
 """A difference of two reflectances below this share of them tells nothing."""
+DARK = 0.03
+"""Reflectance below which the ratio of two bands is noise: clear water is that dark in all of them."""
 ELONGATED = 3.0
 """A region this many times as long as wide is called long."""
 LARGEST_ELONGATED = 3
@@ -332,6 +334,8 @@ class Outline:
         if not (self._pair(f"band.{first}") and self._pair(f"band.{second}")) or self._is_relative:
             return []
         numerator, denominator = self._number(f"band.{first}.inside"), self._number(f"band.{second}.inside")
+        if max(numerator, denominator) < DARK:
+            return []
         is_opposed = numerator > bound * denominator if side == "above" else numerator < bound * denominator
         return [first, second] if is_opposed else []
 
