@@ -56,8 +56,8 @@ def test_a_hundred_points_are_answered_by_keyboard_saved_and_opened_again(  # no
     assert answers.to_dict() == {"water": 50, "other": 45, "unsure": 5}
 
     turn_to(page, "Take home")
-    page.locator("input[type=text]:visible").first.fill(str(tmp_path))
-    page.locator("input[type=text]:visible").first.press("Tab")
+    page.get_by_label("Folder", exact=True).fill(str(tmp_path))
+    page.get_by_label("Folder", exact=True).press("Tab")
     press(page, "Save session")
     page.get_by_text("Session saved").wait_for()
     notebook(notebooks, "check_again", AGAIN.format(opened=OPENED, path=str(tmp_path / "session.spex")))

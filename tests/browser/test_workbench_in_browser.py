@@ -173,8 +173,8 @@ def test_from_an_instruction_to_a_corrected_map_and_a_file(  # noqa: PLR0915 (on
     wait_for_blue(page, clicked - 0.002)
 
     turn_to(page, "Take home")
-    page.locator("input[type=text]:visible").first.fill(str(tmp_path))
-    page.locator("input[type=text]:visible").first.press("Tab")
+    page.get_by_label("Folder", exact=True).fill(str(tmp_path))
+    page.get_by_label("Folder", exact=True).press("Tab")
     press(page, "GeoPackage")
     page.get_by_text("Written to").wait_for()
     assert len(gpd.read_file(tmp_path / "result.gpkg")) > 1
