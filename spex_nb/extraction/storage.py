@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import dask
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -52,7 +53,8 @@ def save_extraction(result: Extraction, folder: str | Path, *, overwrite: bool =
             disk is full.
     """
     # A kernel dies where HDF5 closes a file on a full disk: the overview is made in memory.
-    overview = bytes(result.overview.to_netcdf(None, engine="h5netcdf"))
+    with dask.config.set(scheduler="threads"):  # a cluster has no lock for a file in memory
+        overview = bytes(result.overview.to_netcdf(None, engine="h5netcdf"))
     with (
         write_folder_whole(folder, overwrite, DESCRIPTION, needs_bytes=_largest_bytes(result, overview)) as part,
         warnings.catch_warnings(action="ignore", category=GridWarning),  # the result's notes say it
