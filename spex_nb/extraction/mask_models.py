@@ -98,15 +98,19 @@ def _files_of(name: str | Path) -> tuple[Any, ...] | None:
 
 
 def is_left_to_index(card: ModelCard, target: str, scene: xr.Dataset) -> bool:
-    """Whether a model leaves a target of such a scene to the index, as `ModelCard.left_to_index` says."""
-    when = card.left_to_index.get(target)
-    is_asked = {
-        "only": True,
-        "always": True,
-        "uncalibrated": scene.spex.is_relative,
-        "reflectance": not scene.spex.is_relative,
-    }.get(when or "", False)
-    return is_asked and (when == "only" or prior_of(scene, target) is not None)
+    """Whether a model leaves a target of such a scene to the index, as `ModelCard.left_to_index` says.
+
+    It makes the prior to know that there is one: a few pixels of the scene will do.
+    """
+    is_only_there = card.left_to_index.get(target) == "only"
+    return prefers_index(card, target, scene) and (is_only_there or prior_of(scene, target) is not None)
+
+
+def prefers_index(card: ModelCard, target: str, scene: xr.Dataset) -> bool:
+    """Whether a model would leave a target of such values to the index, if there is an index of it."""
+    is_relative = bool(scene.spex.is_relative)
+    answers = {"only": True, "always": True, "uncalibrated": is_relative, "reflectance": not is_relative}
+    return answers.get(card.left_to_index.get(target, ""), False)
 
 
 class EvidenceExplainer:

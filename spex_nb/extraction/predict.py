@@ -15,7 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from spex_nb.errors import DeviceMemoryError, SpexError
-from spex_nb.extraction.mask_models import IndexModel, is_left_to_index, load_mask_model, logits_of
+from spex_nb.extraction.mask_models import IndexModel, load_mask_model, logits_of, prefers_index
 from spex_nb.language.prompts import build_prompt
 from spex_nb.regions.find import find_regions
 from spex_nb.scene.reopen import open_source
@@ -160,8 +160,8 @@ class TileStep:
         self._valid = tile.spex.valid.values
         self.zoomed = zoom_tile(tile, zoom)
         self._zoomed_valid = self.zoomed.spex.valid.values
-        priors = {target: prior_of(self.zoomed, target) for target in targets}
-        self._priors = {target: prior for target, prior in priors.items() if prior is not None}
+        self._targets = tuple(targets)
+        self._priors: dict[str, Prior | None] = {}
         self.notes: list[str] = []
 
     def ask(
@@ -196,7 +196,7 @@ class TileStep:
         may_outvote = has_nir and not card.is_index
         rivals = [name for name in card.left_to_index if may_outvote and are_exclusive(name, target)]
         for rival in rivals:
-            prior = prior_of(self.zoomed, rival) if is_left_to_index(card, rival, self.zoomed) else None
+            prior = self._prior(rival) if prefers_index(card, rival, self.zoomed) else None
             if prior is not None:
                 layer = np.where(prior.mask.values, np.minimum(layer, -logits_of(prior)), layer)
         return layer
@@ -214,7 +214,8 @@ class TileStep:
 
     def extremes(self) -> dict[str, IndexExtreme]:
         """Return how near each target's index came to its threshold."""
-        return {target: _extreme_of(prior, self._zoomed_valid) for target, prior in self._priors.items()}
+        priors = {target: self._prior(target) for target in self._targets}
+        return {target: _extreme_of(prior, self._zoomed_valid) for target, prior in priors.items() if prior is not None}
 
     def on_scene_pixels(self, layers: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Return logits [T, h, w] on the pixels of the tile, NaN where it has no data."""
@@ -223,8 +224,14 @@ class TileStep:
         back = cut if cut.shape[1:] == self._valid.shape else resample(cut, self._valid.shape)
         return np.where(self._valid, back, np.float32(np.nan))
 
+    def _prior(self, target: str) -> Prior | None:
+        """Return the prior of any target on this tile, made once; None where the bands allow none."""
+        if target not in self._priors:
+            self._priors[target] = prior_of(self.zoomed, target)
+        return self._priors[target]
+
     def _prior_mask(self, target: str) -> NDArray[np.bool_] | None:
-        prior = self._priors.get(target)
+        prior = self._prior(target)
         return None if prior is None else prior.mask.values
 
     def _prompt(self, target: str, mask: NDArray[np.bool_] | None) -> str:
