@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any
 
-from spex_nb.language.languages import ARABIC_DECIMAL, Language, fold, get_language, read_section
+from spex_nb.language.languages import ARABIC_DECIMAL, Language, fold, get_language, read_data, read_section
 from spex_nb.targets import TARGETS
 
 LONGEST_NUMBER = 40
@@ -286,8 +284,7 @@ def _stem(form: str, language: str) -> str:
 def _words(language: str) -> Mapping[str, Any]:
     """Return the words of claims, those of quantities among them."""
     words = dict(read_section(language, "claims"))
-    file = files("spex_nb.language").joinpath("data", "claims", f"{language}.json")
-    for kind, more in json.loads(file.read_text(encoding="utf-8")).items():
+    for kind, more in read_data(f"claims/{language}").items():
         if kind == "targets":
             words[kind] = {name: [*words[kind].get(name, []), *more.get(name, [])] for name in words[kind] | more}
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from spex_nb.errors import LanguageError, nearest
-from spex_nb.language.languages import LANGUAGES, fold
+from spex_nb.language.languages import LANGUAGES, fold, read_data
 
 _WORD = re.compile(r"(\S*?)(?:\{([^}]*)\}|\+)")
 """A stem and its endings."""
@@ -93,7 +92,7 @@ def concept_names(code: str) -> tuple[ConceptName, ...]:
             expected=f"one of {', '.join(LANGUAGES)}",
             fix=nearest(code, LANGUAGES) or "Use one of these codes.",
         )
-    data = json.loads(_data(f"{code}.json"))
+    data = read_data(f"concepts/{code}")
     entries = ((concept, entry) for concept, names in data["names"].items() for entry in names.split("; "))
     names: dict[str, ConceptName] = {}
     for concept, entry in entries:
@@ -116,7 +115,7 @@ def concept_of(phrase: str, code: str) -> Concept | None:
 
 def refusal_text(concept: Concept, code: str) -> str:
     """Return in a language why nothing can extract a concept, and what to ask for. Empty if a target answers it."""
-    text: str = _refusals()[concept.refusal][code] if concept.refusal else ""
+    text: str = read_data("concepts/refusals")[concept.refusal][code] if concept.refusal else ""
     return text
 
 
@@ -135,12 +134,6 @@ def _concept(row: Mapping[str, str]) -> Concept:
 @cache
 def _by_folded_form(code: str) -> Mapping[str, str]:
     return {fold(name.form): name.concept for name in reversed(concept_names(code))}
-
-
-@cache
-def _refusals() -> Mapping[str, Mapping[str, str]]:
-    refusals: dict[str, dict[str, str]] = json.loads(_data("refusals.json"))
-    return refusals
 
 
 def _data(name: str) -> str:

@@ -63,17 +63,22 @@ def get_language(code: str) -> Language:
     data = read_section(code, "words")
     sections = ("numbers", "units", "sizes", "places", "targets")
     words = {name: {key: tuple(forms) for key, forms in data[name].items()} for name in sections}
-    return Language(code, data["endonym"], data["decimal"], instructions=_read_file(f"instructions/{code}"), **words)
+    return Language(code, data["endonym"], data["decimal"], instructions=read_data(f"instructions/{code}"), **words)
 
 
 def read_section(code: str, section: Literal["words", "answers", "claims"]) -> dict[str, Any]:
     """Return what a language's file holds for one purpose: its words, its answers or the claims of its texts."""
-    sections: dict[str, Any] = _read_file(code)[section]
+    sections: dict[str, Any] = read_data(code)[section]
     return sections
 
 
 @cache
-def _read_file(name: str) -> dict[str, Any]:
+def read_data(name: str) -> dict[str, Any]:
+    """Return what a JSON file of the package's language data holds; it is read once, and must not be changed.
+
+    Args:
+        name: Below the folder of the data, without suffix, such as ``notes/en``.
+    """
     text = files("spex_nb.language").joinpath("data", f"{name}.json").read_text(encoding="utf-8")
     data: dict[str, Any] = json.loads(text)
     return data

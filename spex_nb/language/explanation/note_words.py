@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from importlib.resources import files
-
 from spex_nb.language.explanation.numerals import Numerals, read_wording
-from spex_nb.language.languages import get_language
+from spex_nb.language.languages import get_language, read_data
 from spex_nb.targets import TARGETS
 
 
-@cache
 def read_notes(language: str) -> dict[str, str]:
     """Return the notes of a language, by key.
 
@@ -19,9 +14,7 @@ def read_notes(language: str) -> dict[str, str]:
         LanguageError: If the language is not spoken here.
     """
     get_language(language)
-    file = files("spex_nb.language").joinpath("data", "notes", f"{language}.json")
-    notes: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
-    return notes
+    return read_data(f"notes/{language}")
 
 
 class NoteWriter:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from spex_nb.language.languages import get_language, read_number, read_section
+from spex_nb.language.languages import get_language, read_data, read_number, read_section
 
 SIGNIFICANT = 3
 _DIGITS = re.compile(r"\d[\d.,]*\s*")
@@ -29,7 +26,6 @@ DECIMAL_BELOW = 20
 """Percent below which one digit behind the mark is shown."""
 
 
-@cache
 def read_wording(language: str) -> dict[str, Any]:
     """Return the words and sentences of explanations in a language.
 
@@ -37,9 +33,7 @@ def read_wording(language: str) -> dict[str, Any]:
         LanguageError: If the language is not spoken here.
     """
     get_language(language)
-    file = files("spex_nb.language").joinpath("data", "explanations", f"{language}.json")
-    data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return data
+    return read_data(f"explanations/{language}")
 
 
 def plural_category(number: float, language: str) -> str:
