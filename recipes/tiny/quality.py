@@ -23,8 +23,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 sys.path.append(str(Path(__file__).parent / "joint"))
-from bars import _scene
+from bars import scene_of
 from changes import NIR_UM, Sample, with_made_up_infrared
+from covers import WORLDCOVER_BUILT
 from tiles import PICTURE_BANDS, Tile, read_tiles
 
 from spex_nb.extraction.facts.quality import FILE, sensor_class
@@ -33,8 +34,6 @@ from spex_nb.extraction.predict import MemoryFallbackModel, TileStep
 from spex_nb.types import MaskModel
 
 Mask = NDArray[np.bool_]
-BUILT = 50
-"""Code of WorldCover."""
 SIZES_M = {"hls": (15.0, 45.0), "oam_buildings": (0.15, 1.5), "inria_buildings": (0.15, 1.5)}
 """Smallest and largest pixels that figures of a set stand for."""
 TARGETS = ("water", "built_up")
@@ -45,7 +44,11 @@ def labels_of(tile: Tile) -> dict[str, Mask]:
     """Return where targets are, by the labels of a tile."""
     if tile.dataset == "hls":
         water = tile.labels["water"] == 1
-        built = {} if tile.labels["worldcover"] is None else {"built_up": (tile.labels["worldcover"] == BUILT) & ~water}
+        built = (
+            {}
+            if tile.labels["worldcover"] is None
+            else {"built_up": (tile.labels["worldcover"] == WORLDCOVER_BUILT) & ~water}
+        )
         return {"water": water} | built if tile.labels["is_plausible"] else built
     return {"built_up": tile.labels["buildings"] == 1}
 
@@ -75,7 +78,7 @@ def _scenes(tile: Tile) -> Iterator[xr.Dataset]:
     whole = tile if "nir" in tile.bands else _with_infrared(tile)
     for bands in (tuple(whole.bands), PICTURE_BANDS):
         pixels = np.stack([whole.bands[name].astype(np.float32) for name in bands])
-        yield _scene(bands, pixels, whole, tile.gsd_m)
+        yield scene_of(bands, pixels, whole, tile.gsd_m)
 
 
 def _with_infrared(tile: Tile) -> Tile:

@@ -7,7 +7,6 @@ makes the model larger than its file.
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -185,8 +184,7 @@ def _require_tokenizer(folder: Path) -> None:
         fix="Fetch it again, or save the processor into the folder.",
         also=(Exception,),  # tokenizers raises nothing more exact
     ):
-        require_room(path.stat().st_size * 40, path.name)
-        json.loads(path.read_text(encoding="utf-8"))
+        read_json(path)
         Tokenizer.from_file(str(path))
 
 

@@ -224,7 +224,7 @@ def test_inputs_are_those_that_the_processor_makes(drawn: list[tiles.Tile]) -> N
         pixels = np.stack([values.astype(np.float32) for values in tile.bands.values()])
         waves = np.array(list(tile.waves_um.values()))
         sample = changes.Sample(pixels, tuple(tile.bands), waves, tile.gsd_m, tile.allowed, is_aerial=False)
-        expected = processor.pixels([bars._scene(list(tile.bands), pixels, tile, tile.gsd_m)])
+        expected = processor.pixels([bars.scene_of(list(tile.bands), pixels, tile, tile.gsd_m)])
         for name, values in learn.inputs_of([sample]).items():
             torch.testing.assert_close(values, expected[name].to(values.dtype), equal_nan=True, msg=name)
 

@@ -18,7 +18,7 @@ import pandas as pd
 import rasterio
 import torch
 import xarray as xr
-from covers import COVER_OF_TARGET, difference, is_known, is_within
+from covers import COVER_OF_TARGET, WORLDCOVER_BUILT, difference, is_known, is_within
 from numpy.typing import NDArray
 from tiles import ONE_CLASS, PICTURE_BANDS, Tile, read_tiles
 from torch.nn import functional as F
@@ -137,7 +137,7 @@ def predict(
     scale = 1.0 if gsd_m is None else min(1.0, tile.gsd_m / gsd_m)
     if scale < 1:
         pixels = _resized(pixels, (round(height * scale), round(width * scale)))
-    scene = _scene(names, pixels, tile, tile.gsd_m / scale)
+    scene = scene_of(names, pixels, tile, tile.gsd_m / scale)
     logits = model.predict(scene, targets, [build_prompt(target, []) for target in targets], [None] * len(targets))
     probabilities = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
     if scale < 1:
@@ -150,7 +150,8 @@ def _resized(pixels: Any, size: tuple[int, int]) -> Any:
     return F.interpolate(stacked, size, mode="bilinear", antialias=True, align_corners=False)[0].numpy()
 
 
-def _scene(names: Sequence[str], pixels: Any, tile: Tile, gsd_m: float) -> xr.Dataset:
+def scene_of(names: Sequence[str], pixels: Any, tile: Tile, gsd_m: float) -> xr.Dataset:
+    """Return pixels [B, H, W] of a tile as a scene, with the wavelengths of its bands."""
     is_reflectance = tile.dataset in ("hls", "landsat8_zion")
     layers = {
         name: (("y", "x"), band, dict(zip(("wavelength_um", "width_um"), tile.waves_um[name], strict=True)))
@@ -174,7 +175,7 @@ def _at_30_m(model: MaskModel, tile: Tile, bands: Sequence[str] | None, tally: T
         if not rgb:
             tally.calibrate(name, p[name], is_target, has_label)
     if tile.labels["worldcover"] is not None:
-        built = (tile.labels["worldcover"] == 50) & ~water  # noqa: PLR2004 (a code of WorldCover)
+        built = (tile.labels["worldcover"] == WORLDCOVER_BUILT) & ~water
         tally.counts[f"built_up, IoU{rgb}"] += confusion_counts(masks["built_up"], built, everywhere)
         if not rgb:
             tally.counts["built_up, F1 at 1 px"] += matched_counts(masks["built_up"], built, tolerance_px=1)

@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from bars import TOP
-from bars import _scene as scene_of
-from covers import COVER_OF_TARGET, is_known, is_within
+from bars import TOP, scene_of
+from covers import COVER_OF_TARGET, WORLDCOVER_BUILT, is_known, is_within
 from numpy.typing import NDArray
 from tiles import Tile, read_tiles
 
@@ -28,7 +27,6 @@ from spex_nb.spectral.priors import prior_of
 from spex_nb.types import MaskModel
 
 THRESHOLD = 0.5
-WORLDCOVER_BUILT = 50
 BUILDING_SETS = ("oam_buildings", "inria_buildings", "spacenet2_buildings")
 Layer = NDArray[np.bool_]
 
