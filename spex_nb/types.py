@@ -526,6 +526,18 @@ class MaskModel(Protocol):
 
 
 @runtime_checkable
+class ScaledModel(Protocol):
+    """A model with weights of their own for small pixels."""
+
+    def at_scale(self, gsd_m: float | None) -> MaskModel:
+        """Return the model whose weights learned from pixels of a size.
+
+        Args:
+            gsd_m: Ground sampling distance in metres; None where it is unknown.
+        """
+
+
+@runtime_checkable
 class DeviceModel(Protocol):
     """A model that can leave its device. Extraction asks it to, where the device has no memory for a tile."""
 

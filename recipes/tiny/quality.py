@@ -26,18 +26,18 @@ sys.path.append(str(Path(__file__).parent / "joint"))
 from bars import scene_of
 from changes import NIR_UM, Sample, with_made_up_infrared
 from covers import WORLDCOVER_BUILT
-from tiles import PICTURE_BANDS, Tile, read_tiles
+from tiles import ONE_CLASS, PICTURE_BANDS, Tile, read_tiles
 
 from spex_nb.extraction.facts.quality import FILE, sensor_class
-from spex_nb.extraction.mask_models import is_left_to_index, load_mask_model
+from spex_nb.extraction.mask_models import is_left_to_index, load_mask_model, model_at_scale
 from spex_nb.extraction.predict import MemoryFallbackModel, TileStep
+from spex_nb.model.predictor import AERIAL
 from spex_nb.types import MaskModel
 
 Mask = NDArray[np.bool_]
-SIZES_M = {"hls": (15.0, 45.0), "oam_buildings": (0.15, 1.5), "inria_buildings": (0.15, 1.5)}
+AERIAL_M = (0.15, 1.5)
+SIZES_M = {"hls": (15.0, 45.0)} | dict.fromkeys(ONE_CLASS, AERIAL_M)
 """Smallest and largest pixels that figures of a set stand for."""
-TARGETS = ("water", "built_up")
-"""What the checkpoint answers itself; the rules of the others state their own figures."""
 
 
 def labels_of(tile: Tile) -> dict[str, Mask]:
@@ -50,7 +50,9 @@ def labels_of(tile: Tile) -> dict[str, Mask]:
             else {"built_up": (tile.labels["worldcover"] == WORLDCOVER_BUILT) & ~water}
         )
         return {"water": water} | built if tile.labels["is_plausible"] else built
-    return {"built_up": tile.labels["buildings"] == 1}
+    layer = ONE_CLASS[tile.dataset][1]
+    label = tile.labels[layer] == 1
+    return {"road": label} if layer == "roads" else {"building": label, "built_up": label}
 
 
 def measure(model: MaskModel, tiles: Sequence[Tile]) -> list[dict[str, Any]]:
@@ -67,10 +69,12 @@ def measure(model: MaskModel, tiles: Sequence[Tile]) -> list[dict[str, Any]]:
 def _compared(model: MaskModel, tile: Tile) -> Iterator[tuple[Any, Mask, Mask]]:
     for scene in _scenes(tile):
         for target, label in labels_of(tile).items():
-            if not is_left_to_index(model.card, target, scene):
+            answering = model_at_scale(model, tile.gsd_m)
+            if not is_left_to_index(answering.card, target, scene):
                 step = TileStep(scene, 1.0, [target])
-                mask = step.ask(MemoryFallbackModel(model), [target])[target] > 0
-                yield (target, sensor_class(scene), SIZES_M[tile.dataset], tile.dataset == "hls"), mask, label
+                mask = step.ask(MemoryFallbackModel(answering), [target])[target] > 0
+                is_whole = tile.dataset == "hls" or target != "built_up"
+                yield (target, sensor_class(scene), SIZES_M[tile.dataset], is_whole), mask, label
 
 
 def _scenes(tile: Tile) -> Iterator[xr.Dataset]:
@@ -101,11 +105,18 @@ def _row(key: Any, shared: float, mask: float, label: float, places: int) -> dic
 
 
 def write(data: Path, checkpoint: Path) -> Path:
-    """Measure a checkpoint and write its table; return the file."""
+    """Measure a checkpoint and write its tables, that of the aerial weights beside them; return the first file."""
     splits = {"hls": "validation"} | dict.fromkeys(set(SIZES_M) - {"hls"}, "held_back")
     tiles = [tile for tile in read_tiles(data) if splits.get(tile.dataset) == tile.split]
     rows = measure(load_mask_model(checkpoint), tiles)
-    file = checkpoint / FILE
+    aerial = [row for row in rows if row["gsd_m"] == AERIAL_M]
+    if (checkpoint / AERIAL).is_dir():
+        rows = [row for row in rows if row not in aerial]
+        _write(checkpoint / AERIAL / FILE, aerial)
+    return _write(checkpoint / FILE, rows)
+
+
+def _write(file: Path, rows: Sequence[dict[str, Any]]) -> Path:
     file.write_text("[\n" + ",\n".join(f"  {json.dumps(row)}" for row in rows) + "\n]\n", encoding="utf-8")
     return file
 

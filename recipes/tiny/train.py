@@ -1,8 +1,9 @@
 """The recipe of the checkpoint `tiny`, from labelled scenes to the folder that ships. Run it again to go on.
 
-Usage: python recipes/tiny/train.py DATA OUT [SEED] [--joint] [--minutes M]
+Usage: python recipes/tiny/train.py DATA OUT [SEED] [--joint | --aerial] [--minutes M]
 
 With ``--joint`` two more stages follow: the targets of a pixel compete, and words are drawn to their queries again.
+With ``--aerial`` both follow on aerial pictures alone. Their weights ship beside the others, for small pixels.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from prepare import prepare
 
 from spex_nb.cli.train import Screen
 from spex_nb.model import SpexModel, SpexProcessor
+from spex_nb.model.predictor import AERIAL
 from spex_nb.training import read_stage, run_stage
 from spex_nb.training.stage import LANGUAGE
 
@@ -35,9 +37,19 @@ LEFT_TO_INDEX = {
     "water": "uncalibrated",
 }
 """Both as `docs/results.md` shows."""
+AERIAL_LEFT_TO_INDEX = {"bare_soil": "only", "vegetation": "always", "water": "only"}
+"""Of the aerial weights: what their labels hardly know."""
 
 
-def train(data: Path, out: Path, seed: int = SEED, *, joint: bool = False, minutes: float | None = None) -> Path:
+def train(
+    data: Path,
+    out: Path,
+    seed: int = SEED,
+    *,
+    joint: bool = False,
+    aerial: bool = False,
+    minutes: float | None = None,
+) -> Path:
     """Prepare the data, run the stages, and return the folder of the checkpoint in half precision.
 
     After the first stage, image side and language are trained apart, then joined and tuned together.
@@ -47,6 +59,7 @@ def train(data: Path, out: Path, seed: int = SEED, *, joint: bool = False, minut
         out: Of all that the stages write.
         seed: Of every draw.
         joint: Whether the stage follows in which targets compete.
+        aerial: Whether it follows on aerial pictures alone, for weights beside the others.
         minutes: Of that stage; as many steps as `joint/learn.py` says, if not given.
     """
     prepare(data, out)
@@ -57,20 +70,23 @@ def train(data: Path, out: Path, seed: int = SEED, *, joint: bool = False, minut
     join(hardened, speaking, out / "joined")
     tuned = _run("instruct", out / "instruct", out / "joined", seed)
     shipped = ship(tuned, out / "tiny")
-    if not joint:
-        return shipped
-    return compete(data, tuned, out, seed, minutes)
+    if aerial:
+        spoken = compete(data, shipped, out / AERIAL, seed, minutes, ["--aerial"])
+        ship(spoken, shipped / AERIAL, left_to_index=AERIAL_LEFT_TO_INDEX)
+    if joint:
+        return ship(compete(data, tuned, out, seed, minutes), out / "tiny_joint", left_to_index={})
+    return shipped
 
 
-def compete(data: Path, start: Path, out: Path, seed: int, minutes: float | None) -> Path:
-    """Run the stages in which targets compete; return the folder of the checkpoint in half precision."""
+def compete(data: Path, start: Path, out: Path, seed: int, minutes: float | None, options: Sequence[str] = ()) -> Path:
+    """Run the stages in which targets compete; return the folder of the checkpoint."""
     limit = [] if minutes is None else ["--minutes", str(minutes)]
     seen, spoken = out / "joint", out / "words"
     learn = [HERE / "joint" / "learn.py", data, start, seen, *limit]
     words = [HERE / "joint" / "words.py", data, seen / "final", spoken]
     for program in (learn, words):
-        subprocess.run([sys.executable, *map(str, program), "--seed", str(seed)], check=True)
-    return ship(spoken / "final", out / "tiny_joint", left_to_index={})
+        subprocess.run([sys.executable, *map(str, program), "--seed", str(seed), *options], check=True)
+    return spoken / "final"
 
 
 def _run(kind: Any, folder: Path, start: str | Path, seed: int) -> Path:
@@ -109,5 +125,6 @@ if __name__ == "__main__":
     parser.add_argument("out", type=Path)
     parser.add_argument("seed", type=int, nargs="?", default=SEED)
     parser.add_argument("--joint", action="store_true", help="add the stage in which targets compete")
+    parser.add_argument("--aerial", action="store_true", help="add it on aerial pictures alone")
     parser.add_argument("--minutes", type=float, help="of that stage")
     print(train(**vars(parser.parse_args())))  # noqa: T201 (a script)

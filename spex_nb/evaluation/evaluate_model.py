@@ -23,7 +23,7 @@ from spex_nb.evaluation.report import (
     Explained,
 )
 from spex_nb.evaluation.tiles import EvaluationTile, PriorSource, PromptCondition, load_tile, require_fair, tile_records
-from spex_nb.extraction.mask_models import load_mask_model
+from spex_nb.extraction.mask_models import load_mask_model, model_at_scale
 from spex_nb.language.claims import check_explanation
 from spex_nb.language.evidence import measure_evidence
 from spex_nb.language.languages import get_language
@@ -117,7 +117,7 @@ def evaluate(  # noqa: PLR0913 (the only entry point, with every option)
     questions = _to_explain(records, explanations, languages, seed)
     for tile in _load_tiles(opened, records, condition, progress):
         for contender in (evaluated, *rivals):
-            masks, refused = predict_masks(contender, tile)
+            masks, refused = predict_masks(model_at_scale(contender, tile.scene.spex.gsd_m), tile)
             if contender is not evaluated:  # a baseline of one target needs no line for each of the others
                 refused = {target: why for target, why in refused.items() if target in contender.card.targets}
             tally.add(contender.id, tile, masks, refused)

@@ -16,7 +16,7 @@ from spex_nb.errors import CheckpointError, is_installed, require_extra
 from spex_nb.language.answers import write_answer
 from spex_nb.language.evidence import measure_prediction
 from spex_nb.spectral.priors import RULES, prior_of, spectral_prior
-from spex_nb.types import Evidence, MaskModel, ModelCard, Prior
+from spex_nb.types import Evidence, MaskModel, ModelCard, Prior, ScaledModel
 
 INDEX = "index"
 """Name of the index baseline."""
@@ -61,6 +61,11 @@ def load_mask_model(model: str | Path | MaskModel, **options: Any) -> MaskModel:
     return model if isinstance(model, MaskModel) else IndexModel()
 
 
+def model_at_scale(model: MaskModel, gsd_m: float | None) -> MaskModel:
+    """Return a model with the weights that learned from pixels of a size in metres; most models have one set."""
+    return model.at_scale(gsd_m) if isinstance(model, ScaledModel) else model
+
+
 def _load_checkpoint(name: Any, options: dict[str, Any]) -> MaskModel:
     if not isinstance(name, str | Path):
         raise CheckpointError(
@@ -93,7 +98,8 @@ def _files_of(name: str | Path) -> tuple[Any, ...] | None:
     folder = shipped if shipped.is_dir() else Path(name)
     if not folder.is_dir():
         return None
-    states = ((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(folder.iterdir()))
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    states = ((str(file.relative_to(folder)), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
     return (folder.resolve(), *states)
 
 

@@ -14,7 +14,7 @@ import xarray as xr
 
 from spex_nb import __version__
 from spex_nb.errors import ExtractionError, MissingBandError, OutputError, TargetError
-from spex_nb.extraction.mask_models import is_left_to_index, load_mask_model
+from spex_nb.extraction.mask_models import is_left_to_index, load_mask_model, model_at_scale
 from spex_nb.extraction.predict import TileJob, TilePredictor
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import get_language
@@ -367,7 +367,8 @@ def plan_extraction(
     in_memory = isinstance(scene, np.ndarray | xr.DataArray | xr.Dataset)
     source = SceneSource(as_scene(scene, open_options)) if in_memory else SceneSource(scene, dict(open_options or {}))
     opened, identity = open_identified(source)
-    loaded = load_mask_model(model)  # after all that can be wrong with words and files, for it takes seconds
+    # After all that can be wrong with words and files, for it takes seconds.
+    loaded = model_at_scale(load_mask_model(model), opened.spex.gsd_m)
     if isinstance(instruction, str):
         parsed = parse_instruction(instruction, loaded.card.targets)
     stand_ins = stand_ins_of(parsed, loaded, opened.spex.gsd_m)

@@ -15,7 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from spex_nb.errors import DeviceMemoryError, SpexError
-from spex_nb.extraction.mask_models import IndexModel, load_mask_model, logits_of, prefers_index
+from spex_nb.extraction.mask_models import IndexModel, load_mask_model, logits_of, model_at_scale, prefers_index
 from spex_nb.language.prompts import build_prompt
 from spex_nb.regions.find import find_regions
 from spex_nb.scene.reopen import open_source
@@ -265,9 +265,11 @@ class TilePredictor:
     """A scene and a model, both open, that predict tile after tile."""
 
     def __init__(self, job: TileJob, model: MaskModel | None = None, scene: xr.Dataset | None = None) -> None:
-        self.reader = SceneReader(open_source(job.source) if scene is None else scene, job.tile_px)
+        opened = open_source(job.source) if scene is None else scene
+        self.reader = SceneReader(opened, job.tile_px)
         self._job = job
-        self._model = MemoryFallbackModel(load_mask_model(job.model) if model is None else model)
+        scaled = model_at_scale(load_mask_model(job.model), opened.spex.gsd_m) if model is None else model
+        self._model = MemoryFallbackModel(scaled)
         self._index = MemoryFallbackModel(IndexModel())
         self._lock = threading.Lock()
 

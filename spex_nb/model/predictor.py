@@ -23,6 +23,7 @@ from spex_nb.language.answers import fill_answer
 from spex_nb.language.evidence import measure_prediction
 from spex_nb.language.prompts import in_language
 from spex_nb.model.checkpoint_checks import local_folder, require_pair
+from spex_nb.model.checkpoint_files import weight_files
 from spex_nb.model.layers.joint_readout import TargetTree
 from spex_nb.model.modeling import SpexModel
 from spex_nb.model.outputs import TEXT_INPUTS, ImageFeatures
@@ -31,6 +32,8 @@ from spex_nb.targets import TARGETS
 from spex_nb.types import Evidence, ModelCard
 
 TILE_PX = 512
+AERIAL, AERIAL_GSD_M = "aerial", 2.0
+"""Folder beside the weights with those that learned from aerial pictures, and the largest pixel in metres for them."""
 NEW_TOKENS = 256
 """Longest explanation by default, in tokens."""
 UNSETTLING = ("_name_or_path", "architectures", "transformers_version")
@@ -65,6 +68,7 @@ class SpexPredictor:
         self.id = name
         self.folder: Path | None = None
         self._last: _EncodedTile | None = None
+        self._aerial: Self | None = None
 
     @classmethod
     def from_pretrained(
@@ -96,6 +100,28 @@ class SpexPredictor:
         predictor = cls(model, processor, Path(str(name)).name, asks_by=asks_by)
         predictor.folder = folder
         return predictor
+
+    def at_scale(self, gsd_m: float | None) -> Self:
+        """Return the model whose weights learned from pixels of a size: this one, or its aerial one.
+
+        Args:
+            gsd_m: Ground sampling distance in metres; None where it is unknown.
+
+        Raises:
+            CheckpointError: If the aerial weights cannot be read.
+        """
+        folder = self._aerial_folder
+        if folder is None or gsd_m is None or gsd_m > AERIAL_GSD_M:
+            return self
+        if self._aerial is None:
+            self._aerial = type(self).from_pretrained(folder, device=str(self.model.device), asks_by=self.asks_by)
+            self._aerial.id = self.id
+        return self._aerial
+
+    @property
+    def _aerial_folder(self) -> Path | None:
+        folder = None if self.folder is None else self.folder / AERIAL
+        return folder if folder is not None and folder.is_dir() else None
 
     @cached_property
     def card(self) -> ModelCard:
@@ -132,6 +158,8 @@ class SpexPredictor:
         for name, value in sorted(self.model.state_dict().items()):
             digest.update(name.encode())
             digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        for file in [] if self._aerial_folder is None else weight_files(self._aerial_folder):
+            digest.update(file.read_bytes())
         return digest.hexdigest()[:16]
 
     def use_cpu(self) -> bool:

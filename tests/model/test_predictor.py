@@ -13,6 +13,7 @@ import torch
 import xarray as xr
 
 from spex_nb.errors import DeviceMemoryError
+from spex_nb.extraction.plan import plan_extraction
 from spex_nb.language.evidence import measure_evidence
 from spex_nb.language.prompts import build_prompt
 from spex_nb.model import SpexModel, SpexPredictor, SpexProcessor
@@ -249,3 +250,40 @@ def test_priors_are_withheld_from_a_processor_without_their_channels(tile: xr.Da
     assert given[0, 6:].isfinite().any()
     assert withheld[0, 6:].isnan().all()
     torch.testing.assert_close(withheld[:, :6], given[:, :6], equal_nan=True)
+
+
+@pytest.fixture
+def of_two_scales(model: SpexModel, processor: SpexProcessor, tmp_path: Path) -> Path:
+    """A checkpoint with other weights for aerial pictures."""
+    finer = deepcopy(model)
+    finer.config.targets = ("road", "water")
+    for folder, weights in ((tmp_path / "both", model), (tmp_path / "both" / "aerial", finer)):
+        weights.save_pretrained(folder)
+        processor.save_pretrained(folder)
+    return tmp_path / "both"
+
+
+def test_aerial_weights_answer_for_small_pixels_only(of_two_scales: Path) -> None:
+    predictor = SpexPredictor.from_pretrained(of_two_scales, device="cpu")
+    aerial = predictor.at_scale(0.6)
+    assert aerial.card.targets == ("road", "water")
+    assert predictor.at_scale(2.0) is aerial
+    assert aerial.id == predictor.id == "both"
+    assert all(predictor.at_scale(gsd_m) is predictor for gsd_m in (None, 2.1, 30.0))
+    assert aerial.at_scale(0.6) is aerial
+
+
+def test_a_change_of_the_aerial_weights_is_a_change_of_the_checkpoint(of_two_scales: Path, model: SpexModel) -> None:
+    before = SpexPredictor.from_pretrained(of_two_scales, device="cpu").card.fingerprint
+    changed = deepcopy(model)
+    with torch.no_grad():
+        next(changed.parameters()).add_(1)
+    changed.save_pretrained(of_two_scales / "aerial")
+    assert SpexPredictor.from_pretrained(of_two_scales, device="cpu").card.fingerprint != before
+
+
+def test_an_extraction_asks_the_weights_of_its_pixels(of_two_scales: Path, tile: xr.Dataset) -> None:
+    bare = tile.drop_vars(["x", "y", "spatial_ref"], errors="ignore")
+    aerial, satellite = (bare.assign_attrs(gsd_m=gsd_m) for gsd_m in (0.6, 10.0))
+    by_scale = [plan_extraction(scene, "water", of_two_scales).model.card.targets for scene in (aerial, satellite)]
+    assert by_scale == [("road", "water"), ("water", "road")]

@@ -154,6 +154,13 @@ def test_places_that_are_held_back_are_never_drawn(drawn: list[tiles.Tile]) -> N
     assert list(sampler._by_place["oam_buildings"]) == ["banepa"]
 
 
+def test_weights_for_aerial_pictures_learn_from_nothing_else(drawn: list[tiles.Tile]) -> None:
+    sampler = sampling.Sampler(drawn, 0, aerial_alone=True)
+    batches = [sampler.batch(number) for number in range(5)]
+    assert all(sample.is_aerial for batch in batches for sample in batch)
+    assert {len(batch) for batch in batches} == {sampling.AERIAL_ALONE}
+
+
 def test_labels_follow_shrunk_and_turned_pixels(drawn: list[tiles.Tile]) -> None:
     picture = next(tile for tile in drawn if tile.dataset == "oam_buildings")
     for seed in range(8):

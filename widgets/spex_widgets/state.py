@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import traitlets
 import xarray as xr
 
-from spex_nb.extraction.mask_models import load_mask_model, usual_model
+from spex_nb.extraction.mask_models import load_mask_model, model_at_scale, usual_model
 from spex_nb.extraction.refine import UserPrompts
 from spex_nb.regions.editing import History
 from spex_nb.scene.samples import source_of
@@ -183,14 +183,15 @@ class WorkbenchState(traitlets.HasTraits):
         return seen or (0, 0, *self.scene.spex.shape)
 
     def loaded_model(self) -> MaskModel:
-        """Return the model, loaded once; takes seconds the first time.
+        """Return the model for the pixels of the scene, loaded once; takes seconds the first time.
 
         Raises:
             CheckpointError, MissingExtraError: If it cannot be loaded.
         """
         if self._loaded is None or self._loaded[0] is not self.model:
             self._loaded = self.model, load_mask_model(self.model)
-        return self._loaded[1]
+        loaded = self._loaded[1]
+        return loaded if self.scene is None else model_at_scale(loaded, self.scene.spex.gsd_m)
 
     def close(self) -> None:
         """Let go of scene, model, result and threads."""

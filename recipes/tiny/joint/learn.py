@@ -3,7 +3,7 @@
 Words stay what they are: the language model stands still, and the mask decoder is asked by the queries of the targets.
 Run it again to go on where it ended.
 
-Usage: python recipes/tiny/joint/learn.py DATA START OUT [--steps N] [--minutes M] [--seed S]
+Usage: python recipes/tiny/joint/learn.py DATA START OUT [--steps N] [--minutes M] [--seed S] [--aerial]
 """
 
 from __future__ import annotations
@@ -58,9 +58,10 @@ class Learner:
     Args:
         start: Folder of the checkpoint.
         seed: Of the queries of new targets.
+        slower: Shares of the rate, by the beginning of a parameter's name.
     """
 
-    def __init__(self, start: Path, seed: int) -> None:
+    def __init__(self, start: Path, seed: int, slower: Mapping[str, float] = SLOWER) -> None:
         torch.manual_seed(seed)
         self.model = SpexModel.from_pretrained(start, dtype=torch.float32).eval()
         self.processor = SpexProcessor.from_pretrained(start, local_files_only=True)
@@ -72,7 +73,7 @@ class Learner:
         self.norms = [module for module in self.model.modules() if isinstance(module, nn.BatchNorm2d)]
         for norm in self.norms:
             norm.momentum = MOMENTUM
-        groups = [{"params": [p], "share": _share(name)} for name, p in self.learning.items()]
+        groups = [{"params": [p], "share": _share(name, slower)} for name, p in self.learning.items()]
         self.optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=WEIGHT_DECAY)
         self.step, self.seconds = 0, 0.0
 
@@ -225,8 +226,8 @@ def _ratio(first: Any, second: Any) -> Any:
     return np.clip((first - second) / safe, -1, 1)
 
 
-def _share(name: str) -> float:
-    return next((share for start, share in SLOWER.items() if name.startswith(start)), 1.0)
+def _share(name: str, slower: Mapping[str, float]) -> float:
+    return next((share for start, share in slower.items() if name.startswith(start)), 1.0)
 
 
 def _rate(progress: float, step: int) -> float:
@@ -237,7 +238,14 @@ def _rate(progress: float, step: int) -> float:
 
 
 def train(
-    data: Path, start: Path, out: Path, *, steps: int = STEPS, minutes: float = math.inf, seed: int = SEED
+    data: Path,
+    start: Path,
+    out: Path,
+    *,
+    steps: int = STEPS,
+    minutes: float = math.inf,
+    seed: int = SEED,
+    aerial: bool = False,
 ) -> Path:
     """Run the stage, or go on with it; return the folder of the checkpoint.
 
@@ -248,13 +256,14 @@ def train(
         steps: How many.
         minutes: Of learning, all runs together; the rate falls so as to end by then, should that be sooner.
         seed: Of every draw.
+        aerial: Whether only aerial pictures are learned from, for weights of their own.
     """
     out.mkdir(parents=True, exist_ok=True)
     tiles, state = read_tiles(data), out / "state.pt"
-    learner = Learner(start, seed)
+    learner = Learner(start, seed, SLOWER if not aerial else {})
     if state.exists():
         learner.resume(torch.load(state))
-    for line in _course(learner, Sampler(tiles, seed), steps, minutes, state):
+    for line in _course(learner, Sampler(tiles, seed, aerial_alone=aerial), steps, minutes, state):
         with (out / "log.txt").open("a", encoding="utf-8") as log:
             log.write(line + "\n")
     return learner.save(out / "final")
@@ -289,5 +298,6 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--aerial", action="store_true")
     chosen = parser.parse_args()
     print(train(**vars(chosen)))  # noqa: T201 (a script)

@@ -25,6 +25,8 @@ SATELLITE_SHARES: Mapping[str, float] = {"hls": 0.88, "landsat8_zion": 0.12}
 SIDE_PX = 128
 AERIAL_BATCH, SATELLITE_BATCH = 5, 4
 """Of each step. Batch norm sees both kinds at once, so that its statistics serve both."""
+AERIAL_ALONE = 8
+"""Of each step of weights that read aerial pictures only."""
 COARSEST_M = 1.2
 """Ground sampling distance to which aerial tiles are shrunk at most."""
 
@@ -35,10 +37,12 @@ class Sampler:
     Args:
         tiles: Of any split; only those of the training places are drawn.
         seed: Of every draw.
+        aerial_alone: Whether only aerial pictures are drawn.
     """
 
-    def __init__(self, tiles: Sequence[Tile], seed: int) -> None:
+    def __init__(self, tiles: Sequence[Tile], seed: int, *, aerial_alone: bool = False) -> None:
         self.seed = seed
+        self._satellites, self._aerial = (0, AERIAL_ALONE) if aerial_alone else (SATELLITE_BATCH, AERIAL_BATCH)
         self._by_place: dict[str, dict[str, list[Tile]]] = defaultdict(lambda: defaultdict(list))
         for tile in tiles:
             if tile.split == "train":
@@ -47,8 +51,8 @@ class Sampler:
     def batch(self, number: int) -> list[Sample]:
         """Return the samples of a step: of satellites, then of aerial pictures."""
         rng = np.random.default_rng((self.seed, number))
-        satellites = [self.satellite(rng) for _ in range(SATELLITE_BATCH)]
-        return [*satellites, *(self.aerial(rng) for _ in range(AERIAL_BATCH))]
+        satellites = [self.satellite(rng) for _ in range(self._satellites)]
+        return [*satellites, *(self.aerial(rng) for _ in range(self._aerial))]
 
     def aerial(self, rng: Generator) -> Sample:
         """Return an aerial sample at its own scale or shrunk; small tiles are shrunk beside each other."""

@@ -3,7 +3,7 @@
 The image side rests. Prompts of all targets, in nine languages, learn to mean the queries of the checkpoint; answers
 describe the labels. A step takes about a third of a second of one core.
 
-Usage: python recipes/tiny/joint/words.py DATA START OUT [--steps N] [--seed S]
+Usage: python recipes/tiny/joint/words.py DATA START OUT [--steps N] [--seed S] [--aerial]
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ TEXT_WEIGHT, QUERY_WEIGHT = 1.0, 1.0
 LOGGED_EVERY = 40
 
 
-def train(data: Path, start: Path, out: Path, *, steps: int = STEPS, seed: int = SEED) -> Path:
+def train(data: Path, start: Path, out: Path, *, steps: int = STEPS, seed: int = SEED, aerial: bool = False) -> Path:
     """Run the stage; return the folder of the checkpoint.
 
     Args:
@@ -52,6 +52,7 @@ def train(data: Path, start: Path, out: Path, *, steps: int = STEPS, seed: int =
         out: Of the log and the checkpoint.
         steps: How many.
         seed: Of every draw.
+        aerial: Whether the checkpoint learned from aerial pictures only.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
@@ -61,7 +62,7 @@ def train(data: Path, start: Path, out: Path, *, steps: int = STEPS, seed: int =
         parameter.requires_grad_(name.startswith(LANGUAGE))
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=RATE, weight_decay=0.05)
-    sampler, losses = Sampler(read_tiles(data), seed), []
+    sampler, losses = Sampler(read_tiles(data), seed, aerial_alone=aerial), []
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = _rate(step, steps)
         rng = np.random.default_rng((seed, step))
@@ -130,5 +131,6 @@ if __name__ == "__main__":
         parser.add_argument(name, type=Path)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--aerial", action="store_true")
     chosen = parser.parse_args()
     print(train(**vars(chosen)))  # noqa: T201 (a script)
