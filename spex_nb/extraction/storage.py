@@ -20,6 +20,7 @@ from rasterio.errors import RasterioError
 from spex_nb.errors import ExtractionError, GridWarning, SceneError, SourceNotFoundError, explain_malformed
 from spex_nb.extraction.explain import Explanation
 from spex_nb.extraction.result import Extraction
+from spex_nb.extraction.run import return_free_memory
 from spex_nb.output.export import copy_as_cog, save_cog
 from spex_nb.output.files import write_folder_whole
 from spex_nb.output.stored_files import (
@@ -60,9 +61,12 @@ def save_extraction(result: Extraction, folder: str | Path, *, overwrite: bool =
         warnings.catch_warnings(action="ignore", category=GridWarning),  # the result's notes say it
     ):
         result.to_cog(part / MASK)
+        return_free_memory()
         copy_as_cog(result.probability_file, part / PROBABILITY, discrete=False)
+        return_free_memory()
         if result.doubt is not None:
             save_cog(result.doubt, part / DOUBT)
+        return_free_memory()
         result.to_geopackage(part / REGIONS)
         (part / OVERVIEW).write_bytes(overview)
         np.savez_compressed(part / RUNS, **_runs_of(result.evidence))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,3 +107,13 @@ def test_impossible_numbers_take_the_trust_away_in_the_first_sentence() -> None:
 
     first = explain_facts(broken.explanations[0].facts, german.language)[0]
     assert first.text.startswith("Auf diese Antwort ist kein Verlass")
+
+
+def test_the_place_of_doubt_takes_little_memory_beside_the_doubt_itself() -> None:
+    doubt = np.tile(np.arange(251, dtype=np.uint8), (4096, 16))
+    tracemalloc.start()
+    place = place_of_doubt(doubt)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert place is not None
+    assert most_bytes < 1.5 * doubt.nbytes

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spex_nb.regions.find import location_word
+from spex_nb.regions.runs import BLOCK_PX
 from spex_nb.targets import TARGETS, are_exclusive
 from spex_nb.types import MASK_NODATA, Window
 
@@ -69,13 +70,10 @@ def doubt_of_rows(
 
 def place_of_doubt(doubt: Doubt) -> DoubtPlace | None:
     """Return the part of the picture that has most of the pixels of most doubt; None where there is none."""
-    is_flagged = flagged_pixels(doubt)
-    rows, columns = np.nonzero(is_flagged)
-    if not len(rows):
+    least = _least_flagged(doubt, FLAGGED_FRAC)
+    counts = np.array([[np.count_nonzero(_is_flagged(cell, least)) for cell in row] for row in _thirds(doubt)])
+    if not counts.any():
         return None
-    height, width = doubt.shape
-    cells = np.minimum(3 * rows // height, 2) * 3 + np.minimum(3 * columns // width, 2)
-    counts = np.bincount(cells, minlength=9)
     row, column = divmod(int(np.argmax(counts)), 3)
     location = location_word((column + 0.5) / 3, (row + 0.5) / 3)
     return DoubtPlace(location, float(counts.max() / counts.sum()))
@@ -83,11 +81,34 @@ def place_of_doubt(doubt: Doubt) -> DoubtPlace | None:
 
 def flagged_pixels(doubt: Doubt, share_frac: float = FLAGGED_FRAC) -> NDArray[np.bool_]:
     """Return the pixels of most doubt, bool [H, W]: about this share of those with data, none that has no doubt."""
-    counts = np.bincount(doubt.ravel(), minlength=MASK_NODATA + 1)[: STEPS + 1]
+    return _is_flagged(doubt, _least_flagged(doubt, share_frac))
+
+
+def _is_flagged(doubt: Doubt, least: int) -> NDArray[np.bool_]:
+    is_flagged: NDArray[np.bool_] = (doubt >= least) & (doubt != MASK_NODATA)
+    return is_flagged
+
+
+def _least_flagged(doubt: Doubt, share_frac: float) -> int:
+    """Return the least doubt, above 0, that no larger share of the pixels with data reaches; the most where all do."""
+    counts = _histogram(doubt)[: STEPS + 1]
     above = np.cumsum(counts[::-1])[::-1]
-    lowest = int(np.argmax(above <= share_frac * counts.sum())) if above[-1] <= share_frac * counts.sum() else STEPS
-    flagged: NDArray[np.bool_] = (doubt >= max(lowest, 1)) & (doubt != MASK_NODATA)
-    return flagged
+    is_few = above <= share_frac * counts.sum()
+    return max(int(np.argmax(is_few)), 1) if is_few.any() else STEPS
+
+
+def _histogram(doubt: Doubt) -> NDArray[np.int64]:
+    """Return how many pixels have each doubt, int64 [256]; counting takes eight bytes a pixel, so it goes by rows."""
+    counts, rows = np.zeros(MASK_NODATA + 1, np.int64), max(1, BLOCK_PX // max(1, doubt.shape[1]))
+    for top in range(0, len(doubt), rows):
+        counts += np.bincount(doubt[top : top + rows].ravel(), minlength=MASK_NODATA + 1)
+    return counts
+
+
+def _thirds(doubt: Doubt) -> list[list[Doubt]]:
+    """Return the cells of the 3 x 3 grid of a picture, row by row."""
+    rows, columns = (np.searchsorted(np.minimum(3 * np.arange(side) // side, 2), [1, 2]) for side in doubt.shape)
+    return [np.split(part, columns, axis=1) for part in np.split(doubt, rows)]
 
 
 def doubtful_windows(doubt: Doubt, count: int = 12, side_px: int = PLACE_PX) -> list[Window]:
