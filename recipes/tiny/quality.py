@@ -23,21 +23,22 @@ import xarray as xr
 from numpy.typing import NDArray
 
 sys.path.append(str(Path(__file__).parent / "joint"))
-from bars import scene_of
+from bars import resized, scene_of
 from changes import NIR_UM, Sample, with_made_up_infrared
 from covers import WORLDCOVER_BUILT
 from tiles import ONE_CLASS, PICTURE_BANDS, Tile, read_tiles
 
+from spex_nb.extraction.facts.gather import FAILING_IOU
 from spex_nb.extraction.facts.quality import FILE, sensor_class
 from spex_nb.extraction.mask_models import is_left_to_index, load_mask_model, model_at_scale
 from spex_nb.extraction.predict import MemoryFallbackModel, TileStep
-from spex_nb.model.predictor import AERIAL
+from spex_nb.model.predictor import AERIAL, AERIAL_GSD_M
 from spex_nb.types import MaskModel
 
 Mask = NDArray[np.bool_]
-AERIAL_M = (0.15, 1.5)
-SIZES_M = {"hls": (15.0, 45.0)} | dict.fromkeys(ONE_CLASS, AERIAL_M)
-"""Smallest and largest pixels that figures of a set stand for."""
+SATELLITE_M = (15.0, 45.0)
+AERIAL_M = {None: (0.15, 0.8), 1.0: (0.8, AERIAL_GSD_M)}
+"""Smallest and largest pixels that figures stand for: of aerial pictures as they are, and shrunk to 1 m."""
 
 
 def labels_of(tile: Tile) -> dict[str, Mask]:
@@ -59,22 +60,47 @@ def measure(model: MaskModel, tiles: Sequence[Tile]) -> list[dict[str, Any]]:
     """Return the rows of the table."""
     sums: dict[Any, Any] = defaultdict(lambda: np.zeros(3))
     places: dict[Any, set[str]] = defaultdict(set)
-    for tile in tiles:
-        for key, mask, label in _compared(model, tile):
+    for tile, size_m in _scaled(tiles):
+        for key, mask, label in _compared(model, tile, size_m):
             sums[key] += (mask & label).sum(), mask.sum(), label.sum()
             places[key].add(tile.place)
     return [_row(key, *sums[key], len(places[key])) for key in sorted(sums)]
 
 
-def _compared(model: MaskModel, tile: Tile) -> Iterator[tuple[Any, Mask, Mask]]:
+def _scaled(tiles: Sequence[Tile]) -> Iterator[tuple[Tile, tuple[float, float]]]:
+    """Yield tiles with the sizes of pixels that they stand for: aerial ones also with larger pixels."""
+    for tile in tiles:
+        if tile.dataset == "hls":
+            yield tile, SATELLITE_M
+        else:
+            yield from ((tile if gsd_m is None else shrunk(tile, gsd_m), sizes) for gsd_m, sizes in AERIAL_M.items())
+
+
+def shrunk(tile: Tile, gsd_m: float) -> Tile:
+    """Return a tile with pixels averaged to a size. Each keeps the label of its middle."""
+    size = tuple(max(1, round(side * tile.gsd_m / gsd_m)) for side in tile.allowed.shape)
+    middles = np.ix_(
+        *(((np.arange(n) + 0.5) * side / n).astype(int) for n, side in zip(size, tile.allowed.shape, strict=True))
+    )
+    pixels = resized(np.stack([band.astype(np.float32) for band in tile.bands.values()]), size)
+    return replace(
+        tile,
+        gsd_m=gsd_m,
+        bands=dict(zip(tile.bands, pixels.astype(np.float16), strict=True)),
+        allowed=tile.allowed[middles],
+        labels={name: label[middles] for name, label in tile.labels.items()},
+    )
+
+
+def _compared(model: MaskModel, tile: Tile, size_m: tuple[float, float]) -> Iterator[tuple[Any, Mask, Mask]]:
     for scene in _scenes(tile):
         for target, label in labels_of(tile).items():
-            answering = model_at_scale(model, tile.gsd_m)
+            answering = model_at_scale(model, scene.spex.gsd_m)
             if not is_left_to_index(answering.card, target, scene):
                 step = TileStep(scene, 1.0, [target])
                 mask = step.ask(MemoryFallbackModel(answering), [target])[target] > 0
                 is_whole = tile.dataset == "hls" or target != "built_up"
-                yield (target, sensor_class(scene), SIZES_M[tile.dataset], is_whole), mask, label
+                yield (target, sensor_class(scene), size_m, is_whole), mask, label
 
 
 def _scenes(tile: Tile) -> Iterator[xr.Dataset]:
@@ -97,19 +123,21 @@ def _with_infrared(tile: Tile) -> Tile:
 def _row(key: Any, shared: float, mask: float, label: float, places: int) -> dict[str, Any]:
     target, kind, size_m, is_whole = key
     recall = shared / max(label, 1)
-    figures = {"recall": recall, "iou": shared / max(mask + label - shared, 1) if is_whole else recall}
+    figures = {"recall": recall}
     if is_whole:
-        figures["precision"] = shared / max(mask, 1)
+        figures |= {"iou": shared / max(mask + label - shared, 1), "precision": shared / max(mask, 1)}
+    elif recall < FAILING_IOU:
+        figures["iou"] = recall  # at most that
     rounded = {name: round(float(value), 3) for name, value in figures.items()}
     return {"target": target, "sensor_class": kind, "gsd_m": size_m, "places": places} | rounded
 
 
 def write(data: Path, checkpoint: Path) -> Path:
     """Measure a checkpoint and write its tables, that of the aerial weights beside them; return the first file."""
-    splits = {"hls": "validation"} | dict.fromkeys(set(SIZES_M) - {"hls"}, "held_back")
+    splits = {"hls": "validation"} | dict.fromkeys(ONE_CLASS, "held_back")
     tiles = [tile for tile in read_tiles(data) if splits.get(tile.dataset) == tile.split]
     rows = measure(load_mask_model(checkpoint), tiles)
-    aerial = [row for row in rows if row["gsd_m"] == AERIAL_M]
+    aerial = [row for row in rows if row["gsd_m"] in AERIAL_M.values()]
     if (checkpoint / AERIAL).is_dir():
         rows = [row for row in rows if row not in aerial]
         _write(checkpoint / AERIAL / FILE, aerial)

@@ -37,8 +37,11 @@ LEFT_TO_INDEX = {
     "water": "uncalibrated",
 }
 """Both as `docs/results.md` shows."""
-AERIAL_LEFT_TO_INDEX = {"bare_soil": "only", "vegetation": "always", "water": "only"}
-"""Of the aerial weights: what their labels hardly know."""
+AERIAL_LEFT_TO_INDEX = {"vegetation": "always"} | dict.fromkeys(
+    ("bare_soil", "low_vegetation", "road", "tree_cover", "water"), "only"
+)
+"""Of the aerial weights: what their labels hardly know, and roads, which they do not find."""
+AERIAL_BANDS = ("red", "green", "blue")
 
 
 def train(
@@ -72,7 +75,7 @@ def train(
     shipped = ship(tuned, out / "tiny")
     if aerial:
         spoken = compete(data, shipped, out / AERIAL, seed, minutes, ["--aerial"])
-        ship(spoken, shipped / AERIAL, left_to_index=AERIAL_LEFT_TO_INDEX)
+        ship(spoken, shipped / AERIAL, left_to_index=AERIAL_LEFT_TO_INDEX, bands=AERIAL_BANDS)
     if joint:
         return ship(compete(data, tuned, out, seed, minutes), out / "tiny_joint", left_to_index={})
     return shipped
@@ -108,14 +111,28 @@ def join(seeing: Path, speaking: Path, out: Path) -> None:
     SpexProcessor.from_pretrained(speaking, local_files_only=True).save_pretrained(out)
 
 
-def ship(trained: Path, out: Path, left_to_index: Mapping[str, str] = LEFT_TO_INDEX) -> Path:
-    """Write a checkpoint as it is used: in half precision, without what only training needs."""
+def ship(
+    trained: Path,
+    out: Path,
+    left_to_index: Mapping[str, str] = LEFT_TO_INDEX,
+    bands: Sequence[str] | None = None,
+) -> Path:
+    """Write a checkpoint as it is used: in half precision, without what only training needs.
+
+    Args:
+        trained: Folder of the checkpoint as it was trained.
+        out: Folder to write anew.
+        left_to_index: See `ModelCard`.
+        bands: Those that the model reads; any by default.
+    """
     model = SpexModel.from_pretrained(trained, dtype=torch.float32)
     model.band_readout, model.config.reconstruction_weight = None, 0.0
     model.config.weak_without, model.config.left_to_index = WEAK_WITHOUT, dict(left_to_index)
     shutil.rmtree(out, ignore_errors=True)
     model.half().save_pretrained(out)
-    SpexProcessor.from_pretrained(trained, local_files_only=True).save_pretrained(out)
+    processor = SpexProcessor.from_pretrained(trained, local_files_only=True)
+    processor.bands = None if bands is None else list(bands)
+    processor.save_pretrained(out)
     return out
 
 

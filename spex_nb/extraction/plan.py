@@ -145,7 +145,8 @@ def stand_ins_of(instruction: Instruction, model: MaskModel, gsd_m: float | None
     Raises:
         TargetError: If one target would be both wanted and left out.
     """
-    answerable = {*model.card.targets, *RULES, *NO_INDEX}
+    answered = {target for target in model.card.targets if _is_answered(target, model)}
+    answerable = answered | {*RULES, *NO_INDEX}
     names = dict.fromkeys((*instruction.targets, *instruction.excluded, *neighbouring_targets(instruction)))
     answers = {name: stand_in(name, answerable, gsd_m) for name in names}
     both = {answers[name] for name in instruction.targets} & {answers[name] for name in instruction.excluded}

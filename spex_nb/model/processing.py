@@ -35,7 +35,7 @@ class SpexProcessor(ProcessorMixin):
 
     Args:
         tokenizer: With a token ``<image>``, and one that fills up.
-        bands: For a fixed stem its bands, in its order; None where the model takes any.
+        bands: Those that the model reads, for a fixed stem in its order; None where the model takes any.
         mean, std: By band: what reflectance is normalised with.
         index_channels: Whether to compute `configuration.INDICES` and the priors of `configuration.PRIOR_TARGETS`.
         prior_channels: Whether these priors are given; otherwise they count as unknown.
@@ -191,13 +191,14 @@ class SpexProcessor(ProcessorMixin):
             height, width = scene.spex.shape
             for j, band in enumerate(bands):
                 pixels[i, j, :height, :width] = self._band(scene, band)
-                waves[i, j] = torch.tensor(_wave(scene, band, is_needed=self.bands is None))
+                waves[i, j] = torch.tensor(_wave(scene, band, is_needed=self.bands is None or self.index_channels))
         distances = [scene.spex.gsd_m or torch.nan for scene in scenes]
         data = {"pixel_values": pixels, "wavelengths_um": waves, "gsd_m": torch.tensor(distances)}
         if self.index_channels:
             indices = torch.full((len(scenes), INDEX_CHANNELS, *size), torch.nan)
             for channels, scene in zip(indices, scenes, strict=True):
-                _fill_indices(channels, scene, PRIOR_TARGETS if self.prior_channels else ())
+                seen = scene if self.bands is None else _with_bands(scene, self.bands)
+                _fill_indices(channels, seen, PRIOR_TARGETS if self.prior_channels else ())
             data["index_values"] = indices
         return data
 
@@ -256,6 +257,11 @@ class SpexProcessor(ProcessorMixin):
 def _common_size(shapes: Sequence[tuple[int, int]]) -> tuple[int, ...]:
     """Return the size (height, width) that images of several shapes are filled up to."""
     return tuple(map(max, zip(*shapes, strict=True)))
+
+
+def _with_bands(scene: xr.Dataset, bands: Sequence[str]) -> xr.Dataset:
+    """Return a scene without the bands that a model does not read."""
+    return scene.drop_vars([band for band in scene.spex.bands if band not in bands])
 
 
 def _wave(scene: xr.Dataset, band: str, *, is_needed: bool) -> tuple[float, float]:

@@ -136,16 +136,17 @@ def predict(
     height, width = tile.allowed.shape
     scale = 1.0 if gsd_m is None else min(1.0, tile.gsd_m / gsd_m)
     if scale < 1:
-        pixels = _resized(pixels, (round(height * scale), round(width * scale)))
+        pixels = resized(pixels, (round(height * scale), round(width * scale)))
     scene = scene_of(names, pixels, tile, tile.gsd_m / scale)
     logits = model.predict(scene, targets, [build_prompt(target, []) for target in targets], [None] * len(targets))
     probabilities = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
     if scale < 1:
-        probabilities = _resized(probabilities, (height, width))
+        probabilities = resized(probabilities, (height, width))
     return dict(zip(targets, probabilities, strict=True))
 
 
-def _resized(pixels: Any, size: tuple[int, int]) -> Any:
+def resized(pixels: Any, size: tuple[int, ...]) -> Any:
+    """Return layers [B, H, W] averaged or stretched to a size."""
     stacked = torch.from_numpy(np.ascontiguousarray(pixels))[None]
     return F.interpolate(stacked, size, mode="bilinear", antialias=True, align_corners=False)[0].numpy()
 

@@ -37,7 +37,8 @@ class Sampler:
     Args:
         tiles: Of any split; only those of the training places are drawn.
         seed: Of every draw.
-        aerial_alone: Whether only aerial pictures are drawn.
+        aerial_alone: Whether only aerial pictures are drawn, in red, green and blue. Roofs and roads are labelled in
+            no other bands.
     """
 
     def __init__(self, tiles: Sequence[Tile], seed: int, *, aerial_alone: bool = False) -> None:
@@ -63,7 +64,7 @@ class Sampler:
             sample = changes.cut(tile, SIDE_PX, min(shrink, largest), rng)
         else:
             sample = self._four(dataset, tile, shrink, rng)
-        if len(sample.bands) > len(PICTURE_BANDS) and happens(0.3, rng):
+        if self._satellites == 0 or (len(sample.bands) > len(PICTURE_BANDS) and happens(0.3, rng)):
             sample = changes.with_bands(sample, PICTURE_BANDS)
         elif len(sample.bands) == len(PICTURE_BANDS) and happens(0.25, rng):
             sample = changes.with_made_up_infrared(sample, rng)
