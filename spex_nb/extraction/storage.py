@@ -60,6 +60,7 @@ def save_extraction(result: Extraction, folder: str | Path, *, overwrite: bool =
         write_folder_whole(folder, overwrite, DESCRIPTION, needs_bytes=_largest_bytes(result, overview)) as part,
         warnings.catch_warnings(action="ignore", category=GridWarning),  # the result's notes say it
     ):
+        return_free_memory()
         result.to_cog(part / MASK)
         return_free_memory()
         copy_as_cog(result.probability_file, part / PROBABILITY, discrete=False)
