@@ -264,6 +264,8 @@ def test_all_languages_have_the_same_notes_with_the_same_words(language: str) ->
 
 def test_notes_count_and_measure_in_their_language() -> None:
     assert NoteWriter("en").regions(1) == "1 region"
+    assert NoteWriter("en").size(1, 5.012e7) == "5,010 ha"
+    assert NoteWriter("en").size(1, 155.0) == "0.0155 ha"
     assert NoteWriter("ru").regions(22) == "22 участка"
     assert NoteWriter("de").decimal(0.5, "g") == "0,5"
     assert NoteWriter("fr").size(12, None) == "12\N{NO-BREAK SPACE}px"

@@ -76,7 +76,9 @@ def test_an_unknown_language_has_no_filter() -> None:
         is_frequent("water", "xx")
 
 
-@pytest.mark.parametrize("word", ["forecast", "seeds", "newer", "parting", "resta", "wissen", "porque"])
+@pytest.mark.parametrize(
+    "word", ["forecast", "seeds", "newer", "parting", "resta", "wissen", "porque", "البرتغال", "الخريجين"]
+)
 def test_frequent_words_alone_are_never_mended_into_a_land_cover(word: str) -> None:
     with pytest.raises(InstructionError):
         parse_instruction(word)

@@ -439,6 +439,8 @@ def test_relations_and_parts(text: str, meaning: str) -> None:
 def test_lakes_are_compact_rivers_are_elongated_and_water_is_any() -> None:
     shapes = {text: parse_instruction(text).own_filters for text in ("lakes", "rivers", "water", "lakes and rivers")}
     assert shapes["lakes"] == {"water": (ShapeFilter("compact"),)}
+    for still_water in ("lagoons", "extrae las lagunas", "Lagunen", "étangs", "池塘"):
+        assert parse_instruction(still_water).own_filters == shapes["lakes"], still_water
     assert shapes["rivers"] == {"water": (ShapeFilter("elongated"),)}
     assert shapes["water"] == shapes["lakes and rivers"] == {}
     assert "rivers, which are long" in parse_instruction("lakes").meaning

@@ -198,7 +198,7 @@ def _letters(word: str) -> int:
 
 def _is_everyday(key: str, code: str) -> bool:
     """Say whether a word is a frequent one of any language in the same script: then it is no typing error."""
-    codes = _LATIN if code in _LATIN or key.isascii() else (code,)
+    codes = {code, *(_LATIN if code in _LATIN or key.isascii() else ())}
     return any(is_frequent(key, other) for other in codes)
 
 
@@ -398,7 +398,8 @@ def _number_words(code: str) -> dict[str, float]:
 
 def _mend(atom: _Atom, lexicon: Lexicon, mended: dict[str, str]) -> _Atom:
     """Return the known word that an unknown one is a typing error of, and add both to ``mended``."""
-    if atom.key in lexicon.vocabulary or (word := lexicon.mend(atom.key)) is None:
+    is_everyday = _is_everyday(atom.text, lexicon.language.code)  # as typed: a key has no Arabic article
+    if atom.key in lexicon.vocabulary or is_everyday or (word := lexicon.mend(atom.key)) is None:
         return atom
     mended[atom.text] = lexicon.spellings[word][0]
     return _Atom(atom.text, word)
