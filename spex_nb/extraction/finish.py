@@ -27,6 +27,7 @@ from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.run import PartTimer
 from spex_nb.extraction.storage import PROBABILITY, open_probability
 from spex_nb.extraction.tile_store import TileStore
+from spex_nb.output.memory import return_free_memory
 from spex_nb.regions.filters import filter_classes
 from spex_nb.regions.find import summarize_regions
 from spex_nb.regions.ground import EqualAreaGrid
@@ -69,10 +70,12 @@ def finish(
         kept_regions = _filtered(candidates, mosaic, plan)
         _repaint(mosaic.mask, kept_regions)
     with timer.timing("measurement"):
+        return_free_memory(mosaic.mask.size)
         dropped = _dropped(candidates, kept_regions, mosaic.mask.shape)
         layers = _class_layers(kept_regions, mosaic.mask, plan.choices.threshold, dropped)
         layers += _left_out_layers(mosaic, plan)
         statistics = measure_scene(plan.predictor.reader, mosaic.mask, layers, _probability_rows(path, plan))
+        return_free_memory(mosaic.mask.size)
     extremes, tile_notes = _tile_meta(plan, store)
     with timer.timing("explanation"):
         facts = facts_of_run(plan, statistics, candidates, mosaic.highest, extremes)

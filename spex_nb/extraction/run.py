@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -91,17 +90,6 @@ def _ignore(_: Progress) -> None:
     """Report to nobody."""
 
 
-def return_free_memory() -> None:
-    """Give memory that was freed back to the system.
-
-    The C library of Linux keeps it, in pieces that are too small for the next array. Other systems have no such call.
-    """
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
-        if trim is not None:
-            trim(0)
-
-
 class PartTimer:
     """Seconds that each part of a run took.
 
@@ -115,14 +103,13 @@ class PartTimer:
 
     @contextmanager
     def timing(self, part: str) -> Iterator[None]:
-        """Time what happens inside, and give the memory that it freed back to the system."""
+        """Time what happens inside."""
         self._on_part(part)
         start = time.perf_counter()
         try:
             yield
         finally:
             self.seconds[part] = round(time.perf_counter() - start, 3)
-            return_free_memory()
 
 
 def run_tiles(

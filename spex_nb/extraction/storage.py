@@ -20,9 +20,9 @@ from rasterio.errors import RasterioError
 from spex_nb.errors import ExtractionError, GridWarning, SceneError, SourceNotFoundError, explain_malformed
 from spex_nb.extraction.explain import Explanation
 from spex_nb.extraction.result import Extraction
-from spex_nb.extraction.run import return_free_memory
 from spex_nb.output.export import copy_as_cog, save_cog
 from spex_nb.output.files import write_folder_whole
+from spex_nb.output.memory import return_free_memory
 from spex_nb.output.stored_files import (
     COLUMN_TYPE,
     read_arrays,
@@ -60,14 +60,14 @@ def save_extraction(result: Extraction, folder: str | Path, *, overwrite: bool =
         write_folder_whole(folder, overwrite, DESCRIPTION, needs_bytes=_largest_bytes(result, overview)) as part,
         warnings.catch_warnings(action="ignore", category=GridWarning),  # the result's notes say it
     ):
-        return_free_memory()
+        return_free_memory(result.mask.size)
         result.to_cog(part / MASK)
-        return_free_memory()
+        return_free_memory(result.mask.size)
         copy_as_cog(result.probability_file, part / PROBABILITY, discrete=False)
-        return_free_memory()
+        return_free_memory(result.mask.size)
         if result.doubt is not None:
             save_cog(result.doubt, part / DOUBT)
-        return_free_memory()
+        return_free_memory(result.mask.size)
         result.to_geopackage(part / REGIONS)
         (part / OVERVIEW).write_bytes(overview)
         np.savez_compressed(part / RUNS, **_runs_of(result.evidence))

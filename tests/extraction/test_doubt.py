@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from spex_nb import extract, load_extraction, sample_scene
 from spex_nb.extraction import correct_result
-from spex_nb.extraction.facts.doubt import doubt_of_rows, doubtful_windows, flagged_pixels, place_of_doubt
+from spex_nb.extraction.facts.doubt import Doubt, doubt_of_rows, doubtful_windows, flagged_pixels, place_of_doubt
 
 THRESHOLDS = {"water": 0.5}
 
@@ -109,11 +110,12 @@ def test_impossible_numbers_take_the_trust_away_in_the_first_sentence() -> None:
     assert first.text.startswith("Auf diese Antwort ist kein Verlass")
 
 
-def test_the_place_of_doubt_takes_little_memory_beside_the_doubt_itself() -> None:
+@pytest.mark.parametrize("look", [place_of_doubt, doubtful_windows])
+def test_where_doubt_lies_takes_little_memory_beside_the_doubt_itself(look: Callable[[Doubt], object]) -> None:
     doubt = np.tile(np.arange(251, dtype=np.uint8), (4096, 16))
     tracemalloc.start()
-    place = place_of_doubt(doubt)
+    places = look(doubt)
     _, most_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert place is not None
+    assert places
     assert most_bytes < 1.5 * doubt.nbytes

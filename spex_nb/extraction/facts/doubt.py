@@ -107,7 +107,7 @@ def _histogram(doubt: Doubt) -> NDArray[np.int64]:
 
 def _thirds(doubt: Doubt) -> list[list[Doubt]]:
     """Return the cells of the 3 x 3 grid of a picture, row by row."""
-    rows, columns = (np.searchsorted(np.minimum(3 * np.arange(side) // side, 2), [1, 2]) for side in doubt.shape)
+    rows, columns = ((-(-side // 3), -(-2 * side // 3)) for side in doubt.shape)
     return [np.split(part, columns, axis=1) for part in np.split(doubt, rows)]
 
 
@@ -120,13 +120,20 @@ def doubtful_windows(doubt: Doubt, count: int = 12, side_px: int = PLACE_PX) -> 
         side_px: Side of a square, in pixels (default: 32).
     """
     height, width = doubt.shape
-    rows, columns = -(-height // side_px), -(-width // side_px)
-    padded = np.zeros((rows * side_px, columns * side_px), np.float32)
-    padded[:height, :width] = np.where(doubt == MASK_NODATA, 0, doubt)
-    sums = padded.reshape(rows, side_px, columns, side_px).sum(axis=(1, 3))
-    order = [int(cell) for cell in np.argsort(-sums, axis=None, kind="stable")[:count] if sums.flat[cell] > 0]
+    columns = -(-width // side_px)
+    lefts = range(0, width, side_px)
+    rows = (doubt[top : top + side_px] for top in range(0, height, side_px))
+    sums = np.array([_column_sums(row, lefts) for row in rows]).ravel()
+    order = [int(cell) for cell in np.argsort(-sums, kind="stable")[:count] if sums[cell] > 0]
     corners = [(cell // columns * side_px, cell % columns * side_px) for cell in order]
     return [(top, left, min(side_px, height - top), min(side_px, width - left)) for top, left in corners]
+
+
+def _column_sums(rows: Doubt, lefts: Sequence[int]) -> NDArray[np.int64]:
+    """Return the sum of the doubt of some rows [h, W] between each column of ``lefts`` and the next one."""
+    of_columns = np.where(rows == MASK_NODATA, 0, rows).sum(axis=0, dtype=np.int64)
+    sums: NDArray[np.int64] = np.add.reduceat(of_columns, lefts)
+    return sums
 
 
 def _nearness(probability: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
