@@ -527,7 +527,7 @@ class MaskModel(Protocol):
 
 @runtime_checkable
 class ScaledModel(Protocol):
-    """A model with weights of their own for small pixels."""
+    """A model with other weights for small pixels."""
 
     def at_scale(self, gsd_m: float | None) -> MaskModel:
         """Return the model whose weights learned from pixels of a size.

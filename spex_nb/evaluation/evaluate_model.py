@@ -117,13 +117,14 @@ def evaluate(  # noqa: PLR0913 (the only entry point, with every option)
     questions = _to_explain(records, explanations, languages, seed)
     for tile in _load_tiles(opened, records, condition, progress):
         for contender in (evaluated, *rivals):
-            masks, refused = predict_masks(model_at_scale(contender, tile.scene.spex.gsd_m), tile)
+            answering = model_at_scale(contender, tile.scene.spex.gsd_m)
+            masks, refused = predict_masks(answering, tile)
             if contender is not evaluated:  # a baseline of one target needs no line for each of the others
                 refused = {target: why for target, why in refused.items() if target in contender.card.targets}
             tally.add(contender.id, tile, masks, refused)
             if contender is evaluated:
                 languages_of = questions.get(tile.name, {})
-                explained += _explain(evaluated, tile, masks, languages_of, opened.settings.min_area_px)
+                explained += _explain(answering, tile, masks, languages_of, opened.settings.min_area_px)
     tiles = tally.tiles()
     return EvaluationReport(
         folder=opened.folder,

@@ -114,7 +114,8 @@ class SpexPredictor:
         if folder is None or gsd_m is None or gsd_m > AERIAL_GSD_M:
             return self
         if self._aerial is None:
-            self._aerial = type(self).from_pretrained(folder, device=str(self.model.device), asks_by=self.asks_by)
+            device, dtype = str(self.model.device), self.model.dtype
+            self._aerial = type(self).from_pretrained(folder, device=device, asks_by=self.asks_by, dtype=dtype)
             self._aerial.id = self.id
         return self._aerial
 
