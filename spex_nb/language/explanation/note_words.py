@@ -51,5 +51,10 @@ class NoteWriter:
     def size(self, area_px: int, area_m2: float | None) -> str:
         """Return an area in hectares, or in pixels without a map position."""
         if self.language == "en":
-            return f"{area_px:,} px" if area_m2 is None else f"{float(f'{area_m2 / 1e4:.3g}'):,.15g} ha"
+            return f"{area_px:,} px" if area_m2 is None else f"{_three_digits(area_m2 / 1e4):,.15g} ha"
         return self._numerals.pixels(area_px) if area_m2 is None else self._numerals.area(area_m2)
+
+
+def _three_digits(number: float) -> float:
+    """Return a number rounded to three digits: written out, where ``.3g`` alone would write 5.01e+03."""
+    return float(f"{number:.3g}")

@@ -398,8 +398,10 @@ def _number_words(code: str) -> dict[str, float]:
 
 def _mend(atom: _Atom, lexicon: Lexicon, mended: dict[str, str]) -> _Atom:
     """Return the known word that an unknown one is a typing error of, and add both to ``mended``."""
-    is_everyday = _is_everyday(atom.text, lexicon.language.code)  # as typed: a key has no Arabic article
-    if atom.key in lexicon.vocabulary or is_everyday or (word := lexicon.mend(atom.key)) is None:
+    if atom.key in lexicon.vocabulary:
+        return atom
+    # Everyday words are looked up as typed too, for a key has no Arabic article.
+    if _is_everyday(atom.text, lexicon.language.code) or (word := lexicon.mend(atom.key)) is None:
         return atom
     mended[atom.text] = lexicon.spellings[word][0]
     return _Atom(atom.text, word)
