@@ -23,8 +23,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 sys.path.append(str(Path(__file__).parent / "joint"))
-from bars import resized, scene_of
-from changes import NIR_UM, Sample, with_made_up_infrared
+from bars import scene_of
+from changes import NIR_UM, Sample, middles, resized, with_made_up_infrared
 from covers import WORLDCOVER_BUILT
 from tiles import ONE_CLASS, PICTURE_BANDS, Tile, read_tiles
 
@@ -79,23 +79,21 @@ def _scaled(tiles: Sequence[Tile]) -> Iterator[tuple[Tile, tuple[float, float]]]
 def shrunk(tile: Tile, gsd_m: float) -> Tile:
     """Return a tile with pixels averaged to a size. Each keeps the label of its middle."""
     size = tuple(max(1, round(side * tile.gsd_m / gsd_m)) for side in tile.allowed.shape)
-    middles = np.ix_(
-        *(((np.arange(n) + 0.5) * side / n).astype(int) for n, side in zip(size, tile.allowed.shape, strict=True))
-    )
+    places = middles(tile.allowed.shape, size)
     pixels = resized(np.stack([band.astype(np.float32) for band in tile.bands.values()]), size)
     return replace(
         tile,
         gsd_m=gsd_m,
         bands=dict(zip(tile.bands, pixels.astype(np.float16), strict=True)),
-        allowed=tile.allowed[middles],
-        labels={name: label[middles] for name, label in tile.labels.items()},
+        allowed=tile.allowed[places],
+        labels={name: label[places] for name, label in tile.labels.items()},
     )
 
 
 def _compared(model: MaskModel, tile: Tile, size_m: tuple[float, float]) -> Iterator[tuple[Any, Mask, Mask]]:
     for scene in _scenes(tile):
+        answering = model_at_scale(model, scene.spex.gsd_m)
         for target, label in labels_of(tile).items():
-            answering = model_at_scale(model, scene.spex.gsd_m)
             if not is_left_to_index(answering.card, target, scene):
                 step = TileStep(scene, 1.0, [target])
                 mask = step.ask(MemoryFallbackModel(answering), [target])[target] > 0

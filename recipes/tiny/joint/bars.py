@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import rasterio
-import torch
 import xarray as xr
+from changes import resized
 from covers import COVER_OF_TARGET, WORLDCOVER_BUILT, difference, is_known, is_within
 from numpy.typing import NDArray
 from tiles import ONE_CLASS, PICTURE_BANDS, Tile, read_tiles
-from torch.nn import functional as F
 
 from spex_nb.extraction.mask_models import load_mask_model
 from spex_nb.language.prompts import build_prompt
@@ -143,12 +142,6 @@ def predict(
     if scale < 1:
         probabilities = resized(probabilities, (height, width))
     return dict(zip(targets, probabilities, strict=True))
-
-
-def resized(pixels: Any, size: tuple[int, ...]) -> Any:
-    """Return layers [B, H, W] averaged or stretched to a size."""
-    stacked = torch.from_numpy(np.ascontiguousarray(pixels))[None]
-    return F.interpolate(stacked, size, mode="bilinear", antialias=True, align_corners=False)[0].numpy()
 
 
 def scene_of(names: Sequence[str], pixels: Any, tile: Tile, gsd_m: float) -> xr.Dataset:

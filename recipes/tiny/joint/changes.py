@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,17 +74,25 @@ def cut(tile: Tile, side_px: int, shrink: float, rng: Generator) -> Sample:
     pixels = np.stack([values[window] for values in tile.bands.values()]).astype(np.float32)
     allowed = tile.allowed[window]
     if side != side_px:
-        resized = F.interpolate(
-            torch.from_numpy(pixels)[None], (side_px, side_px), mode="bilinear", antialias=True, align_corners=False
-        )
-        centres = ((np.arange(side_px) + 0.5) * side / side_px).astype(int)
-        pixels, allowed = resized[0].numpy(), allowed[np.ix_(centres, centres)]
+        size = (side_px, side_px)
+        pixels, allowed = resized(pixels, size), allowed[middles(allowed.shape, size)]
     quarter = int(rng.integers(8))
     waves = np.array(list(tile.waves_um.values()))
     gsd_m = tile.gsd_m * side / side_px
     return Sample(
         turn(pixels, quarter), tuple(tile.bands), waves, gsd_m, turn(allowed, quarter), tile.gsd_m <= COARSEST_AERIAL_M
     )
+
+
+def resized(pixels: Any, size: tuple[int, ...]) -> Any:
+    """Return layers [B, H, W] averaged or stretched to a size."""
+    stacked = torch.from_numpy(np.ascontiguousarray(pixels))[None]
+    return F.interpolate(stacked, size, mode="bilinear", antialias=True, align_corners=False)[0].numpy()
+
+
+def middles(shape: tuple[int, ...], size: tuple[int, ...]) -> Any:
+    """Return the index of the pixels of a shape in which the middles of pixels of a size lie."""
+    return np.ix_(*(((np.arange(n) + 0.5) * side / n).astype(int) for side, n in zip(shape, size, strict=True)))
 
 
 def beside_each_other(samples: Sequence[Sample]) -> Sample:

@@ -256,7 +256,7 @@ def train(
         steps: How many.
         minutes: Of learning, all runs together; the rate falls so as to end by then, should that be sooner.
         seed: Of every draw.
-        aerial: Whether only aerial pictures are learned from, for weights of their own.
+        aerial: Whether only aerial pictures are learned from, for weights beside the others.
     """
     out.mkdir(parents=True, exist_ok=True)
     tiles, state = read_tiles(data), out / "state.pt"
