@@ -43,7 +43,7 @@ KEPT_EVERY, LOGGED_EVERY = 200, 40
 LEAST_DICE_PX = 30
 WEIGHTS = (
     {Cover.BUILT_UP: 6.0, Cover.BARE_SOIL: 1.5, Cover.WATER: 1.3},
-    {Cover.BUILDING: 1.5, Cover.ROAD: 3.0, Cover.TREES: 1.5},
+    {Cover.BUILDING: 1.5, Cover.ROAD: 6.0, Cover.TREES: 1.5},
 )
 """Of pixels whose label is within a class, at first: of satellites and of aerial pictures."""
 STATISTICS_UNTIL, MOMENTUM = 0.7, 0.03

@@ -13,13 +13,13 @@ from numpy.random import Generator
 from tiles import LANDSAT_BANDS, PICTURE_BANDS, Tile
 
 AERIAL_SHARES: Mapping[str, float] = {
-    "oam_buildings": 0.27,
-    "inria_buildings": 0.20,
+    "oam_buildings": 0.26,
+    "inria_buildings": 0.18,
     "spacenet2_buildings": 0.08,
-    "spacenet3_roads": 0.15,
-    "gsi_roads": 0.12,
-    "naip_california": 0.10,
-    "chesapeake_naip": 0.08,
+    "spacenet3_roads": 0.18,
+    "gsi_roads": 0.14,
+    "naip_california": 0.09,
+    "chesapeake_naip": 0.07,
 }
 SATELLITE_SHARES: Mapping[str, float] = {"hls": 0.88, "landsat8_zion": 0.12}
 SIDE_PX = 128
