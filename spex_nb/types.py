@@ -407,7 +407,7 @@ class Fact:
     """None where it is not known."""
     unit: str
     """Of numbers: ``px m2 m frac probability number index reflectance counts patch points times``. Of words: ``target
-    place sides rule name bands date season``."""
+    place sides rule name bands date season text``."""
     region: str
     """What it is about: ``mask``, ``outside``, ``border``, ``scene``, ``candidates`` (before the filters of the
     instruction), ``region 1`` and so on."""

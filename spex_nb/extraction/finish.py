@@ -17,11 +17,11 @@ from rasterio.windows import Window as FileWindow
 
 from spex_nb.errors import RegionError
 from spex_nb.extraction.explain import ExplanationStream, explain_targets, faithfulness_of, write_explanation
-from spex_nb.extraction.facts.of_result import facts_of_edit, facts_of_run
+from spex_nb.extraction.facts.of_result import RunFindings, facts_of_edit, facts_of_run, rest_facts
 from spex_nb.extraction.measure import MeasuredLayer, SceneStatistics, measure_scene
 from spex_nb.extraction.mosaic import Mosaic, assemble_mosaic
 from spex_nb.extraction.notes import NoteContext, notes_of
-from spex_nb.extraction.plan import Plan, class_names
+from spex_nb.extraction.plan import EVERYTHING_ELSE, Plan, class_names
 from spex_nb.extraction.predict import IndexExtreme
 from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.run import PartTimer
@@ -37,7 +37,7 @@ from spex_nb.scene.reopen import as_scene, open_source
 from spex_nb.scene.windows.rasters import Reading
 from spex_nb.scene.windows.reader import SceneReader
 from spex_nb.scene.windows.scene_source import SceneSource
-from spex_nb.types import MASK_NODATA, Evidence, Region, Window
+from spex_nb.types import MASK_NODATA, Evidence, Fact, Region, Window
 
 PACKAGES = ("numpy", "scipy", "xarray", "rasterio", "shapely", "torch", "transformers")
 """Packages whose versions are stored with a result."""
@@ -67,6 +67,7 @@ def finish(
         )
     with timer.timing("regions"):
         candidates = _class_regions(mosaic.mask, assignment.classes, scene, plan.choices.min_area_px)
+        specks_px = _specks_px(mosaic.mask, candidates)
         kept_regions = _filtered(candidates, mosaic, plan)
         _repaint(mosaic.mask, kept_regions)
     with timer.timing("measurement"):
@@ -78,7 +79,8 @@ def finish(
         return_free_memory(mosaic.mask.size)
     extremes, tile_notes = _tile_meta(plan, store)
     with timer.timing("explanation"):
-        facts = facts_of_run(plan, statistics, candidates, mosaic.highest, extremes)
+        findings = RunFindings(candidates, kept_regions, specks_px, mosaic.highest, extremes)
+        facts = facts_of_run(plan, statistics, findings)
         explanations, problems = explain_targets(plan, statistics.overview, statistics.evidence, facts, stream)
     context = NoteContext(candidates, kept_regions, mosaic, extremes, failures)
     names = dict(zip(assignment.classes, class_names(assignment.classes, plan.instruction), strict=True))
@@ -129,6 +131,10 @@ def correct_result(result: Extraction, mask: NDArray[np.uint8], scene: xr.Datase
     statistics = replace(statistics, evidence=_with_checked_areas(statistics.evidence, result.evidence))
     evidence = {**result.evidence, **statistics.evidence}
     facts = facts_of_edit(result, statistics, scene)
+    if EVERYTHING_ELSE in regions:
+        valid_px = int((pixels != MASK_NODATA).sum())
+        rest = rest_facts(result.instruction, regions[EVERYTHING_ELSE], valid_px)
+        facts = {old.target: _with_facts(old.facts, rest) for old in result.explanations}
     explanations = tuple(
         write_explanation(old.prompt, old.text, evidence[old.target], facts[old.target], result.instruction)
         if old.target in facts
@@ -148,6 +154,11 @@ def correct_result(result: Extraction, mask: NDArray[np.uint8], scene: xr.Datase
         notes=(*result.notes, note),
         provenance={**result.provenance, "edited_px": edited_px, "faithfulness": faithfulness},
     )
+
+
+def _with_facts(facts: Sequence[Fact], newer: Sequence[Fact]) -> tuple[Fact, ...]:
+    """Return facts of which those of the same ids are newer."""
+    return tuple({fact.id: fact for fact in (*facts, *newer)}.values())
 
 
 def _doubt_layer(statistics: SceneStatistics, mask: xr.DataArray) -> xr.DataArray:
@@ -184,6 +195,14 @@ def _class_regions(
 ) -> dict[str, list[Region]]:
     """Return the regions of each class of a mask that are large enough, largest first."""
     return {name: _regions(mask == number, scene, min_area_px) for number, name in enumerate(classes, start=1)}
+
+
+def _specks_px(mask: NDArray[np.uint8], candidates: Regions) -> dict[str, int]:
+    """Return how many pixels of each class lie in regions that are too small to count."""
+    return {
+        name: int(np.count_nonzero(mask == number)) - sum(region.area_px for region in regions)
+        for number, (name, regions) in enumerate(candidates.items(), start=1)
+    }
 
 
 def _regions(is_class: NDArray[np.bool_], scene: xr.Dataset, min_area_px: int) -> list[Region]:

@@ -10,9 +10,9 @@ from spex_nb.extraction.mosaic import Mosaic
 from spex_nb.extraction.plan import Plan
 from spex_nb.extraction.predict import IndexExtreme
 from spex_nb.language.explanation.note_words import NoteWriter
+from spex_nb.language.explanation.request import stand_in_sentences
 from spex_nb.scene.guard import notes_of_scene
 from spex_nb.spectral.priors import prior_of
-from spex_nb.targets import TARGETS
 from spex_nb.types import Region, Window
 
 
@@ -42,7 +42,6 @@ def notes_of(plan: Plan, context: NoteContext, more: Sequence[str]) -> list[str]
         *_weaker(plan, writer),
         *_stand_ins(plan, writer),
         *_resampled(plan, writer),
-        *_the_rest(plan, context, writer),
         *(sentence for name in plan.assignment.classes for sentence in _why_nothing(name, plan, context, writer)),
         *_overlaps(context, writer),
         *more,
@@ -75,15 +74,10 @@ def _weaker(plan: Plan, writer: NoteWriter) -> Iterator[str]:
 
 
 def _stand_ins(plan: Plan, writer: NoteWriter) -> Iterator[str]:
-    """Say which parents answer for what cannot be seen in such pixels, or is not known to the model."""
-    gsd_m = plan.scene.spex.gsd_m
-    for name, answer in plan.assignment.stand_ins.items():
-        word, parent = writer.noun(name), writer.noun(answer)
-        largest = TARGETS[name].largest_gsd_m
-        if gsd_m is not None and largest is not None and gsd_m > largest:
-            yield writer.write("stand_in_pixel", gsd=writer.decimal(gsd_m, "g"), word=word, parent=parent)
-        else:
-            yield writer.write("stand_in_unknown", model=plan.model.id, word=word, parent=parent)
+    """Say which parents answer for targets that only the filters name; explanations say it of all others."""
+    explained = {*(plan.assignment.targets or plan.assignment.excluded)}
+    near = {name: answer for name, answer in plan.assignment.stand_ins.items() if answer not in explained}
+    yield from stand_in_sentences(near, plan.scene.spex.gsd_m, plan.model.id, writer)
 
 
 def _size_of_pixels(plan: Plan, writer: NoteWriter) -> str:
@@ -102,38 +96,12 @@ def _resampled(plan: Plan, writer: NoteWriter) -> Iterator[str]:
         yield writer.write("resampled", gsd=writer.decimal(gsd_m, "g"), model_gsd=writer.decimal(model_gsd_m, "g"))
 
 
-def _the_rest(plan: Plan, context: NoteContext, writer: NoteWriter) -> Iterator[str]:
-    """Say what the mask of "everything but" shows, since the explanation speaks of what was left out."""
-    if plan.assignment.targets:
-        return
-    (rest,) = context.kept_regions.values()
-    pixels = sum(region.area_px for region in rest)
-    areas_m2 = [region.area_m2 for region in rest if region.area_m2 is not None]
-    ground = f" ({writer.size(pixels, sum(areas_m2))})" if areas_m2 else ""
-    yield writer.write(
-        "rest",
-        area=writer.size(pixels, None) + ground,
-        regions=writer.regions(len(rest)),
-        word=", ".join(map(writer.noun, plan.assignment.excluded)),
-    )
-
-
 def _why_nothing(name: str, plan: Plan, context: NoteContext, writer: NoteWriter) -> Iterator[str]:
     """Say why a class is empty, if it is."""
-    if context.kept_regions[name]:
-        return
-    word, dropped = writer.noun(name), context.candidates[name]
-    if dropped:
-        yield writer.write(
-            "none_kept",
-            regions=writer.regions(len(dropped)),
-            word=word,
-            meaning=plan.instruction.meaning,
-            size=writer.size(dropped[0].area_px, dropped[0].area_m2),
-        )
+    if context.kept_regions[name] or context.candidates[name]:  # the explanation says what the filters left out
         return
     smallest, why = str(plan.choices.min_area_px), _nearest_miss(name, plan, context, writer)
-    yield writer.write("nothing", word=word, smallest=smallest, why=why)
+    yield writer.write("nothing", word=writer.noun(name), smallest=smallest, why=why)
 
 
 def _nearest_miss(name: str, plan: Plan, context: NoteContext, writer: NoteWriter) -> str:

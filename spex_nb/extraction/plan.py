@@ -14,6 +14,7 @@ import xarray as xr
 
 from spex_nb import __version__
 from spex_nb.errors import ExtractionError, MissingBandError, OutputError, TargetError
+from spex_nb.extraction.facts.quality import require_quality
 from spex_nb.extraction.mask_models import is_left_to_index, load_mask_model, model_at_scale
 from spex_nb.extraction.predict import TileJob, TilePredictor
 from spex_nb.language.instructions import parse_instruction
@@ -370,6 +371,8 @@ def plan_extraction(
     opened, identity = open_identified(source)
     # After all that can be wrong with words and files, for it takes seconds.
     loaded = model_at_scale(load_mask_model(model), opened.spex.gsd_m)
+    if (folder := getattr(loaded, "folder", None)) is not None:
+        require_quality(folder)
     if isinstance(instruction, str):
         parsed = parse_instruction(instruction, loaded.card.targets)
     stand_ins = stand_ins_of(parsed, loaded, opened.spex.gsd_m)

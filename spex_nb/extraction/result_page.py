@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from spex_nb.extraction.explain import Explanation, css_class, mark_legend, mark
 from spex_nb.extraction.result import Extraction
 from spex_nb.output.html import MISSING, render, write_page
 from spex_nb.output.plotting import picture_bytes
-from spex_nb.types import Claim, Evidence, Statement
+from spex_nb.types import Claim, Evidence, Spread, Statement
 
 CELL_ROWS = 10
 PAGE_ROWS = 200
@@ -133,5 +133,21 @@ def _cell(column: str, value: Any) -> str:
 
 
 def _evidence_lines(evidence: Evidence) -> list[str]:
+    """Return the figures of a target, those that are not known left out."""
     names = [name for name in evidence.__slots__ if name not in ("regions", "shape")]
-    return [f"{name}: {getattr(evidence, name)}" for name in names]
+    values = {name: _figure(getattr(evidence, name)) for name in names}
+    return [f"{name}: {value}" for name, value in values.items() if value]
+
+
+def _figure(value: Any) -> str:
+    """Return a figure of the evidence as text; nothing for one that is not known."""
+    match value:
+        case None:
+            return ""
+        case Spread(mean, std):
+            return f"{mean:.3g} ± {std:.2g} (mean and standard deviation)"
+        case Mapping():
+            return ", ".join(f"{name} {share:.1%}" for name, share in value.items())
+        case float():
+            return f"{value:.4g}" if abs(value) < WHOLE_FROM else f"{value:,.0f}"
+    return f"{value:,}" if type(value) is int else str(value)

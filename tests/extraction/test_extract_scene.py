@@ -191,7 +191,7 @@ def test_what_is_left_out_is_left_out() -> None:
     np.testing.assert_array_equal(result.mask, np.where(red > 0.5, 0, 1))
     np.testing.assert_allclose(result.probability[0], 1 - expit((red - 0.5) * 20), atol=1 / 4096)
     assert result.evidence["water"].area_px == 400
-    assert "The mask shows the rest, 1,200 px" in " ".join(result.notes)
+    assert result.explanations[0].answer.startswith("Everything except water bodies: 12\N{NO-BREAK SPACE}ha, 75%")
 
 
 def test_a_drawn_area_counts() -> None:
@@ -225,9 +225,23 @@ def test_nothing_found_by_an_index_names_its_best_value() -> None:
     assert "and the target lies above" in note
 
 
-def test_a_filter_that_drops_everything_says_what_there_was() -> None:
-    notes = quietly(scene_of(squares((60, 60), (5, 5, 10))), "water larger than 5 ha", Brightness()).notes
-    assert any("1 region of water bodies did not meet what was asked" in note and "1 ha" in note for note in notes)
+def test_a_filter_that_drops_everything_says_what_there_was_and_what_came_nearest() -> None:
+    scene = scene_of(squares((60, 60), (5, 5, 10), (30, 30, 20)))
+    large = quietly(scene, "water larger than 5 ha", Brightness()).explanations[0].answer
+    assert large.startswith("Water bodies larger than 5 ha: there is none. The patch nearest to that in size has 4")
+    small = quietly(scene, "water smaller than 0.5 ha", Brightness()).explanations[0].answer
+    assert "The patch nearest to that in size has 1" in small
+    assert "In all, water takes up 13.9% of the scene: 5" in small
+    north = quietly(scene, "water in the south touching the edge of the scene", Brightness()).explanations[0].answer
+    assert "nearest" not in north
+
+
+def test_what_is_too_small_to_count_is_said() -> None:
+    result = quietly(scene_of(squares((60, 60), (5, 5, 10), (40, 40, 1), (50, 20, 1))), "water", Brightness())
+    whole = result.explanations[0].whole.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Specks below 4 px are not counted: 200 m² in all." in whole
+    only_specks = quietly(scene_of(squares((60, 60), (40, 40, 1))), "water", Brightness())
+    assert only_specks.explanations[0].answer.startswith("No patch of water reaches 4")
 
 
 def test_a_scene_without_data_in_some_tiles_asks_no_model_there() -> None:
@@ -281,8 +295,9 @@ def test_the_parent_answers_for_what_cannot_be_seen_and_it_is_said(
 ) -> None:
     result = quietly(sample_scene(scene), instruction, "index")
     assert tuple(result.class_names) == classes
-    notes = [line for line in result.notes if "the answer is" in line]
-    assert [note in line for line in notes] == [True] * bool(note)
+    statements = [statement.text for explanation in result.explanations for statement in explanation.brief]
+    lines = [line for line in (*result.notes, *statements) if "the answer is" in line]
+    assert [note in line for line in lines] == [True] * bool(note)
 
 
 def test_what_the_pixels_cannot_tell_apart_is_not_taken_from_each_other() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from spex_nb import extract, find_regions, measure_evidence, sample_scene
-from spex_nb.errors import RegionError
+from spex_nb.errors import CheckpointError, RegionError
 from spex_nb.extraction.finish import correct_result
+from spex_nb.extraction.plan import plan_extraction
+from spex_nb.model.checkpoint_files import CHECKPOINTS
 
 
 def test_an_edited_mask_is_measured_as_any_other(fake_model: Any) -> None:
@@ -30,6 +34,48 @@ def test_an_edited_mask_is_measured_as_any_other(fake_model: Any) -> None:
     assert corrected.explanations[0].answer != result.explanations[0].answer
     assert f"{int((mask != result.mask.values).sum()):,} pixels were edited" in corrected.notes[-1]
     assert correct_result(result, result.mask.values, scene) is result
+
+
+def test_an_edit_of_everything_but_measures_the_rest_anew() -> None:
+    scene = sample_scene("river_10m")
+    result = extract(scene, "everything except water", "index", progress=False)
+    mask = result.mask.values.copy()
+    mask[:20, :20] = 0
+    corrected = correct_result(result, mask, scene)
+    facts = {fact.id: fact.value for fact in corrected.explanations[0].facts}
+    before = {fact.id: fact.value for fact in result.explanations[0].facts}
+    assert facts["rest.share"] == pytest.approx((mask == 1).sum() / (mask != 255).sum())
+    assert facts["rest.share"] < before["rest.share"]
+    assert facts["area"] == before["area"]
+    assert corrected.explanations[0].answer.startswith("Everything except water bodies: ")
+
+
+def test_an_edit_keeps_what_was_asked_and_how_good_the_model_is(tmp_path: Path) -> None:
+    shutil.copytree(CHECKPOINTS / "tiny", tmp_path / "mine", ignore=shutil.ignore_patterns("aerial"))
+    scene = sample_scene("lake_30m")
+    result = extract(scene, "lakes larger than 1 ha", str(tmp_path / "mine"), progress=False)
+    mask = result.mask.values.copy()
+    mask[:4, :4] = 1
+    kept = ("asked", "quality.precision", "quality.iou")
+    before, after = (
+        {fact.id: fact.value for fact in some.explanations[0].facts if fact.id in kept}
+        for some in (result, correct_result(result, mask, scene))
+    )
+    assert after == before
+    assert before["quality.precision"] is not None
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["{", "[]x", '{"a": 1}', "[1]", '[{"target": "water"}]', '[{"target": "water", "sensor_class": "rgb", "iou": 7}]',
+     '[{"target": "water", "sensor_class": "rgb", "gsd_m": "all"}]', "[" * 100_000],
+)  # fmt: skip
+def test_a_damaged_table_of_quality_is_refused_before_any_work(tmp_path: Path, table: str) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(CHECKPOINTS / "tiny", folder, ignore=shutil.ignore_patterns("aerial"))
+    (folder / "quality.json").write_text(table)
+    with pytest.raises(CheckpointError, match="remove the file"):
+        plan_extraction(sample_scene("lake_30m"), "water", str(folder))
 
 
 def test_other_masks_are_refused() -> None:

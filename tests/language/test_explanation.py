@@ -90,7 +90,8 @@ def test_the_short_explanation_has_four_sentences() -> None:
 
 
 def test_a_question_is_answered_first() -> None:
-    assert explain_facts(facts(), question="count")[0].text == "2 separate patches."
+    assert explain_facts(facts(), question="count")[0].text == "There are 2 patches of water."
+    assert "separate" not in " ".join(s.text for s in explain_facts(facts(), question="count"))  # the number once
     place = explain_facts(facts(), question="place")[0]
     assert plain(place) == "The largest patch lies in the top left and measures 90 ha."
 
@@ -155,10 +156,66 @@ def test_filters_say_what_there_was_before_and_what_is_left() -> None:
         Fact("candidates.area", 1_920_000.0, "m2", "candidates", "mask"),
         Fact("candidates.share", 0.113, "frac", "candidates", "mask"),
         Fact("candidates.kept", 0.42, "frac", "mask", "mask"),
+        Fact("asked", "water bodies, only the 3 largest", "text", "mask", "instruction"),
     )
-    first, second, *_ = explain_facts(facts(*before, number=3.0, area=806_000.0), "en")
-    assert plain(first) == "In all, water takes up 11.3% of the scene: 192 ha, in 138 separate patches."
-    assert plain(second) == "What you asked for is 3 separate patches: 80.6 ha, or 42% of that."
+    first, second, *_ = explain_facts(facts(*before, number=3.0, area=806_000.0), "en", question="count")
+    assert plain(first) == "Water bodies, only the 3 largest: 3 patches with 80.6 ha, 42% of all water."
+    assert plain(second) == "In all, water takes up 11.3% of the scene: 192 ha, in 138 separate patches."
+
+
+def test_filters_that_leave_out_nothing_are_said_too() -> None:
+    asked = Fact("asked", "water bodies larger than 1 ha", "text", "mask", "instruction")
+    first = explain_facts(facts(asked))[0]
+    assert plain(first) == "Water bodies larger than 1 ha: 2 patches with 100 ha, 10% of the scene."
+
+
+def test_everything_but_is_said_before_what_it_leaves_out() -> None:
+    rest = (
+        Fact("rest.asked", "everything except water bodies", "text", "mask", "instruction"),
+        Fact("rest.area", 9_000_000.0, "m2", "mask", "mask"),
+        Fact("rest.share", 0.9, "frac", "mask", "mask"),
+        Fact("rest.number", 1.0, "patch", "mask", "mask"),
+    )
+    first, second, *_ = explain_facts(facts(*rest))
+    assert plain(first) == "Everything except water bodies: 900 ha, 90% of the scene, one patch."
+    assert plain(second) == "Left out: water, 10% of the scene, 100 ha."
+
+
+def test_a_narrower_word_and_a_parent_that_answers_are_in_every_short_explanation() -> None:
+    said = (
+        Fact("word.1", "“forest” is treated as vegetation", "text", "mask", "instruction"),
+        Fact("stand_in.1", "A pixel of 10 m shows no single building.", "text", "mask", "instruction"),
+    )
+    for some in (facts(*said), facts(*said, area_px=0.0, area=0.0, number=0.0)):
+        brief = [statement.text for statement in explain_facts(some) if statement.is_brief]
+        assert "“forest” is treated as vegetation." in brief
+        assert "A pixel of 10 m shows no single building." in brief
+
+
+def test_numbers_that_are_no_reflectance_are_not_called_so() -> None:
+    bands = {f"band__nir__{side}": value for side, value in (("inside", 0.05), ("outside", 0.24))}
+    raw = [
+        Fact(fact.id, fact.value, "counts", fact.region, fact.source) if fact.unit == "reflectance" else fact
+        for fact in facts(relative="yes", **bands)
+    ]
+    why = next(statement for statement in explain_facts(raw) if statement.part == "why")
+    assert "raw values are 0.05 in the near infrared; in the rest, 0.24" in why.text
+    assert "reflect" not in why.text
+
+
+def test_impossible_numbers_confirm_nothing() -> None:
+    trust = Fact("trust", "numbers", "name", "scene", "scene")
+    assert {s.support for s in explain_facts(facts(trust)) if s.part == "why"} == {"none"}
+
+
+def test_what_is_too_small_to_count_is_said() -> None:
+    specks = (
+        Fact("specks.limit", 4.0, "px", "candidates", "instruction"),
+        Fact("specks.area", 10_900.0, "m2", "candidates", "mask"),
+    )
+    assert "small_left_out" in keys(Outline(facts(*specks)).points())
+    first = explain_facts(facts(*specks, area_px=0.0, area=0.0, number=0.0))[0]
+    assert plain(first) == "No patch of water reaches 4 px; smaller specks have 1.09 ha in all."
 
 
 def test_an_empty_mask_says_why() -> None:
@@ -187,6 +244,9 @@ def test_every_sentence_of_every_language_can_be_written_of_every_target(languag
         "season": by_id["season"],
         "times": Fact("region.1.elongation", 3.4, "times", "region 1", "mask"),
         "sides": Fact("region.1.edges", "top left", "sides", "region 1", "mask"),
+        "asked": Fact("asked", "water bodies larger than 2 ha", "text", "mask", "instruction"),
+        "words": Fact("word.1", "Water.", "text", "mask", "instruction"),
+        "smallest": Fact("specks.limit", 4.0, "px", "candidates", "instruction"),
         "points": Fact("estimate.points", 100.0, "count", "scene", "points"),
     }
     slots = numbers | places | shares | areas | words
@@ -195,7 +255,7 @@ def test_every_sentence_of_every_language_can_be_written_of_every_target(languag
     for key in read_wording(language)["sentences"]:
         figures = (
             bands
-            if key.startswith(("because", "against", "impossible_bands"))
+            if key.startswith(("because", "raw", "against", "impossible_bands"))
             else {side: by_id[f"index.{side}"] for side in ("inside", "outside")}
         )
         sentence = realiser.sentence(Point(key, "answer", slots | figures))
@@ -262,13 +322,8 @@ def test_all_languages_have_the_same_notes_with_the_same_words(language: str) ->
     assert gaps(read_notes(language)) == gaps(read_notes("en"))
 
 
-def test_notes_count_and_measure_in_their_language() -> None:
-    assert NoteWriter("en").regions(1) == "1 region"
-    assert NoteWriter("en").size(1, 5.012e7) == "5,010 ha"
-    assert NoteWriter("en").size(1, 155.0) == "0.0155 ha"
-    assert NoteWriter("ru").regions(22) == "22 участка"
+def test_notes_write_numbers_with_the_decimal_mark_of_their_language() -> None:
     assert NoteWriter("de").decimal(0.5, "g") == "0,5"
-    assert NoteWriter("fr").size(12, None) == "12\N{NO-BREAK SPACE}px"
 
 
 def test_a_unit_that_is_not_metric_is_the_one_that_the_user_wrote() -> None:

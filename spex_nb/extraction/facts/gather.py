@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from spex_nb.extraction.facts.dates import date_of, latitude_of, season_of
 from spex_nb.extraction.facts.doubt import DoubtPlace
+from spex_nb.extraction.facts.nearest_size import nearest_in_size
+from spex_nb.extraction.facts.quality import Quality
 from spex_nb.extraction.facts.sums import BAND_ORDER, BINS, FactSums, measured_iou
 from spex_nb.language.explanation.outline import is_possible
 from spex_nb.scene.guard import QUESTION
-from spex_nb.types import LEAST_MARGIN, Evidence, Fact, FactSource, Prior, Region
+from spex_nb.types import LEAST_MARGIN, Evidence, Fact, FactSource, Filter, Prior, Region
 
 HALF = 0.5
 FAILING_IOU = 0.3
@@ -24,6 +25,15 @@ FEW_PX = 10
 """Regions of fewer pixels are mentioned as unreliable."""
 MENTIONED = 3
 """Regions that facts describe one by one."""
+
+
+@dataclass(frozen=True)
+class Specks:
+    """Pixels of a target in regions that are too small to count."""
+
+    area_px: int
+    limit_px: int
+    """Pixels of the smallest region that counts."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +49,12 @@ class FactContext:
         model_id: Name of the model.
         prior: The rule of the target in these bands; None without one.
         candidates: The regions before the filters; None where they are those of the mask.
-        quality: The fitting row of the model's table.
+        quality: Of the model in such scenes.
         extreme: How near the index came to its threshold anywhere, and the highest probability.
         doubt: Where most of the doubt lies; None where there is none.
+        specks: What was left out for being too small.
+        filters: Those that hold for the target.
+        request: What the instruction says of the target, as facts.
     """
 
     evidence: Evidence
@@ -52,9 +65,12 @@ class FactContext:
     model_id: str
     prior: Prior | None = None
     candidates: Sequence[Region] | None = None
-    quality: Mapping[str, Any] = field(default_factory=dict)
+    quality: Quality = field(default_factory=Quality)
     extreme: Mapping[str, float] = field(default_factory=dict)
     doubt: DoubtPlace | None = None
+    specks: Specks | None = None
+    filters: Sequence[Filter] = ()
+    request: Sequence[Fact] = ()
 
 
 def gather_facts(context: FactContext) -> tuple[Fact, ...]:
@@ -93,10 +109,10 @@ def _area(context: FactContext) -> Iterator[Fact]:
 
 def _trust(facts: Sequence[Fact], context: FactContext) -> Iterator[Fact]:
     """Yield why the whole answer cannot be trusted: impossible numbers, or a model that is known to fail here."""
-    iou = context.quality.get("iou")
+    iou = context.quality.iou
     if QUESTION in context.scene.attrs or not all(map(is_possible, facts)):
         yield Fact("trust", "numbers", "name", "scene", "scene")
-    elif not context.by_index and iou is not None and float(iou) < FAILING_IOU:
+    elif not context.by_index and iou is not None and iou < FAILING_IOU:
         yield Fact("trust", "quality", "name", "scene", "table", f"IoU below {FAILING_IOU}")
 
 
@@ -142,8 +158,21 @@ def _candidates(context: FactContext) -> Iterator[Fact]:
     yield Fact("candidates.share", area_px / max(evidence.valid_px, 1), "frac", "candidates", "mask")
     if area_px:
         yield Fact("candidates.kept", evidence.area_px / area_px, "frac", "mask", "mask", "share of the candidates")
-    if regions and not evidence.number:
-        yield _ground("candidates.largest", regions[0].area_px, regions[0].area_m2, "candidates")
+    nearest = nearest_in_size(regions, context.filters)
+    if nearest is not None:
+        yield _ground("candidates.nearest", nearest.area_px, nearest.area_m2, "candidates")
+
+
+def _specks(context: FactContext) -> Iterator[Fact]:
+    """Yield what was left out because its regions are too small."""
+    specks = context.specks
+    if specks is not None and specks.area_px:
+        yield Fact("specks.limit", float(specks.limit_px), "px", "candidates", "instruction")
+        yield _ground("specks.area", specks.area_px, _m2_of(specks.area_px, context), "candidates")
+
+
+def _request(context: FactContext) -> Iterator[Fact]:
+    yield from context.request
 
 
 def _largest(context: FactContext) -> Iterator[Fact]:
@@ -242,8 +271,7 @@ def _quality(context: FactContext) -> Iterator[Fact]:
     if context.by_index:
         return
     for name in ("precision", "recall", "iou"):
-        value = context.quality.get(name)
-        yield Fact(f"quality.{name}", None if value is None else float(value), "frac", "mask", "table")
+        yield Fact(f"quality.{name}", getattr(context.quality, name), "frac", "mask", "table")
 
 
 def _rivals(context: FactContext) -> Iterator[Fact]:
@@ -300,6 +328,8 @@ PARTS = (
     _area,
     _estimate,
     _candidates,
+    _specks,
+    _request,
     _largest,
     _regions,
     _spectrum,

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import xarray as xr
 
 from spex_nb.extraction.facts.doubt import place_of_doubt
-from spex_nb.extraction.facts.gather import FactContext, gather_facts
-from spex_nb.extraction.facts.quality import measured_quality
-from spex_nb.extraction.mask_models import CHECKPOINTS
+from spex_nb.extraction.facts.gather import FactContext, Specks, gather_facts
+from spex_nb.extraction.facts.quality import Quality, measured_quality
 from spex_nb.extraction.predict import IndexExtreme
+from spex_nb.language.explanation.note_words import NoteWriter
+from spex_nb.language.explanation.request import (
+    filters_of,
+    request_facts,
+    rest_in_words,
+    stand_in_facts,
+    stand_in_sentences,
+)
 from spex_nb.spectral.priors import prior_of
-from spex_nb.types import Fact, Region
+from spex_nb.types import Fact, Instruction, Region
 
 if TYPE_CHECKING:
     from spex_nb.extraction.measure import SceneStatistics
@@ -21,30 +29,46 @@ if TYPE_CHECKING:
     from spex_nb.extraction.result import Extraction
 
 
-def facts_of_run(
-    plan: Plan,
-    statistics: SceneStatistics,
-    candidates: Mapping[str, Sequence[Region]],
-    highest: Mapping[str, float],
-    extremes: Mapping[str, IndexExtreme],
-) -> dict[str, tuple[Fact, ...]]:
+REQUEST = ("asked", "word", "stand_in")
+"""Beginnings of the ids of facts about what was asked, which an edited mask leaves as they are."""
+
+
+@dataclass(frozen=True)
+class RunFindings:
+    """What a run found, beside what was measured on its mask.
+
+    Attributes:
+        candidates: Regions of each class, before the filters of the instruction.
+        kept_regions: Regions of each class, after them.
+        specks_px: Pixels of each class in regions that are too small to count.
+        highest: The highest probability of each target anywhere.
+        extremes: The value of each target's index that lies furthest on its side.
+    """
+
+    candidates: Mapping[str, Sequence[Region]]
+    kept_regions: Mapping[str, Sequence[Region]]
+    specks_px: Mapping[str, int]
+    highest: Mapping[str, float]
+    extremes: Mapping[str, IndexExtreme]
+
+
+def facts_of_run(plan: Plan, statistics: SceneStatistics, findings: RunFindings) -> dict[str, tuple[Fact, ...]]:
     """Return the facts of each target of a run.
 
     Args:
         plan: What was asked for.
         statistics: What was measured.
-        candidates: Regions of each class, before the filters of the instruction.
-        highest: The highest probability of each target anywhere.
-        extremes: The value of each target's index that lies furthest on its side.
+        findings: Its regions, and how near the rest came.
     """
     scene = plan.scene
     pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))
     folder = getattr(plan.model, "folder", None)
     place = place_of_doubt(statistics.doubt)
+    rest = () if plan.assignment.targets else _rest_of_run(plan, statistics, findings)
     facts = {}
     for target, sums in statistics.facts.items():
-        nearest = {"index": extremes[target].value} if target in extremes else {}
-        nearest |= {"probability": highest[target]} if target in highest else {}
+        nearest = {"index": findings.extremes[target].value} if target in findings.extremes else {}
+        nearest |= {"probability": findings.highest[target]} if target in findings.highest else {}
         context = FactContext(
             evidence=statistics.evidence[target],
             sums=sums,
@@ -53,13 +77,52 @@ def facts_of_run(
             by_index=target in plan.assignment.by_index,
             model_id=plan.model.id,
             prior=prior_of(pixel, target),
-            candidates=_before_filters(candidates.get(target), statistics.evidence[target].number),
-            quality={} if folder is None else measured_quality(folder, target, scene),
+            candidates=_before_filters(findings.candidates.get(target), statistics.evidence[target].number),
+            quality=Quality() if folder is None else measured_quality(folder, target, scene),
             extreme=nearest,
             doubt=place,
+            specks=Specks(findings.specks_px.get(target, 0), plan.choices.min_area_px),
+            filters=filters_of(plan.instruction, target) if plan.assignment.targets else (),
+            request=(*rest, *_request_of(plan, target)),
         )
         facts[target] = gather_facts(context)
     return facts
+
+
+def _request_of(plan: Plan, target: str) -> tuple[Fact, ...]:
+    """Return what was asked of a target, and why it answers for others."""
+    stand_ins = {name: answer for name, answer in plan.assignment.stand_ins.items() if answer == target}
+    writer = NoteWriter(plan.instruction.language)
+    sentences = stand_in_sentences(stand_ins, plan.scene.spex.gsd_m, plan.model.id, writer)
+    request = request_facts(plan.instruction, target)
+    if not plan.assignment.targets:  # the filters are those of the rest
+        request = tuple(fact for fact in request if fact.id != "asked")
+    return (*request, *stand_in_facts(sentences))
+
+
+def _rest_of_run(plan: Plan, statistics: SceneStatistics, findings: RunFindings) -> tuple[Fact, ...]:
+    (regions,) = findings.kept_regions.values()
+    valid_px = next(iter(statistics.evidence.values())).valid_px
+    return rest_facts(plan.instruction, regions, valid_px)
+
+
+def rest_facts(instruction: Instruction, regions: Sequence[Region], valid_px: int) -> tuple[Fact, ...]:
+    """Return what the mask of "everything but" shows.
+
+    Args:
+        instruction: Names what is left out.
+        regions: Of the mask.
+        valid_px: Pixels of the scene with data.
+    """
+    area_px = sum(region.area_px for region in regions)
+    areas_m2 = [region.area_m2 for region in regions if region.area_m2 is not None]
+    area = (sum(areas_m2), "m2") if areas_m2 else (float(area_px), "px")
+    return (
+        Fact("rest.asked", rest_in_words(instruction), "text", "mask", "instruction"),
+        Fact("rest.area", *area, "mask", "mask"),
+        Fact("rest.share", area_px / max(valid_px, 1), "frac", "mask", "mask"),
+        Fact("rest.number", float(len(regions)), "patch", "mask", "mask"),
+    )
 
 
 def facts_of_edit(result: Extraction, statistics: SceneStatistics, scene: xr.Dataset) -> dict[str, tuple[Fact, ...]]:
@@ -72,7 +135,7 @@ def facts_of_edit(result: Extraction, statistics: SceneStatistics, scene: xr.Dat
     """
     pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))
     provenance = result.provenance
-    folder = CHECKPOINTS / str(provenance["model"])
+    before = {explanation.target: explanation.facts for explanation in result.explanations}
     place = place_of_doubt(statistics.doubt)
     return {
         target: gather_facts(
@@ -84,12 +147,20 @@ def facts_of_edit(result: Extraction, statistics: SceneStatistics, scene: xr.Dat
                 by_index=provenance["answered_by"].get(target) == "index",
                 model_id=str(provenance["model"]),
                 prior=prior_of(pixel, target),
-                quality=measured_quality(folder, target, scene),
+                quality=_stated_quality(before.get(target, ())),
                 doubt=place,
+                request=[fact for fact in before.get(target, ()) if fact.id.partition(".")[0] in REQUEST],
             )
         )
         for target, sums in statistics.facts.items()
     }
+
+
+def _stated_quality(facts: Sequence[Fact]) -> Quality:
+    """Return the quality that facts state: that of the model which made the mask, wherever its weights are now."""
+    by_id = {fact.id: fact.value for fact in facts}
+    stated = {name: by_id.get(f"quality.{name}") for name in ("precision", "recall", "iou")}
+    return Quality(**{name: value if isinstance(value, float) else None for name, value in stated.items()})
 
 
 def _before_filters(candidates: Sequence[Region] | None, number: int) -> Sequence[Region] | None:

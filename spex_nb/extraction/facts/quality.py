@@ -7,17 +7,39 @@ The table is ``quality.json``: a list of rows. A row has ``target``, ``sensor_cl
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
+from spex_nb.errors import CheckpointError
+from spex_nb.typed_json import decode, read_json
+
 FILE = "quality.json"
 ROUNDING = 1.05
 """A pixel of 30.2 m is one of 30 m."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What was measured of a target in such scenes, from 0 to 1; None where it was not."""
+
+    precision: float | None = None
+    recall: float | None = None
+    iou: float | None = None
+
+
+@dataclass(frozen=True)
+class _Row:
+    target: str
+    sensor_class: str
+    gsd_m: tuple[float, float] = (0.0, float("inf"))
+    places: int | None = None
+    precision: float | None = None
+    recall: float | None = None
+    iou: float | None = None
 
 
 def sensor_class(scene: xr.Dataset) -> str:
@@ -28,27 +50,50 @@ def sensor_class(scene: xr.Dataset) -> str:
     return "satellite" if "swir16" in bands or not scene.spex.is_relative else "aerial"
 
 
-def measured_quality(folder: Path, target: str, scene: xr.Dataset) -> Mapping[str, Any]:
-    """Return the row of a model's table that fits a target and a scene; empty without one.
+def measured_quality(folder: Path, target: str, scene: xr.Dataset) -> Quality:
+    """Return what a model's table says of a target in such a scene.
 
     Args:
         folder: Where the weights lie.
         target: Id of the target.
         scene: The scene, for its bands and the size of its pixels.
+
+    Raises:
+        CheckpointError: If the table cannot be read.
     """
     gsd_m = scene.spex.gsd_m
-    if gsd_m is None:
-        return {}
-    for row in _table(folder / FILE):
-        smallest, largest = row.get("gsd_m", (0.0, float("inf")))
+    for row in require_quality(folder) if gsd_m is not None else ():
+        smallest, largest = row.gsd_m
         is_size = smallest / ROUNDING <= gsd_m <= largest * ROUNDING
-        if row.get("target") == target and row.get("sensor_class") == sensor_class(scene) and is_size:
-            return row
-    return {}
+        if row.target == target and row.sensor_class == sensor_class(scene) and is_size:
+            return Quality(row.precision, row.recall, row.iou)
+    return Quality()
 
 
 @lru_cache(maxsize=8)
-def _table(file: Path) -> tuple[Mapping[str, Any], ...]:
+def require_quality(folder: Path) -> tuple[_Row, ...]:
+    """Return the rows of the table beside some weights; none where there is no table.
+
+    Raises:
+        CheckpointError: If it is no such table.
+    """
+    file = folder / FILE
     if not file.is_file():
         return ()
-    return tuple(json.loads(file.read_text(encoding="utf-8")))
+    try:
+        return _rows(read_json(file))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise CheckpointError(
+            "The table of the checkpoint's quality cannot be read",
+            found=f"{file}: {error}",
+            expected="a list of rows with target, sensor_class, gsd_m, and precision, recall and iou from 0 to 1",
+            fix="Get the checkpoint again, or remove the file: its quality then counts as not measured.",
+        ) from error
+
+
+def _rows(table: Any) -> tuple[_Row, ...]:
+    rows: tuple[_Row, ...] = decode(tuple[_Row, ...], table, "rows")
+    shares = [share for row in rows for share in (row.precision, row.recall, row.iou) if share is not None]
+    if not all(0 <= share <= 1 for share in shares):
+        raise ValueError("a share is not between 0 and 1")
+    return rows

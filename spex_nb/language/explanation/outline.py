@@ -122,7 +122,7 @@ class Outline:
         """Return the points in their order, each fact in one of them."""
         if self._is_empty:
             limits = (point for point in self._scene_points() if point.key in ("gsd_unknown", "relative"))
-            return [*self._untrusted(), *self._absent(), *limits]
+            return [*self._untrusted(), *self._rest(), *self._absent(), *self._words(), *limits]
         parts = (self._answer, self._why, self._sureness, self._confusion, self._next, self._scene_points)
         return [point for part in parts for point in part()]
 
@@ -174,9 +174,12 @@ class Outline:
 
     def _answer(self) -> Iterator[Point]:
         yield from self._untrusted()
+        yield from self._rest()
         yield from self._question_points()
         yield from self._estimated()
-        if self._get("candidates.number") is not None:
+        if self._get("rest.asked") is not None:
+            yield from self._point("left_out", "answer", is_brief=True, name="target", share="share", area="area")
+        elif self._get("asked") is not None:
             yield from self._filtered()
         elif self._get("area") is not None and self._by_id["area"].unit == "px":
             yield from self._point(
@@ -186,13 +189,31 @@ class Outline:
             yield from self._point("found", "answer", is_brief=True, name="target", share="share", area="area")
         if self._is_weak() and self._get("trust") is None:
             yield Point("hint", "answer", support="none", is_brief=True)
+        yield from self._words()
         yield from self._parts()
+
+    def _rest(self) -> Iterator[Point]:
+        """Say what "everything but" leaves, before anything is said of what it leaves out."""
+        if self._number("rest.area"):
+            yield from self._point(
+                "rest", "answer", is_brief=True, asked="rest.asked", area="rest.area", share="rest.share",
+                number="rest.number",
+            )  # fmt: skip
+        else:
+            yield from self._point("none_kept", "answer", is_brief=True, asked="rest.asked")
+
+    def _words(self) -> Iterator[Point]:
+        """Say what a narrower word was taken for, and which parent answers for what cannot be seen here."""
+        for name, fact in self._by_id.items():
+            key = name.partition(".")[0]
+            if key in ("word", "stand_in"):
+                yield Point(key, "answer", {"words": fact}, "none", is_brief=True)
 
     def _question_points(self) -> Iterator[Point]:
         """Answer a question before anything else; area and share are in the sentence that comes first anyway."""
         match self._question:
-            case "count":
-                yield from self._point("asked_count", "answer", is_brief=True, number="number")
+            case "count" if self._get("asked") is None:  # else the sentence of the filters has the number
+                yield from self._point("asked_count", "answer", is_brief=True, number="number", name="target")
             case "presence":
                 yield Point("asked_any", "answer", {"name": self._by_id["target"]}, "mask", is_brief=True)
             case "place":
@@ -207,7 +228,20 @@ class Outline:
         )
 
     def _filtered(self) -> Iterator[Point]:
-        """Say what there is, and what of it was asked for."""
+        """Say what meets the filters, and what there is without them."""
+        if self._get("candidates.number") is None:
+            yield from self._point(
+                "asked_all", "answer", is_brief=True, asked="asked", number="number", area="area", share="share"
+            )
+            return
+        yield from self._point(
+            "kept", "answer", is_brief=True, asked="asked", number="number", area="area", share="candidates.kept",
+            name="target",
+        )  # fmt: skip
+        yield from self._all_candidates()
+
+    def _all_candidates(self) -> Iterator[Point]:
+        """Say what there is, whether or not it meets the filters."""
         yield from self._point(
             "candidates",
             "answer",
@@ -217,15 +251,15 @@ class Outline:
             area="candidates.area",
             share="candidates.share",
         )
-        yield from self._point("kept", "answer", is_brief=True, number="number", area="area", share="candidates.kept")
 
     def _parts(self) -> Iterator[Point]:
         """Say how many regions there are, where the largest lies, and whether it runs out of the picture."""
         number = self._number("number")
+        is_counted = self._get("asked") is not None or self._question == "count"
         if number == 1:
-            key = "place" if self._get("candidates.number") else "single"
+            key = "place" if is_counted else "single"
             yield from self._point(key, "answer", is_brief=True, place="region.1.place")
-        elif number > 1 and self._get("candidates.number") is not None:
+        elif number > 1 and is_counted:
             yield from self._point("largest", "answer", is_brief=True, area="region.1.area", place="region.1.place")
         elif number > 1:
             yield from self._point(
@@ -242,6 +276,7 @@ class Outline:
         yield from self._point("edge", "answer", is_brief=number == 1, sides="region.1.edges")
         yield from self._long()
         yield from self._point("small", "answer", number="number_small")
+        yield from self._point("small_left_out", "answer", smallest="specks.limit", area="specks.area")
 
     def _long(self) -> Iterator[Point]:
         """Name the first region that is long and narrow."""
@@ -257,12 +292,16 @@ class Outline:
     def _absent(self) -> Iterator[Point]:
         """Say that nothing was found, and how near it came."""
         if self._number("candidates.number"):
-            yield from self._point(
-                "none_kept", "answer", is_brief=True, name="target", number="candidates.number",
-                area="candidates.area", largest="candidates.largest",
-            )  # fmt: skip
+            yield from self._point("none_kept", "answer", is_brief=True, asked="asked")
+            yield from self._point("nearest_size", "answer", is_brief=True, area="candidates.nearest")
+            yield from self._all_candidates()
             return
-        yield Point("absent", "answer", {"name": self._by_id["target"]}, "mask", is_brief=True)
+        if self._number("specks.area"):
+            yield from self._point(
+                "absent_specks", "answer", is_brief=True, name="target", smallest="specks.limit", area="specks.area"
+            )
+        else:
+            yield Point("absent", "answer", {"name": self._by_id["target"]}, "mask", is_brief=True)
         if self._is_by_rule:
             yield from self._missed_by_rule()
             return
@@ -287,10 +326,12 @@ class Outline:
 
     def _why(self) -> Iterator[Point]:
         bands, index = list(self._bands()), list(self._index())
-        if self._is_by_rule:
-            yield from self._decided(index)
-        yield from bands
-        yield from (replace(point, is_brief=point.is_brief or not bands) for point in index)
+        decided = list(self._decided(index)) if self._is_by_rule else []
+        index = [replace(point, is_brief=point.is_brief or not bands) for point in index]
+        points = [*decided, *bands, *index]
+        if self._word("trust") == "numbers":  # such numbers confirm nothing
+            points = [replace(point, support="none") for point in points]
+        yield from points
 
     def _decided(self, index: list[Point]) -> Iterator[Point]:
         """Name the rule that decided, together with its index where that is the one that was measured."""
@@ -318,7 +359,8 @@ class Outline:
         bands = [band for band, side in sides.items() if self._lies_clearly(f"band.{band}", side)]
         if bands and bands[0] == next(iter(sides)):  # the first band is the one that tells
             support: Support = "mask" if self._is_by_rule else "independent"  # a rule's bands cannot confirm its mask
-            yield Point(f"because_{kind}", "why", self._band_slots(bands), support, is_brief=True)
+            clause = "raw" if self._is_relative else "because"  # what is not calibrated is no reflectance
+            yield Point(f"{clause}_{kind}", "why", self._band_slots(bands), support, is_brief=True)
 
     def _band_slots(self, bands: Sequence[str]) -> dict[str, Fact | Sequence[Fact]]:
         return {side: [self._by_id[f"band.{band}.{side}"] for band in bands] for side in ("inside", "outside")}

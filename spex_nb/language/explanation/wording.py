@@ -17,7 +17,15 @@ ALL_SIDES = 4
 BRIEF_SENTENCES = 4
 QUOTAS = {"answer": 2, "why": 1, "sureness": 1}
 """Sentences of each part in the short explanation."""
-ALWAYS = ("hint", "untrusted_quality", "untrusted_numbers", "impossible_bands", "impossible_index")
+ALWAYS = (
+    "hint",
+    "untrusted_quality",
+    "untrusted_numbers",
+    "impossible_bands",
+    "impossible_index",
+    "word",
+    "stand_in",
+)
 """Sentences that no short explanation leaves out, and that count for no quota."""
 DOUBTS = ("quality", "agree_little", "agree_inside_little", "probability_low", "near_much", "doubt_place")
 """Of how sure it is, the short explanation says a doubt rather than a comfort, the gravest one first."""

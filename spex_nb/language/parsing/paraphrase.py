@@ -83,6 +83,12 @@ def describe_filter(wanted: Filter, language: Language, targets: Sequence[str] =
     return _Writer(language, targets).condition(wanted)
 
 
+def describe_word(word: str, target: str, language: Language) -> str:
+    """Write what a word that is narrower than its target is taken for."""
+    (remark,) = _Writer(language, [target]).remarks(Remarks({word: target}))
+    return remark
+
+
 class _Writer:
     """Writes in one language about some targets, whose gender words agree with."""
 
@@ -167,7 +173,7 @@ class _Writer:
                 nouns = [self._noun(name, "between") for name in (first, second)]
                 return self._unless(inside, self._agreeing("between").format(*nouns))
             case ShapeFilter(shape):
-                return str(self.phrases[shape or "compact"])
+                return str(self.phrases["shape"][shape or "compact"])
 
     def question(self, question: Question) -> str:
         """Write what is asked."""
