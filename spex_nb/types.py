@@ -104,6 +104,16 @@ Shape = Literal["", "compact", "elongated"]
 
 
 @dataclass(frozen=True, slots=True)
+class AreaUnit:
+    """A unit in which a user wants an area."""
+
+    name: str
+    """``m2``, ``ha``, ``km2``, or the word that the user wrote, such as ``acres``."""
+    square_metres: float
+    """Of one of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class AreaFilter:
     """Regions by their area."""
 
@@ -289,6 +299,8 @@ class Instruction:
     """Filters that hold for one target only, such as the shape that tells lakes from rivers."""
     set_aside: tuple[str, ...] = ()
     """Words of the text that have no part in the meaning, such as a greeting."""
+    unit: AreaUnit | None = None
+    """In which the answer to a question about an area is wanted; None where the user named none."""
 
 
 def neighbouring_targets(instruction: Instruction) -> tuple[str, ...]:

@@ -9,10 +9,11 @@ from operator import attrgetter
 
 from spex_nb.errors import InstructionError
 from spex_nb.language.languages import LANGUAGES, get_language
-from spex_nb.language.parsing.checks import asked_question, require_clear, require_known, require_possible
+from spex_nb.language.parsing.checks import require_clear, require_known, require_possible
 from spex_nb.language.parsing.grammar import Mention, Statement, parse_tokens
 from spex_nb.language.parsing.lexicon import Reading, read_text
 from spex_nb.language.parsing.paraphrase import Remarks, describe
+from spex_nb.language.parsing.questions import asked_question, asked_unit
 from spex_nb.language.parsing.refusals import ASK
 from spex_nb.language.parsing.scope import add_shapes, assign_filters, shapes_of
 from spex_nb.spectral.priors import NO_INDEX, RULES
@@ -93,6 +94,7 @@ def _understood(text: str, reading: Reading) -> str:
         meaning.filters,
         own_filters=meaning.own_filters,
         question=meaning.question,
+        unit=meaning.unit,
     )
 
 
@@ -121,13 +123,20 @@ def _instruction(text: str, statements: Sequence[Statement], reading: Reading) -
     require_possible(targets, filters, reading, shapes)
     for filters_of_target in own_filters.values():
         require_possible((), (*filters, *filters_of_target), reading)
-    question = asked_question(statements)
+    question, unit = asked_question(statements, reading), asked_unit(statements)
     senses = [token.sense for token in reading.tokens if token.sense.lemma]
     narrower = {sense.lemma: sense.value for sense in senses}
     remarks = Remarks(narrower, {sense.lemma: sense.shape for sense in senses}, reading.mended, reading.set_aside)
     own_filters = add_shapes(own_filters, shapes)
     meaning = describe(
-        reading.language, targets, excluded, filters, own_filters=own_filters, question=question, remarks=remarks
+        reading.language,
+        targets,
+        excluded,
+        filters,
+        own_filters=own_filters,
+        question=question,
+        unit=unit,
+        remarks=remarks,
     )
     return Instruction(
         text,
@@ -140,6 +149,7 @@ def _instruction(text: str, statements: Sequence[Statement], reading: Reading) -
         question=question,
         own_filters=own_filters,
         set_aside=reading.set_aside,
+        unit=unit,
     )
 
 

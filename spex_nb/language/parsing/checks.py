@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise, product
 
-from spex_nb.language.parsing.grammar import Everything, Fault, Mention, QuestionPart, Statement, filters_in
+from spex_nb.language.parsing.grammar import Everything, Fault, Mention, Statement, filters_in
 from spex_nb.language.parsing.lexicon import Reading
 from spex_nb.language.parsing.paraphrase import describe_filter
+from spex_nb.language.parsing.questions import require_one_question
 from spex_nb.language.parsing.refusals import concept_refusal, refusal
 from spex_nb.language.parsing.tokens import Token, join_words
 from spex_nb.types import (
@@ -22,7 +23,6 @@ from spex_nb.types import (
     Filter,
     NearFilter,
     PlaceFilter,
-    Question,
     RankFilter,
     Shape,
 )
@@ -45,6 +45,7 @@ _FAULTS = {
 """Faults of the grammar, and kinds of words that fit no pattern, that have a refusal of another name."""
 _SAME_NAME = frozenset(
     {
+        "asked_length",
         "change",
         "concept",
         "except",
@@ -60,7 +61,7 @@ _SAME_NAME = frozenset(
         "vague",
     }
 )
-_FIRST = ("change", "concept", "time")
+_FIRST = ("change", "concept", "time", "asked_length")
 """Problems that come before all others: the rest of such a sentence rarely fits a pattern."""
 
 
@@ -212,19 +213,6 @@ def _require_kept_ranks(statements: Sequence[Statement], reading: Reading) -> No
             raise refusal(reading, "rank", _words(rank), statements)
 
 
-def _require_one_question(statements: Sequence[Statement], reading: Reading) -> None:
-    """Refuse two different questions; whether there are any is part of every other one."""
-    questions = [s for s in statements if isinstance(s.meaning, QuestionPart) and s.meaning.question != "presence"]
-    if len({s.meaning for s in questions}) > 1:
-        raise refusal(reading, "questions", join_words([_words(s) for s in questions]), statements)
-
-
-def asked_question(statements: Sequence[Statement]) -> Question:
-    """Return what is questions; whether there are any gives way to every other question."""
-    questions: list[Question] = [s.meaning.question for s in statements if isinstance(s.meaning, QuestionPart)]
-    return next((question for question in questions if question != "presence"), questions[0] if questions else "")
-
-
 def _require_clear_contrast(statements: Sequence[Statement], reading: Reading) -> None:
     """Refuse "but" where it may mean "except": the rest of the sentence must leave one meaning."""
     for i, statement in enumerate(statements):
@@ -274,7 +262,7 @@ _REQUIREMENTS = (
     _require_kept_ranks,
     _require_clear_ranks,
     _require_sense,
-    _require_one_question,
+    require_one_question,
     _require_clear_contrast,
     _require_one_scope,
     _require_links,

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from spex_nb.language.parsing.tokens import Token
 from spex_nb.types import (
+    SQUARE_METRES,
     AdjacentFilter,
     AreaFilter,
+    AreaUnit,
     BetweenFilter,
     DirectionFilter,
     DrawnFilter,
@@ -72,7 +74,18 @@ class Everything:
 class QuestionPart:
     """What is asked of the regions."""
 
-    question: Question
+    question: Question | Literal["amount"]
+    """``amount`` is how many or how much: the noun decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPart:
+    """The unit in which an area is wanted."""
+
+    unit: AreaUnit | None
+    """None for a percentage."""
+    is_bare: bool
+    """Whether no "in" stands before it: then only a question makes it clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +95,7 @@ class Fault:
     problem: str
 
 
-Meaning = Mention | Everything | QuestionPart | Filter | Fault | Token
+Meaning = Mention | Everything | QuestionPart | UnitPart | Filter | Fault | Token
 """One part of what an instruction means. A Token is a word that only links others."""
 
 
@@ -124,7 +137,7 @@ def parse_tokens(
 def filters_in(statements: Sequence[Statement]) -> Iterator[tuple[int, Filter]]:
     """Yield each filter and the place of its statement."""
     for i, statement in enumerate(statements):
-        if not isinstance(statement.meaning, Mention | Everything | QuestionPart | Fault | Token):
+        if not isinstance(statement.meaning, Mention | Everything | QuestionPart | UnitPart | Fault | Token):
             yield i, statement.meaning
 
 
@@ -290,11 +303,40 @@ def _counted(match: _PatternMatch) -> list[Meaning]:
     return [QuestionPart("count"), Mention(match.token("goal"))]
 
 
+def _asked_amount(_: _PatternMatch) -> list[Meaning]:
+    """Read the Arabic ``كم من``: how much of something."""
+    return [QuestionPart("amount")]
+
+
 def _question(match: _PatternMatch) -> list[Meaning]:
     question = match.value("what")
+    is_share = match.has("unit") and match.value("unit") == "percent"
+    is_of_length = match.has("unit") and match.token("unit").sense.kind == "length"
+    if question == "length" or is_of_length:
+        return [Fault("asked_length")]
     if match.has("unit"):
-        question = "share" if match.value("unit") == "percent" else "area"
+        return [QuestionPart("share" if is_share else "area"), *_unit_asked(match)]
     return [QuestionPart(question)]
+
+
+def _asked_in_unit(match: _PatternMatch) -> list[Meaning]:
+    """Read the Arabic ``كم`` before a unit: how many of it."""
+    return [QuestionPart("area"), *_unit_asked(match)]
+
+
+def _unit_asked(match: _PatternMatch) -> list[Meaning]:
+    """Read ``in acres``: the unit of the answer."""
+    token = match.token("unit")
+    name = token.sense.value
+    if token.sense.kind == "length":
+        return [Fault("asked_length")]
+    if name == "px":
+        return [Fault("unit")]
+    is_bare = not (match.has("in") or match.has("in_after"))
+    if name == "percent":
+        return [UnitPart(None, is_bare)]
+    unit = AreaUnit(token.text, CUSTOMARY_M2[name]) if name in CUSTOMARY_M2 else AreaUnit(name, SQUARE_METRES[name])
+    return [UnitPart(unit, is_bare)]
 
 
 def _place(match: _PatternMatch) -> list[Meaning]:
@@ -343,9 +385,9 @@ def _bad_amount(match: _PatternMatch) -> list[Meaning]:
 
 _Rule = tuple[re.Pattern[str], Callable[[_PatternMatch], list[Meaning]]]
 _KINDS = (
-    "about", "adjacent", "adjacent_after", "all", "and", "article", "bare_place", "between", "between_after", "but",
-    "comma", "compare", "compare_after", "contrast", "direction", "direction_after", "drawn", "edge", "everything",
-    "except", "except_after", "from", "half", "in", "inside", "inside_after", "length", "minus", "not", "not_after",
+    "about", "adjacent", "adjacent_after", "all", "and", "article", "as_unit", "bare_place", "between", "between_after",
+    "but", "comma", "compare", "compare_after", "contrast", "direction", "direction_after", "drawn", "edge",
+    "everything", "except", "except_after", "from", "half", "in", "inside", "inside_after", "length", "minus", "not", "not_after",
     "number", "of", "or", "ordinal", "outside", "outside_after", "particle", "place", "place_adjective", "quarter",
     "question", "rank", "scene", "shore", "shore_adjacent", "target", "to", "touch", "unit", "vague", "within",
     "within_after",
@@ -401,7 +443,12 @@ _RULES: list[_Rule] = [
         ),
         _about: (f"of? about:about {_AREA}",),
         _up_to: (f"bound:to|from {_AREA}",),
-        _question: ("what:question of* unit:unit?",),
+        _question: ("what:question of* unit:unit|length?",),
+        _unit_asked: (
+            "comma? in:in|as_unit (of|article)* unit:unit|length as_unit?",
+            "comma? unit:unit|length in_after:in|as_unit",
+            "comma? (of|article)* unit:unit",
+        ),
         _rank: (
             f"(but|contrast)* except:except (of|all|article)* {_RANK} goal:target outside_after",
             f"(but|contrast)* except:except|not (except|not|of|to|all|article)* {_RANK} except_after|outside_after?",
@@ -459,5 +506,12 @@ _RULES: list[_Rule] = [
     for text in texts
 ]
 """Patterns over kinds of tokens, in the order in which they are tried."""
-_OWN_ORDERS = {"count": _counted, "direction": _direction, "enclosed": _enclosed}
+_OWN_ORDERS = {
+    "amount": _asked_amount,
+    "count": _counted,
+    "direction": _direction,
+    "enclosed": _enclosed,
+    "scene": _link,
+    "unit": _asked_in_unit,
+}
 """The meanings whose words stand in an order of the language's own."""

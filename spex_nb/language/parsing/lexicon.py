@@ -33,7 +33,7 @@ SHORTEST_STEM = 3
 
 _MARKS = r"\u0300-\u036f\u0640\u064b-\u065f\u0670\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963\u200c\u200d"
 _ATOM = re.compile(
-    rf"(?<![^\W\d_])(?:km|m|км|м|كم|م)\^?[23](?!\d)"  # square (or cubic) units end in a digit
+    rf"(?<![^\W\d_\u3400-\u9fff])(?:km|m|км|м|كم|م)\^?[23](?!\d)"  # square (or cubic) units end in a digit
     rf"|{NUMBER}"
     r"|[\u3400-\u9fff]"  # Chinese characters stand one by one
     rf"|(?:(?![\u3400-\u9fff])[^\W\d_][{_MARKS}]*)+"
@@ -45,7 +45,7 @@ _COMMAS = frozenset(",،、;؛:。")
 _DASHES = frozenset("-‐‑–—")
 _COMMA, _MINUS, _UP_TO = ",", "-", "–"
 _ARTICLE = "ال"
-_DROPPED = frozenset({"filler", "every", "those", "request", "purpose", "purpose_after"})
+_DROPPED = frozenset({"ask", "every", "filler", "modal", "purpose", "purpose_after", "request", "those", "which"})
 """Kinds of words that the grammar does not read."""
 _LATIN = ("en", "de", "es", "fr", "pt")
 COARSER = "vegetation"

@@ -12,6 +12,7 @@ from spex_nb.types import (
     SQUARE_METRES,
     AdjacentFilter,
     AreaFilter,
+    AreaUnit,
     BetweenFilter,
     DirectionFilter,
     DrawnFilter,
@@ -55,6 +56,7 @@ def describe(
     *,
     own_filters: Mapping[str, Sequence[Filter]] | None = None,
     question: Question = "",
+    unit: AreaUnit | None = None,
     remarks: Remarks | None = None,
 ) -> str:
     """Write the meaning of an instruction as a sentence.
@@ -66,6 +68,7 @@ def describe(
         filters: The filters of regions.
         own_filters: Filters of single targets; shapes among them are part of the remarks.
         question: What is asked.
+        unit: In which the answer is wanted.
         remarks: Narrower, mended and unused words.
 
     Returns:
@@ -74,7 +77,7 @@ def describe(
     writer = _Writer(language, targets)
     own_filters = {name: [f for f in of if not isinstance(f, ShapeFilter)] for name, of in (own_filters or {}).items()}
     sentence = writer.subject(targets, excluded, filters, {name: of for name, of in own_filters.items() if of})
-    sentence += writer.question(question)
+    sentence += writer.question(question, unit)
     return str(writer.phrases["stop"]).join([sentence, *writer.remarks(remarks or Remarks())])
 
 
@@ -175,9 +178,16 @@ class _Writer:
             case ShapeFilter(shape):
                 return str(self.phrases["shape"][shape or "compact"])
 
-    def question(self, question: Question) -> str:
-        """Write what is asked."""
-        return self._choose(self.phrases["question"][question]) if question else ""
+    def question(self, question: Question, unit: AreaUnit | None = None) -> str:
+        """Write what is asked, with the unit of the answer before the question mark."""
+        if not question:
+            return ""
+        sentence = self._choose(self.phrases["question"][question])
+        if unit is None:
+            return sentence
+        name = self.language.units[unit.name][0] if unit.name in SQUARE_METRES else unit.name
+        text = sentence[:-1].rstrip()
+        return str(self.phrases["echo"]).format(text, name) + sentence[len(text) :]
 
     def remarks(self, remarks: Remarks) -> list[str]:
         """Write what is to be said about single words."""

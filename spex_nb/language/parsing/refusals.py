@@ -31,6 +31,10 @@ _ENGLISH = {
     "bare_unit": ("An area is compared with nothing", "a comparison: 'larger than 2 ha', 'at most 500 m2'"),
     "length": ("A length says nothing of an area", "an area, or a distance to another target: 'within 500 m of roads'"),
     "minus": ("An amount is negative", "an amount above zero"),
+    "asked_length": (
+        "Lengths and widths are not measured",
+        "an area or a rank: 'how large is the lake?', 'the longest river'",
+    ),
     "amount": ("An amount makes no sense", "an amount above zero, and whole where regions are counted"),
     "no_count": ("It is not clear how many are meant", "a number: 'the 3 largest lakes', or 'the largest lake'"),
     "share": ("A share of the scene is no filter", "an area in m2, ha, km2 or px"),
@@ -132,6 +136,11 @@ def suggest(
         options = [([first, second], ()), ([first], (EnclosedFilter(second),))] if problem == "links" else []
         options = options or [([first], ()), ([second], ())]
     texts = [understood, *(describe(language, names, (), filters) for names, filters in options)]
+    if problem == "asked_length":
+        texts = [
+            describe(language, [first], question="area"),
+            describe(language, [first], (), (RankFilter("longest"),)),
+        ]
     return tuple(dict.fromkeys(filter(None, texts)))[:2]
 
 

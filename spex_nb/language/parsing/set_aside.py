@@ -8,8 +8,8 @@ from spex_nb.language.parsing.tokens import Token
 
 _EMPTY = frozenset(
     {
-        "all", "and", "article", "comma", "contrast", "every", "filler", "from", "in", "of", "or", "particle",
-        "purpose", "request", "scene", "those", "time", "to", "unknown",
+        "all", "and", "article", "ask", "comma", "contrast", "every", "filler", "from", "in", "modal", "of", "or",
+        "particle", "purpose", "request", "scene", "those", "time", "to", "unknown", "which",
     }
 )  # fmt: skip
 """Kinds of words that say nothing about regions."""
