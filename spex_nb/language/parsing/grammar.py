@@ -385,12 +385,12 @@ def _bad_amount(match: _PatternMatch) -> list[Meaning]:
 
 _Rule = tuple[re.Pattern[str], Callable[[_PatternMatch], list[Meaning]]]
 _KINDS = (
-    "about", "adjacent", "adjacent_after", "all", "and", "article", "as_unit", "bare_place", "between", "between_after",
-    "but", "comma", "compare", "compare_after", "contrast", "direction", "direction_after", "drawn", "edge",
-    "everything", "except", "except_after", "from", "half", "in", "inside", "inside_after", "length", "minus", "not", "not_after",
-    "number", "of", "or", "ordinal", "outside", "outside_after", "particle", "place", "place_adjective", "quarter",
-    "question", "rank", "scene", "shore", "shore_adjacent", "target", "to", "touch", "unit", "vague", "within",
-    "within_after",
+    "about", "adjacent", "adjacent_after", "all", "and", "article", "as_unit", "bare_place", "between",
+    "between_after", "but", "comma", "compare", "compare_after", "contrast", "direction", "direction_after",
+    "drawn", "edge", "everything", "except", "except_after", "from", "half", "in", "inside", "inside_after",
+    "length", "minus", "not", "not_after", "number", "of", "or", "ordinal", "outside", "outside_after",
+    "particle", "place", "place_adjective", "quarter", "question", "rank", "scene", "shore", "shore_adjacent",
+    "target", "to", "touch", "unit", "vague", "within", "within_after",
 )  # fmt: skip
 """Kinds of tokens that patterns speak of. All others fit nowhere."""
 
