@@ -172,8 +172,13 @@ class InstructionError(SpexError):
         self.message, self.suggestions = message, tuple(suggestions)
 
     def __str__(self) -> str:
-        """Say the sentences in the user's language first, then what every error says."""
-        return f"{self.message} {super().__str__()}" if self.message else super().__str__()
+        """Return the sentences in the user's language, and in English only without them."""
+        return self.message or super().__str__()
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows: the sentences in the user's language, then the lines of the user's own code."""
+        lines = super()._render_traceback_()
+        return [f"{type(self).__name__}: {self.message}", *lines[4:]] if self.message else lines
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Survive the way back from a worker process."""

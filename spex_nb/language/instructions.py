@@ -16,6 +16,7 @@ from spex_nb.language.parsing.paraphrase import Remarks, describe
 from spex_nb.language.parsing.questions import asked_question, asked_unit
 from spex_nb.language.parsing.refusals import ASK
 from spex_nb.language.parsing.scope import add_shapes, assign_filters, shapes_of
+from spex_nb.language.parsing.spoken import familiarity, foreign_refusal, is_foreign
 from spex_nb.spectral.priors import NO_INDEX, RULES
 from spex_nb.targets import stand_in
 from spex_nb.types import Instruction
@@ -49,13 +50,15 @@ def parse_instruction(text: str, targets: Collection[str] = ()) -> Instruction:
     _require_text(text)
     answerable = {*targets, *RULES, *NO_INDEX}
     readings = [_answered(reading, answerable) for reading in sorted(_readings(text), key=attrgetter("cost"))]
+    best = [reading for reading in readings if reading.cost == readings[0].cost]
     refusals = []
-    for reading in readings:
-        if reading.cost == readings[0].cost:
-            try:
-                return _parse(text, reading)
-            except InstructionError as refused:
-                refusals.append(refused)
+    for reading in sorted(best, key=familiarity, reverse=True) if len(best) > 1 else best:
+        try:
+            return _parse(text, reading)
+        except InstructionError as refused:
+            refusals.append(refused)
+    if readings[0].unknown and is_foreign(readings):
+        raise foreign_refusal(text)
     raise refusals[0]
 
 

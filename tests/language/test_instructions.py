@@ -119,7 +119,7 @@ def test_instructions_of_the_table_are_understood(language: str, text: str, mean
 def test_instructions_of_the_table_are_refused_with_their_reason(language: str, text: str, words: str) -> None:
     with pytest.raises(InstructionError) as refused:
         parse_instruction(text)
-    assert words.removeprefix("refused; ") in str(refused.value), language
+    assert words.removeprefix("refused; ") in str(refused.value.args[0]), language
     assert "Ask for" in refused.value.fix or "instructions" in refused.value.fix
     if "no words" in words:
         return
@@ -223,7 +223,7 @@ def test_a_narrower_word_in_a_distance_is_named_too() -> None:
 def test_a_refusal_is_also_said_in_the_language_of_the_instruction() -> None:
     with pytest.raises(InstructionError, match=r"^Nicht verstanden: 'Blorf'\. Verstanden: Gewässer\."):
         parse_instruction("Wasser und Blorf")
-    with pytest.raises(InstructionError, match=r"^“Schiffe”: Fahrzeuge bewegen sich"):
+    with pytest.raises(InstructionError, match=r"^„Schiffe“: Fahrzeuge bewegen sich"):
         parse_instruction("Wasser und Schiffe")
     with pytest.raises(InstructionError, match=r"^“船”: 车辆"):
         parse_instruction("水和船")
@@ -325,8 +325,9 @@ def test_customary_units_of_lengths(text: str, metres: float) -> None:
     "text", ["بحيرات أكبر من 5 قيراط", "lakes larger than 3 furlongs", "lakes larger than 4 bigha"]
 )
 def test_an_unknown_unit_is_refused_with_the_known_ones(text: str) -> None:
-    with pytest.raises(InstructionError, match=r"[Tt]he unit ") as refused:
+    with pytest.raises(InstructionError) as refused:
         parse_instruction(text)
+    assert refused.value.problem.startswith("The unit ")
     assert refused.value.suggestions
 
 

@@ -59,8 +59,7 @@ def error_html(error: BaseException) -> str:
         comparison = f"Found: {escape(error.found)}. Expected: {escape(error.expected)}."
         inner = f"<strong>{escape(error.problem)}.</strong><br>{comparison}<br><strong>→ {escape(error.fix)}</strong>"
         if isinstance(error, InstructionError) and error.message:
-            # The user's language comes first, in full; English follows for whoever helps.
-            inner = f"<strong dir='auto'>{escape(error.message)}</strong><br><small>{inner}</small>"
+            inner = f"<strong dir='auto'>{escape(error.message)}</strong>"
     else:
         lines = escape("".join(traceback.format_exception(error)))
         inner = (

@@ -182,7 +182,7 @@ def _require_targets(statements: Sequence[Statement], reading: Reading) -> None:
         words = [m.token.text for m in mentions if m.token.sense.value in wanted & excluded]
         raise refusal(reading, "both", ", ".join(words), statements)
     if wanted and names_all:
-        raise refusal(reading, "everything", ", ".join(wanted), statements)
+        raise refusal(reading, "everything", _names(sorted(wanted), reading), statements)
     if not wanted and not (excluded and _is_universal(statements, reading)):
         is_beside = any(isinstance(s.meaning, _RELATIONS) for s in statements)
         named = repr(join_words([_words(s) for s in statements]) or reading.text)
@@ -289,7 +289,7 @@ def require_possible(
         raise refusal(reading, "impossible", meanings)
     beside = [wanted for wanted in filters if isinstance(wanted, NearFilter | AdjacentFilter | EnclosedFilter)]
     if any(_is_itself(wanted.shape, shapes.get(wanted.target, ""), wanted.target in targets) for wanted in beside):
-        raise refusal(reading, "itself", ", ".join(targets))
+        raise refusal(reading, "itself", _names(targets, reading))
 
 
 def _is_itself(shape: Shape, other: Shape, is_wanted: bool) -> bool:
@@ -319,6 +319,11 @@ def _exclude(low: AreaFilter, high: AreaFilter) -> bool:
 
 def _descriptions(filters: Sequence[Filter], reading: Reading) -> list[str]:
     return [describe_filter(wanted, reading.language) for wanted in filters]
+
+
+def _names(targets: Sequence[str], reading: Reading) -> str:
+    """Return targets by their names in the language of the instruction."""
+    return ", ".join(reading.language.targets[target][0] for target in targets)
 
 
 def _target_token(statement: Statement) -> Token:

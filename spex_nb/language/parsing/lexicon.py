@@ -180,6 +180,11 @@ def get_lexicon(code: str) -> Lexicon:
     )
 
 
+def words_in(text: str) -> list[tuple[str, str]]:
+    """Return the words of a text, each as typed and as a lexicon lists it; of Chinese, its characters."""
+    return [(atom.text, atom.key) for atom in _atoms(text) if any(char.isalpha() for char in atom.text)]
+
+
 def _mendable(vocabulary: Iterable[str]) -> dict[tuple[str, int], tuple[tuple[str, int], ...]]:
     words: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
     for word in vocabulary:

@@ -1,7 +1,8 @@
-"""Refusals: in the user's language first, with instructions that would work; then in English."""
+"""Refusals: sentences in the user's language, with instructions that would work. Programs read the English fields."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from spex_nb.errors import InstructionError
@@ -72,6 +73,8 @@ _ENGLISH = {
 """By the name of a problem: what is wrong, and what is expected."""
 _SAID_AS = {"minus": "amount", "or": "links", "questions": "twice", "rank": "except", "beside": "none"}
 """Problems that the user's language says in the words of another one."""
+_QUOTATION = re.compile(r"(\S\s?)\{typed\}(\s?\S)")
+"""The quotation marks of a language, as its sentence about typing errors has them."""
 _FIX = {
     "scope": "Put it first ('in the north, everything except water'), or ask in two instructions.",
     "links": "Ask for one of them, or join them by 'and'.",
@@ -105,13 +108,14 @@ def concept_refusal(reading: Reading, token: Token) -> InstructionError:
     """Return the error for something that nothing can extract, such as cars: why, and what to ask for instead."""
     concept, language = get_concept(token.sense.value), reading.language
     suggestions = suggest("concept", (), language, instead=[name for name in concept.instead if name in TARGETS])
-    message = f"{_quoted(token.text)}: {refusal_text(concept, language.code)}"
+    reason = refusal_text(concept, language.code)
+    message = _sentences(language, (f"{_quoted(token.text, language)}: {reason}", _try(language, suggestions)))
     return InstructionError(
         f"This cannot be extracted: '{token.text}'",
         found=token.text,
         expected=refusal_text(concept, "en"),
         fix=ASK,
-        message=" ".join([message, _try(language, suggestions)]),
+        message=message,
         suggestions=suggestions,
     )
 
@@ -167,19 +171,34 @@ def _filters(problem: str, other: str) -> tuple[tuple[Filter, ...], ...]:
 def _message(language: Language, sentence: str, words: str, suggestions: Sequence[str], understood: str) -> str:
     phrases = language.instructions["refusals"]
     parts = [
-        sentence.format(
-            words=f"“{words}”" if words and not words.startswith("'") else words, units=known_units(language)
-        ),
-        phrases["understood"].format(understood) if understood else "",
-        _try(language, suggestions),
+        sentence.format(words=_quoted(words, language) if words else "", units=known_units(language)),
+        _repeated(phrases["understood"], understood),
+        _try(language, [suggestion for suggestion in suggestions if suggestion != understood]),
     ]
+    return _sentences(language, parts)
+
+
+def _repeated(sentence: str, understood: str) -> str:
+    """Return what was understood as a sentence; a question needs no full stop."""
+    if not understood:
+        return ""
+    text = sentence.format(understood)
+    return text[:-1] if understood[-1] in "?？؟" else text
+
+
+def _sentences(language: Language, parts: Sequence[str]) -> str:
     return ("" if language.code == "zh" else " ").join(filter(None, parts))
 
 
 def _try(language: Language, suggestions: Sequence[str]) -> str:
     sentence: str = language.instructions["refusals"]["try"]
-    return sentence.format(" / ".join(map(_quoted, suggestions)))
+    return sentence.format(" / ".join(_quoted(suggestion, language) for suggestion in suggestions))
 
 
-def _quoted(words: str) -> str:
-    return words if words.startswith("'") else f"“{words}”"
+def _quoted(words: str, language: Language) -> str:
+    """Put words into the quotation marks of a language, unless they are in quotation marks already."""
+    if words.startswith("'"):
+        return words
+    marks = _QUOTATION.search(language.instructions["phrases"]["mended"])
+    assert marks is not None
+    return f"{marks[1]}{words}{marks[2]}"
