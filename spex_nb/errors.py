@@ -336,8 +336,8 @@ def explain_cluster_errors(client: Any) -> Iterator[None]:
     except (CancelledError, CommClosedError, TimeoutError) as error:
         _close_if_lost(client)
         raise lost_cluster(f"{type(error).__name__}: {error}") from error
-    except OSError as error:
-        if client.status == "running":
+    except (OSError, AttributeError) as error:  # a client that has lost its scheduler has none of its methods
+        if client.status == "running" and client.scheduler is not None:
             raise
         _close_if_lost(client)
         raise lost_cluster(f"{type(error).__name__}: {error}") from error

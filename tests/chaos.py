@@ -278,13 +278,14 @@ def train_job(dataset: Path) -> Job:
     return job
 
 
-def writers(given: Path) -> Mapping[str, tuple[Job, Digest]]:
+def writers(given: Path, dataset: Path) -> Mapping[str, tuple[Job, Digest]]:
     """Return a job for each kind of file that the package writes, and how outcomes are compared.
 
     This process itself opens no raster: a child that is forked after that has none of GDAL's threads.
 
     Args:
         given: A result to write again.
+        dataset: To train on.
     """
     from spex_nb.extraction import load_extraction
     from spex_nb.output.export import save_cog, save_geojson, save_geopackage, save_geoparquet
@@ -305,6 +306,7 @@ def writers(given: Path) -> Mapping[str, tuple[Job, Digest]]:
         "session": (writing(save_as_session), lambda place: " ".join(names_in(place))),
         "extract": (extract_job("index", 96), result_of),
         "spie build": (build_job(1), dataset_of),
+        "training checkpoint": (train_job(dataset), model_of),
     }
 
 
@@ -380,6 +382,43 @@ def lose_workers(tally: Tally, folder: Path, count: int, dice: random.Random) ->
             client.wait_for_workers(2)
 
 
+def lose_scheduler(tally: Tally, folder: Path, count: int, dice: random.Random) -> None:
+    """Lose the scheduler of a cluster during an extraction: a typed error, and the same process ends it without one."""
+    from distributed import Client, LocalCluster
+
+    from spex_nb.errors import ClusterError
+    from spex_nb.extraction import extract
+    from spex_nb.scene.samples import sample_path
+
+    options: dict[str, Any] = {"out": folder / "out", "tile_px": 64}
+    extract(sample_path("river_10m"), "water", "index", progress=False, **options)
+    expected, names = result_of(folder), names_in(folder)
+    for _ in range(count):
+        empty(folder)
+        left = [dice.randint(1, 12)]
+        with (
+            LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+            Client(cluster) as client,
+        ):
+
+            def on_progress(progress: Any, left: list[int] = left, cluster: Any = cluster) -> None:
+                left[0] -= progress.part == "tiles"
+                if left[0] == 0:
+                    cluster.close(timeout=5)
+
+            tally.trials += 1
+            try:
+                extract(sample_path("river_10m"), "water", "index", client=client, progress=on_progress, **options)
+                tally.done_before += 1
+            except ClusterError:
+                extract(sample_path("river_10m"), "water", "index", progress=False, **options)
+            except Exception as error:  # noqa: BLE001 (whatever it is, it is a problem)
+                tally.problems.append(f"{type(error).__name__}: {error}"[:600])
+                continue
+        if result_of(folder) != expected or names_in(folder) != names:
+            tally.problems.append("another outcome")
+
+
 def run(counts: Mapping[str, int], seed: int, folder: Path) -> list[Tally]:
     """Run all trials.
 
@@ -399,7 +438,27 @@ def run(counts: Mapping[str, int], seed: int, folder: Path) -> list[Tally]:
         (folder / name).mkdir()
         return folder / name
 
-    kinds: list[tuple[str, str, Callable[[], tuple[Job, Digest, str]]]] = [
+    wanted = [kind for kind in killed_jobs(folder) if counts.get(kind[1])]
+    for title, name, job_of in wanted:
+        job, digest, aim = job_of()
+        kill_at_random(tally(f"kill: {title}"), job, digest, place(name), counts[name], dice, aim)
+        report(tallies[-1])
+    if counts.get("disk"):
+        given = place("given")
+        assert wait_for(fork(lambda: extract_job("index", 96)(given))) == 0, last_error()
+        for title, (job, digest) in writers(given / "out", dataset_in(folder)).items():
+            fill_disks(tally(f"full disk: {title}"), job, digest, place(f"disk {title}"), counts["disk"])
+            report(tallies[-1])
+    for name, lose in (("worker", lose_workers), ("scheduler", lose_scheduler)):
+        if counts.get(name):
+            lose(tally(f"lost {name}: extract, index"), place(name), counts[name], dice)
+            report(tallies[-1])
+    return tallies
+
+
+def killed_jobs(folder: Path) -> list[tuple[str, str, Callable[[], tuple[Job, Digest, str]]]]:
+    """Return what is killed: its title, its name among the arguments, and its job with digest and aim."""
+    return [
         ("extract, index", "index", lambda: (extract_job("index", 64), result_of, "")),
         ("extract, tiny", "tiny", lambda: (extract_job("tiny", 128), result_of, "")),
         ("spie build, two workers", "spie", lambda: (build_job(2), dataset_of, "")),
@@ -410,21 +469,6 @@ def run(counts: Mapping[str, int], seed: int, folder: Path) -> list[Tally]:
             lambda: (train_job(dataset_in(folder)), model_of, "stage/.checkpoint-*"),
         ),
     ]
-    for title, name, job_of in kinds:
-        if counts.get(name):
-            job, digest, aim = job_of()
-            kill_at_random(tally(f"kill: {title}"), job, digest, place(name), counts[name], dice, aim)
-            report(tallies[-1])
-    if counts.get("disk"):
-        given = place("given")
-        assert wait_for(fork(lambda: extract_job("index", 96)(given))) == 0, last_error()
-        for title, (job, digest) in writers(given / "out").items():
-            fill_disks(tally(f"full disk: {title}"), job, digest, place(f"disk {title}"), counts["disk"])
-            report(tallies[-1])
-    if counts.get("worker"):
-        lose_workers(tally("lost worker: extract, index"), place("worker"), counts["worker"], dice)
-        report(tallies[-1])
-    return tallies
 
 
 def dataset_in(folder: Path) -> Path:
@@ -441,7 +485,7 @@ def report(tally: Tally) -> None:
     sys.stdout.flush()
 
 
-USUAL = {"index": 60, "tiny": 40, "spie": 40, "train": 20, "checkpoint": 20, "disk": 40, "worker": 10}
+USUAL = {"index": 60, "tiny": 40, "spie": 40, "train": 20, "checkpoint": 20, "disk": 40, "worker": 10, "scheduler": 5}
 
 
 def main() -> None:

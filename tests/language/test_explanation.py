@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -312,6 +313,15 @@ def test_the_ratio_of_dark_bands_speaks_against_nothing() -> None:
     for nir, is_against in ((0.016, False), (0.16, True)):
         outline = Outline([*facts(**{"band.nir.inside": nir}), green, around])
         assert ("against" in [point.key for point in outline.points()]) == is_against
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_figure_that_is_not_finite_ends_no_explanation(language: str, value: float) -> None:
+    figures = [fact.id.replace(".", "__") for fact in facts() if isinstance(fact.value, float)]
+    for name in figures:
+        sentences = explain_facts(facts(**{name: value}), language)
+        assert not any("nan" in statement.text.lower().split() for statement in sentences), name
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

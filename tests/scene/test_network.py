@@ -228,6 +228,12 @@ def test_metadata_that_mention_addresses_are_no_pointers(write_raster: Any, tmp_
     assert open_scene(tmp_path / "scene.vrt", bands=["red"], scale=1e-4).spex.bands == ("red",)
 
 
+@pytest.mark.parametrize("name", ["/a.zarr", "/a.nc"])
+def test_a_dataset_on_a_server_without_its_client_is_an_error_of_ours(server: Server, name: str) -> None:
+    with pytest.raises(SpexError, match=r"on this machine|cannot be opened"):
+        open_scene(server.address + name)
+
+
 def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     silent = Server(answers=False)
     limits = {"GDAL_HTTP_CONNECTTIMEOUT": "1", "GDAL_HTTP_TIMEOUT": "1", "GDAL_HTTP_LOW_SPEED_TIME": "1"}

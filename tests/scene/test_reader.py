@@ -11,7 +11,8 @@ import rasterio
 import xarray as xr
 from affine import Affine
 
-from spex_nb.errors import UnreadableSourceError
+from spex_nb.errors import SpexError, UnreadableSourceError
+from spex_nb.extraction import extract
 from spex_nb.scene.open import open_scene
 from spex_nb.scene.samples import reopen, sample_scene, source_of
 from spex_nb.scene.windows.pyramid import Pyramid
@@ -169,3 +170,16 @@ def test_sources_survive_a_session(path: Path) -> None:
     memory = source_of(np.zeros((2, 4, 4)))
     assert SceneSource.from_json(memory.to_json()) == SceneSource()
     assert str(memory) == "a scene in memory"
+
+
+def test_a_store_that_is_damaged_after_it_was_opened_is_one_error(tmp_path: Path) -> None:
+    store, layer = tmp_path / "scene.zarr", (("y", "x"), np.full((320, 320), 900, np.int16))
+    grid = {"y": 5.5e6 - 10 * np.arange(320), "x": 5e5 + 10 * np.arange(320)}
+    bands = xr.Dataset(dict.fromkeys(("green", "nir"), layer), grid).rio.write_crs("EPSG:32632")
+    bands.to_zarr(store, encoding={name: {"chunks": (64, 64)} for name in bands.data_vars}, consolidated=False)
+    scene = open_scene(store, scale=1e-4)
+    (store / "green" / "c" / "2" / "2").write_bytes(b"no pixels")
+    with pytest.raises(UnreadableSourceError, match="fetched completely"):
+        read_layers(scene, ["green"], (130, 130, 20, 20))
+    with pytest.raises(SpexError):
+        extract(scene, "water", "index", progress=False, tile_px=64)

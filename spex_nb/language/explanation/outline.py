@@ -6,6 +6,7 @@ check next. A point names its sentence and the facts that the sentence holds. Ea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -104,6 +105,12 @@ def is_possible(fact: Fact) -> bool:
     return True
 
 
+def _finite(fact: Fact) -> Fact:
+    """Return a fact; one that is no finite number is not known."""
+    is_number = isinstance(fact.value, float)
+    return replace(fact, value=None) if is_number and not math.isfinite(float(fact.value or 0)) else fact
+
+
 class Outline:
     """Chooses the points of one target from its facts.
 
@@ -113,7 +120,7 @@ class Outline:
     """
 
     def __init__(self, facts: Sequence[Fact], question: str = "") -> None:
-        self._by_id = {fact.id: fact for fact in facts}
+        self._by_id = {fact.id: _finite(fact) for fact in facts}
         self._question = question
         self._target = str(self._by_id["target"].value)
         self._is_empty = not self._number("area_px")

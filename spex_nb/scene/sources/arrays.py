@@ -58,15 +58,25 @@ def from_dataset_path(source: str | Path, time: Time = None) -> Source:
     note_files(location)
     if eopf.is_product(location):
         return eopf.from_eopf(location)
-    engine: Any = "zarr" if location.lower().endswith(".zarr") else "h5netcdf"
+    how: dict[str, Any] = {"engine": "h5netcdf"}
+    if location.lower().endswith(".zarr"):
+        is_here = Path(location).is_dir()
+        how = {"engine": "zarr", "consolidated": False if is_here else None}  # metadata in one file pay on servers only
     try:
-        dataset = xr.open_dataset(location, engine=engine, chunks={}, mask_and_scale=False, decode_coords="all")
+        dataset = xr.open_dataset(location, chunks={}, mask_and_scale=False, decode_coords="all", **how)
     except (OSError, ValueError, KeyError) as error:
         raise UnreadableSourceError(
             "The dataset cannot be opened",
             found=f"{location} ({error})",
             expected="NetCDF-4 or Zarr with variables on (y, x)",
             fix="Check that it was fetched completely; convert NetCDF-3 with `nccopy -k nc4`.",
+        ) from error
+    except ImportError as error:  # fsspec asks for the client of a server only when it is used
+        raise UnreadableSourceError(
+            "A dataset on a server needs another package",
+            found=f"{location} ({error})",
+            expected="a file or folder on this machine, or the client of that server installed",
+            fix="Fetch the dataset and open the copy, or install what is named there.",
         ) from error
     return from_xarray(dataset, location, time)
 

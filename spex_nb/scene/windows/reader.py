@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as FileWindow
 
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
-from spex_nb.errors import UnreadableSourceError
+from spex_nb.errors import UnreadableSourceError, explain_malformed
 from spex_nb.scene.windows.pixels import LayerReading, ValidReading, reading_of
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.scene.windows.tiling import sample_windows
@@ -128,10 +128,17 @@ def _read_files(readings: Mapping[str, LayerReading], window: Window, step: int)
 
 
 def _computed(scene: xr.Dataset, names: Sequence[str], window: Window, step: int) -> dict[str, NDArray[Any]]:
-    """Return layers that are arrays already or that dask computes."""
+    """Return layers that are arrays already or that dask computes, which may read them from a damaged store."""
     row, column, height, width = window
     parts = [scene[name].data[row : row + height : step, column : column + width : step] for name in names]
-    return dict(zip(names, _compute(parts), strict=True))
+    with explain_malformed(
+        UnreadableSourceError,
+        "The pixels of the scene cannot be read",
+        where=scene.attrs.get("source", "a lazy scene"),
+        expected="layers that dask can compute",
+        fix="Check that the source was fetched completely, and that scene.compute() works.",
+    ):
+        return dict(zip(names, _compute(parts), strict=True))
 
 
 def _compute(parts: Sequence[Any]) -> Sequence[Any]:
