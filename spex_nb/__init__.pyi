@@ -4,6 +4,7 @@ from .cli.environment import show_versions as show_versions
 from .errors import SpexError as SpexError
 from .errors import SpexWarning as SpexWarning
 from .evaluation.check_files import load_check as load_check
+from .evaluation.districts import zonal_table as zonal_table
 from .evaluation.evaluate_model import evaluate as evaluate
 from .evaluation.map_check import check_map as check_map
 from .evaluation.map_check import compare_maps as compare_maps

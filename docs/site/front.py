@@ -35,6 +35,7 @@ docs/data
 docs/training
 docs/evaluation
 docs/checking
+docs/districts
 ```
 
 ```{toctree}

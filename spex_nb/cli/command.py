@@ -10,7 +10,7 @@ import click
 
 from spex_nb import __version__
 from spex_nb.cli.doctor import doctor
-from spex_nb.cli.evaluate import check, eval_
+from spex_nb.cli.evaluate import check, eval_, zonal
 from spex_nb.cli.extract import extract, report
 from spex_nb.cli.info import info
 from spex_nb.cli.lessons import lessons
@@ -48,7 +48,7 @@ def main() -> None:
     """Extract land cover by instruction, read scenes, compute indices, build datasets, evaluate models."""
 
 
-for _command in (info, extract, report, spie, eval_, check, train, lessons, doctor):
+for _command in (info, extract, report, spie, eval_, check, zonal, train, lessons, doctor):
     main.add_command(_command)
 
 

@@ -1,4 +1,4 @@
-"""The commands ``spex eval``, a model against baselines, and ``spex check``, a map against points of a person."""
+"""The commands ``spex eval``, ``spex check`` and ``spex zonal``: models, maps against points, maps by district."""
 
 from __future__ import annotations
 
@@ -150,6 +150,34 @@ def report_check(
         click.echo(str(compare_maps(answered, load_extraction(versus))))
     if output is not None:
         click.echo(f"result with checked areas written to {answered.apply().save(output)}", err=True)
+
+
+@click.command()
+@click.argument("result", type=FOLDER)
+@click.argument("districts", type=click.Path(exists=True, path_type=Path))
+@click.option("-o", "--output", type=FILE, help="Table to write: .csv, or .gpkg or .parquet with the polygons.")
+@click.option("--layer", help="Layer of DISTRICTS, where it has several.")
+@click.option("--crs", help="CRS of DISTRICTS where it states none, such as EPSG:4326.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing output.")
+def zonal(
+    result: Path, districts: Path, output: Path | None, layer: str | None, crs: str | None, overwrite: bool
+) -> None:
+    """Measure each target of the map in folder RESULT within each polygon of DISTRICTS, a vector file.
+
+    Without --output the table is printed.
+    """
+    from spex_nb.evaluation.districts import CSV_FORMAT, NOTES, save_zonal_table, zonal_table
+    from spex_nb.extraction.storage import load_extraction
+
+    table = zonal_table(load_extraction(result), districts, crs=crs, layer=layer)
+    if output is None:
+        click.echo(table.drop(columns=table.geometry.name).to_csv(index=False, float_format=CSV_FORMAT), nl=False)
+    else:
+        save_zonal_table(table, output, overwrite=overwrite)
+        noted = int((table["note"] != "").sum())
+        click.echo(f"{len(table)} districts written to {output}, {noted} of them with a note", err=True)
+    for note in table.attrs[NOTES]:
+        click.echo(note, err=True)
 
 
 def _listed(text: str | None) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""A model beside baselines, on the tiles of a dataset."""
+"""A model beside baselines on the tiles of a dataset, a map against points of a person, a map by district."""
 
 import lazy_loader
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spex_nb.scene.grid import Grid
 from spex_nb.scene.placement import lonlat_of, off_the_map
+from spex_nb.types import Window
 
 NODES = 33
 """Side of the grid of points at which pixel areas are measured; areas between them are interpolated."""
@@ -98,8 +99,42 @@ class EqualAreaGrid:
         areas: NDArray[np.float64] = (end - first) * self._pixel_area(np.stack([row + 0.5, (first + end) / 2], 1))
         return areas
 
+    def window_areas_m2(self, window: Window) -> NDArray[np.float64]:
+        """Return the area of each pixel of a window.
+
+        Args:
+            window: (row, column, height, width) inside the grid.
+
+        Returns:
+            float64 [height, width], square metres.
+        """
+        top, left, height, width = window
+        if self._has_rows_of_latitude:
+            return np.repeat(self._areas_by_latitude(top + np.arange(height) + 0.5)[:, None], width, axis=1)
+        first_row, by_row = _node_weights(top, height, self.shape[0])
+        first_column, by_column = _node_weights(left, width, self.shape[1])
+        rows, columns = by_row.shape[1], by_column.shape[1]
+        at_nodes = self._pixel_area.values[first_row : first_row + rows, first_column : first_column + columns]
+        areas: NDArray[np.float64] = by_row @ at_nodes @ by_column.T
+        return areas
+
+    @cached_property
+    def _has_rows_of_latitude(self) -> bool:
+        """Whether all pixels of a row lie between the same two latitudes, so that a formula gives their area."""
+        return self._is_in_degrees and self.transform.b == 0 == self.transform.d
+
+    def _areas_by_latitude(self, rows: ArrayLike) -> NDArray[np.float64]:
+        """Return the area of a pixel about each row, float64 [N], m²; rows are those of the centres."""
+        row = np.asarray(rows, float)
+        edges = self.transform.f + self.transform.e * np.stack([row - 0.5, row + 0.5])
+        zones = zone_area_m2(edges.clip(*LATITUDES), self.crs)
+        areas: NDArray[np.float64] = np.abs((zones[1] - zones[0]) * np.radians(self.transform.a))
+        return areas
+
     @cached_property
     def _pixel_area(self) -> Any:
+        if self._has_rows_of_latitude:
+            return lambda points: self._areas_by_latitude(points[:, 0])
         from scipy.interpolate import RegularGridInterpolator
 
         height, width = self.shape
@@ -110,6 +145,40 @@ class EqualAreaGrid:
         a, b = ((self.metres(np.stack([right, y], 1)) - self.metres(np.stack([left, y], 1))).T) / (right - left)
         c, d = ((self.metres(np.stack([x, down], 1)) - self.metres(np.stack([x, up], 1))).T) / (down - up)
         return RegularGridInterpolator((rows, cols), np.abs(a * d - b * c).reshape(NODES, NODES))
+
+
+def zone_area_m2(latitudes: ArrayLike, crs: str) -> NDArray[np.float64]:
+    """Return the area between the equator and latitudes on an ellipsoid, for each radian of longitude.
+
+    Args:
+        latitudes: float [...], degrees.
+        crs: In degrees, as WKT; its ellipsoid counts.
+
+    Returns:
+        float64 [...], square metres, negative in the south.
+
+    Source: Snyder 1987, Map Projections, equation 3-12 (doi 10.3133/pp1395).
+    """
+    ellipsoid = _ellipsoid(crs)
+    sine, e2 = np.sin(np.radians(np.asarray(latitudes, float))), ellipsoid.es
+    root = np.sqrt(e2)
+    second = np.arctanh(root * sine) / root if e2 else sine
+    area: NDArray[np.float64] = ellipsoid.a**2 * (1 - e2) / 2 * (sine / (1 - e2 * sine**2) + second)
+    return area
+
+
+@lru_cache(maxsize=64)
+def _ellipsoid(crs: str) -> Any:
+    from pyproj import CRS
+
+    return CRS.from_wkt(crs).get_geod()
+
+
+def _node_weights(start: int, count: int, size: int) -> tuple[int, NDArray[np.float64]]:
+    """Return the first node near some pixels of an axis, and the weight of each node for each pixel, [count, nodes]."""
+    at = (start + np.arange(count) + 0.5) * ((NODES - 1) / size)
+    first, last = int(at[0]), int(np.ceil(at[-1]))
+    return first, (1 - np.abs(at[:, None] - np.arange(first, last + 1))).clip(0)
 
 
 @lru_cache(maxsize=256)

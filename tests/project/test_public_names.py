@@ -38,6 +38,7 @@ PROMISED = {
     "check_map",
     "load_check",
     "compare_maps",
+    "zonal_table",
     "sample_scene",
     "sample_labels",
     "SpexError",
