@@ -31,6 +31,7 @@ _SEPARATORS = frozenset({"and", "or", "comma"})
 _BETWEEN_TARGETS = _SEPARATORS | {"of", "all", "but", "contrast"}
 _LINKING = _SEPARATORS | {"of", "all", "article", "particle"}
 _RELATIONS = (NearFilter, AdjacentFilter, EnclosedFilter, DirectionFilter, BetweenFilter)
+_GROUNDED = frozenset({"bare_soil", "building", "built_up", "low_vegetation", "tree_cover", "vegetation"})
 _EXCLUDING = frozenset({"except", "except_after", "not", "not_after"})
 _FAULTS = {
     "unit": "bare_unit",
@@ -132,14 +133,15 @@ def _problem(statement: Statement) -> str:
 def _require_one_scope(statements: Sequence[Statement], reading: Reading) -> None:
     """Refuse filters that may hold for some of the targets only."""
     for place, _ in filters_in(statements):
-        if _has_unclear_scope(statements, place):
+        if _has_unclear_scope(statements, place, bool(reading.language.instructions.get("relation first"))):
             raise refusal(reading, "scope", _words(statements[place]), statements)
 
 
-def _has_unclear_scope(statements: Sequence[Statement], place: int) -> bool:
+def _has_unclear_scope(statements: Sequence[Statement], place: int, is_relation_first: bool) -> bool:
     """Say whether a filter stands right after an exclusion, or right after the other target of a relation."""
     wanted = _wanted_places(statements)
-    if _ends_with_goal(statements[place]) and any(other > place for other in wanted):
+    is_before_noun = is_relation_first and place + 1 in wanted
+    if _ends_with_goal(statements[place]) and any(other > place for other in wanted) and not is_before_noun:
         return True
     follows_goal = place > 0 and _ends_with_goal(statements[place - 1])
     if follows_goal and not isinstance(statements[place].meaning, _RELATIONS):
@@ -171,6 +173,16 @@ def _require_links(statements: Sequence[Statement], reading: Reading) -> None:
     for i, statement in enumerate(statements):
         if _kinds(statement) == ["or"] and not (any(place < i for place in wanted) and i + 1 in wanted):
             raise refusal(reading, "or", _words(statement), statements)
+
+
+def _require_ground(statements: Sequence[Statement], reading: Reading) -> None:
+    """Refuse snow on roads: only buildings, ground and plants that are on a river or on a road stand beside it."""
+    wanted = {_target(statements[place]) for place in _wanted_places(statements)}
+    for statement in statements:
+        is_on = any(token.sense.kind == "in" and token.sense.value == "on" for token in statement.tokens)
+        is_beside = isinstance(statement.meaning, AdjacentFilter) and "shore" not in _kinds(statement)
+        if is_on and is_beside and not wanted <= _GROUNDED:
+            raise refusal(reading, "links", _words(statement), statements)
 
 
 def _require_targets(statements: Sequence[Statement], reading: Reading) -> None:
@@ -266,6 +278,7 @@ _REQUIREMENTS = (
     _require_clear_contrast,
     _require_one_scope,
     _require_links,
+    _require_ground,
     _require_targets,
     _require_counts,
 )

@@ -45,6 +45,7 @@ CUSTOMARY_M2 = {
 dunam, the Egyptian feddan, the Chinese mu and qing."""
 LENGTHS_M = {"m": 1.0, "km": 1000.0, "mi": 1609.344, "ft": 0.3048, "yd": 0.9144, "li": 500.0}
 """Metres of the units of length, exactly."""
+_BESIDE_WHEN_ON = ("water", "road")
 ABOUT = {"both": (0.8, 1.2), "above": (1.0, 1.2), "below": (0.8, 1.0)}
 """The range that an approximate amount means, as parts of it."""
 DIAGONAL = "-"
@@ -193,13 +194,22 @@ class _PatternMatch:
     def goal(self, name: str = "goal") -> tuple[str, Shape]:
         """Return the target that a relation is to, and the shape of its regions."""
         sense = self.token(name).sense
-        return (sense.value or "water", sense.shape) if sense.kind == "target" else ("water", "")
+        return sense.value or "water", sense.shape
 
     def stated(self, amount: str, unit: str) -> str:
         """Return a quantity as typed, with its number in digits."""
         number = self.value(amount) if self.has(amount) else 1.0
         text = self.token(unit).text
         return f"{number:.6g}{'' if _HAN.match(text) else ' '}{text}"
+
+    @property
+    def preposition(self) -> str:
+        """The kind of place that words such as in, on and at name; the most exact one counts."""
+        tokens = self._tokens[self._match.start() : self._match.end()]
+        if any(token.sense.kind in ("inside", "inside_after", "within", "within_after") for token in tokens):
+            return "in"
+        values = {token.sense.value for token in tokens if token.sense.kind == "in"}
+        return next((value for value in ("at", "on") if value in values), "in")
 
     def targets(self) -> list[Token]:
         return [t for t in self._tokens[self._match.start() : self._match.end()] if t.sense.kind == "target"]
@@ -265,7 +275,10 @@ def _adjacent(match: _PatternMatch) -> list[Meaning]:
 
 
 def _enclosed(match: _PatternMatch) -> list[Meaning]:
+    """Read "in the lake"; "at the lake" and "on the lake" are beside it, for nothing stands on water or on a road."""
     target, shape = match.goal()
+    if match.preposition == "at" or (match.preposition == "on" and target in _BESIDE_WHEN_ON):
+        return _adjacent(match)
     return [EnclosedFilter(target, not match.is_inverted, shape)]
 
 
@@ -418,6 +431,7 @@ _AFTER = "how:within_after|inside_after|outside_after"
 _LIST = "target ((comma|and|or)+ of* not? all? target)*"
 _LOW = "low:number|article low_unit:unit?"
 _GOAL = "goal:target|shore"
+_SHORE_OF = "shore of (of|article)* goal:target"
 _RANK = "count:number? how:rank of? count_after:number?"
 _RULES: list[_Rule] = [
     (_pattern(text), build)
@@ -485,7 +499,10 @@ _RULES: list[_Rule] = [
             "in? first:target and second:target of? between_after",
         ),
         _adjacent: (
+            f"{_NOT} in|adjacent (of|to|from|in|article)* {_SHORE_OF}",
+            f"{_NOT} in (of|to|from|in|article)* goal:target shore",
             f"{_NOT} in? adjacent (of|to|from|in)* article? {_GOAL}",
+            f"{_NOT} in article? goal:shore",
             f"{_GOAL} of? adjacent_after in? {_NOT_AFTER}",
             "(in|of|from)* shore_adjacent in?",
         ),
@@ -507,6 +524,7 @@ _RULES: list[_Rule] = [
 ]
 """Patterns over kinds of tokens, in the order in which they are tried."""
 _OWN_ORDERS = {
+    "adjacent": _adjacent,
     "amount": _asked_amount,
     "count": _counted,
     "direction": _direction,
