@@ -1,5 +1,7 @@
 """The public names of this package; the loader of `__init__.py` reads them from here."""
 
+from .change.compare_scenes import compare as compare
+from .change.result import Change as Change
 from .cli.environment import show_versions as show_versions
 from .errors import SpexError as SpexError
 from .errors import SpexWarning as SpexWarning

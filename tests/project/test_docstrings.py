@@ -13,6 +13,7 @@ import pytest
 from tests.project.test_prose import DIALECT, sentences_of, words_of
 
 ROOMS = (
+    "change",
     "scene",
     "spectral",
     "regions",

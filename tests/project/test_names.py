@@ -39,6 +39,7 @@ PLACES = (
     "spex_nb/errors.py",
     "spex_nb/targets.py",
     "spex_nb/types.py",
+    "spex_nb/change",
     "spex_nb/cli",
     "spex_nb/evaluation",
     "spex_nb/extraction",

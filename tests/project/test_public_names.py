@@ -29,6 +29,8 @@ PROMISED = {
     "parse_instruction",
     "load_mask_model",
     "extract",
+    "compare",
+    "Change",
     "plan_extraction",
     "load_extraction",
     "Extraction",

@@ -17,7 +17,10 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "docs" / "site"
-ROOMS = ("evaluation", "extraction", "language", "model", "output", "regions", "scene", "spectral", "spie", "training")
+ROOMS = (
+    *("change", "evaluation", "extraction", "language", "model", "output", "regions", "scene", "spectral", "spie"),
+    "training",
+)
 PROMISED = ("spex_nb", *(f"spex_nb.{room}" for room in ROOMS), "spex_widgets")
 
 

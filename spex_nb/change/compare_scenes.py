@@ -1,0 +1,229 @@
+"""Two scenes of one place → where a target was gained, lost and kept, beside what is no change."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import xarray as xr
+
+from spex_nb.change.change_classes import change_classes, class_areas
+from spex_nb.change.change_regions import ChangeRegions, RegionRule, list_regions
+from spex_nb.change.doubts import doubts_of
+from spex_nb.change.floor import shift_change_px
+from spex_nb.change.noise import ExtractionChoices, NoiseCounts, count_noise
+from spex_nb.change.result import CLASS_WORDS, GAINED, LOST, NEITHER, UNCHANGED, Area, Change, ChangeFloor, TargetChange
+from spex_nb.change.scene_pair import SceneMask, ScenePair, extract_masks, open_pair
+from spex_nb.errors import TargetError, nearest
+from spex_nb.extraction import load_mask_model
+from spex_nb.extraction.run import Progress
+from spex_nb.output.memory import return_free_memory
+from spex_nb.targets import TARGETS
+from spex_nb.types import MASK_NODATA, Instruction, MaskModel
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+
+def compare(  # noqa: PLR0913 (one door, as that of `extract`)
+    before: Any,
+    after: Any,
+    targets: str | Sequence[str],
+    model: str | Path | MaskModel = "tiny",
+    *,
+    threshold: float = 0.5,
+    min_area_px: int = 4,
+    seed: int = 0,
+    progress: bool | Callable[[Progress], None] = True,
+    cancel: Any = None,
+    open_options: Mapping[str, Any] | None = None,
+    anyway: bool = False,
+) -> Change:
+    """Compare two scenes of one place: what was gained, lost and kept of each target.
+
+    Both scenes are brought onto the grid of the one with the larger pixels, on their overlap. The shift between them is
+    measured, and taken out where it is known. Each is then extracted by the same model, in tiles, from the bands that
+    both have. Pixels without data in one of them, such as masked clouds, are left out. Beside each figure stands its
+    floor, which is what a wrong shift and noise alone would show. It is subtracted from no figure.
+
+    Args:
+        before: The scene before: a path or whatever `open_scene` takes, or a Dataset of named bands [H, W].
+        after: The scene after, of any sensor, size and CRS.
+        targets: Ids of land covers, such as ``water``; one or several.
+        model: Answers in both scenes; as of `extract` (default: ``tiny``).
+        threshold: Probability above which a pixel belongs to a target (default: 0.5).
+        min_area_px: Smaller regions are left out of both masks, and smaller gained and lost regions out of the table
+            of regions (default: 4).
+        seed: Of the noise that the floor is measured with (default: 0).
+        progress: As of `extract`; it is reported for one scene after the other.
+        cancel: As of `extract`, for both extractions.
+        open_options: Of `open_scene`, for both scenes. Open a scene first where it needs its own.
+        anyway: Whether to begin though memory or disk may not suffice (default: no).
+
+    Returns:
+        The change.
+
+    Raises:
+        SceneError: If a scene cannot be opened.
+        GridError: If the scenes share no ground, or only one of them lies on the map.
+        BandError: If they have no band in common.
+        EmptySceneError: If no pixel has data in both.
+        TargetError, MissingBandError: If a target is unknown, or cannot be extracted from the bands that both have.
+        CheckpointError, MissingExtraError: If the model cannot be loaded.
+        ExtractionCancelledError: If the user cancelled.
+        ExtractionError: If an argument makes no sense, memory or disk will not do, or every tile failed.
+    """
+    instruction = _instruction(_require_targets(targets))
+    pair = open_pair(before, after, open_options)
+    choices = ExtractionChoices(instruction, load_mask_model(model), threshold, min_area_px)
+    masks = extract_masks(pair, choices, progress=progress, cancel=cancel, anyway=anyway)
+    noise = tuple(count_noise(scene, choices, seed + number) for number, scene in enumerate(pair.on_grid))
+    return_free_memory(masks[0].mask.size)
+    return _measured(pair, masks, (noise[0], noise[1]), choices)
+
+
+def _require_targets(targets: str | Sequence[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys([targets] if isinstance(targets, str) else targets))
+    unknown = [name for name in names if name not in TARGETS]
+    if unknown or not names:
+        raise TargetError(
+            "These are no targets" if unknown else "No target is given",
+            found=", ".join(map(repr, unknown)) or "none",
+            expected=f"one or several of {', '.join(TARGETS)}",
+            fix=nearest(str(unknown[0]) if unknown else "", [*TARGETS]) or "Name one of these.",
+        )
+    return names
+
+
+def _instruction(targets: Sequence[str]) -> Instruction:
+    words = ", ".join(TARGETS[name].word for name in targets)
+    return Instruction(text=words, language="en", targets=tuple(targets), meaning=words)
+
+
+def _measured(
+    pair: ScenePair,
+    masks: tuple[SceneMask, SceneMask],
+    noise: tuple[NoiseCounts, NoiseCounts],
+    choices: ExtractionChoices,
+) -> Change:
+    """Return the change that two masks show."""
+    first, second = masks
+    measured = [_TargetMeasures.of(pair, masks, noise, number, choices) for number in range(len(first.targets))]
+    areas = measured[0].areas
+    date_before, date_after = first.described.date, second.described.date
+    layers = {part.change.target: part.classes for part in measured}
+    frames = [frame for part in measured for frame in part.frames]
+    return Change(
+        classes=xr.Dataset(layers, attrs=_attributes(date_before, date_after, choices)),
+        regions=_joined(frames, date_before, date_after),
+        targets={part.change.target: part.change for part in measured},
+        registration=pair.registration,
+        date_before=date_before,
+        date_after=date_after,
+        compared=areas[NEITHER] + areas[GAINED] + areas[LOST] + areas[UNCHANGED],
+        left_out=areas[MASK_NODATA],
+        doubts=doubts_of(first.described, second.described, first.targets),
+        provenance=_provenance(pair, masks, choices),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _TargetMeasures:
+    """All that is measured of one target."""
+
+    change: TargetChange
+    classes: xr.DataArray
+    areas: Mapping[int, Area]
+    frames: Sequence[gpd.GeoDataFrame]
+
+    @classmethod
+    def of(
+        cls,
+        pair: ScenePair,
+        masks: tuple[SceneMask, SceneMask],
+        noise: tuple[NoiseCounts, NoiseCounts],
+        number: int,
+        choices: ExtractionChoices,
+    ) -> _TargetMeasures:
+        target = masks[0].targets[number]
+        pixels = change_classes(masks[0].mask, masks[1].mask, number + 1)
+        classes, areas = pair.layer(pixels, target), class_areas(pixels, pair.ground)
+        largest = max(choices.min_area_px - 1, *(counts.largest.get(target, 0) for counts in noise))
+        rule = RegionRule(choices.min_area_px, pair.registration.reach_px, largest)
+        gained, lost = (list_regions(classes, number, rule, pair.ground, areas[number]) for number in (GAINED, LOST))
+        shift_px = shift_change_px(pixels, pair.registration.uncertainty_px)
+        floor = _floor(areas, shift_px, noise, target)
+        change = _target_change(target, areas, floor, gained, lost)
+        return cls(change, classes, areas, (gained.frame, lost.frame))
+
+
+def _target_change(
+    target: str, areas: Mapping[int, Area], floor: ChangeFloor, gained: ChangeRegions, lost: ChangeRegions
+) -> TargetChange:
+    return TargetChange(
+        target=target,
+        before=areas[LOST] + areas[UNCHANGED],
+        after=areas[GAINED] + areas[UNCHANGED],
+        gain=areas[GAINED],
+        loss=areas[LOST],
+        unchanged=areas[UNCHANGED],
+        floor=floor,
+        gained_regions=gained.counts,
+        lost_regions=lost.counts,
+    )
+
+
+def _floor(
+    areas: Mapping[int, Area], shift_px: float, noise: tuple[NoiseCounts, NoiseCounts], target: str
+) -> ChangeFloor:
+    """Return the floor of a target; what vanishes before and appears after by noise is a false gain."""
+    whole = areas[NEITHER] + areas[GAINED] + areas[LOST] + areas[UNCHANGED]
+    before, after = noise
+    gain_frac = before.frac(before.vanished, target) + after.frac(after.appeared, target)
+    loss_frac = before.frac(before.appeared, target) + after.frac(after.vanished, target)
+
+    def part(frac: float) -> Area:
+        return Area(whole.px * frac, None if whole.m2 is None else whole.m2 * frac)
+
+    shift_frac = shift_px / whole.px if whole.px else 0.0
+    return ChangeFloor(part(shift_frac), part(gain_frac), part(loss_frac), before.windows + after.windows)
+
+
+def _joined(frames: Sequence[gpd.GeoDataFrame], date_before: str | None, date_after: str | None) -> gpd.GeoDataFrame:
+    """Return the regions of all targets in one table, with both dates."""
+    import geopandas as gpd
+
+    filled = [frame for frame in frames if len(frame)] or [frames[0]]
+    regions = gpd.GeoDataFrame(pd.concat(filled, ignore_index=True), crs=frames[0].crs)
+    dates = regions.assign(date_before=date_before or "", date_after=date_after or "")
+    return dates[[*(name for name in dates.columns if name != "geometry"), "geometry"]]
+
+
+def _attributes(date_before: str | None, date_after: str | None, choices: ExtractionChoices) -> dict[str, Any]:
+    """Return the attributes of the classes, which their file has too."""
+    words = {f"class_{number}": word for number, word in CLASS_WORDS.items()}
+    dates = {"date_before": date_before or "unknown", "date_after": date_after or "unknown"}
+    return words | dates | {"model": choices.model.id}
+
+
+def _provenance(pair: ScenePair, masks: tuple[SceneMask, SceneMask], choices: ExtractionChoices) -> dict[str, Any]:
+    """Return how the change was made, as JSON."""
+    return {
+        "scenes": [str(scene.attrs.get("source", "a Dataset")) for scene in pair.opened],
+        "shape": [pair.grid.height, pair.grid.width],
+        "transform": [*pair.grid.transform][:6],
+        "crs": None if pair.grid.crs is None else pair.grid.crs.to_string(),
+        "bands": [*pair.on_grid[0].spex.bands],
+        "model": choices.model.id,
+        "model_hash": masks[0].provenance["model_hash"],
+        "scene_hashes": [mask.provenance["scene_hash"] for mask in masks],
+        "answered_by": [dict(mask.described.answered_by) for mask in masks],
+        "threshold": choices.threshold,
+        "min_area_px": choices.min_area_px,
+        "versions": dict(masks[0].provenance["versions"]),
+        "made": dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
+    }

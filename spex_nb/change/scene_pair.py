@@ -1,0 +1,175 @@
+"""Two scenes opened, brought onto one grid, and extracted there by the same model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from spex_nb.change.doubts import ComparedScene, distrust_of
+from spex_nb.change.noise import ExtractionChoices
+from spex_nb.change.overlap import extent_text, grid_of, halfway_grid, overlap_of
+from spex_nb.change.registration import Registration, register
+from spex_nb.change.scene_on_grid import SceneOnGrid, loaded_if_small
+from spex_nb.errors import BandError, EmptySceneError
+from spex_nb.extraction import extract
+from spex_nb.extraction.facts.dates import date_of
+from spex_nb.extraction.run import Progress
+from spex_nb.regions.ground import EqualAreaGrid
+from spex_nb.scene.grid import Grid
+from spex_nb.scene.open import on_grid
+from spex_nb.scene.reopen import as_scene, open_source
+from spex_nb.scene.windows.scene_source import SceneSource
+from spex_nb.types import MASK_NODATA
+
+WORDS = ("before", "after")
+
+
+@dataclass(frozen=True, eq=False)
+class ScenePair:
+    """Two scenes on one grid.
+
+    Attributes:
+        opened: The scenes as they are.
+        on_grid: The scenes on the grid, with the bands that both have.
+        grid: The grid.
+        registration: Their shift, as it was before one of them was moved.
+    """
+
+    opened: tuple[xr.Dataset, xr.Dataset]
+    on_grid: tuple[xr.Dataset, xr.Dataset]
+    grid: Grid
+    registration: Registration
+
+    @cached_property
+    def ground(self) -> EqualAreaGrid | None:
+        """Measures the pixels; None where they lie off the map."""
+        return EqualAreaGrid.of(self.on_grid[0])
+
+    def layer(self, pixels: NDArray[np.uint8], name: str) -> xr.DataArray:
+        """Return pixels [H, W] with the place of the grid."""
+        return on_grid(xr.DataArray(pixels, dims=("y", "x"), name=name), self.grid)
+
+
+@dataclass(frozen=True, eq=False)
+class SceneMask:
+    """What was extracted from one of the scenes.
+
+    Attributes:
+        mask: uint8 [H, W]: 0 none, 1 ... n the targets, 255 no data.
+        targets: Ids of the targets, in the order of their numbers.
+        described: What doubts need to know of the scene.
+        provenance: How the mask was made.
+    """
+
+    mask: NDArray[np.uint8]
+    targets: tuple[str, ...]
+    described: ComparedScene
+    provenance: Mapping[str, Any]
+
+
+def open_pair(before: Any, after: Any, open_options: Mapping[str, Any] | None) -> ScenePair:
+    """Open two scenes, and bring them onto one grid, one of them moved by the shift between them.
+
+    Args:
+        before: The scene before, as `compare` takes it.
+        after: The scene after.
+        open_options: Of `open_scene`.
+
+    Raises:
+        SceneError: If a scene cannot be opened, if they share neither ground nor bands, or if only one lies on the map.
+    """
+    first, second = opened = (_open(before, open_options), _open(after, open_options))
+    overlap = overlap_of(first, second)
+    bands = _common_bands(first, second)
+    readers = [SceneOnGrid(scene, overlap.grid, bands) for scene in opened]
+    registration = register(readers[0], readers[1], (overlap.grid.height, overlap.grid.width))
+    x, y = registration.shift_px
+    shifts = ((0.0, 0.0), (x, y)) if overlap.is_before else ((-x, -y), (0.0, 0.0))
+    reference, other = (first, second) if overlap.is_before else (second, first)
+    grid = halfway_grid(overlap.grid, grid_of(reference), grid_of(other), shifts[1] if overlap.is_before else shifts[0])
+    aligned = tuple(
+        SceneOnGrid(scene, grid, bands, shift).dataset() for scene, shift in zip(opened, shifts, strict=True)
+    )
+    return ScenePair(opened, (aligned[0], aligned[1]), grid, registration)
+
+
+def extract_masks(
+    pair: ScenePair,
+    choices: ExtractionChoices,
+    *,
+    progress: bool | Callable[[Progress], None],
+    cancel: Any,
+    anyway: bool,
+) -> tuple[SceneMask, SceneMask]:
+    """Extract both scenes of a pair; arguments and errors as of `compare`.
+
+    Raises:
+        EmptySceneError: If no pixel has data in both.
+    """
+    first, second = (_extract(pair, number, choices, progress, cancel, anyway) for number in (0, 1))
+    if not ((first.mask != MASK_NODATA) & (second.mask != MASK_NODATA)).any():
+        raise EmptySceneError(
+            "No pixel has data in both scenes",
+            found=f"before: {extent_text(grid_of(pair.opened[0]))}; after: {extent_text(grid_of(pair.opened[1]))}",
+            expected="two scenes with data on the same ground",
+            fix="Check their no-data and cloud masks, or choose other scenes.",
+        )
+    return first, second
+
+
+def _extract(
+    pair: ScenePair,
+    number: int,
+    choices: ExtractionChoices,
+    progress: bool | Callable[[Progress], None],
+    cancel: Any,
+    anyway: bool,
+) -> SceneMask:
+    scene, opened = pair.on_grid[number], pair.opened[number]
+    result = extract(
+        scene,
+        choices.instruction,
+        choices.model,
+        threshold=choices.threshold,
+        min_area_px=choices.min_area_px,
+        progress=progress,
+        cancel=cancel,
+        anyway=anyway,
+    )
+    date = date_of(opened, str(opened.attrs.get("source", "")))
+    described = ComparedScene(
+        word=WORDS[number],
+        scene=scene,
+        bands=opened.spex.bands,
+        date=None if date is None else date[0],
+        gsd_m=opened.spex.gsd_m,
+        answered_by=dict(result.provenance["answered_by"]),
+        distrust=distrust_of(result),
+        failures=len(result.failures),
+    )
+    return SceneMask(result.mask.values, tuple(result.class_names), described, result.provenance)
+
+
+def _open(scene: Any, open_options: Mapping[str, Any] | None) -> xr.Dataset:
+    options = dict(open_options or {})
+    in_memory = isinstance(scene, np.ndarray | xr.DataArray | xr.Dataset)
+    opened = open_source(SceneSource(as_scene(scene, options)) if in_memory else SceneSource(scene, options))
+    return loaded_if_small(opened)
+
+
+def _common_bands(before: xr.Dataset, after: xr.Dataset) -> tuple[str, ...]:
+    bands = tuple(name for name in before.spex.bands if name in after.spex.bands)
+    if not bands:
+        raise BandError(
+            "The scenes have no band in common",
+            found=f"before: {', '.join(before.spex.bands)}; after: {', '.join(after.spex.bands)}",
+            expected="at least one band of the same name",
+            fix="Open both with bands= or sensor=, so that their bands have STAC common names.",
+        )
+    return bands
