@@ -28,6 +28,8 @@ LONG_WORD = 8
 """Letters from which on two typing errors are mended instead of one."""
 LONGEST_ABBREVIATION = 3
 """Letters up to which a dot ends an abbreviation rather than a sentence."""
+SHORTEST_LEMMA = 4
+"""Letters of the shortest word whose invented forms are no typing errors."""
 SHORTEST_STEM = 3
 """Letters that must remain of an Arabic word without its article."""
 
@@ -144,7 +146,17 @@ class Lexicon:
             return None
         words = by_distance[nearest]
         meanings = {frozenset((s.kind, s.value) for s in self.vocabulary[word]) for word in words}
-        return words[0] if len(meanings) == 1 else None
+        return words[0] if len(meanings) == 1 and not self._is_inflected(key, words[0]) else None
+
+    def _is_inflected(self, key: str, word: str) -> bool:
+        """Say whether a word is a form of one that has nothing to do with its nearest known word: mouses, mosses."""
+        for ending in self.language.instructions["endings"]:
+            stem = key.removesuffix(fold(ending))
+            is_known = stem in self.vocabulary or _is_everyday(stem, self.language.code)
+            is_long = stem != key and len(stem) >= SHORTEST_LEMMA
+            if is_long and is_known and not _undoubled(word).startswith(_undoubled(stem)):
+                return True
+        return False
 
 
 @cache
@@ -191,6 +203,11 @@ def _mendable(vocabulary: Iterable[str]) -> dict[tuple[str, int], tuple[tuple[st
         if len(word) >= SHORTEST_MENDED - 1:
             words[word[0], len(word)].append((word, _letters(word)))
     return {key: tuple(of_key) for key, of_key in words.items()}
+
+
+def _undoubled(word: str) -> str:
+    """Return a word with each doubled letter once: forrest is forest."""
+    return "".join(char for char, _ in groupby(word))
 
 
 def _letters(word: str) -> int:
