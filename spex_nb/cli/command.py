@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from spex_nb import __version__
+from spex_nb.cli.compare import compare
 from spex_nb.cli.doctor import doctor
 from spex_nb.cli.evaluate import check, eval_, zonal
 from spex_nb.cli.extract import extract, report
@@ -45,10 +46,10 @@ class SpexGroup(click.Group):
 @click.group(cls=SpexGroup)
 @click.version_option(__version__, prog_name="spex")
 def main() -> None:
-    """Extract land cover by instruction, read scenes, compute indices, build datasets, evaluate models."""
+    """Extract land cover by instruction, compare dates, compute indices, build datasets, evaluate models."""
 
 
-for _command in (info, extract, report, spie, eval_, check, zonal, train, lessons, doctor):
+for _command in (info, extract, compare, report, spie, eval_, check, zonal, train, lessons, doctor):
     main.add_command(_command)
 
 
