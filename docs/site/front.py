@@ -30,6 +30,7 @@ notebooks/[0-9]*
 docs/workbench
 docs/files
 docs/extraction
+docs/area_of_interest
 docs/explanations
 docs/data
 docs/training

@@ -57,6 +57,8 @@ class Outcome:
 @click.option("--min-area-px", type=int, default=4, show_default=True, help="Smaller regions are left out.")
 @click.option("--tile-px", type=int, help="Side of a tile; by default what suits model and resolution.")
 @click.option("--overlap-px", type=int, help="How far tiles overlap; an eighth of a tile by default.")
+@click.option("--aoi", help="Area of interest: a vector file, or left,bottom,right,top.")
+@click.option("--aoi-crs", help="CRS of --aoi where it states none; that of the scene by default.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the wording.")
 @click.option("--scheduler", help="Address of a dask scheduler whose workers predict the tiles.")
 @scene_options
@@ -73,6 +75,8 @@ def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
     min_area_px: int,
     tile_px: int | None,
     overlap_px: int | None,
+    aoi: str | None,
+    aoi_crs: str | None,
     seed: int,
     scheduler: str | None,
     overwrite: bool,
@@ -94,7 +98,7 @@ def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
         "seed": seed,
     }
     extractor = Extractor.of(instruction, model, choices, open_options(**options), scheduler, overwrite, not quiet)
-    extractor = replace(extractor, anyway=anyway)
+    extractor = replace(extractor, anyway=anyway, aoi=None if aoi is None else _area_of(aoi), aoi_crs=aoi_crs)
     out.mkdir(parents=True, exist_ok=True)
     outcomes = list(extractor.run(places))
     _print_summary(outcomes)
@@ -138,6 +142,8 @@ class Extractor:
     """The provenance that a result of the same request has."""
     anyway: bool = False
     """Whether to begin though memory or disk may not suffice."""
+    aoi: Any = None
+    aoi_crs: str | None = None
 
     @classmethod
     def of(
@@ -204,6 +210,8 @@ class Extractor:
             client=self.client,
             open_options=self.opening,
             anyway=self.anyway,
+            aoi=self.aoi,
+            aoi_crs=self.aoi_crs,
             **self.choices,
         )
         _print_extraction(scene, extraction)
@@ -215,14 +223,26 @@ class Extractor:
     def _previous_result(self, scene: str, result: Path) -> StoredRequest:
         """Return how much of this result the folder holds, and what differs."""
         from spex_nb.extraction.storage import StoredRequest, compare_request
+        from spex_nb.regions.area_of_interest import area_of_interest
         from spex_nb.scene.reopen import open_identified
         from spex_nb.scene.windows.scene_source import SceneSource
 
         if not result.exists():
             return StoredRequest("no")
-        _, identity = open_identified(SceneSource(scene, self.opening))
+        opened, identity = open_identified(SceneSource(scene, self.opening))
+        area = None if self.aoi is None else area_of_interest(self.aoi, opened, self.aoi_crs).fingerprint
         state = {"scene_fingerprint": identity.fingerprint, "scene_files": dict(identity.files)}
-        return compare_request(result, self.request | state)
+        parameters = {"parameters": self.request["parameters"] | {"aoi": area}}
+        return compare_request(result, self.request | state | parameters)
+
+
+def _area_of(text: str) -> str | tuple[float, ...]:
+    """Return the rectangle of ``left,bottom,right,top``, or else a path."""
+    try:
+        numbers = tuple(map(float, text.split(",")))
+    except ValueError:
+        return text
+    return numbers if len(numbers) == 4 else text  # noqa: PLR2004 (sides of a rectangle)
 
 
 def _made_of_something_else(result: Path, changes: Sequence[str]) -> OutputError:

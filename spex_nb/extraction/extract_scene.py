@@ -35,6 +35,8 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
     threshold: float = 0.5,
     min_area_px: int = 4,
     drawn: Any = None,
+    aoi: Any = None,
+    aoi_crs: Any = None,
     seed: int = 0,
     progress: bool | Callable[[Progress], None] = True,
     on_text: Callable[[str], None] | None = None,
@@ -61,6 +63,9 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         threshold: Probability above which a pixel belongs to a target.
         min_area_px: Smaller regions are left out of the mask.
         drawn: What the user drew, for instructions that speak of it: a shapely geometry in the scene's CRS.
+        aoi: The area of interest: a path of a vector file, a GeoDataFrame, shapely geometries, or a rectangle (left,
+            bottom, right, top). Only tiles that it meets are read. A pixel whose centre lies outside is no data.
+        aoi_crs: CRS of ``aoi`` where it states none; that of the scene by default. A file carries its own.
         seed: Chooses among the wordings of the sentences that are written from evidence.
         progress: Whether to say what the run takes and show a bar; or a function that is called with a `Progress`
             after each tile and at each part that follows, in the thread that called `extract`.
@@ -79,7 +84,9 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         InstructionError: If the instruction is not understood.
         CheckpointError, MissingExtraError: If the model cannot be loaded.
         MissingBandError, TargetError: If neither model nor index can answer with the bands of this scene.
-        RegionError: If a filter needs a CRS or a drawn area that is not there.
+        RegionError: If a filter needs a CRS or a drawn area that is not there, or the area of interest covers no pixel.
+        SourceNotFoundError, UnreadableSourceError, GridError: If the area of interest is no vector file, or its CRS is
+            unknown.
         OutputError: If the result exists, cannot be written, or the disk is full.
         ExtractionCancelledError: If the user cancelled.
         ClusterError: If the scheduler or all workers of the cluster are lost.
@@ -99,10 +106,12 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         min_area_px=min_area_px,
         drawn=drawn,
         seed=seed,
+        aoi=aoi,
+        aoi_crs=aoi_crs,
     )
     if out is not None and not overwrite and Path(out).exists():
         return _saved_before_the_kill(plan, Path(out))
-    windows, is_cancelled = plan.tiling.windows, _asker(cancel)
+    windows, is_cancelled = plan.windows, _asker(cancel)
     scratch = Scratch() if out is None else None
     with scratch or nullcontext(), explain_cluster_errors(client):
         store = TileStore(scratch.folder if scratch else partial_folder(Path(str(out))))
@@ -209,7 +218,7 @@ def _exists(out: Path) -> OutputError:
 
 
 def _require_some(failures: Mapping[Window, str], plan: Plan) -> None:
-    if len(failures) == len(plan.tiling.windows):
+    if len(failures) == len(plan.windows):
         raise ExtractionError(
             "Every tile failed",
             found=next(iter(failures.values())),

@@ -288,7 +288,7 @@ def _tile_meta(plan: Plan, store: TileStore) -> tuple[dict[str, IndexExtreme], l
     """Return the extreme of each index over all tiles, and what did not go as usual, each once."""
     extremes: dict[str, IndexExtreme] = {}
     notes: list[str] = []
-    for window in filter(store.is_done, plan.tiling.windows):
+    for window in filter(store.is_done, plan.windows):
         of_tile, tile_notes = store.meta(window)
         for target, extreme in of_tile.items():
             extremes[target] = extreme.further(extremes[target]) if target in extremes else extreme
@@ -313,6 +313,7 @@ def parameters_of(plan: Plan) -> dict[str, Any]:
         "min_area_px": choices.min_area_px,
         "seed": choices.seed,
         "drawn": None if choices.drawn is None else choices.drawn.wkt,
+        "aoi": None if plan.area is None else plan.area.fingerprint,
     }
 
 
@@ -334,7 +335,7 @@ def _provenance(plan: Plan, mosaic: Mosaic, statistics: SceneStatistics, timer: 
         "answered_by": {target: "index" if target in by_index else plan.model.id for target in plan.assignment.layers},
         "versions": versions,
         "parameters": parameters_of(plan),
-        "tiles": len(plan.tiling.windows),
+        "tiles": len(plan.windows),
         "contested_px": mosaic.contested_px,
         "highest_probability": mosaic.highest,
         "timing_s": dict(timer.seconds),

@@ -102,6 +102,11 @@ def measure_scene(
     for top, part in reader.rows():
         rows = slice(top, top + part.sizes["y"])
         has_data = mask[rows] != MASK_NODATA
+        overview.add(top, part)
+        if hashes_scene:
+            pixels.add(part)
+        if not has_data.any():
+            continue
         valid_px += int(has_data.sum())
         values = _index_values(part, indices)
         probability = probability_of(top, part.sizes["y"])
@@ -109,9 +114,6 @@ def measure_scene(
         for layer_sums in sums:
             layer_sums.add(rows, has_data, measured)
         doubt[rows] = doubt_of_rows(mask[rows], probability, thresholds, measured.rules)
-        overview.add(top, part)
-        if hashes_scene:
-            pixels.add(part)
     borders = class_borders(mask, [layer.name for layer in layers if layer.number is not None])
     is_on_map = EqualAreaGrid.of(scene) is not None
     evidence = {

@@ -38,6 +38,7 @@ def notes_of(plan: Plan, context: NoteContext, more: Sequence[str]) -> list[str]
     """
     writer = NoteWriter(plan.instruction.language)
     notes = [
+        *_area_of_interest(plan, writer),
         *_who_answered(plan, writer),
         *_weaker(plan, writer),
         *_stand_ins(plan, writer),
@@ -51,6 +52,24 @@ def notes_of(plan: Plan, context: NoteContext, more: Sequence[str]) -> list[str]
         "" if plan.scene.spex.crs else writer.write("no_crs"),
     ]
     return [note for note in notes if note]
+
+
+def _area_of_interest(plan: Plan, writer: NoteWriter) -> Iterator[str]:
+    if plan.area is not None:
+        yield writer.write("area_of_interest", share=_percent(plan.area.share_frac, writer))
+        if plan.area.outside_frac > LEAST_OUTSIDE_FRAC:
+            yield writer.write("area_outside", share=_percent(plan.area.outside_frac, writer))
+
+
+def _percent(share: float, writer: NoteWriter) -> str:
+    """Return a share as per cent, with the digits that keep it apart from none and from all."""
+    percent = 100 * share
+    least = min(percent, 100 - percent) or percent
+    return writer.decimal(percent, f".{max(0, 1 - math.floor(math.log10(least)))}f")
+
+
+LEAST_OUTSIDE_FRAC = 1e-4
+"""Less of an area beyond the scene is rounding between two maps."""
 
 
 def _who_answered(plan: Plan, writer: NoteWriter) -> Iterator[str]:
@@ -133,7 +152,7 @@ def _failed(plan: Plan, context: NoteContext, writer: NoteWriter) -> Iterator[st
         yield writer.write(
             "failed",
             number=str(len(context.failures)),
-            total=str(len(plan.tiling.windows)),
+            total=str(len(plan.windows)),
             top=str(row),
             bottom=str(row + height),
             left=str(col),

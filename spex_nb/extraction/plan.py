@@ -21,13 +21,15 @@ from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import get_language
 from spex_nb.output.export import BLOCK
 from spex_nb.output.files import free_bytes
+from spex_nb.regions.area_of_interest import area_of_interest
 from spex_nb.scene.reopen import SceneIdentity, as_scene, hash_memory, open_identified
+from spex_nb.scene.windows.area_mask import AreaMask
 from spex_nb.scene.windows.pyramid import zoom_to
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.scene.windows.tiling import FEWEST_PX, Tiling
 from spex_nb.spectral.priors import NO_INDEX, RULES, spectral_prior
 from spex_nb.targets import TARGETS, stand_in
-from spex_nb.types import Filter, Instruction, MaskModel, neighbouring_targets
+from spex_nb.types import Filter, Instruction, MaskModel, Window, neighbouring_targets
 
 MOST_TILE_PX = 2048
 """Largest side of a tile in pixels, also where tiles of a fine scene are shrunk for a model of coarse ones."""
@@ -244,6 +246,16 @@ class Plan:
         return self.predictor.reader.scene
 
     @property
+    def area(self) -> AreaMask | None:
+        """The part of the scene that is asked for; None for all of it."""
+        return self.job.area
+
+    @cached_property
+    def windows(self) -> list[Window]:
+        """The tiles that are predicted: those that the area meets."""
+        return [window for window in self.tiling.windows if self.area is None or self.area.meets(window)]
+
+    @property
     def model_hash(self) -> str:
         """See `hash_of`."""
         return hash_of(self.model)
@@ -252,6 +264,7 @@ class Plan:
     def identity(self) -> dict[str, Any]:
         """All that the logits of a tile depend on."""
         in_memory = isinstance(self.job.source.scene, xr.Dataset)
+        area = [] if self.area is None else [self.area.fingerprint]  # with the tiles, which each version compares
         return {
             "scene": self.scene_identity.fingerprint,
             "files": dict(self.scene_identity.files),
@@ -260,7 +273,8 @@ class Plan:
             "processor": self.model.card.settings_fingerprint,
             "targets": [*self.assignment.layers],
             "by index": sorted(self.assignment.by_index),
-            "tiles": [*self.tiling.shape, self.tiling.tile_px, self.tiling.overlap_px, self.job.zoom],
+            "tiles": [*self.tiling.shape, self.tiling.tile_px, self.tiling.overlap_px, self.job.zoom, *area],
+            "area of interest": area,
         }
 
     @property
@@ -284,12 +298,12 @@ class Plan:
     def disk_bytes(self) -> int:
         """What finished tiles and probabilities take on disk until the result is written, at most."""
         tile = 4 * len(self.assignment.layers) * int(np.prod(self.tiling.size))
-        return len(self.tiling.windows) * tile + 4 * len(self.assignment.classes) * int(np.prod(self.tiling.shape))
+        return len(self.windows) * tile + 4 * len(self.assignment.classes) * int(np.prod(self.tiling.shape))
 
     def __str__(self) -> str:
         height, width = self.tiling.shape
         return (
-            f"{self.instruction.meaning}: {len(self.tiling.windows):,} tiles of {self.tiling.size[0]} x "
+            f"{self.instruction.meaning}: {len(self.windows):,} tiles of {self.tiling.size[0]} x "
             f"{self.tiling.size[1]} px of a scene of {height:,} x {width:,} px by {self.model.id}; "
             f"about {self.memory_bytes / 1e6:,.0f} MB of memory beside the model, up to "
             f"{self.disk_bytes / 1e6:,.0f} MB of disk"
@@ -358,6 +372,8 @@ def plan_extraction(
     model: str | Path | MaskModel = "tiny",
     *,
     open_options: Mapping[str, Any] | None = None,
+    aoi: Any = None,
+    aoi_crs: Any = None,
     **choices: Any,
 ) -> Plan:
     """Decide how an extraction will be done; print the plan to see what it takes.
@@ -369,6 +385,7 @@ def plan_extraction(
     in_memory = isinstance(scene, np.ndarray | xr.DataArray | xr.Dataset)
     source = SceneSource(as_scene(scene, open_options)) if in_memory else SceneSource(scene, dict(open_options or {}))
     opened, identity = open_identified(source)
+    area = None if aoi is None else area_of_interest(aoi, opened, aoi_crs)
     # After all that can be wrong with words and files, for it takes seconds.
     loaded = model_at_scale(load_mask_model(model), opened.spex.gsd_m)
     if (folder := getattr(loaded, "folder", None)) is not None:
@@ -380,7 +397,7 @@ def plan_extraction(
     assignment = replace(assign_targets(parsed, loaded, opened), stand_ins=stand_ins)
     zoom = 1.0 if assignment.is_by_index_only else zoom_to(opened.spex.gsd_m, loaded.card.gsd_m)
     tiling = _tiling(opened.spex.shape, loaded, zoom, checked_choices, assignment)
-    job = TileJob(uuid.uuid4().hex, source, model, assignment.layers, assignment.by_index, tiling.size, zoom)
+    job = TileJob(uuid.uuid4().hex, source, model, assignment.layers, assignment.by_index, tiling.size, zoom, area)
     return Plan(parsed, assignment, loaded, job, TilePredictor(job, loaded, opened), tiling, checked_choices, identity)
 
 

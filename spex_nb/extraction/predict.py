@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from spex_nb.extraction.mask_models import IndexModel, load_mask_model, logits_o
 from spex_nb.language.prompts import build_prompt
 from spex_nb.regions.find import find_regions
 from spex_nb.scene.reopen import open_source
+from spex_nb.scene.windows.area_mask import AreaMask
 from spex_nb.scene.windows.pyramid import resample, zoom_tile
 from spex_nb.scene.windows.reader import SceneReader
 from spex_nb.scene.windows.scene_source import SceneSource
@@ -81,6 +83,7 @@ class TileJob:
         by_index: Those among them that the spectral prior answers instead of the model.
         tile_px: (height, width) of the tiles.
         zoom: The model's pixels for each pixel of the scene.
+        area: The part of the scene that is asked for; all of it by default.
     """
 
     token: str
@@ -90,6 +93,7 @@ class TileJob:
     by_index: frozenset[str]
     tile_px: tuple[int, int]
     zoom: float = 1.0
+    area: AreaMask | None = None
 
     @property
     def is_light(self) -> bool:
@@ -154,12 +158,16 @@ class TileStep:
         tile: Bands [H, W] and ``valid``, in memory.
         zoom: The model's pixels for each pixel of the tile.
         targets: Ids; the prior of each is made, where the bands allow it.
+        inside: bool [H, W], the pixels that are asked for; all by default. The model sees the others beside them.
     """
 
-    def __init__(self, tile: xr.Dataset, zoom: float, targets: Sequence[str]) -> None:
-        self._valid = tile.spex.valid.values
+    def __init__(
+        self, tile: xr.Dataset, zoom: float, targets: Sequence[str], inside: NDArray[np.bool_] | None = None
+    ) -> None:
+        self._valid = tile.spex.valid.values if inside is None else tile.spex.valid.values & inside
         self.zoomed = zoom_tile(tile, zoom)
         self._zoomed_valid = self.zoomed.spex.valid.values
+        self._judged = self._zoomed_valid if inside is None else self._zoomed_valid & _zoomed(inside, self.zoomed)
         self._targets = tuple(targets)
         self._priors: dict[str, Prior | None] = {}
         self.notes: list[str] = []
@@ -215,7 +223,7 @@ class TileStep:
     def extremes(self) -> dict[str, IndexExtreme]:
         """Return how near each target's index came to its threshold."""
         priors = {target: self._prior(target) for target in self._targets}
-        return {target: _extreme_of(prior, self._zoomed_valid) for target, prior in priors.items() if prior is not None}
+        return {target: _extreme_of(prior, self._judged) for target, prior in priors.items() if prior is not None}
 
     def on_scene_pixels(self, layers: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Return logits [T, h, w] on the pixels of the tile, NaN where it has no data."""
@@ -238,6 +246,16 @@ class TileStep:
         if mask is None:
             return build_prompt(target, [])
         return build_prompt(target, find_regions(mask, self._zoomed_valid, min_area_px=PROMPT_MIN_AREA_PX))
+
+
+def _zoomed(inside: NDArray[np.bool_], zoomed: xr.Dataset) -> NDArray[np.bool_]:
+    """Return which pixels of a zoomed tile lie for the most part inside."""
+    if zoomed.spex.shape == inside.shape:
+        return inside
+    return np.asarray(resample(inside.astype(np.float32)[None], zoomed.spex.shape)[0] > HALF)
+
+
+HALF = 0.5
 
 
 def _extreme_of(prior: Prior, valid: NDArray[np.bool_]) -> IndexExtreme:
@@ -266,7 +284,7 @@ class TilePredictor:
 
     def __init__(self, job: TileJob, model: MaskModel | None = None, scene: xr.Dataset | None = None) -> None:
         opened = open_source(job.source) if scene is None else scene
-        self.reader = SceneReader(opened, job.tile_px)
+        self.reader = SceneReader(opened, job.tile_px, job.area)
         self._job = job
         scaled = model_at_scale(load_mask_model(job.model), opened.spex.gsd_m) if model is None else model
         self._model = MemoryFallbackModel(scaled)
@@ -277,15 +295,16 @@ class TilePredictor:
         """Predict a tile, in two attempts; after the second the result says why it failed."""
         with self._lock:  # neither the stored chunks nor a model's stored features are for two threads at once
             try:
-                return try_twice(self.reader, window, self._predict)
+                return try_twice(self.reader, window, partial(self._predict, window))
             except Exception as error:  # noqa: BLE001 (the other tiles go on, and it is reported)
                 return TilePrediction(None, failure=f"{type(error).__name__}: {error}")
 
-    def _predict(self, tile: xr.Dataset) -> TilePrediction:
-        if not tile.spex.valid.values.any():
+    def _predict(self, window: Window, tile: xr.Dataset) -> TilePrediction:
+        job, valid = self._job, tile.spex.valid.values
+        inside = None if job.area is None else job.area.inside(window)
+        if not (valid if inside is None else valid & inside).any():
             return TilePrediction(None)
-        job = self._job
-        step = TileStep(tile, job.zoom, job.targets)
+        step = TileStep(tile, job.zoom, job.targets, inside)
         logits = step.ask(self._index, [target for target in job.targets if target in job.by_index])
         logits |= step.ask(self._model, [target for target in job.targets if target not in job.by_index])
         layers = step.on_scene_pixels([logits[target] for target in job.targets])

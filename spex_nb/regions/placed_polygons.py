@@ -153,6 +153,17 @@ def areas_on_ellipsoid(shapes: NDArray[Any], crs: Any) -> NDArray[np.float64]:
     return np.array([abs(geod.geometry_area_perimeter(shape)[0]) if does else np.nan for shape, does in pairs])
 
 
+def ground_areas(shapes: NDArray[Any], grid: Grid) -> NDArray[np.float64]:
+    """Return the areas of polygons in pixels of a grid as `PlacedPolygons` gives them, float64 [N]."""
+    import shapely
+
+    if grid.crs is None or off_the_map(grid):
+        return np.asarray(shapely.area(shapes), float)
+    to_map: Any = grid.transform
+    placed = shapely.transform(shapes, lambda xy: np.stack(to_map @ (xy[:, 0], xy[:, 1]), axis=1))
+    return areas_on_ellipsoid(np.array([*map(_polygonal, placed)], object), _pyproj(grid.crs))
+
+
 def _equal_area(lonlat: NDArray[np.float64], wkt: str) -> NDArray[np.float64]:
     """Return points in degrees on a plane whose areas are those of the ellipsoid, float64 [N, 2]."""
     return np.stack([np.radians(lonlat[:, 0]), zone_area_m2(lonlat[:, 1].clip(*LATITUDES), wkt)], axis=1)

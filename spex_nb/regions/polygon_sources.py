@@ -22,7 +22,9 @@ RECTANGLE = 4
 """Numbers of a rectangle: left, bottom, right, top."""
 
 
-def read_polygons(source: Any, crs: Any = None, *, layer: str | None = None, scene_crs: Any = None) -> gpd.GeoDataFrame:
+def read_polygons(
+    source: Any, crs: Any = None, *, layer: str | None = None, scene_crs: Any = None, option: str = "crs"
+) -> gpd.GeoDataFrame:
     """Return what a user brings as a table of geometries with a CRS.
 
     Args:
@@ -31,6 +33,7 @@ def read_polygons(source: Any, crs: Any = None, *, layer: str | None = None, sce
         crs: Of ``source`` where it states none, such as ``EPSG:4326``.
         layer: Of a file that has several.
         scene_crs: What geometries in memory are in where neither they nor ``crs`` say it; None for pixels, y down.
+        option: Name of the argument that ``crs`` comes from, for messages.
 
     Returns:
         One row a geometry, with the columns of the source.
@@ -44,10 +47,10 @@ def read_polygons(source: Any, crs: Any = None, *, layer: str | None = None, sce
     if isinstance(source, str | Path):
         frame = _read_file(source, layer)
         if frame.crs is None and crs is None and scene_crs is not None:
-            raise _without_crs(source)
+            raise _without_crs(source, option)
     else:
         frame = _as_frame(source)
-    given = _as_crs(crs)
+    given = _as_crs(crs, option)
     if frame.crs is not None and given is not None and frame.crs != given:
         raise GridError(
             "Two CRS are given for the polygons",
@@ -108,7 +111,7 @@ def _layer_of(path: Path, layer: str | None) -> str:
         "The vector file leaves open which layer is meant",
         found=f"{path}, with {', '.join(layers)}",
         expected="one layer with geometries" if layer is None else f"a layer {layer!r} with geometries",
-        fix="Name one of its layers by layer= (--layer).",
+        fix="Name one of its layers by layer= (--layer), or save that layer as a file.",
     )
 
 
@@ -171,7 +174,7 @@ def _from_geojson(source: Mapping[str, Any]) -> gpd.GeoDataFrame:
         raise _no_polygons(f"an object that is no GeoJSON ({error})") from error
 
 
-def _as_crs(crs: Any) -> Any:
+def _as_crs(crs: Any, option: str = "crs") -> Any:
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
@@ -184,7 +187,7 @@ def _as_crs(crs: Any) -> Any:
             "This is no CRS",
             found=str(crs)[:80],
             expected="a code such as EPSG:4326, or WKT",
-            fix="Correct crs= (--crs).",
+            fix=f"Correct {_argument(option)}.",
         ) from error
 
 
@@ -193,12 +196,16 @@ def _name(crs: Any) -> str:
     return ":".join(authority) if authority else str(crs.name)
 
 
-def _without_crs(path: str | Path) -> GridError:
+def _argument(option: str) -> str:
+    return f"{option}= (--{option.replace('_', '-')})"
+
+
+def _without_crs(path: str | Path, option: str) -> GridError:
     return GridError(
         "The vector file states no CRS",
         found=str(path),
         expected="polygons with a CRS, since the scene has one",
-        fix="Give it by crs= (--crs), such as EPSG:4326.",
+        fix=f"Give it by {_argument(option)}, such as EPSG:4326.",
     )
 
 

@@ -20,6 +20,7 @@ from spex_nb.language.explanation.request import (
     stand_in_facts,
     stand_in_sentences,
 )
+from spex_nb.language.explanation.wording import AREA_FACT
 from spex_nb.spectral.priors import prior_of
 from spex_nb.types import Fact, Instruction, Region
 
@@ -97,7 +98,14 @@ def _request_of(plan: Plan, target: str) -> tuple[Fact, ...]:
     request = request_facts(plan.instruction, target)
     if not plan.assignment.targets:  # the filters are those of the rest
         request = tuple(fact for fact in request if fact.id != "asked")
-    return (*request, *stand_in_facts(sentences))
+    return (*request, *_area_of(plan), *stand_in_facts(sentences))
+
+
+def _area_of(plan: Plan) -> tuple[Fact, ...]:
+    """Return that only an area of interest was examined; nothing where the whole scene was."""
+    if plan.area is None:
+        return ()
+    return (Fact(AREA_FACT, plan.area.share_frac, "frac", "scene", "instruction"),)
 
 
 def _rest_of_run(plan: Plan, statistics: SceneStatistics, findings: RunFindings) -> tuple[Fact, ...]:

@@ -12,6 +12,8 @@ from spex_nb.language.explanation.outline import Outline, Point
 from spex_nb.language.languages import Language, get_language, read_section
 from spex_nb.types import Fact, Statement
 
+AREA_FACT = "asked_area"
+"""Id of the fact that only a part of the scene was examined: its share."""
 TIMES_WHOLE_FROM = 10
 ALL_SIDES = 4
 BRIEF_SENTENCES = 4
@@ -29,6 +31,8 @@ ALWAYS = (
 """Sentences that no short explanation leaves out, and that count for no quota."""
 DOUBTS = ("quality", "agree_little", "agree_inside_little", "probability_low", "near_much", "doubt_place")
 """Of how sure it is, the short explanation says a doubt rather than a comfort, the gravest one first."""
+OF_THE_SCENE = ("found", "found_px", "candidates", "absent", "asked_all", "asked_count", "rest", "left_out")
+"""Sentences that speak of the whole scene, and of the area of interest where there is one."""
 _CHOICE = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
 
 
@@ -88,6 +92,8 @@ class Realiser:
         self._language: Language = get_language(language)
         self._wording, self._answers = read_wording(language), read_section(language, "answers")
         self._numerals = Numerals(language, unit)
+        has_area = any(fact.id == AREA_FACT for fact in facts)
+        self._area_phrases: Mapping[str, str] = self._wording["area_of_interest"] if has_area else {}
         self._target = next(str(fact.value) for fact in facts if fact.id == "target")
 
     def sentence(self, point: Point) -> str:
@@ -101,6 +107,8 @@ class Realiser:
         text = agreed.format_map(words)
         for apart, contracted in self._wording.get("contractions", {}).items():
             text = text.replace(apart, contracted)
+        for phrase, of_area in self._area_phrases.items() if point.key in OF_THE_SCENE else ():
+            text = text.replace(phrase, of_area)
         return text[:1].upper() + text[1:]
 
     def _filled(self, slot: str, filler: Fact | Sequence[Fact]) -> dict[str, str]:

@@ -22,6 +22,7 @@ from rasterio.windows import Window as FileWindow
 
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import UnreadableSourceError, explain_malformed
+from spex_nb.scene.windows.area_mask import AreaMask
 from spex_nb.scene.windows.pixels import LayerReading, ValidReading, reading_of
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.scene.windows.tiling import sample_windows
@@ -190,10 +191,12 @@ class SceneReader:
     Args:
         scene: Bands and ``valid`` [H, W], in chunks of one size where it is lazy; see `open_source`.
         tile_px: (height, width) of the tiles that will be read: chunks under one of them are kept.
+        area: The part that is asked for; all of the scene by default.
     """
 
-    def __init__(self, scene: xr.Dataset, tile_px: tuple[int, int]) -> None:
+    def __init__(self, scene: xr.Dataset, tile_px: tuple[int, int], area: AreaMask | None = None) -> None:
         self.scene = scene
+        self.area = area
         self._names = [str(name) for name in scene.data_vars]
         self._tile_px = tile_px
         self._canvases: OrderedDict[tuple[int, int], Canvas] = OrderedDict()
@@ -227,7 +230,8 @@ class SceneReader:
         part: xr.Dataset = self.scene.spex.window(*window)
         if not self.scene.spex.is_lazy:
             return part
-        return _filled(part, window, ((self._at(key), self._chunk(key)) for key in self._under(window)), canvas)
+        keys = [key for key in self._under(window) if canvas is None or self._is_asked_for(key)]
+        return _filled(part, window, ((self._at(key), self._chunk(key)) for key in keys), canvas)
 
     def read_again(self, window: Window) -> xr.Dataset:
         """Return a window that could not be read, by itself: no chunk around it is read."""
@@ -244,6 +248,7 @@ class SceneReader:
     def rows(self) -> Iterator[tuple[int, xr.Dataset]]:
         """Yield the scene in rows of its whole width, each with its first row; no data where a file is damaged.
 
+        Outside of the area that is asked for there is no data either, and chunks that it does not meet are not read.
         Of a lazy scene all pieces share their arrays, so that no piece outlives the next: copy what is to be kept.
         """
         width, bounds = self.scene.spex.shape[1], self._row_bounds
@@ -251,7 +256,9 @@ class SceneReader:
         self._most = 1  # a chunk is of no use once its rows are copied
         canvas = _canvas(self.scene, (self._tallest, width)) if self.scene.spex.is_lazy else None
         for top, bottom in pairwise(bounds):
-            part = self.read_what_is_there((top, 0, bottom - top, width), canvas)
+            window = (top, 0, bottom - top, width)
+            part = self.read_what_is_there(window, canvas)
+            part = part if self.area is None else self.area.cut(part, window)
             for row in range(0, bottom - top, self.row_step):
                 yield top + row, part.isel(y=slice(row, row + self.row_step))
         self.forget()
@@ -306,6 +313,11 @@ class SceneReader:
         first, last = (np.searchsorted(self._starts[0], at, "right") - 1 for at in (row, row + height - 1))
         left, right = (np.searchsorted(self._starts[1], at, "right") - 1 for at in (col, col + width - 1))
         return ((i, j) for i in range(first, last + 1) for j in range(left, right + 1))
+
+    def _is_asked_for(self, key: tuple[int, int]) -> bool:
+        """Whether a chunk shares ground with the area."""
+        size = self._chunks[0][key[0]], self._chunks[1][key[1]]
+        return self.area is None or self.area.meets((*self._at(key), *size))
 
     def _at(self, key: tuple[int, int]) -> tuple[int, int]:
         return int(self._starts[0][key[0]]), int(self._starts[1][key[1]])
