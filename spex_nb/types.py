@@ -114,6 +114,15 @@ class AreaUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeRequest:
+    """What is asked of two dates."""
+
+    kind: Literal["gained", "lost", "changed"]
+    dates: tuple[str, ...] = ()
+    """Years as the user wrote them, in their order; empty where none is said."""
+
+
+@dataclass(frozen=True, slots=True)
 class AreaFilter:
     """Regions by their area."""
 
@@ -301,6 +310,8 @@ class Instruction:
     """Words of the text that have no part in the meaning, such as a greeting."""
     unit: AreaUnit | None = None
     """In which the answer to a question about an area is wanted; None where the user named none."""
+    change: ChangeRequest | None = None
+    """Set where two dates are compared; one scene cannot answer it."""
 
 
 def neighbouring_targets(instruction: Instruction) -> tuple[str, ...]:

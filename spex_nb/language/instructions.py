@@ -9,6 +9,7 @@ from operator import attrgetter
 
 from spex_nb.errors import InstructionError
 from spex_nb.language.languages import LANGUAGES, get_language
+from spex_nb.language.parsing.change import change_refusal, split_change, with_changed_targets
 from spex_nb.language.parsing.checks import require_clear, require_known, require_possible
 from spex_nb.language.parsing.grammar import Mention, Statement, parse_tokens
 from spex_nb.language.parsing.lexicon import Reading, read_text
@@ -19,14 +20,16 @@ from spex_nb.language.parsing.scope import add_shapes, assign_filters, shapes_of
 from spex_nb.language.parsing.spoken import familiarity, foreign_refusal, is_foreign
 from spex_nb.spectral.priors import NO_INDEX, RULES
 from spex_nb.targets import stand_in
-from spex_nb.types import Instruction
+from spex_nb.types import ChangeRequest, Instruction
 
+TWO_DATES = 2
+"""Scenes that a change takes."""
 LONGEST = 2_000
 """Characters: far above any instruction, and below what takes long to read."""
 _SCRIPTS = {"ar": "ARABIC", "hi": "DEVANAGARI", "ru": "CYRILLIC", "zh": "CJK"}
 
 
-def parse_instruction(text: str, targets: Collection[str] = ()) -> Instruction:
+def parse_instruction(text: str, targets: Collection[str] = (), *, scenes: int = 1) -> Instruction:
     """Parse what a user typed.
 
     The language is the one whose words fit best. The parser skips a closed list of words ("please", "show me"). Every
@@ -38,6 +41,9 @@ def parse_instruction(text: str, targets: Collection[str] = ()) -> Instruction:
             Russian or Spanish.
         targets: Ids of the targets that a model answers, beside those that spectral indices are about. A word such as
             forest means the narrowest of them: tree cover where the model knows it, else vegetation.
+
+        scenes: How many scenes there are to answer it. What was gained, lost or changed takes two: with one it is
+            refused, with two `Instruction.change` says it (default: 1).
 
     Returns:
         Targets, exclusions and filters. `Instruction.meaning` is a sentence of them in the user's language; it names
@@ -54,7 +60,7 @@ def parse_instruction(text: str, targets: Collection[str] = ()) -> Instruction:
     refusals = []
     for reading in sorted(best, key=familiarity, reverse=True) if len(best) > 1 else best:
         try:
-            return _parse(text, reading)
+            return _parse(text, reading, scenes)
         except InstructionError as refused:
             refusals.append(refused)
     if readings[0].unknown and is_foreign(readings):
@@ -62,13 +68,19 @@ def parse_instruction(text: str, targets: Collection[str] = ()) -> Instruction:
     raise refusals[0]
 
 
-def _parse(text: str, reading: Reading) -> Instruction:
+def _parse(text: str, reading: Reading, scenes: int = 1) -> Instruction:
+    change, left = split_change(reading)
+    if change and scenes < TWO_DATES:
+        raise change_refusal(reading)
+    reading = left
     if not reading.is_known:
         require_known(reading, _understood(text, reading))
     words = reading.language.instructions
     statements = parse_tokens(reading.tokens, words["relations"], words["orders"])
-    require_clear(statements, reading)
-    return _instruction(text, statements, reading)
+    if change:
+        statements = with_changed_targets(statements)
+    require_clear(statements, reading, needs_target=change is None)
+    return _instruction(text, statements, reading, change)
 
 
 def _answered(reading: Reading, answerable: Collection[str]) -> Reading:
@@ -117,7 +129,9 @@ def _readings(text: str) -> list[Reading]:
     return [read_text(text, code) for code in codes]
 
 
-def _instruction(text: str, statements: Sequence[Statement], reading: Reading) -> Instruction:
+def _instruction(
+    text: str, statements: Sequence[Statement], reading: Reading, change: ChangeRequest | None
+) -> Instruction:
     mentions = [s.meaning for s in statements if isinstance(s.meaning, Mention)]
     targets = tuple(dict.fromkeys(m.token.sense.value for m in mentions if not m.excluded))
     excluded = tuple(dict.fromkeys(m.token.sense.value for m in mentions if m.excluded))
@@ -127,6 +141,8 @@ def _instruction(text: str, statements: Sequence[Statement], reading: Reading) -
     for filters_of_target in own_filters.values():
         require_possible((), (*filters, *filters_of_target), reading)
     question, unit = asked_question(statements, reading), asked_unit(statements)
+    if change and question == "presence":
+        question = ""  # "has the lake shrunk?" asks for the change, and not for a lake
     senses = [token.sense for token in reading.tokens if token.sense.lemma]
     narrower = {sense.lemma: sense.value for sense in senses}
     remarks = Remarks(narrower, {sense.lemma: sense.shape for sense in senses}, reading.mended, reading.set_aside)
@@ -139,6 +155,7 @@ def _instruction(text: str, statements: Sequence[Statement], reading: Reading) -
         own_filters=own_filters,
         question=question,
         unit=unit,
+        change=change,
         remarks=remarks,
     )
     return Instruction(
@@ -153,6 +170,7 @@ def _instruction(text: str, statements: Sequence[Statement], reading: Reading) -
         own_filters=own_filters,
         set_aside=reading.set_aside,
         unit=unit,
+        change=change,
     )
 
 

@@ -100,14 +100,21 @@ def _unknown_units(reading: Reading) -> list[str]:
     ]
 
 
-def require_clear(statements: Sequence[Statement], reading: Reading) -> None:
+def require_clear(statements: Sequence[Statement], reading: Reading, *, needs_target: bool = True) -> None:
     """Refuse statements that are ambiguous, contradict each other, or ask for what no filter can do.
+
+    Args:
+        statements: The parts of the meaning.
+        reading: The text as it was read.
+        needs_target: Whether a land cover must be asked for; "what has changed?" names none.
 
     Raises:
         InstructionError: With the words that are at fault.
     """
+    is_named = any(isinstance(s.meaning, Mention) for s in statements)
     for require in _REQUIREMENTS:
-        require(statements, reading)
+        if needs_target or is_named or require is not _require_targets:
+            require(statements, reading)
 
 
 def _wanted_places(statements: Sequence[Statement]) -> list[int]:

@@ -14,6 +14,7 @@ from spex_nb.types import (
     AreaFilter,
     AreaUnit,
     BetweenFilter,
+    ChangeRequest,
     DirectionFilter,
     DrawnFilter,
     EdgeFilter,
@@ -48,7 +49,7 @@ class Remarks:
     """Words without a part in the meaning."""
 
 
-def describe(
+def describe(  # noqa: PLR0913 (one argument for each part of an instruction)
     language: Language,
     targets: Sequence[str],
     excluded: Sequence[str] = (),
@@ -57,6 +58,7 @@ def describe(
     own_filters: Mapping[str, Sequence[Filter]] | None = None,
     question: Question = "",
     unit: AreaUnit | None = None,
+    change: ChangeRequest | None = None,
     remarks: Remarks | None = None,
 ) -> str:
     """Write the meaning of an instruction as a sentence.
@@ -69,6 +71,7 @@ def describe(
         own_filters: Filters of single targets; shapes among them are part of the remarks.
         question: What is asked.
         unit: In which the answer is wanted.
+        change: What is asked of two dates.
         remarks: Narrower, mended and unused words.
 
     Returns:
@@ -77,7 +80,8 @@ def describe(
     writer = _Writer(language, targets)
     own_filters = {name: [f for f in of if not isinstance(f, ShapeFilter)] for name, of in (own_filters or {}).items()}
     sentence = writer.subject(targets, excluded, filters, {name: of for name, of in own_filters.items() if of})
-    sentence += writer.question(question, unit)
+    sentence += writer.question(question, unit) + writer.change(change)
+    sentence = sentence if targets or excluded else sentence.lstrip(" –—:：")
     return str(writer.phrases["stop"]).join([sentence, *writer.remarks(remarks or Remarks())])
 
 
@@ -185,9 +189,19 @@ class _Writer:
         sentence = self._choose(self.phrases["question"][question])
         if unit is None:
             return sentence
-        name = self.language.units[unit.name][0] if unit.name in SQUARE_METRES else unit.name
+        return self._before_mark(sentence, self.language.units.get(unit.name, (unit.name,))[0])
+
+    def _before_mark(self, sentence: str, addition: str) -> str:
+        """Put an addition in brackets before the mark that ends a sentence."""
         text = sentence[:-1].rstrip()
-        return str(self.phrases["echo"]).format(text, name) + sentence[len(text) :]
+        return str(self.phrases["echo"]).format(text, addition) + sentence[len(text) :] if addition else sentence
+
+    def change(self, change: ChangeRequest | None) -> str:
+        """Write what is asked of two dates, with the years before the question mark."""
+        if change is None:
+            return ""
+        sentence = self._choose(self.phrases["change"][change.kind])
+        return self._before_mark(sentence, "–".join(change.dates))
 
     def remarks(self, remarks: Remarks) -> list[str]:
         """Write what is to be said about single words."""

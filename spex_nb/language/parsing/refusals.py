@@ -66,7 +66,10 @@ _ENGLISH = {
     "impossible": ("No region can meet these filters together", "a lower bound below the upper one"),
     "itself": ("A land cover is always near itself", "a distance to another one"),
     "rank": ("A rank cannot be left out like this", "'all lakes except the largest'"),
-    "change": ("Change needs two scenes", "two scenes of different dates, each extracted by itself, and compared"),
+    "change": (
+        "Change needs two scenes",
+        "two scenes of different dates: compare(before, after, targets), or spex compare",
+    ),
     "time": ("A scene shows one moment", "the scene of the date that is meant"),
     "fit": ("These words fit nowhere in the sentence", "one land cover or several, then what they must meet"),
 }
