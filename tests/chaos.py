@@ -110,7 +110,7 @@ def result_of(folder: Path) -> str:
     for name in ("made", "timing_s"):
         payload["provenance"].pop(name)
     digest.update(json.dumps(payload, sort_keys=True).encode())
-    digest.update(gpd.read_file(out / "regions.gpkg").to_json().encode())
+    digest.update(gpd.read_file(out / "regions.gpkg", layer="regions").to_json().encode())
     return digest.hexdigest()
 
 

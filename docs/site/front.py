@@ -37,6 +37,7 @@ docs/training
 docs/evaluation
 docs/checking
 docs/districts
+docs/qgis
 ```
 
 ```{toctree}

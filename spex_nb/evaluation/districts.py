@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from spex_nb.errors import OutputError
 from spex_nb.extraction import Extraction
 from spex_nb.output.files import write_whole
+from spex_nb.output.qgis import add_layer_styles, graduated_style
 from spex_nb.regions.coverage import pixel_coverage
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.regions.placed_polygons import PlacedPolygons, place_polygons
 from spex_nb.regions.polygon_sources import read_polygons
 from spex_nb.scene.grid import Grid
+from spex_nb.targets import class_rgb
 from spex_nb.types import MASK_NODATA, SQUARE_METRES
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ OVERLAP_FRAC = 1e-3
 side is bent a little differently on another map."""
 NOTES = "notes"
 """Key of the attributes of a table, and layer of its GeoPackage, with what holds for the whole table."""
+TARGETS_KEY = "targets"
+"""Key of the attributes of a table with the ids of its targets; QGIS colours districts by the share of the first."""
 LAYER = "districts"
 CSV_FORMAT = "%.8g"
 """More digits than anybody reads, and fewer than floating numbers have."""
@@ -74,7 +78,7 @@ def zonal_table(result: Extraction, districts: Any, *, crs: Any = None, layer: s
     columns["note"] = _row_notes(placed, columns, result)
     table = frame.rename(columns={name: f"district_{name}" for name in frame.columns if name in columns})
     table = table.assign(**columns)
-    table.attrs[NOTES] = [*_table_notes(result)]
+    table.attrs |= {NOTES: [*_table_notes(result)], TARGETS_KEY: [*result.class_names]}
     return table[[name for name in table.columns if name != table.geometry.name] + [table.geometry.name]]
 
 
@@ -111,6 +115,8 @@ def _write_geopackage(table: gpd.GeoDataFrame, path: Path) -> None:
     import pyogrio
 
     table.to_file(path, driver="GPKG", layer=LAYER)
+    for target in table.attrs.get(TARGETS_KEY, [])[:1]:
+        add_layer_styles(path, {LAYER: graduated_style(f"{target}_frac", class_rgb(target))})
     notes = pd.DataFrame({"note": table.attrs.get(NOTES, [])}, dtype=str)
     pyogrio.write_dataframe(notes, path, layer=NOTES, driver="GPKG", append=True)
 

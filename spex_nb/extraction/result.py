@@ -6,7 +6,7 @@ A result is data. What writes and shows it is reached through the face of this r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,19 @@ import xarray as xr
 
 from spex_nb.extraction.explain import Explanation, faithfulness
 from spex_nb.output import export
+from spex_nb.output.qgis import LegendClass, categorized_style
 from spex_nb.targets import class_rgb
 from spex_nb.types import Claim, Evidence, Instruction
 
 if TYPE_CHECKING:
     import geopandas as gpd
     from matplotlib.figure import Figure
+
+
+NOTHING_RGB = (255, 255, 255)
+"""Colour of what is no class, where a viewer draws it at all."""
+UNTRUSTED = " (cannot be trusted)"
+"""What a legend adds to the name of a class whose whole answer cannot be trusted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,13 +106,46 @@ class Extraction:
         return extraction.save_extraction(self, folder, overwrite=overwrite)
 
     def to_cog(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the mask as a cloud-optimised GeoTIFF with colours and class names; errors as `save_cog`."""
-        colors = {number: class_rgb(name) for number, name in enumerate(self.class_names, start=1)}
-        return export.save_cog(self.mask, path, overwrite=overwrite, colors=colors)
+        """Write the mask as a cloud-optimised GeoTIFF with colours, and its legend for GDAL and QGIS beside it.
 
-    def to_geopackage(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the regions as a GeoPackage, with the checked areas as a second table; errors as `save_geopackage`."""
-        return export.save_geopackage(self.regions, path, overwrite=overwrite, tables=self._checked_areas())
+        Errors as `save_cog`.
+        """
+        colors = {0: NOTHING_RGB} | {number: class_rgb(name) for number, name in enumerate(self.class_names, start=1)}
+        legend = [LegendClass("0", "none", NOTHING_RGB, is_empty=True)]
+        legend += [replace(entry, value=str(number)) for number, entry in enumerate(self._legend(), start=1)]
+        return export.save_cog(self.mask, path, overwrite=overwrite, colors=colors, legend=legend)
+
+    def to_geopackage(
+        self, path: str | Path, *, overwrite: bool = False, layer: str = export.REGIONS, add: bool = False
+    ) -> Path:
+        """Write the regions as a layer of a GeoPackage, with the colours for QGIS; errors as `save_geopackage`.
+
+        The areas of a checked map are a second table.
+
+        Args:
+            path: The file to write.
+            overwrite: Whether an existing file is replaced.
+            layer: Name of the layer.
+            add: Whether the layer is added to an existing file, so that one file holds several results.
+        """
+        columns = [str(name) for name in self.regions.columns if name != self.regions.geometry.name]
+        style = categorized_style("target", self._legend(), columns)
+        tables = self._checked_areas("" if layer == export.REGIONS else f"{layer}_")
+        return export.save_geopackage(
+            self.regions, path, overwrite=overwrite, tables=tables, layer=layer, style=style, add=add
+        )
+
+    def _legend(self) -> list[LegendClass]:
+        """Return the classes as a legend; what cannot be trusted says so and is striped."""
+        untrusted = {
+            explanation.target
+            for explanation in self.explanations
+            if any(fact.id == "trust" for fact in explanation.facts)
+        }
+        return [
+            LegendClass(name, f"{title}{UNTRUSTED if name in untrusted else ''}", class_rgb(name), name in untrusted)
+            for name, title in self.class_names.items()
+        ]
 
     def to_geoparquet(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the regions as GeoParquet; errors as `save_geoparquet`."""
@@ -140,7 +180,7 @@ class Extraction:
         leafmap_map.add_layer(mask_layer(self.mask, list(self.class_names), name or self.instruction.meaning))
         return leafmap_map
 
-    def _checked_areas(self) -> dict[str, pd.DataFrame]:
+    def _checked_areas(self, prefix: str = "") -> dict[str, pd.DataFrame]:
         """Return the table of areas with intervals; none where no points of the map were checked."""
         intervals = {name: figures.area_interval for name, figures in self.evidence.items()}
         rows = [
@@ -148,7 +188,7 @@ class Extraction:
             for name, interval in intervals.items()
             if interval is not None
         ]
-        return {"checked_areas": pd.DataFrame(rows)} if rows else {}
+        return {f"{prefix}checked_areas": pd.DataFrame(rows)} if rows else {}
 
     def _repr_html_(self) -> str:
         from spex_nb import extraction

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,10 @@ import numpy as np
 import xarray as xr
 
 import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
-from spex_nb.errors import GridError, GridWarning
+from spex_nb.errors import GridError, GridWarning, OutputError
 from spex_nb.output.files import write_whole
 from spex_nb.output.geojson import prepare_geojson
+from spex_nb.output.qgis import LegendClass, add_layer_styles, write_raster_legend
 from spex_nb.types import MASK_NODATA
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 BLOCK = 512
 """Side of a tile of the file."""
+REGIONS = "regions"
+"""Usual layer of a GeoPackage."""
 WINDOW_PX = 2**22
 """Pixels that are computed and written at a time."""
 CACHE_BYTES = 64 * 2**20
@@ -35,6 +39,7 @@ def save_cog(
     *,
     overwrite: bool = False,
     colors: Mapping[int, tuple[int, int, int]] | None = None,
+    legend: Sequence[LegendClass] = (),
     progress: bool = False,
 ) -> Path:
     """Write layers as a cloud-optimised GeoTIFF, a window at a time, so that memory does not grow with the scene.
@@ -45,6 +50,8 @@ def save_cog(
         path: The file to write.
         overwrite: Whether an existing file is replaced (default: no).
         colors: The colour (red, green, blue), 0..255, of each class of a mask (default: none).
+        legend: The classes of a mask, from number 0 on, for GDAL and QGIS; two files beside the raster hold it
+            (default: none).
         progress: Whether to show a progress bar (default: no).
 
     Returns:
@@ -63,6 +70,8 @@ def save_cog(
     needs_bytes = _largest_bytes(dataset)
     with write_whole(path, overwrite, needs_bytes=needs_bytes) as part, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
         _write(dataset, part, colors, progress)
+    if legend:
+        write_raster_legend(Path(path), legend)
     _warn_if_not_georeferenced(dataset, path)
     return Path(path)
 
@@ -206,31 +215,59 @@ def save_geopackage(
     *,
     overwrite: bool = False,
     tables: Mapping[str, pd.DataFrame] | None = None,
+    layer: str = REGIONS,
+    style: str = "",
+    add: bool = False,
 ) -> Path:
-    """Write polygons as a GeoPackage, in the layer ``regions``.
+    """Write polygons as a layer of a GeoPackage.
 
     Args:
         frame: Polygons in any CRS.
         path: The file to write.
         overwrite: Whether an existing file is replaced (default: no).
         tables: Tables without geometry by the name of their layer (default: none).
+        layer: Name of the layer (default: ``regions``).
+        style: How QGIS draws the layer, as QML (default: as it likes).
+        add: Whether the layer is added to an existing file (default: no).
 
     Raises:
-        OutputError: If the path cannot be written, or the disk is full.
+        OutputError: If the path cannot be written, the disk is full, or the file has such a layer already.
 
     Warns:
         GridWarning: If the polygons have no CRS.
     """
     import pyogrio
 
-    with write_whole(path, overwrite) as part, warnings.catch_warnings():
+    adds = add and Path(path).exists()
+    if adds:
+        _require_new_layers(Path(path), [layer, *(tables or {})])
+    with write_whole(path, overwrite or adds) as part, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="'crs' was not provided")  # the warning below gives the reason
-        frame.to_file(part, driver="GPKG", layer="regions")
+        if adds:
+            shutil.copyfile(path, part)
+        frame.to_file(part, driver="GPKG", layer=layer)
         for name, table in (tables or {}).items():
             pyogrio.write_dataframe(table, part, layer=name, driver="GPKG", append=True)
+        if style:
+            add_layer_styles(part, {layer: style})
     if frame.crs is None:
         _warn_of_pixel_coordinates(path)
     return Path(path)
+
+
+def _require_new_layers(path: Path, names: Sequence[str]) -> None:
+    """Raise unless a GeoPackage has none of these layers."""
+    import pyogrio
+
+    layers = {str(name) for name in pyogrio.list_layers(path)[:, 0]}
+    doubled = sorted(layers.intersection(names))
+    if doubled:
+        raise OutputError(
+            "The GeoPackage has such a layer already",
+            found=f"{', '.join(doubled)} in {path}",
+            expected="a new name of a layer",
+            fix="Choose another layer=, or another file.",
+        )
 
 
 def save_geoparquet(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool = False) -> Path:

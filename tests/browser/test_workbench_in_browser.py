@@ -177,7 +177,7 @@ def test_from_an_instruction_to_a_corrected_map_and_a_file(  # noqa: PLR0915 (on
     page.get_by_label("Folder", exact=True).press("Tab")
     press(page, "GeoPackage")
     page.get_by_text("Written to").wait_for()
-    assert len(gpd.read_file(tmp_path / "result.gpkg")) > 1
+    assert len(gpd.read_file(tmp_path / "result.gpkg", layer="regions")) > 1
     press(page, "Save session")
     page.get_by_text("Session saved").wait_for()
     keep(page, "export")

@@ -94,7 +94,7 @@ def test_demo_writes_pictures_rasters_and_polygons(tmp_path: Path) -> None:
     assert len(list(out.glob("*.html"))) == 3
     with rasterio.open(out / "river_10m_water_and_built_up.tif") as file:
         assert set(np.unique(file.read(1))) == {0, 1, 2, 255}
-    lakes = gpd.read_file(out / "river_10m_masas_de_agua.gpkg")
+    lakes = gpd.read_file(out / "river_10m_masas_de_agua.gpkg", layer="regions")
     assert lakes.crs.to_epsg() == 32632
     assert len(lakes) == 2
     assert lakes["area_m2"].sum() > 400_000

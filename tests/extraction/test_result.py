@@ -85,7 +85,7 @@ def test_a_result_that_found_nothing_is_read_again(tmp_path: Path) -> None:
     again = load_extraction(tmp_path / "out")
     assert again.regions.equals(empty.regions)
     assert again.notes == empty.notes
-    assert len(gpd.read_file(empty.to_geopackage(tmp_path / "none.gpkg"))) == 0
+    assert len(gpd.read_file(empty.to_geopackage(tmp_path / "none.gpkg"), layer="regions")) == 0
 
 
 def test_the_folder_opens_in_other_programs(result: Extraction, saved: Path) -> None:
@@ -98,12 +98,12 @@ def test_the_folder_opens_in_other_programs(result: Extraction, saved: Path) -> 
     with rasterio.open(saved / "probability.tif") as file:
         assert file.descriptions == ("water", "vegetation")
         assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
-    assert gpd.read_file(saved / "regions.gpkg")["target"].tolist() == ["water", "vegetation", "vegetation"]
+    assert gpd.read_file(saved / "regions.gpkg", layer="regions")["target"].tolist() == ["water", "vegetation", "vegetation"]
     assert json.loads((saved / "extraction.json").read_text())["provenance"]["model"] == "<b>model</b>"
 
 
 def test_exports_hold_the_same_regions(result: Extraction, tmp_path: Path) -> None:
-    package = gpd.read_file(result.to_geopackage(tmp_path / "r.gpkg"))
+    package = gpd.read_file(result.to_geopackage(tmp_path / "r.gpkg"), layer="regions")
     parquet = gpd.read_parquet(result.to_geoparquet(tmp_path / "r.parquet"))
     lonlat = gpd.read_file(result.to_geojson(tmp_path / "r.geojson"))
     for frame in (package, parquet, lonlat.to_crs(32632)):

@@ -457,7 +457,7 @@ def test_every_format_is_written_of_the_edited_mask(tmp_path: Path) -> None:
         one.click()
         assert panel.error.value == ""
         assert "Written to" in panel.status.value
-    frames = [gpd.read_file(tmp_path / "result.gpkg"), gpd.read_parquet(tmp_path / "result.parquet")]
+    frames = [gpd.read_file(tmp_path / "result.gpkg", layer="regions"), gpd.read_parquet(tmp_path / "result.parquet")]
     assert [len(frame) for frame in frames] == [len(state.result.regions)] * 2
     assert gpd.read_file(tmp_path / "result.geojson").crs.to_epsg() == 4326
     with rasterio.open(tmp_path / "result.tif") as file:
