@@ -98,7 +98,8 @@ def test_the_folder_opens_in_other_programs(result: Extraction, saved: Path) -> 
     with rasterio.open(saved / "probability.tif") as file:
         assert file.descriptions == ("water", "vegetation")
         assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
-    assert gpd.read_file(saved / "regions.gpkg", layer="regions")["target"].tolist() == ["water", "vegetation", "vegetation"]
+    regions = gpd.read_file(saved / "regions.gpkg", layer="regions")
+    assert regions["target"].tolist() == ["water", "vegetation", "vegetation"]
     assert json.loads((saved / "extraction.json").read_text())["provenance"]["model"] == "<b>model</b>"
 
 
