@@ -31,6 +31,7 @@ docs/workbench
 docs/files
 docs/extraction
 docs/area_of_interest
+docs/compare
 docs/explanations
 docs/data
 docs/training

@@ -15,9 +15,9 @@ from spex_nb.change.change_classes import change_classes, class_areas
 from spex_nb.change.change_regions import ChangeRegions, RegionRule, list_regions
 from spex_nb.change.doubts import doubts_of
 from spex_nb.change.floor import shift_change_px
-from spex_nb.change.noise import ExtractionChoices, NoiseCounts, count_noise
+from spex_nb.change.noise import Disturbances, measure_disturbances
 from spex_nb.change.result import CLASS_WORDS, GAINED, LOST, NEITHER, UNCHANGED, Area, Change, ChangeFloor, TargetChange
-from spex_nb.change.scene_pair import SceneMask, ScenePair, extract_masks, open_pair
+from spex_nb.change.scene_pair import ExtractionChoices, SceneMask, ScenePair, extract_masks, open_pair
 from spex_nb.errors import TargetError, nearest
 from spex_nb.extraction import load_mask_model
 from spex_nb.extraction.run import Progress
@@ -81,9 +81,9 @@ def compare(  # noqa: PLR0913 (one door, as that of `extract`)
     pair = open_pair(before, after, open_options)
     choices = ExtractionChoices(instruction, load_mask_model(model), threshold, min_area_px)
     masks = extract_masks(pair, choices, progress=progress, cancel=cancel, anyway=anyway)
-    noise = tuple(count_noise(scene, choices, seed + number) for number, scene in enumerate(pair.on_grid))
+    disturbances = measure_disturbances(pair, choices, seed)
     return_free_memory(masks[0].mask.size)
-    return _measured(pair, masks, (noise[0], noise[1]), choices)
+    return _measured(pair, masks, disturbances, choices)
 
 
 def _require_targets(targets: str | Sequence[str]) -> tuple[str, ...]:
@@ -107,12 +107,12 @@ def _instruction(targets: Sequence[str]) -> Instruction:
 def _measured(
     pair: ScenePair,
     masks: tuple[SceneMask, SceneMask],
-    noise: tuple[NoiseCounts, NoiseCounts],
+    disturbances: Disturbances,
     choices: ExtractionChoices,
 ) -> Change:
     """Return the change that two masks show."""
     first, second = masks
-    measured = [_TargetMeasures.of(pair, masks, noise, number, choices) for number in range(len(first.targets))]
+    measured = [_TargetMeasures.of(pair, masks, disturbances, number, choices) for number in range(len(first.targets))]
     areas = measured[0].areas
     date_before, date_after = first.described.date, second.described.date
     layers = {part.change.target: part.classes for part in measured}
@@ -145,18 +145,18 @@ class _TargetMeasures:
         cls,
         pair: ScenePair,
         masks: tuple[SceneMask, SceneMask],
-        noise: tuple[NoiseCounts, NoiseCounts],
+        disturbances: Disturbances,
         number: int,
         choices: ExtractionChoices,
     ) -> _TargetMeasures:
         target = masks[0].targets[number]
         pixels = change_classes(masks[0].mask, masks[1].mask, number + 1)
         classes, areas = pair.layer(pixels, target), class_areas(pixels, pair.ground)
-        largest = max(choices.min_area_px - 1, *(counts.largest.get(target, 0) for counts in noise))
+        largest = max(choices.min_area_px - 1, disturbances.largest_px(target))
         rule = RegionRule(choices.min_area_px, pair.registration.reach_px, largest)
         gained, lost = (list_regions(classes, number, rule, pair.ground, areas[number]) for number in (GAINED, LOST))
         shift_px = shift_change_px(pixels, pair.registration.uncertainty_px)
-        floor = _floor(areas, shift_px, noise, target)
+        floor = _floor(areas, shift_px, disturbances, target)
         change = _target_change(target, areas, floor, gained, lost)
         return cls(change, classes, areas, (gained.frame, lost.frame))
 
@@ -177,20 +177,22 @@ def _target_change(
     )
 
 
-def _floor(
-    areas: Mapping[int, Area], shift_px: float, noise: tuple[NoiseCounts, NoiseCounts], target: str
-) -> ChangeFloor:
-    """Return the floor of a target; what vanishes before and appears after by noise is a false gain."""
+def _floor(areas: Mapping[int, Area], shift_px: float, disturbances: Disturbances, target: str) -> ChangeFloor:
     whole = areas[NEITHER] + areas[GAINED] + areas[LOST] + areas[UNCHANGED]
-    before, after = noise
-    gain_frac = before.frac(before.vanished, target) + after.frac(after.appeared, target)
-    loss_frac = before.frac(before.appeared, target) + after.frac(after.vanished, target)
 
     def part(frac: float) -> Area:
         return Area(whole.px * frac, None if whole.m2 is None else whole.m2 * frac)
 
-    shift_frac = shift_px / whole.px if whole.px else 0.0
-    return ChangeFloor(part(shift_frac), part(gain_frac), part(loss_frac), before.windows + after.windows)
+    noise_gain, noise_loss = disturbances.noise_frac(target)
+    smoothing_gain, smoothing_loss = disturbances.interpolation_frac(target)
+    return ChangeFloor(
+        shift=part(shift_px / whole.px if whole.px else 0.0),
+        noise_gain=part(noise_gain),
+        noise_loss=part(noise_loss),
+        interpolation_gain=part(smoothing_gain),
+        interpolation_loss=part(smoothing_loss),
+        windows=disturbances.windows,
+    )
 
 
 def _joined(frames: Sequence[gpd.GeoDataFrame], date_before: str | None, date_after: str | None) -> gpd.GeoDataFrame:

@@ -59,23 +59,27 @@ class ChangeFloor:
         shift: The most gain, and the most loss, that a move of either mask by the uncertainty of the shift makes.
         noise_gain: Gain that the noise of both scenes makes.
         noise_loss: Loss that it makes.
-        noise_windows: Windows in which the noise was tried.
+        interpolation_gain: Gain that the interpolation of one scene alone makes; 0 where neither or both are smoothed.
+        interpolation_loss: Loss that it makes.
+        windows: Windows in which noise and interpolation were tried.
     """
 
     shift: Area
     noise_gain: Area
     noise_loss: Area
-    noise_windows: int
+    interpolation_gain: Area
+    interpolation_loss: Area
+    windows: int
 
     @property
     def gain(self) -> Area:
         """The floor of the gain."""
-        return self.shift + self.noise_gain
+        return self.shift + self.noise_gain + self.interpolation_gain
 
     @property
     def loss(self) -> Area:
         """The floor of the loss."""
-        return self.shift + self.noise_loss
+        return self.shift + self.noise_loss + self.interpolation_loss
 
 
 @dataclass(frozen=True)

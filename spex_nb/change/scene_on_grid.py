@@ -105,6 +105,11 @@ class SceneOnGrid:
         scene = xr.Dataset(variables | {"valid": valid}, attrs=dict(self.scene.attrs))
         return loaded_if_small(on_grid(scene, self.grid))
 
+    @property
+    def is_interpolated(self) -> bool:
+        """Whether pixels are made between those of the scene, which smooths it; means of smaller pixels are sharp."""
+        return not self._has_same_pixels and self._scale <= SHRINKS_FROM
+
     @cached_property
     def _source(self) -> Grid:
         grid = grid_of(self.scene)

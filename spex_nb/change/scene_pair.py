@@ -12,7 +12,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from spex_nb.change.doubts import ComparedScene, distrust_of
-from spex_nb.change.noise import ExtractionChoices
 from spex_nb.change.overlap import extent_text, grid_of, halfway_grid, overlap_of
 from spex_nb.change.registration import Registration, register
 from spex_nb.change.scene_on_grid import SceneOnGrid, loaded_if_small
@@ -25,9 +24,19 @@ from spex_nb.scene.grid import Grid
 from spex_nb.scene.open import on_grid
 from spex_nb.scene.reopen import as_scene, open_source
 from spex_nb.scene.windows.scene_source import SceneSource
-from spex_nb.types import MASK_NODATA
+from spex_nb.types import MASK_NODATA, Instruction, MaskModel
 
 WORDS = ("before", "after")
+
+
+@dataclass(frozen=True)
+class ExtractionChoices:
+    """How both scenes are extracted."""
+
+    instruction: Instruction
+    model: MaskModel
+    threshold: float
+    min_area_px: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +48,14 @@ class ScenePair:
         on_grid: The scenes on the grid, with the bands that both have.
         grid: The grid.
         registration: Their shift, as it was before one of them was moved.
+        are_interpolated: Of each scene, whether it was interpolated, which smooths it.
     """
 
     opened: tuple[xr.Dataset, xr.Dataset]
     on_grid: tuple[xr.Dataset, xr.Dataset]
     grid: Grid
     registration: Registration
+    are_interpolated: tuple[bool, bool]
 
     @cached_property
     def ground(self) -> EqualAreaGrid | None:
@@ -93,10 +104,12 @@ def open_pair(before: Any, after: Any, open_options: Mapping[str, Any] | None) -
     shifts = ((0.0, 0.0), (x, y)) if overlap.is_before else ((-x, -y), (0.0, 0.0))
     reference, other = (first, second) if overlap.is_before else (second, first)
     grid = halfway_grid(overlap.grid, grid_of(reference), grid_of(other), shifts[1] if overlap.is_before else shifts[0])
-    aligned = tuple(
-        SceneOnGrid(scene, grid, bands, shift).dataset() for scene, shift in zip(opened, shifts, strict=True)
+    readers = [SceneOnGrid(scene, grid, bands, shift) for scene, shift in zip(opened, shifts, strict=True)]
+    (before_on_grid, after_on_grid), are_interpolated = (
+        [reader.dataset() for reader in readers],
+        (readers[0].is_interpolated, readers[1].is_interpolated),
     )
-    return ScenePair(opened, (aligned[0], aligned[1]), grid, registration)
+    return ScenePair(opened, (before_on_grid, after_on_grid), grid, registration, are_interpolated)
 
 
 def extract_masks(

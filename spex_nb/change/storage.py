@@ -74,9 +74,11 @@ def _described_target(change: TargetChange) -> dict[str, Any]:
         "floor_shift": change.floor.shift,
         "floor_noise_gained": change.floor.noise_gain,
         "floor_noise_lost": change.floor.noise_loss,
+        "floor_interpolation_gained": change.floor.interpolation_gain,
+        "floor_interpolation_lost": change.floor.interpolation_loss,
     }
     described: dict[str, Any] = {name: _described_area(area) for name, area in areas.items()}
-    described["noise_windows"] = change.floor.noise_windows
+    described["floor_windows"] = change.floor.windows
     for name, counts in (("gained_regions", change.gained_regions), ("lost_regions", change.lost_regions)):
         described[name] = {
             "listed": counts.listed,

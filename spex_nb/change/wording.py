@@ -30,6 +30,11 @@ def _sentences(change: TargetChange, period: str) -> Iterator[str]:
         f"If nothing had changed, shift and noise alone would show up to {floor.gain} gained ({floor.shift} by shift, "
         f"{floor.noise_gain} by noise) and {floor.loss} lost ({floor.shift} and {floor.noise_loss})."
     )
+    if floor.interpolation_gain.px or floor.interpolation_loss.px:
+        yield (
+            f"These hold {floor.interpolation_gain} and {floor.interpolation_loss} for the interpolation of one scene "
+            "alone, which smooths it."
+        )
     yield "This floor is subtracted from no figure."
     yield from _beside_floor(change)
     yield from _regions("gained", change.gained_regions)

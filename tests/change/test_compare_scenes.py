@@ -98,6 +98,7 @@ def test_the_floor_stands_beside_the_figures_and_is_subtracted_from_none(changed
     assert 0 < water.floor.shift.px < water.gain.px
     assert water.floor.noise_gain.px > 0
     assert water.floor.gain.px == water.floor.shift.px + water.floor.noise_gain.px
+    assert water.floor.interpolation_gain.px == 0  # both scenes were moved by as much
     assert f"up to {water.floor.gain} gained" in changed.explanation
     assert "subtracted from no figure" in changed.explanation
 
@@ -157,6 +158,10 @@ def test_another_crs_is_brought_to_the_grid_of_the_scene_before(
     classes = change.classes["water"].values
     assert iou(classes == GAINED, became & ~was & (classes != NODATA)) >= 0.85
     assert iou(classes == LOST, was & ~became & (classes != NODATA)) >= 0.85
+    floor = change.targets["water"].floor
+    assert floor.interpolation_loss.px > floor.interpolation_gain.px  # small waters fade where one scene is smoothed
+    assert floor.loss.px == floor.shift.px + floor.noise_loss.px + floor.interpolation_loss.px
+    assert "for the interpolation of one scene alone" in change.explanation
 
 
 def test_scenes_without_ground_in_common_are_refused_with_both_extents(
