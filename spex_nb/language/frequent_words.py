@@ -14,7 +14,7 @@ from hashlib import blake2b
 from importlib.resources import files
 
 from spex_nb.errors import LanguageError, nearest
-from spex_nb.language.languages import LANGUAGES, fold
+from spex_nb.language.languages import LANGUAGES, fold, read_data
 
 BITS_PER_WORD = 7.6
 """Size of a filter."""
@@ -30,6 +30,12 @@ def is_frequent(word: str, code: str) -> bool:
     """
     bits = _filter(code)
     return all(bits[place >> 3] >> (place & 7) & 1 for place in _places(fold(word), len(bits)))
+
+
+@cache
+def foreign_words() -> frozenset[str]:
+    """Return frequent words of other languages that no word of the nine is, folded."""
+    return frozenset(map(fold, read_data("other_languages")["words"]))
 
 
 def build_filter(words: Iterable[str]) -> bytes:

@@ -172,6 +172,28 @@ def test_an_amount_of_change_keeps_its_question_and_unit() -> None:
     assert understood.change == ChangeRequest("lost", ("2009",))
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Wo ist seit 2005 Wald verloren gegangen?", "lost"),
+        ("Welche Seen sind größer geworden?", "gained"),
+        ("has the lake got smaller?", "lost"),
+        ("Quais lagos encolheram?", "lost"),
+        ("湖泊变小了吗？", "lost"),
+        ("झील छोटी हो गई?", "lost"),
+        ("did the city grow?", "gained"),
+        ("Combien de forêt a-t-on perdu entre 2000 et 2010 ?", "lost"),
+    ],
+)
+def test_verbs_of_growing_and_shrinking_are_changes(text: str, kind: str) -> None:
+    understood = parse_instruction(text, scenes=2)
+    assert understood.change is not None
+    assert understood.change.kind == kind
+    assert len(understood.targets) == 1
+    with pytest.raises(InstructionError, match="compare"):
+        parse_instruction(text)
+
+
 def test_two_scenes_change_nothing_for_other_instructions() -> None:
     for text in ("lakes larger than 2 ha", "how many lakes?", "最大的3个湖"):
         assert parse_instruction(text, scenes=2) == parse_instruction(text)

@@ -186,6 +186,9 @@ def test_a_length_is_refused_with_what_can_be_asked(code: str) -> None:
         ("能帮我标出湖吗？", ""),
         ("क्या आप झीलें दिखा सकते हैं?", ""),
         ("which lakes are larger than 2 ha?", ""),
+        ("Sieht man irgendwo Seen?", "presence"),
+        ("¿Se ve algún edificio?", "presence"),
+        ("Tem prédios nesta imagem?", "presence"),
     ],
 )
 def test_the_noun_and_the_first_words_decide_what_is_asked(text: str, question: str) -> None:

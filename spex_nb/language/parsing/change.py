@@ -18,6 +18,8 @@ YEARS = (1950, 2100)
 _KINDS: dict[frozenset[str], Literal["gained", "lost"]] = {frozenset({"new"}): "gained", frozenset({"lost"}): "lost"}
 _LINKS = frozenset({"and", "between", "between_after", "bound", "compare", "from", "in", "to", "within"})
 """Kinds of words that belong to a year beside them: between 2009 and 2018."""
+_DATING = _LINKS - {"compare", "within"} | {"time"}
+"""Kinds of words after which a number is a year whatever follows."""
 _MEASURED = frozenset({"length", "target", "unit"})
 """Kinds of words after which a number is no year."""
 
@@ -58,11 +60,13 @@ def change_refusal(reading: Reading) -> InstructionError:
 
 
 def _places_of_years(tokens: Sequence[Token]) -> set[int]:
-    following = [*(token.sense.kind for token in tokens[1:]), ""]
+    kinds = ["", *(token.sense.kind for token in tokens), ""]
     return {
         place
         for place, token in enumerate(tokens)
-        if token.sense.kind == "number" and _is_year(token.sense.value) and following[place] not in _MEASURED
+        if token.sense.kind == "number"
+        and _is_year(token.sense.value)
+        and (kinds[place + 2] not in _MEASURED or kinds[place] in _DATING)
     }
 
 

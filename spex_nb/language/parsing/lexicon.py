@@ -8,13 +8,13 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any
 
 from spex_nb.errors import LanguageError
 from spex_nb.language.concepts import ConceptName, concept_names, concept_of, get_concept
-from spex_nb.language.frequent_words import is_frequent
+from spex_nb.language.frequent_words import foreign_words, is_frequent
 from spex_nb.language.languages import NUMBER, Language, fold, get_language, read_number
 from spex_nb.language.parsing.quantities import compound_number, merge_quantities
 from spex_nb.language.parsing.set_aside import places_set_aside
@@ -140,7 +140,7 @@ class Lexicon:
         for length in range(len(key) - limit, len(key) + limit + 1):
             for word, others in self.mendable.get((key[0], length), ()):
                 if (letters ^ others).bit_count() <= 2 * limit:  # each error changes two letters at most
-                    by_distance[_distance(key, word)].append(word)
+                    by_distance[_distance(key, word, limit)].append(word)
         nearest = min(by_distance, default=limit + 1)
         if nearest > limit:
             return None
@@ -363,8 +363,9 @@ def _forms(entry: str, sense: Sense) -> Iterator[tuple[str, Sense]]:
             yield stem + end.strip(), replace(sense, plural=plural if len(numbers) > 1 else None)
 
 
-def _atoms(text: str) -> list[_Atom]:
-    """Split a text into words, numbers and the signs that have a meaning."""
+@lru_cache(maxsize=64)
+def _atoms(text: str) -> tuple[_Atom, ...]:
+    """Split a text into words, numbers and the signs that have a meaning. Every language asks for the same text."""
     wide = unicodedata.normalize("NFKC", text)
     matches = list(_ATOM.finditer(wide))
     keys = ["", *(fold(match.group()).replace("^", "") for match in matches), ""]
@@ -376,7 +377,7 @@ def _atoms(text: str) -> list[_Atom]:
             meant = _COMMA
         if meant and meant not in _IGNORED:
             atoms.append(_Atom(match.group(), _COMMA if meant in _COMMAS else _bare(meant)))
-    return atoms
+    return tuple(atoms)
 
 
 def _dash(before: str, after: str, spaced: bool) -> str:
@@ -420,7 +421,7 @@ def _number_words(code: str) -> dict[str, float]:
 
 def _mend(atom: _Atom, lexicon: Lexicon, mended: dict[str, str]) -> _Atom:
     """Return the known word that an unknown one is a typing error of, and add both to ``mended``."""
-    if atom.key in lexicon.vocabulary:
+    if atom.key in lexicon.vocabulary or atom.key in foreign_words():
         return atom
     # Everyday words are looked up as typed too, for a key has no Arabic article.
     if _is_everyday(atom.text, lexicon.language.code) or (word := lexicon.mend(atom.key)) is None:
@@ -461,8 +462,10 @@ def _number(atom: _Atom, language: Language) -> Sense:
     return Sense("number", number) if math.isfinite(number) else UNKNOWN  # hundreds of digits
 
 
-def _distance(typed: str, word: str) -> int:
-    """Return the number of letters to add, drop, replace or swap with their neighbour."""
+def _distance(typed: str, word: str, limit: int) -> int:
+    """Return the number of letters to add, drop, replace or swap with their neighbour; a larger one is cut short."""
+    same = next((i for i, (a, b) in enumerate(zip(typed, word, strict=False)) if a != b), min(len(typed), len(word)))
+    typed, word = typed[same:], word[same:]
     before: list[int] = []
     last = list(range(len(word) + 1))
     for i, a in enumerate(typed, start=1):
@@ -472,5 +475,7 @@ def _distance(typed: str, word: str) -> int:
             if i > 1 and j > 1 and (a, typed[i - 2]) == (word[j - 2], b):
                 cost = min(cost, before[j - 2] + 1)
             row.append(cost)
+        if min(row) > limit:
+            return limit + 1
         before, last = last, row
     return last[-1]

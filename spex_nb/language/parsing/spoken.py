@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from textwrap import shorten
 
 from spex_nb.errors import InstructionError
-from spex_nb.language.frequent_words import is_frequent
-from spex_nb.language.languages import LANGUAGES, fold, get_language, read_data
+from spex_nb.language.frequent_words import foreign_words, is_frequent
+from spex_nb.language.languages import LANGUAGES, fold, get_language
 from spex_nb.language.parsing.lexicon import Reading, get_lexicon, words_in
 from spex_nb.language.parsing.refusals import ASK, suggest
 
@@ -39,8 +39,7 @@ def is_foreign(readings: Sequence[Reading]) -> bool:
     """Say whether a text that the parser does not understand is in none of the nine languages."""
     text = readings[0].text.casefold()
     unknown = {fold(typed) for words in readings[0].unknown for typed, _ in words_in(words)}
-    markers = read_data("other_languages")["words"]
-    is_marked = bool(_FOREIGN_LETTERS.search(text)) or not unknown.isdisjoint(map(fold, markers))
+    is_marked = bool(_FOREIGN_LETTERS.search(text)) or not unknown.isdisjoint(foreign_words())
     return is_marked or max(map(familiarity, readings)) < LEAST_FAMILIAR
 
 
