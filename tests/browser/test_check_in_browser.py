@@ -55,7 +55,7 @@ def test_a_hundred_points_are_answered_by_keyboard_saved_and_opened_again(  # no
     answers = gpd.read_file(tmp_path / "check.gpkg", layer="points")["answer"].value_counts()
     assert answers.to_dict() == {"water": 50, "other": 45, "unsure": 5}
 
-    turn_to(page, "Take home")
+    turn_to(page, "Save")
     page.get_by_label("Folder", exact=True).fill(str(tmp_path))
     page.get_by_label("Folder", exact=True).press("Tab")
     press(page, "Save session")

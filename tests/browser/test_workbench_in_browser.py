@@ -48,7 +48,7 @@ tell = Widget._handle_control_comm_msg
 def tell_and_start(message):
     tell(message)
     bench.state.text = "water"
-    asyncio.get_running_loop().call_soon(bench.panels["Instruct"].start)
+    asyncio.get_running_loop().call_soon(bench.panels["Ask"].start)
 Widget._handle_control_comm_msg = tell_and_start
 """
 """Then it does not listen to them yet: it still loads what draws them."""
@@ -147,7 +147,7 @@ def test_from_an_instruction_to_a_corrected_map_and_a_file(  # noqa: PLR0915 (on
     notebook(notebooks, "bench", f"{MODEL}\nmodel = Slow()\nbench = Workbench('river_10m', model)\nbench")
     asked = hosts_asked(page)
     open_all(page, lab_under_base_url, "bench")
-    box = page.locator("textarea[placeholder^='such as']")
+    box = page.locator("input[placeholder^='such as']")
     box.fill("water")
     page.locator(".quote", has_text="water bodies").first.wait_for()
     before = bluish(page)
@@ -159,7 +159,7 @@ def test_from_an_instruction_to_a_corrected_map_and_a_file(  # noqa: PLR0915 (on
     assert page.get_by_text("<img src=x").first.is_visible()
     keep(page, "result")
 
-    turn_to(page, "Edit")
+    turn_to(page, "Correct")
     press(page, "+ point")
     area = page.locator(".leaflet-container").bounding_box()
     page.mouse.click(area["x"] + 0.45 * area["width"], area["y"] + 0.4 * area["height"])
@@ -172,7 +172,7 @@ def test_from_an_instruction_to_a_corrected_map_and_a_file(  # noqa: PLR0915 (on
     page.get_by_text("1 edit.").wait_for()
     wait_for_blue(page, clicked - 0.002)
 
-    turn_to(page, "Take home")
+    turn_to(page, "Save")
     page.get_by_label("Folder", exact=True).fill(str(tmp_path))
     page.get_by_label("Folder", exact=True).press("Tab")
     press(page, "GeoPackage")
@@ -191,7 +191,7 @@ def test_from_an_instruction_to_a_corrected_map_and_a_file(  # noqa: PLR0915 (on
     )
     open_all(page, lab_under_base_url, "again")
     assert wait_for_blue(page, found) > found
-    turn_to(page, "Edit")
+    turn_to(page, "Correct")
     page.get_by_text("1 edit.").wait_for()
 
 
@@ -201,7 +201,7 @@ def test_a_slow_run_is_cancelled_while_the_kernel_answers(page: Any, lab_under_b
         notebooks, "slow", f"{MODEL}\nmodel = Slow()\nmodel.pause = 3.0\nbench = Workbench('river_10m', model)\nbench"
     )
     open_all(page, lab_under_base_url, "slow")
-    box = page.locator("textarea[placeholder^='such as']")
+    box = page.locator("input[placeholder^='such as']")
     box.fill("water")
     page.locator(".quote", has_text="water bodies").first.wait_for()
     press(page, "Extract")
@@ -279,8 +279,8 @@ def test_the_dashboard_answers_an_instruction_in_voila(page: Any, voila: str, no
     assert different_colors(page) > 200
     assert share_of(page, VEGETATION) == 0
     page.get_by_role("slider").first.press("End")  # opaque, so that colours are exact
-    turn_to(page, "Instruct")
-    box = page.locator("textarea[placeholder^='such as']")
+    turn_to(page, "Ask")
+    box = page.locator("input[placeholder^='such as']")
     box.fill("vegetation <img src=x onerror=window.evil=1>")
     page.get_by_role("alert").first.wait_for()
     box.fill("vegetation")

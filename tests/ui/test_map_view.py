@@ -269,6 +269,28 @@ def test_of_very_many_regions_the_largest_are_shown(monkeypatch: pytest.MonkeyPa
     assert len(layer(view, "selected").data["features"]) == 1
 
 
+def test_what_the_model_was_given_lies_on_the_map_as_pins(view: MapView) -> None:
+    view.set_pins([(10.0, 20.0, True), (30.0, 40.0, False), (50.0, 60.0, True)], [(0.0, 0.0, 300.0, 300.0)])
+    there, not_there, box = (layer(view, name).data["features"] for name in ("there", "not there", "box"))
+    assert [len(features) for features in (there, not_there, box)] == [2, 1, 1]
+    lon, lat = there[0]["geometry"]["coordinates"]
+    assert (lon, lat) == pytest.approx((0.02695 * 10 / 300, -0.02695 * 20 / 300), abs=1e-5)
+    assert shape(box[0]["geometry"]).bounds == pytest.approx((0, -0.02695, 0.02695, 0), abs=1e-4)
+    view.set_pins([], [])
+    assert names(view) == ["scene", "footprint"]
+
+
+def test_a_scene_fills_the_map_as_soon_as_its_size_is_known(view: MapView) -> None:
+    view.zoom_to_scene()
+    guessed = view.map.zoom
+    view.map.set_trait("pixel_bounds", ((0, 0), (1400, 1400)))
+    assert view.map.zoom >= guessed + 1
+    assert view.map.zoom % 1 in (0, 0.25, 0.5, 0.75)
+    view.map.zoom = 3
+    view.map.set_trait("pixel_bounds", ((0, 0), (700, 700)))
+    assert view.map.zoom == 3  # a hand moved it since
+
+
 def test_a_basemap_out_of_reach_is_said_once(view: MapView, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     view.on_notice = said.append

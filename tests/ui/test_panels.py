@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -207,13 +208,14 @@ def test_the_meaning_is_said_back_while_typing_and_errors_say_what_can_be_asked(
     panel.text.value = f"water {HOSTILE}"
     assert "<img" not in panel.meaning.value
     assert panel.run.disabled
-    assert "Ask for" in panel.meaning.value
+    assert "Try: " in panel.meaning.value
 
 
 def test_a_refusal_offers_instructions_that_work_as_buttons() -> None:
     panel = InstructionPanel(make_state())
     panel.text.value = "große Seen"
-    assert panel.meaning.value.index("Wie groß ist das?") < panel.meaning.value.index("no exact meaning")
+    assert "Wie groß ist das?" in panel.meaning.value
+    assert "no exact meaning" not in panel.meaning.value
     first, second = panel.suggestions.children
     assert (first.description, second.description) == ("Gewässer über 2 ha", "Gewässer, nur die 3 größten")
     first.click()
@@ -463,11 +465,45 @@ def test_every_format_is_written_of_the_edited_mask(tmp_path: Path) -> None:
     with rasterio.open(tmp_path / "result.tif") as file:
         assert np.array_equal(file.read(1), state.mask.data)
     assert "Evidence" in (tmp_path / "result.html").read_text(encoding="utf-8")
+    whole = (tmp_path / "result.gpkg").read_bytes()
     panel.buttons["GeoPackage"].click()
-    assert "allow overwriting" in panel.error.value
+    assert "result_2.gpkg" in panel.status.value
+    assert (tmp_path / "result.gpkg").read_bytes() == whole
+    assert len(gpd.read_file(tmp_path / "result_2.gpkg")) == len(state.result.regions)
     panel.name.value = "../evil"
     panel.buttons["GeoPackage"].click()
     assert "a name without folders" in panel.error.value
+
+
+def test_what_was_written_can_be_downloaded_unless_it_is_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = ExportPanel(extracted())
+    panel.folder.value, panel.name.value = str(tmp_path), "a&b"
+    panel.buttons["GeoJSON"].click()
+    assert 'download="a&amp;b.geojson"' in panel.status.value
+    data = panel.status.value.split("base64,")[1].split('"')[0]
+    assert base64.b64decode(data) == (tmp_path / "a&b.geojson").read_bytes()
+    monkeypatch.setattr("spex_widgets.panels.export.DOWNLOAD_BYTES", 10)
+    panel.buttons["GeoJSON"].click()
+    assert "too large to be downloaded" in panel.status.value
+    assert "base64" not in panel.status.value
+
+
+def test_enter_runs_what_is_understood_and_nothing_else() -> None:
+    panel = InstructionPanel(make_state())
+    for text, is_run in (("xyzzy", False), ("water", True)):
+        panel.text.value = text
+        panel.text._handle_custom_msg({"event": "submit"}, [])
+        assert (panel.state.extraction is not None) == is_run
+
+
+def test_an_example_is_one_click() -> None:
+    panel = InstructionPanel(make_state())
+    for example in panel.first_examples:
+        example.click()
+        assert panel.state.instruction is not None
+        assert panel.text.value == example.description
 
 
 def test_without_a_result_nothing_can_be_exported() -> None:

@@ -29,8 +29,8 @@ pytestmark = pytest.mark.slow
 
 def extract(bench: Workbench, text: str = "water") -> None:
     bench.state.text = text
-    bench.panels["Instruct"].run.click()
-    assert bench.panels["Instruct"].error.value == ""
+    bench.panels["Ask"].run.click()
+    assert bench.panels["Ask"].error.value == ""
 
 
 def test_what_the_state_says_is_on_the_map(recording_map: Any) -> None:
@@ -45,7 +45,7 @@ def test_what_the_state_says_is_on_the_map(recording_map: Any) -> None:
     assert mask is bench.state.mask
     assert names == {"water": "water bodies"}
     assert recording_map.calls_of("set_regions")[-1][0] is bench.result.regions
-    assert bench.tabs.value == "Result"
+    assert bench.tabs.value == "Ask"
     bench.panels["Result"].regions.value = 0
     assert recording_map.calls_of("zoom_to_region")[-1] == (0,)
     bench.panels["Index"].target.value = "vegetation"
@@ -61,10 +61,26 @@ def test_what_the_state_says_is_on_the_map(recording_map: Any) -> None:
     bench.close()
 
 
+def test_three_tabs_show_what_is_needed_most_and_more_shows_the_rest(recording_map: Any) -> None:
+    bench = Workbench("river_10m", "index", executor=ImmediateExecutor(), view=recording_map)
+    pages = {"Ask": 0, "Result": 0, "Correct": 1, "Save": 2}
+    for title, panel in bench.panels.items():
+        assert bench.show(title) is panel
+        assert panel in bench.shown.children[bench.shown.selected_index].children
+        assert bench.shown.selected_index == pages.get(title, bench.shown.selected_index)
+        assert bool(bench.tabs.value) != bool(bench.more.value)
+    bench.more.value = "Train"
+    bench.tabs.value = "Save"
+    assert (bench.more.value, bench.shown.selected_index) == ("", 2)
+    bench.layers.home.click()
+    assert recording_map.calls_of("zoom_to_scene") == [()]
+    bench.close()
+
+
 def test_a_result_of_a_part_is_laid_on_the_whole_scene(recording_map: Any) -> None:
     bench = Workbench("river_10m", "index", executor=ImmediateExecutor(), view=recording_map)
     recording_map.window = (40, 150, 100, 120)
-    bench.panels["Instruct"].scope.value = "what the map shows"
+    bench.panels["Ask"].scope.value = "what the map shows"
     extract(bench)
     shown = recording_map.calls_of("set_mask")[-1][0]
     assert shown.shape == (320, 320)
@@ -93,10 +109,15 @@ def test_hands_on_the_map_change_the_state(recording_map: Any, fake_model: Any) 
     recording_map.draw_box((10, 290, 20, 20))
     assert state.mask.values[20, 300] == 1
     assert state.user_prompts.boxes == ((290, 10, 310, 30),)
+    assert recording_map.calls_of("set_pins")[-1] == ((), ((290, 10, 310, 30),))
+    bench.panels["Correct"].undo.click()
+    assert recording_map.calls_of("set_pins")[-1] == ((), ())
+    bench.panels["Correct"].redo.click()
+    assert recording_map.calls_of("set_pins")[-1] == ((), ((290, 10, 310, 30),))
     state.tool = "delete"
     assert (recording_map.draw_box, recording_map.brush) == (None, None)
     recording_map.click(5, 3, 0.0, 0.0)
-    assert "Click into a coloured area" in bench.panels["Edit"].problem.value
+    assert "Click into a coloured area" in bench.panels["Correct"].problem.value
     bench.close()
 
 
@@ -109,7 +130,7 @@ def test_a_session_comes_back_with_edits_that_can_be_taken_back(tmp_path: Path, 
     recording_map.brush([(10.5, 10.5)])
     bench.state.add_point(3, 4)
     bench.state.bands = ("nir", "red", "green")
-    panel = bench.panels["Take home"]
+    panel = bench.panels["Save"]
     panel.folder.value = str(tmp_path)
     panel.save.click()
     assert "Session saved" in panel.status.value
@@ -216,8 +237,8 @@ def test_working_neither_makes_nor_closes_a_widget() -> None:
     bench.panels["Scene"].index.value = "NDVI"
     bench.panels["Index"].target.value = "vegetation"
     bench.panels["Index"].stop.click()
-    bench.panels["Edit"].delete.click()
-    bench.panels["Edit"].undo.click()
+    bench.panels["Correct"].delete.click()
+    bench.panels["Correct"].undo.click()
     extract(bench, "vegetation")
     bench.panels["Scene"].open_sample.click()
     assert set(_instances) == before
@@ -253,7 +274,7 @@ def test_the_model_that_ships_is_used_where_there_is_one(monkeypatch: pytest.Mon
 def test_an_instruction_is_asked_and_extracted_in_code(recording_map: Any) -> None:
     bench = Workbench("river_10m", "index", executor=ImmediateExecutor(), view=recording_map)
     assert bench.ask("las zonas de agua al norte").language == "es"
-    assert bench.panels["Instruct"].text.value == "las zonas de agua al norte"
+    assert bench.panels["Ask"].text.value == "las zonas de agua al norte"
     assert bench.extract().is_over
     assert bench.result.instruction.text == "las zonas de agua al norte"
     recording_map.window = (40, 150, 100, 120)
@@ -306,11 +327,11 @@ def test_a_second_extraction_waits_for_the_first(recording_map: Any, fake_model:
 
 def test_a_panel_that_is_shown_is_returned_for_the_cell(recording_map: Any) -> None:
     bench = Workbench("river_10m", "index", executor=ImmediateExecutor(), view=recording_map)
-    assert bench.show("Edit") is bench.panels["Edit"]
-    assert bench.tabs.value == "Edit"
+    assert bench.show("Correct") is bench.panels["Correct"]
+    assert bench.tabs.value == "Correct"
     with pytest.raises(KeyError):
         bench.show("Nowhere")
-    assert bench.tabs.value == "Edit"
+    assert bench.tabs.value == "Correct"
     bench.close()
 
 
@@ -318,7 +339,7 @@ def test_a_scene_with_a_question_is_shown_in_its_panel_first(recording_map: Any)
     scene = sample_scene("river_10m")
     scene.attrs["question"] = "Is this reflectance?"
     bench = Workbench(scene, "index", executor=ImmediateExecutor(), view=recording_map)
-    assert bench.tabs.value == "Scene"
+    assert bench.more.value == "Scene"
     assert "see the tab 'Scene'" in bench.head.value
     bench.panels["Scene"].open_sample.click()
     assert "see the tab 'Scene'" not in bench.head.value

@@ -30,7 +30,11 @@ def change(state: WorkbenchState, edit: Callable[[MaskPixels], MaskPixels]) -> N
     try:
         before = _pixels(state)
         after = edit(before)
-        _take(state, state.history.add(before, after), after)
+        history = state.history.add(before, after)
+        if history is not state.history:
+            number = len(history.done)
+            state.prompt_steps = {step: both for step, both in state.prompt_steps.items() if step < number}
+        _take(state, history, after)
     except RegionError as error:
         state.error = error
     else:
@@ -38,15 +42,24 @@ def change(state: WorkbenchState, edit: Callable[[MaskPixels], MaskPixels]) -> N
 
 
 def undo(state: WorkbenchState) -> None:
-    """Take the last edit back."""
+    """Take the last edit back, and the points that made the model do it."""
     if state.mask is not None:
+        step = len(state.history.done)
         _take(state, *state.history.undo(_pixels(state)))
+        _take_prompts(state, step, 0)
 
 
 def redo(state: WorkbenchState) -> None:
     """Do again what was taken back last."""
     if state.mask is not None:
         _take(state, *state.history.redo(_pixels(state)))
+        _take_prompts(state, len(state.history.done), 1)
+
+
+def _take_prompts(state: WorkbenchState, step: int, side: int) -> None:
+    """Take over the points from before an edit of the model (side 0) or from after it (side 1)."""
+    if step in state.prompt_steps:
+        state.user_prompts = state.prompt_steps[step][side]
 
 
 def draw(state: WorkbenchState, stroke: list[Point]) -> None:
@@ -124,6 +137,7 @@ def ask_model(state: WorkbenchState, user_prompts: UserPrompts) -> None:
     except RegionError as error:
         state.error = error
         return
+    prompts_before = state.user_prompts
     state.user_prompts, state.busy = user_prompts, "asking the model again"
     scene, (top, left, *_), number = state.result_scene, state.window, state.number
     row, column, height, width = state.view_window
@@ -137,8 +151,10 @@ def ask_model(state: WorkbenchState, user_prompts: UserPrompts) -> None:
 
     def done(answer: Any) -> None:
         if state.user_prompts is user_prompts:  # else there are newer prompts, whose answer follows
-            state.busy = ""
+            state.busy, edits = "", len(state.history.done)
             change(state, lambda mask: replace_window(mask, answer[0], number, answer[1]))
+            if len(state.history.done) > edits:
+                state.prompt_steps = {**state.prompt_steps, edits + 1: (prompts_before, user_prompts)}
 
     def failed(error: BaseException) -> None:
         with state.hold_trait_notifications():

@@ -106,6 +106,8 @@ class WorkbenchState(traitlets.HasTraits):
     """Of the class that is painted and clicked at."""
     user_prompts = traitlets.Instance(UserPrompts, args=())
     """Clicks and boxes, in pixels of the scene."""
+    prompt_steps = traitlets.Dict()
+    """By the number of an edit that the model made: the `UserPrompts` before it and after it."""
     anchor = ByIdentity(None, allow_none=True)
     """The first of two clicks: (x, y) in pixels of the scene."""
     points = traitlets.Dict()
@@ -148,6 +150,7 @@ class WorkbenchState(traitlets.HasTraits):
         with self.hold_trait_notifications():
             self.extraction = self.result = self.mask = self.preview = self.anchor = self.error = self.check = None
             self.history, self.user_prompts, self.region, self.number = History(), UserPrompts(), -1, 1
+            self.prompt_steps = {}
 
     def show_result(self, extraction: Any, window: Window) -> None:
         """Take over a new result.

@@ -44,6 +44,13 @@ PANELS = (
     TrainingPanel,
 )
 
+TABS = {"Ask": ("Ask", "Result"), "Correct": ("Correct",), "Save": ("Save",)}
+"""Titles of the panels that each tab shows, one below the other. All other panels stand behind "More"."""
+HEIGHT = "min(70vh, 720px)"
+"""Of map and panel: the rest of the window is left to the page."""
+CONTROLS_PX = 48
+"""Height of what stands below the map."""
+PANEL_WIDTH = "max(300px, 38%)"
 DOUBT = " · <strong>these numbers cannot be reflectance: see the tab 'Scene'</strong>"
 
 
@@ -83,22 +90,29 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
             kind.title: kind(self.state, root) if kind is ScenePanel else kind(self.state) for kind in PANELS
         }
         """The panels by their titles."""
-        self.layers = LayersPanel(self.state)
+        self.layers = LayersPanel(self.state, self.view.zoom_to_scene)
         self._link = MapLink(self.state, self.view)
         self._made_map = map is None
         self.view.on_notice, self.view.on_shown = self._show_head, self._resend
+        titles_of_tabs = {title for titles in TABS.values() for title in titles}
+        self._pages = TABS | {title: (title,) for title in self.panels if title not in titles_of_tabs}
         self.tabs = ipw.ToggleButtons(
-            options=[*self.panels],
-            value=_first_panel(opened),
-            tooltips=[f"Show the panel {title}" for title in self.panels],
+            options=[*TABS],
+            tooltips=[f"Show {' and '.join(titles)}" for titles in TABS.values()],
             style={"button_width": "auto"},
         )
-        self.shown = ipw.Stack([*self.panels.values()])
+        self.more = ipw.Dropdown(
+            options=[("More …", ""), *((title, title) for title in self._pages if title not in TABS)],
+            layout={"width": "96px"},
+            tooltip="Further panels",
+        )
+        self.shown = ipw.Stack([ipw.VBox([self.panels[title] for title in titles]) for titles in self._pages.values()])
         self.head = ipw.HTML()
         self.tabs.observe(self._turn, "value")
+        self.more.observe(self._turn, "value")
         self.state.observe(self._show_head, ["scene", "busy", "error"])
         self.state.observe(self._show_result, ["extraction"])
-        self._turn()
+        self.show(_first_panel(opened))
         self._show_head()
         self._lay_out()
 
@@ -163,24 +177,41 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
             KeyError: If there is no panel of this title.
         """
         panel: Panel = self.panels[title]
-        self.tabs.value = title
+        page = next(name for name, titles in self._pages.items() if title in titles)
+        if page in TABS:
+            self.tabs.value = page
+        else:
+            self.more.value = page
+        self._turn({"owner": self.tabs if page in TABS else self.more})
         return panel
 
     def _lay_out(self) -> None:
-        narrow = {"flex": "1 1 380px", "min_width": "340px", "max_height": "640px", "overflow": "auto"}
-        self._side = ipw.VBox([self.tabs, self.shown], layout=narrow)
-        self._left = ipw.VBox([self.view.widget, self.layers], layout={"flex": "1 1 520px", "min_width": "320px"})
-        body = ipw.HBox([self._left, self._side], layout={"flex_flow": "row wrap", "width": "100%"})
+        if self._made_map:
+            self.view.widget.layout.height = f"calc({HEIGHT} - {CONTROLS_PX}px)"
+        self.shown.layout = {"overflow": "auto", "flex": "1 1 auto", "min_height": "0"}
+        heads = ipw.HBox([self.tabs, self.more], layout={"flex": "0 0 auto"})
+        narrow = {"flex": f"0 0 {PANEL_WIDTH}", "height": HEIGHT, "min_width": "0"}
+        self._side = ipw.VBox([heads, self.shown], layout=narrow)
+        self._left = ipw.VBox(
+            [self.view.widget, self.layers], layout={"flex": "1 1 auto", "height": HEIGHT, "min_width": "0"}
+        )
+        body = ipw.HBox([self._left, self._side], layout={"width": "100%"})
         self.children = [ipw.HTML(STYLE, layout={"display": "none"}), self.head, body]
 
-    def _turn(self, _change: Any = None) -> None:
-        self.shown.selected_index = [*self.panels].index(self.tabs.value)
+    def _turn(self, change: Any) -> None:
+        """Show the page that the tabs or the list behind "More" name, and unmark the other of the two."""
+        chosen, other, nothing = (
+            (self.tabs, self.more, "") if change["owner"] is self.tabs else (self.more, self.tabs, None)
+        )
+        if chosen.value:
+            other.value = nothing
+            self.shown.selected_index = [*self._pages].index(chosen.value)
 
     def _show_head(self, _what: Any = None) -> None:
         state = self.state
         what = "no scene" if state.scene is None else str(state.source)
         busy = f" · <em>{escape(state.busy)} …</em>" if state.busy else ""
-        wrong = " · <strong>see the tab 'Edit'</strong>" if state.error is not None else ""
+        wrong = " · <strong>see the tab 'Correct'</strong>" if state.error is not None else ""
         doubt = "" if state.scene is None or QUESTION not in state.scene.attrs else DOUBT
         notice = f" · {escape(self.view.notice)}" if self.view.notice else ""
         self.head.value = block(f"<strong>spex_nb</strong> · {escape(what)}{doubt}{busy}{wrong}{notice}")

@@ -42,6 +42,7 @@ class MapLink:
         self._observer.follow(self._show_regions, "result", "extraction")
         self._observer.follow(self._show_region, "region")
         self._observer.follow(self._go_to_spot, "spot")
+        self._observer.follow(self._show_pins, "user_prompts")
         self._observer.follow(self._take_tool, "tool")
         view.on_click(self._clicked)
         self._show_strength()
@@ -127,6 +128,10 @@ class MapLink:
         self.view.select_region(None if region < 0 else region)
         if region >= 0 and not self._is_clicking:
             self.view.zoom_to_region(region)
+
+    def _show_pins(self) -> None:
+        if self.state.scene is not None:
+            self.view.set_pins(self.state.user_prompts.clicks, self.state.user_prompts.boxes)
 
     def _take_tool(self) -> None:
         """Let drags mean what the tool says; without one that draws, they move the map."""

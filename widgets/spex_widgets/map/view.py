@@ -27,6 +27,7 @@ from spex_widgets.jobs import Jobs
 from spex_widgets.map.basemaps import is_reachable
 from spex_widgets.map.images import Draw, Kind, MapImages
 from spex_widgets.map.outlines import Outlines
+from spex_widgets.map.pins import BOX_STYLE, PIN_STYLES, Box, Click, Pins
 from spex_widgets.map.pointer import OnClick, OnDrag, Path, Pointer, box_window
 from spex_widgets.map.viewport import Viewport
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 MARGIN_FRAC = 0.25
 """Drawn beyond each edge of the map, so that a small move shows no gap."""
+ZOOM_STEP = 0.25
+"""A scene fills the frame better by quarters of a step than by whole ones."""
 ORDER = ("scene", "index", "probability", "mask", "live mask")
 """Of the pictures, the lowest first; outlines lie above them."""
 OVER_SCENE = ("probability", "mask", "live mask")
@@ -68,10 +71,13 @@ class MapView:
         self._jobs = Jobs(executor, threads=1)
         self._overlays = {name: ipyleaflet.ImageOverlay(name=name) for name in ORDER}
         vectors = {name: ipyleaflet.GeoJSON(name=name, style=style) for name, style in STYLES.items()}
-        self._layers_of_view = [*self._overlays.values(), *vectors.values()]
+        pins = {name: ipyleaflet.GeoJSON(name=name, point_style=dict(style)) for name, style in PIN_STYLES.items()}
+        pins["box"] = ipyleaflet.GeoJSON(name="box", style=BOX_STYLE)
+        self._layers_of_view = [*self._overlays.values(), *vectors.values(), *pins.values()]
         self._legend = ipyleaflet.WidgetControl(widget=ipw.HTML(), position="bottomright")
         self._images = MapImages(self._overlays, lambda: self._view(MARGIN_FRAC), self._jobs, self._failed)
         self._outlines = Outlines(vectors)
+        self._pins = Pins(pins)
         self._pointer = Pointer(self.map)
         self._scene: Pyramid | None = None
         self._stretches: dict[tuple[str, ...], Any] = {}
@@ -215,6 +221,11 @@ class MapView:
         self._outlines.select(region_id, self._place)
         self._lay()
 
+    def set_pins(self, clicks: Sequence[Click], boxes: Sequence[Box]) -> None:
+        """Show the points and boxes that the model was given, in pixels of the scene, in place of those before."""
+        self._pins.show(clicks, boxes, self._place)
+        self._lay()
+
     def zoom_to_scene(self) -> None:
         """Show the whole scene."""
         self._viewport.show(self._place.bounds_lonlat)
@@ -333,12 +344,13 @@ class MapView:
         self.clear_mask()
         self.hide_index()
         self._outlines.clear()
+        self._pins.clear()
         self._drop("scene")
         self._stretches = {}
 
     def _lay(self) -> None:
         """Lay what there is to see on the map, above the layers of others."""
-        layers = [*self._images.shown, *self._outlines.shown]
+        layers = [*self._images.shown, *self._outlines.shown, *self._pins.shown]
         self.map.layers = (*(layer for layer in self.map.layers if layer not in self._layers_of_view), *layers)
 
     def _lay_legend(self, is_wanted: bool) -> None:
@@ -374,7 +386,7 @@ def _bare_map() -> Any:
     """Return a leafmap map without basemap, for nothing is fetched unless asked for."""
     import leafmap
 
-    bare = leafmap.Map(draw_control=False, toolbar_control=False, fullscreen_control=True)
+    bare = leafmap.Map(draw_control=False, toolbar_control=False, fullscreen_control=True, zoom_snap=ZOOM_STEP)
     bare.layers = ()
     return bare
 

@@ -33,11 +33,15 @@ class Viewport:
     def __init__(self, map: Any, shown: Callable[[], None], moved: Callable[[], None]) -> None:  # noqa: A002 (its name)
         self._map, self._shown, self._moved = map, shown, moved
         self._was_shown = False
+        self._guessed: Bounds | None = None
+        """What was last moved to while the size of the map was not known."""
         map.observe(self._follow, ["bounds", "zoom"])
+        map.observe(self._fit, "pixel_bounds")
 
     def close(self) -> None:
         """Follow the map no more."""
         self._map.unobserve(self._follow, ["bounds", "zoom"])
+        self._map.unobserve(self._fit, "pixel_bounds")
 
     def view(self, place: WebGrid, margin_frac: float = 0.0) -> View | None:
         """Return the part of the map that a scene takes up.
@@ -80,7 +84,9 @@ class Viewport:
         low, high = _in_mercator(bounds_lonlat)
         height, width = self._size_px
         metres_px = float(np.max((high - low) / (width, height)))
-        zoom = np.floor(-np.log2(_px_per_metre(0) * metres_px))
+        self._guessed = None if self._map.pixel_bounds else bounds_lonlat
+        step = float(getattr(self._map, "zoom_snap", 1.0)) or 1.0
+        zoom = np.floor(-np.log2(_px_per_metre(0) * metres_px) / step) * step
         lon, lat = from_mercator(*(low + high) / 2)
         with self._map.hold_sync():
             self._map.center = [float(lat), float(lon)]
@@ -91,6 +97,11 @@ class Viewport:
             self._was_shown = True
             self._shown()
         self._moved()
+
+    def _fit(self, _change: Any) -> None:
+        """Move the map once more as soon as its size is known, if it was moved before."""
+        if self._guessed is not None and self._map.pixel_bounds:
+            self.show(self._guessed)
 
     @property
     def _size_px(self) -> tuple[float, float]:

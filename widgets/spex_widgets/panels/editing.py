@@ -15,7 +15,7 @@ HELP = {
     "spectrum": "Click to add a spectrum; see the tab 'Spectra'.",
     "add": "Click where the target is: the model looks again at what the map shows.",
     "remove": "Click where the target is not: the model looks again at what the map shows.",
-    "box": "Draw a box around the target with the rectangle of the map: the model looks again.",
+    "box": "Drag a box around the target: the model looks again.",
     "paint": "Click or draw on the map to paint the class.",
     "erase": "Click or draw on the map to erase.",
     "split": "Click on both sides of a region: it is cut along the line.",
@@ -27,7 +27,7 @@ HELP = {
 class EditingPanel(Panel):
     """The tools of the map, and the history of what they did."""
 
-    title = "Edit"
+    title = "Correct"
 
     def __init__(self, state: WorkbenchState) -> None:
         super().__init__(state)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
+from html import escape
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from spex_nb.extraction import Extraction
 from spex_nb.extraction.finish import correct_result
 from spex_nb.extraction.result_page import write_result_page
 from spex_widgets.jobs import record_warnings
-from spex_widgets.messages import note, quiet
+from spex_widgets.messages import block, note, quiet
 from spex_widgets.panels.panel import WIDE, Panel, button
 from spex_widgets.session import open_session, save_session
 from spex_widgets.state import WorkbenchState
@@ -29,10 +32,14 @@ FORMATS: dict[str, tuple[str, Write]] = {
 """Suffix of each kind of file, and how it is written."""
 
 
+DOWNLOAD_BYTES = 2_000_000
+"""Of a file that the page itself can carry: servers of notebooks drop messages above 3 MB."""
+
+
 class ExportPanel(Panel):
     """Writes the edited result in the formats of GIS, and saves and reopens sessions."""
 
-    title = "Take home"
+    title = "Save"
 
     def __init__(self, state: WorkbenchState) -> None:
         super().__init__(state)
@@ -89,7 +96,11 @@ class ExportPanel(Panel):
                 expected="a name without folders",
                 fix="Put the folder into the box above.",
             )
-        return folder / name
+        path = folder / name
+        if self.overwrite.value or not path.exists():
+            return path
+        numbered = (path.with_stem(f"{path.stem}_{number}") for number in count(2))
+        return next(free for free in numbered if not free.exists())
 
     def _start(self, work: Callable[[Any], tuple[Path, list[str]]], text: str) -> None:
         self.status.value = quiet(text)
@@ -97,7 +108,7 @@ class ExportPanel(Panel):
 
     def _written(self, outcome: tuple[Path, list[str]]) -> None:
         path, notes = outcome
-        self.status.value = quiet(f"Written to {path.absolute()}.") + "".join(map(note, notes))
+        self.status.value = quiet(f"Written to {path.absolute()}.") + _download(path) + "".join(map(note, notes))
 
     def _not_written(self, error: BaseException) -> None:
         self.status.value = ""
@@ -107,8 +118,16 @@ class ExportPanel(Panel):
         path = save_session(
             self.state, Path(self.folder.value or ".") / self.session.value, overwrite=self.overwrite.value
         )
-        self.status.value = quiet(f"Session saved to {path.absolute()}.")
+        self.status.value = quiet(f"Session saved to {path.absolute()}.") + _download(path)
 
     def _open(self) -> None:
         open_session(self.state, Path(self.folder.value or ".") / self.session.value)
         self.status.value = quiet("The session is open again.")
+
+
+def _download(path: Path) -> str:
+    """Return a link by which the browser takes a file; where it is too large for that, the words that say so."""
+    if path.stat().st_size > DOWNLOAD_BYTES:
+        return quiet(f"With {path.stat().st_size / 1e6:,.0f} MB it is too large to be downloaded from this page.")
+    data, name = base64.b64encode(path.read_bytes()).decode(), escape(path.name)
+    return block(f'<a download="{name}" href="data:application/octet-stream;base64,{data}">Download {name}</a>')

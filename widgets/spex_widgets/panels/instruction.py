@@ -25,10 +25,10 @@ from spex_widgets.messages import block, error_html, quiet
 from spex_widgets.panels.panel import WIDE, Panel, button
 from spex_widgets.state import WorkbenchState
 
+FIRST_EXAMPLES = ("water", "lakes larger than 2 ha", "vegetation in the north", "everything except water")
+"""One click each."""
 EXAMPLES = (
-    "water",
     "lakes larger than 2 ha in the eastern half",
-    "everything except vegetation",
     "los 3 lagos más grandes",
     "les forêts au nord",
     "Wälder und Gewässer",
@@ -48,14 +48,18 @@ WINDOW, WHOLE = "what the map shows", "whole scene"
 class InstructionPanel(Panel):
     """Understands an instruction while it is typed, and extracts what it asks for."""
 
-    title = "Instruct"
+    title = "Ask"
 
     def __init__(self, state: WorkbenchState) -> None:
         super().__init__(state)
-        self.text = ipw.Textarea(
-            description="Instruction", placeholder="such as: lakes larger than 2 ha in the north", rows=2, layout=WIDE
+        self.text = ipw.Text(
+            description="Instruction", placeholder="such as: lakes larger than 2 ha in the north", layout=WIDE
         )
-        self.examples = ipw.Dropdown(description="Examples", layout=WIDE)
+        self.first_examples = [
+            button(text, "Ask for this", self.trying(partial(self._take, text)), layout={"width": "auto"})
+            for text in FIRST_EXAMPLES
+        ]
+        self.examples = ipw.Dropdown(description="Others", layout=WIDE)
         self.model = ipw.Combobox(
             description="Model",
             options=[*dict.fromkeys((usual_model(), INDEX))],
@@ -78,19 +82,20 @@ class InstructionPanel(Panel):
         self.meaning, self.progress, self.words = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.suggestions = ipw.HBox(layout={"flex_flow": "row wrap"})
         self.text.observe(self.trying(self._type), "value")
+        self.text.on_msg(self._enter)
         self.examples.observe(self.trying(self._take_example), "value")
         self.model.observe(self.trying(self._choose_model), "value")
         self.lay_out(
             self.text,
             self.meaning,
             self.suggestions,
+            ipw.HBox(self.first_examples, layout={"flex_flow": "row wrap"}),
             self.examples,
-            self.model,
-            self.scope,
             ipw.HBox([self.run, self.cancel]),
             self.bar,
             self.progress,
             self.words,
+            ipw.Accordion([ipw.VBox([self.model, self.scope])], titles=["Model and extent"]),
         )
         self._job: Job | None = None
         self._explanation = ""
@@ -98,6 +103,11 @@ class InstructionPanel(Panel):
         self.follow(self._show_text, "text", "scene")
         self.follow(self._show_past, "past")
         self.follow(self._show_model, "model")
+
+    def _enter(self, _text: object, content: dict[str, object], _buffers: object) -> None:
+        """Run what is typed when Enter is pressed, if it can be run."""
+        if content.get("event") == "submit" and not self.run.disabled:
+            self.trying(self.start)()
 
     def _type(self) -> None:
         self.state.text = self.text.value
@@ -208,7 +218,7 @@ class InstructionPanel(Panel):
         result, window = outcome
         self._job = None
         self._set_running(False)
-        self.progress.value = quiet("Done: see the tab 'Result'.")
+        self.progress.value = quiet("Done.")
         self.state.show_result(result, window)
         past = [result.instruction.text, *(text for text in self.state.past if text != result.instruction.text)]
         self.state.past = tuple(past[:PAST])

@@ -24,7 +24,7 @@ class Panel(ipw.VBox):  # type: ignore[misc]
     title = ""
 
     def __init__(self, state: WorkbenchState) -> None:
-        super().__init__(layout={"width": "100%"})
+        super().__init__(layout={"width": "100%", "flex": "0 0 auto"})
         self.state = state
         self.error = ipw.HTML()
         """Where errors appear."""
