@@ -78,7 +78,12 @@ def open_all(page: Any, address: str, name: str) -> None:
 
 
 def turn_to(page: Any, title: str) -> None:
-    page.locator(".widget-toggle-button", has_text=title).first.click()
+    """Show a panel by its tab, or by the list behind "More"."""
+    tab = page.locator(".widget-toggle-button", has_text=title)
+    if tab.count():
+        tab.first.click()
+    else:
+        page.locator("select", has=page.locator("option", has_text="More …")).first.select_option(title)
 
 
 def press(page: Any, text: str) -> None:
