@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,8 @@ OVERLAP_FRAC = 1e-3
 side is bent a little differently on another map."""
 NOTES = "notes"
 """Key of the attributes of a table, and layer of its GeoPackage, with what holds for the whole table."""
+FORMAT_NAMES = ("fid", "geom", "geometry")
+"""Names that formats of files keep for themselves."""
 TARGETS_KEY = "targets"
 """Key of the attributes of a table with the ids of its targets; QGIS colours districts by the share of the first."""
 LAYER = "districts"
@@ -76,10 +78,31 @@ def zonal_table(result: Extraction, districts: Any, *, crs: Any = None, layer: s
     unit, size = ("px", 1.0) if ground is None else ("ha", SQUARE_METRES["ha"])
     columns = _columns(placed, sums, [*result.class_names], unit, size)
     columns["note"] = _row_notes(placed, columns, result)
-    table = frame.rename(columns={name: f"district_{name}" for name in frame.columns if name in columns})
-    table = table.assign(**columns)
+    table = _with_own_names(frame, columns).assign(**columns)
     table.attrs |= {NOTES: [*_table_notes(result)], TARGETS_KEY: [*result.class_names]}
     return table[[name for name in table.columns if name != table.geometry.name] + [table.geometry.name]]
+
+
+def _with_own_names(frame: gpd.GeoDataFrame, columns: Collection[str]) -> gpd.GeoDataFrame:
+    """Return districts whose columns have names that no other column and no file format needs.
+
+    Args:
+        frame: The districts. Further geometries become text.
+        columns: Names that the table adds.
+    """
+    geometry = frame.geometry.name
+    taken, names = {name.casefold() for name in (*columns, *FORMAT_NAMES, str(geometry))}, []
+    for name in frame.columns:
+        free = str(name)
+        while name != geometry and free.casefold() in taken:
+            free = f"district_{free}"
+        taken.add(free.casefold())
+        names.append(free)
+    renamed = frame.set_axis(names, axis="columns").set_geometry(str(geometry))
+    texts = {
+        name: renamed[name].astype(str) for name in names if name != geometry and renamed[name].dtype == "geometry"
+    }
+    return renamed.assign(**texts)
 
 
 def save_zonal_table(table: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool = False) -> Path:

@@ -125,6 +125,8 @@ def _as_frame(source: Any) -> gpd.GeoDataFrame:
     import shapely
 
     if isinstance(source, gpd.GeoDataFrame):
+        if source.active_geometry_name is None:
+            raise _no_polygons("a GeoDataFrame without geometries")
         return source.copy()
     if isinstance(source, gpd.GeoSeries):
         return gpd.GeoDataFrame(geometry=source)

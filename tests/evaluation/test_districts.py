@@ -149,6 +149,20 @@ def test_columns_of_the_districts_are_never_overwritten(result: Extraction) -> N
     assert row["water_ha"] == pytest.approx(16 * UTM_HA, rel=1e-6)
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".gpkg", ".parquet"])
+def test_any_names_and_types_of_columns_can_be_written(result: Extraction, tmp_path: Path, suffix: str) -> None:
+    columns = {"fid": ["x", "x"], "geom": [1, 1], "Name": ["a", "b"], "name": ["c", "d"], 7: [1, 2], "note": ["", ""]}
+    more = {"district_note": ["e", "f"], "day": pd.to_datetime(["2024-05-01"] * 2), "none": [None, None]}
+    frame = gpd.GeoDataFrame(columns | more, geometry=[box(0, 0, 4, 4)] * 2, crs=32632, index=[5, 5])
+    frame["place"] = gpd.GeoSeries([shapely.Point(1, 2)] * 2, crs=32632, index=frame.index)
+    table = zonal_table(result, frame.rename_geometry("shape"))
+    names = [str(name).casefold() for name in table.columns]
+    assert len(set(names)) == len(names)
+    assert table["district_fid"].tolist() == ["x", "x"]
+    assert table["place"].tolist() == ["POINT (1 2)"] * 2
+    assert save_zonal_table(table, tmp_path / f"table{suffix}").stat().st_size > 0
+
+
 def test_an_answer_that_cannot_be_trusted_says_so_in_each_row(result: Extraction) -> None:
     fact = Fact("trust", "reflectance", "name", "scene", "scene")
     explanations = tuple(replace(old, facts=(*old.facts, fact)) for old in result.explanations[:1])

@@ -109,7 +109,18 @@ def test_a_path_that_is_not_on_this_machine_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    [None, 7, [1, 2, 3], ["a"], (10, 48, 9, 49), (0, 0, float("nan"), 1), {"type": "Square"}, {}, b"POLYGON"],
+    [
+        None,
+        7,
+        [1, 2, 3],
+        ["a"],
+        (10, 48, 9, 49),
+        (0, 0, float("nan"), 1),
+        {"type": "Square"},
+        {},
+        b"POLYGON",
+        gpd.GeoDataFrame({"a": [1]}),
+    ],
 )
 def test_what_is_no_polygon_is_refused(source: Any) -> None:
     with pytest.raises((RegionError, UnreadableSourceError, SourceNotFoundError), match="Give"):
