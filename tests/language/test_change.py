@@ -182,6 +182,7 @@ def test_an_amount_of_change_keeps_its_question_and_unit() -> None:
         ("湖泊变小了吗？", "lost"),
         ("झील छोटी हो गई?", "lost"),
         ("did the city grow?", "gained"),
+        ("2010年以后新建的房屋", "gained"),
         ("Combien de forêt a-t-on perdu entre 2000 et 2010 ?", "lost"),
     ],
 )

@@ -187,6 +187,7 @@ def test_a_length_is_refused_with_what_can_be_asked(code: str) -> None:
         ("क्या आप झीलें दिखा सकते हैं?", ""),
         ("which lakes are larger than 2 ha?", ""),
         ("Sieht man irgendwo Seen?", "presence"),
+        ("does this scene contain water?", "presence"),
         ("¿Se ve algún edificio?", "presence"),
         ("Tem prédios nesta imagem?", "presence"),
     ],
