@@ -41,7 +41,6 @@ def parse_instruction(text: str, targets: Collection[str] = (), *, scenes: int =
             Russian or Spanish.
         targets: Ids of the targets that a model answers, beside those that spectral indices are about. A word such as
             forest means the narrowest of them: tree cover where the model knows it, else vegetation.
-
         scenes: How many scenes there are to answer it. What was gained, lost or changed takes two: with one it is
             refused, with two `Instruction.change` says it (default: 1).
 
@@ -57,10 +56,13 @@ def parse_instruction(text: str, targets: Collection[str] = (), *, scenes: int =
     answerable = {*targets, *RULES, *NO_INDEX}
     readings = [_answered(reading, answerable) for reading in sorted(_readings(text), key=attrgetter("cost"))]
     best = [reading for reading in readings if reading.cost == readings[0].cost]
+    changes = [reading for reading in best if split_change(reading)[0]]
+    if changes and scenes < TWO_DATES:
+        raise change_refusal(changes[0])  # though another language may read no change in it
     refusals = []
     for reading in sorted(best, key=familiarity, reverse=True) if len(best) > 1 else best:
         try:
-            return _parse(text, reading, scenes)
+            return _parse(text, reading)
         except InstructionError as refused:
             refusals.append(refused)
     if readings[0].unknown and is_foreign(readings):
@@ -68,11 +70,8 @@ def parse_instruction(text: str, targets: Collection[str] = (), *, scenes: int =
     raise refusals[0]
 
 
-def _parse(text: str, reading: Reading, scenes: int = 1) -> Instruction:
-    change, left = split_change(reading)
-    if change and scenes < TWO_DATES:
-        raise change_refusal(reading)
-    reading = left
+def _parse(text: str, reading: Reading) -> Instruction:
+    change, reading = split_change(reading)
     if not reading.is_known:
         require_known(reading, _understood(text, reading))
     words = reading.language.instructions
