@@ -342,7 +342,7 @@ def regions_of(place: Path) -> str:
     """Return the regions in a GeoPackage, whose file holds the time of its making."""
     import geopandas as gpd
 
-    return str(gpd.read_file(place / "a.gpkg").to_json())
+    return str(gpd.read_file(place / "a.gpkg", layer="regions").to_json())
 
 
 def void(_: object) -> None:

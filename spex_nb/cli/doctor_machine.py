@@ -149,7 +149,7 @@ def check_files() -> Iterator[Finding]:
         raster = save_cog(index, Path(folder) / "ndvi.tif", progress=False)
         with rasterio.open(raster) as file:
             is_same = file.crs == scene.spex.crs and np.array_equal(file.read(1), index.values, equal_nan=True)
-        polygons = gpd.read_file(save_geopackage(water, Path(folder) / "water.gpkg"))
+        polygons = gpd.read_file(save_geopackage(water, Path(folder) / "water.gpkg"), layer="regions")
     yield judge("rasters", f"GDAL {rasterio.__gdal_version__}: a COG there and back", "" if is_same else gdal_fix())
     is_same = polygons.crs == water.crs and len(polygons) == len(water)
     yield judge("polygons", f"{len(polygons)} in a GeoPackage there and back", "" if is_same else gdal_fix())

@@ -469,7 +469,7 @@ def test_every_format_is_written_of_the_edited_mask(tmp_path: Path) -> None:
     panel.buttons["GeoPackage"].click()
     assert "result_2.gpkg" in panel.status.value
     assert (tmp_path / "result.gpkg").read_bytes() == whole
-    assert len(gpd.read_file(tmp_path / "result_2.gpkg")) == len(state.result.regions)
+    assert len(gpd.read_file(tmp_path / "result_2.gpkg", layer="regions")) == len(state.result.regions)
     panel.name.value = "../evil"
     panel.buttons["GeoPackage"].click()
     assert "a name without folders" in panel.error.value

@@ -42,6 +42,8 @@ from spex_nb.typed_json import decode
 from spex_widgets.state import WorkbenchState
 
 FORMAT = 1
+PACKED = (*FILES, DOUBT)
+"""What of a result a session holds."""
 SESSION, EDITS, RESULT, CHECK = "session.json", "edits.npz", "result", "check.gpkg"
 LARGEST_DESCRIPTION, LARGEST_EDITS = 2**24, 2**28
 """Bytes of the two files that are compressed, when they are unpacked."""
@@ -68,8 +70,9 @@ def save_session(state: WorkbenchState, path: str | Path, *, overwrite: bool = F
         file.writestr(SESSION, json.dumps(_description(state), indent=1, ensure_ascii=False))
         if state.extraction is not None:
             folder = state.extraction.save(scratch / RESULT)
-            for file_path in sorted(folder.rglob("*")):
-                file.write(file_path, f"{RESULT}/{file_path.relative_to(folder)}", zipfile.ZIP_STORED)
+            for name in PACKED:  # legends for other programs stay outside
+                if (folder / name).is_file():
+                    file.write(folder / name, f"{RESULT}/{name}", zipfile.ZIP_STORED)
             edits = scratch / EDITS
             arrays: dict[str, Any] = dict(_arrays(state.history))
             np.savez_compressed(edits, **arrays)
@@ -186,7 +189,7 @@ def _unpacked(path: str | Path, folder: Path) -> tuple[_Stored, SceneSource]:
 def _require_member(info: zipfile.ZipInfo) -> None:
     """Raise unless a file of the archive is one that `save_session` writes, packed as it packs them."""
     limit = {SESSION: LARGEST_DESCRIPTION, EDITS: LARGEST_EDITS}.get(info.filename)
-    is_result = info.filename in {CHECK, *(f"{RESULT}/{name}" for name in (*FILES, DOUBT))}
+    is_result = info.filename in {CHECK, *(f"{RESULT}/{name}" for name in PACKED)}
     if limit is None and not is_result:
         raise ValueError(f"it holds {info.filename[:80]!r}, which no session has")
     is_packed = info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size
