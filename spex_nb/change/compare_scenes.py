@@ -126,7 +126,9 @@ def _measured(
         date_after=date_after,
         compared=areas[NEITHER] + areas[GAINED] + areas[LOST] + areas[UNCHANGED],
         left_out=areas[MASK_NODATA],
-        doubts=doubts_of(first.described, second.described, first.targets),
+        doubts=doubts_of(
+            first.described, second.described, choices.instruction.targets, first.targets, choices.model.id
+        ),
         provenance=_provenance(pair, masks, choices),
     )
 

@@ -10,6 +10,7 @@ import xarray as xr
 from spex_nb.extraction import Extraction
 from spex_nb.extraction.facts.dates import latitude_of, season_of
 from spex_nb.spectral.priors import prior_of
+from spex_nb.targets import TARGETS
 
 INDEX = "index"
 
@@ -49,21 +50,28 @@ def distrust_of(result: Extraction) -> tuple[str, ...]:
     )
 
 
-def doubts_of(before: ComparedScene, after: ComparedScene, targets: Sequence[str]) -> tuple[str, ...]:
-    """Return what makes a comparison unsure, a sentence each."""
+def doubts_of(
+    before: ComparedScene, after: ComparedScene, wanted: Sequence[str], targets: Sequence[str], model_id: str
+) -> tuple[str, ...]:
+    """Return what makes a comparison unsure, a sentence each.
+
+    Args:
+        before: The scene before.
+        after: The scene after.
+        wanted: Ids of the targets that the user named.
+        targets: Ids of those that were answered: a parent stands in for what such a scene does not show.
+        model_id: Of the model.
+    """
     pair = (before, after)
     return (
-        *(
-            f"The extraction of the scene {one_scene.word} says: {text}"
-            for one_scene in pair
-            for text in one_scene.distrust
-        ),
-        *(_failed_tiles(pair)),
-        *_methods(before, after, targets),
+        *(f"The extraction of the scene {scene.word} says: {text}" for scene in pair for text in scene.distrust),
+        *_failed_tiles(pair),
+        *_stand_ins(wanted, targets),
+        *_methods(before, after, targets, model_id),
         *_sources(before, after),
         *_dates(before, after),
         *_clouds(pair),
-        "The floor holds shift and noise only.",
+        "The floor holds shift, noise and interpolation only.",
         "Light, haze, water level, growth and mistakes of the extraction can change the figures further.",
     )
 
@@ -74,10 +82,22 @@ def _failed_tiles(pair: Sequence[ComparedScene]) -> Iterator[str]:
             yield f"{scene.failures} tiles of the scene {scene.word} failed and count as no data."
 
 
-def _methods(before: ComparedScene, after: ComparedScene, targets: Sequence[str]) -> Iterator[str]:
-    """Say where the two scenes were not answered by the same rule."""
+def _stand_ins(wanted: Sequence[str], targets: Sequence[str]) -> Iterator[str]:
+    """Say which parents answer for targets that such a scene does not show, or that the model does not know."""
+    for name in wanted:
+        parent = TARGETS[name].parent
+        if name not in targets and parent is not None:
+            word = TARGETS[name].word.capitalize()
+            yield f"{word} cannot be seen in such pixels or is not known to the model: {TARGETS[parent].word} answers."
+
+
+def _methods(before: ComparedScene, after: ComparedScene, targets: Sequence[str], model_id: str) -> Iterator[str]:
+    """Say who answered instead of the model, and where the two scenes were not answered by the same rule."""
     for target in targets:
         first, second = (scene.answered_by[target] for scene in (before, after))
+        if first == second == INDEX != model_id:
+            word = TARGETS[target].word
+            yield f"A spectral index answered for {word}, which {model_id} leaves to it or does not know."
         if first != second:
             yield f"Before, {first} answered for {target}, and after, {second}: the change of method counts as change."
         rules = [_rule_text(scene, target) for scene in (before, after)]

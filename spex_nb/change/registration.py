@@ -78,7 +78,8 @@ class Registration:
         """What is known of the shift."""
         if not self.windows:
             return (
-                "The shift between the scenes could not be measured: no window has enough data and contrast.",
+                "The shift between the scenes could not be measured: too few windows of "
+                f"{SMALLEST_WINDOW_PX} px or more have data and contrast.",
                 f"Nothing was moved, and the floor assumes {self.uncertainty_px:g} px.",
             )
         shares = f"{self.agreement_brightness_frac:.0%} by brightness and {self.agreement_edges_frac:.0%} by edges"

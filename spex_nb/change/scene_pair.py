@@ -101,15 +101,20 @@ def open_pair(before: Any, after: Any, open_options: Mapping[str, Any] | None) -
     readers = [SceneOnGrid(scene, overlap.grid, bands) for scene in opened]
     registration = register(readers[0], readers[1], (overlap.grid.height, overlap.grid.width))
     x, y = registration.shift_px
-    shifts = ((0.0, 0.0), (x, y)) if overlap.is_before else ((-x, -y), (0.0, 0.0))
-    reference, other = (first, second) if overlap.is_before else (second, first)
-    grid = halfway_grid(overlap.grid, grid_of(reference), grid_of(other), shifts[1] if overlap.is_before else shifts[0])
-    readers = [SceneOnGrid(scene, grid, bands, shift) for scene, shift in zip(opened, shifts, strict=True)]
-    (before_on_grid, after_on_grid), are_interpolated = (
-        [reader.dataset() for reader in readers],
-        (readers[0].is_interpolated, readers[1].is_interpolated),
+    if overlap.is_before:
+        shifts, grid = ((0.0, 0.0), (x, y)), halfway_grid(overlap.grid, grid_of(first), grid_of(second), (x, y))
+    else:
+        shifts, grid = ((-x, -y), (0.0, 0.0)), halfway_grid(overlap.grid, grid_of(second), grid_of(first), (-x, -y))
+    first_reader, second_reader = (
+        SceneOnGrid(scene, grid, bands, shift) for scene, shift in zip(opened, shifts, strict=True)
     )
-    return ScenePair(opened, (before_on_grid, after_on_grid), grid, registration, are_interpolated)
+    return ScenePair(
+        opened=opened,
+        on_grid=(first_reader.dataset(), second_reader.dataset()),
+        grid=grid,
+        registration=registration,
+        are_interpolated=(first_reader.is_interpolated, second_reader.is_interpolated),
+    )
 
 
 def extract_masks(

@@ -15,7 +15,7 @@ import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
 
-from spex_nb import Change, compare
+from spex_nb import Change, compare, sample_scene
 from spex_nb.errors import (
     BandError,
     EmptySceneError,
@@ -27,6 +27,8 @@ from spex_nb.errors import (
     TargetError,
     UnreadableSourceError,
 )
+
+pytestmark = pytest.mark.slow
 
 UTM = Affine(10, 0, 500_000, 0, -10, 5_500_000)
 PONDS_AFTER = ((50, 60, 24), (150, 80, 30), (80, 170, 20), (180, 190, 18), (30, 200, 14), (210, 120, 16), (100, 30, 6))
@@ -79,6 +81,23 @@ def test_known_change_is_found_under_a_shift_and_other_noise(landscape: Callable
     assert iou(classes == GAINED, became & ~was) >= 0.85
     assert iou(classes == LOST, was & ~became) >= 0.85
     assert iou(classes == KEPT, was & became) >= 0.95
+
+
+def test_a_lazy_scene_gives_what_one_in_memory_gives(
+    landscape: Callable[..., Any], before: xr.Dataset, changed: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spex_nb.change.scene_on_grid.EAGER_BYTES", 0)
+    after = landscape(PONDS_AFTER).picture((2, -1), noise_seed=9)
+    change = quietly(before.chunk({"y": 100, "x": 90}), after.chunk({"y": 64}))
+    xr.testing.assert_identical(change.classes, changed.classes)
+    assert change.targets == changed.targets
+
+
+def test_a_target_that_such_pixels_do_not_show_is_answered_by_its_parent() -> None:
+    scene = sample_scene("river_10m")
+    change = quietly(scene, scene, "building")
+    assert [*change.targets] == ["built_up"]
+    assert "Building cannot be seen in such pixels" in change.explanation
 
 
 def test_figures_add_up_and_are_those_of_the_classes(changed: Change) -> None:

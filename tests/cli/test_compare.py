@@ -16,6 +16,8 @@ from spex_nb import sample_labels
 from spex_nb.cli.command import main
 from spex_nb.scene.samples import sample_path
 
+pytestmark = pytest.mark.slow
+
 
 def spex(*words: str | Path) -> Result:
     return CliRunner().invoke(main, ["compare", "--model", "index", "--quiet", *map(str, words)])
