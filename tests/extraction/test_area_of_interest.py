@@ -262,3 +262,10 @@ def test_without_crs_an_area_is_in_pixels() -> None:
     inside = result.mask.values != MASK_NODATA
     assert inside[5:25, 10:30].all()
     assert inside.sum() == 400
+
+
+def test_the_scene_of_the_user_stays_as_it_was() -> None:
+    scene = sample_scene("river_10m")
+    before = scene.load().copy(deep=True)
+    quietly(scene, aoi=TWO)
+    xr.testing.assert_identical(scene, before)

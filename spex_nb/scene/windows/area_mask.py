@@ -71,18 +71,20 @@ class AreaMask:
         meeting: NDArray[np.int64] = np.sort(numbers[shared > 0])
         return meeting
 
-    def cut(self, part: xr.Dataset, window: Window) -> xr.Dataset:
+    def cut(self, part: xr.Dataset, window: Window, *, in_place: bool = False) -> xr.Dataset:
         """Return a window of a scene in memory with no data outside of the area.
 
         Args:
             part: Bands and ``valid`` [height, width].
             window: Where it lies.
+            in_place: Whether the arrays of the window may be changed; copies of wide windows would take much memory.
         """
-        inside = self.inside(window)
-        if inside.all():
+        outside = ~self.inside(window)
+        if not outside.any():
             return part
-        layers = {str(name): np.where(inside, layer.values, _nothing(layer.dtype)) for name, layer in part.items()}
-        cut: xr.Dataset = part.copy(data=layers)
+        cut: xr.Dataset = part if in_place else part.copy(deep=True)
+        for layer in cut.data_vars.values():
+            np.copyto(layer.values, _nothing(layer.dtype), where=outside)
         return cut
 
 

@@ -258,7 +258,7 @@ class SceneReader:
         for top, bottom in pairwise(bounds):
             window = (top, 0, bottom - top, width)
             part = self.read_what_is_there(window, canvas)
-            part = part if self.area is None else self.area.cut(part, window)
+            part = part if self.area is None else self.area.cut(part, window, in_place=canvas is not None)
             for row in range(0, bottom - top, self.row_step):
                 yield top + row, part.isel(y=slice(row, row + self.row_step))
         self.forget()
