@@ -11,7 +11,7 @@ import xarray as xr
 from spex_nb.language.claims import check_explanation
 from spex_nb.language.explanation.numerals import StatedUnit, read_wording, stated_unit
 from spex_nb.language.explanation.wording import explain_facts
-from spex_nb.language.languages import read_section
+from spex_nb.language.languages import get_language, read_section
 from spex_nb.language.prompts import build_prompt
 from spex_nb.types import SQUARE_METRES, AreaFilter, Claim, Evidence, Fact, Instruction, MaskModel, Statement
 
@@ -160,7 +160,13 @@ def write_explanation(
 
 
 def unit_of(instruction: Instruction) -> str | StatedUnit | None:
-    """Return the unit of area on the ground that the user wrote; None without one."""
+    """Return the unit of area on the ground that the user wrote, that of a question first; None without one."""
+    wanted = instruction.unit
+    if wanted is not None:
+        if wanted.name in SQUARE_METRES:
+            return wanted.name
+        behind_number = get_language(instruction.language).instructions["phrases"]["quantity"].format("", wanted.name)
+        return StatedUnit(behind_number, wanted.square_metres)
     rules = [rule for rule in instruction.filters if isinstance(rule, AreaFilter) and rule.unit != "px"]
     if not rules:
         return None

@@ -382,6 +382,8 @@ def plan_extraction(
     """
     checked_choices = Choices(**choices)
     parsed = parse_instruction(instruction) if isinstance(instruction, str) else instruction
+    if parsed.change is not None:
+        parse_instruction(parsed.text)  # which refuses what asks for change, for here is one scene
     in_memory = isinstance(scene, np.ndarray | xr.DataArray | xr.Dataset)
     source = SceneSource(as_scene(scene, open_options)) if in_memory else SceneSource(scene, dict(open_options or {}))
     opened, identity = open_identified(source)

@@ -194,6 +194,24 @@ def test_what_is_left_out_is_left_out() -> None:
     assert result.explanations[0].answer.startswith("Everything except water bodies: 12\N{NO-BREAK SPACE}ha, 75%")
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("how much water is there, in acres?", "Water covers 11.1% of the scene, 9.89 acres."),
+        ("图中有多少亩水面？", "水体占影像的11.1%，面积60亩。"),
+    ],
+)
+def test_a_question_is_answered_in_the_unit_that_it_names(text: str, answer: str) -> None:
+    result = quietly(scene_of(squares((60, 60), (5, 5, 20))), text, Brightness())
+    assert result.explanations[0].answer.replace("\N{NO-BREAK SPACE}", " ").startswith(answer)
+
+
+def test_an_instruction_about_change_is_refused_with_one_scene() -> None:
+    gained = parse_instruction("what water was gained", scenes=2)
+    with pytest.raises(InstructionError, match="second scene"):
+        quietly(scene_of(squares((60, 60), (5, 5, 20))), gained, Brightness())
+
+
 def test_a_drawn_area_counts() -> None:
     scene = scene_of(squares((60, 60), (5, 5, 10), (40, 40, 10)))
     drawn = shapely.box(500_000, 5_499_700, 500_300, 5_500_000)

@@ -106,7 +106,7 @@ class WorkbenchState(traitlets.HasTraits):
     """Of the class that is painted and clicked at."""
     user_prompts = traitlets.Instance(UserPrompts, args=())
     """Clicks and boxes, in pixels of the scene."""
-    prompt_steps = traitlets.Dict()
+    prompt_steps: traitlets.Dict[int, Any] = traitlets.Dict()
     """By the number of an edit that the model made: the `UserPrompts` before it and after it."""
     anchor = ByIdentity(None, allow_none=True)
     """The first of two clicks: (x, y) in pixels of the scene."""
