@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from spex_nb.change.scene_pair import ExtractionChoices, SceneMask, ScenePair, e
 from spex_nb.errors import TargetError, nearest
 from spex_nb.extraction import load_mask_model
 from spex_nb.extraction.run import Progress
+from spex_nb.language.change_requests import parse_change
 from spex_nb.output.memory import return_free_memory
 from spex_nb.targets import TARGETS
 from spex_nb.types import MASK_NODATA, Instruction, MaskModel
@@ -53,7 +54,8 @@ def compare(  # noqa: PLR0913 (one door, as that of `extract`)
     Args:
         before: The scene before: a path or whatever `open_scene` takes, or a Dataset of named bands [H, W].
         after: The scene after, of any sensor, size and CRS.
-        targets: Ids of land covers, such as ``water``; one or several.
+        targets: Ids of land covers, such as ``water``; one or several. Or an instruction such as ``what water was
+            gained``, in any of the nine languages.
         model: Answers in both scenes; as of `extract` (default: ``tiny``).
         threshold: Probability above which a pixel belongs to a target (default: 0.5).
         min_area_px: Smaller regions are left out of both masks, and smaller gained and lost regions out of the table
@@ -72,18 +74,25 @@ def compare(  # noqa: PLR0913 (one door, as that of `extract`)
         GridError: If the scenes share no ground, or only one of them lies on the map.
         BandError: If they have no band in common.
         EmptySceneError: If no pixel has data in both.
+        InstructionError: If an instruction is not understood, or has filters.
         TargetError, MissingBandError: If a target is unknown, or cannot be extracted from the bands that both have.
         CheckpointError, MissingExtraError: If the model cannot be loaded.
         ExtractionCancelledError: If the user cancelled.
         ExtractionError: If an argument makes no sense, memory or disk will not do, or every tile failed.
     """
-    instruction = _instruction(_require_targets(targets))
+    instruction = parse_change(str(targets)) if _is_sentence(targets) else _instruction(_require_targets(targets))
+    instruction = replace(instruction, change=None)  # each scene is extracted alone
     pair = open_pair(before, after, open_options)
     choices = ExtractionChoices(instruction, load_mask_model(model), threshold, min_area_px)
     masks = extract_masks(pair, choices, progress=progress, cancel=cancel, anyway=anyway)
     disturbances = measure_disturbances(pair, choices, seed)
     return_free_memory(masks[0].mask.size)
     return _measured(pair, masks, disturbances, choices)
+
+
+def _is_sentence(targets: str | Sequence[str]) -> bool:
+    """Say whether an instruction is given; ids are single words of Latin letters."""
+    return isinstance(targets, str) and (" " in targets.strip() or not targets.isascii())
 
 
 def _require_targets(targets: str | Sequence[str]) -> tuple[str, ...]:

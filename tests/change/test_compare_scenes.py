@@ -21,6 +21,7 @@ from spex_nb.errors import (
     EmptySceneError,
     ExtractionError,
     GridError,
+    InstructionError,
     MissingBandError,
     OutputError,
     SourceNotFoundError,
@@ -221,6 +222,19 @@ def test_bands_that_one_scene_lacks_are_used_in_neither(before: xr.Dataset) -> N
         quietly(before[["nir", "valid"]], before[["red", "valid"]])
     with pytest.raises(MissingBandError, match="nir"):
         quietly(before[["red", "blue", "valid"]], before)
+
+
+@pytest.mark.parametrize("text", ["what water was gained", "¿qué agua se perdió?", "增加了哪些水体？"])
+def test_an_instruction_about_two_dates_names_the_targets(before: xr.Dataset, text: str) -> None:
+    change = quietly(before, before, text)
+    assert [*change.targets] == ["water"]
+    assert change.targets["water"].gain.px == change.targets["water"].loss.px == 0
+
+
+@pytest.mark.parametrize("text", ["new lakes larger than 2 ha in the north", "what changed", "the colour of hope"])
+def test_an_instruction_with_filters_or_without_a_target_is_refused(before: xr.Dataset, text: str) -> None:
+    with pytest.raises(InstructionError):
+        quietly(before, before, text)
 
 
 def test_wrong_arguments_are_refused(before: xr.Dataset, tmp_path: Path) -> None:

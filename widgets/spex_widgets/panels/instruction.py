@@ -78,7 +78,7 @@ class InstructionPanel(Panel):
         self.cancel = button(
             "Cancel", "Stop after the current tile", self.trying(self._cancel), disabled=True, icon="stop"
         )
-        self.bar = ipw.FloatProgress(min=0, max=1, layout={"width": "98%", "visibility": "hidden"})
+        self.bar = ipw.FloatProgress(min=0, max=1, layout={"width": "98%", "display": "none"})
         self.meaning, self.progress, self.words = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.suggestions = ipw.HBox(layout={"flex_flow": "row wrap"})
         self.text.observe(self.trying(self._type), "value")
@@ -90,12 +90,13 @@ class InstructionPanel(Panel):
             self.meaning,
             self.suggestions,
             ipw.HBox(self.first_examples, layout={"flex_flow": "row wrap"}),
-            self.examples,
             ipw.HBox([self.run, self.cancel]),
             self.bar,
             self.progress,
             self.words,
-            ipw.Accordion([ipw.VBox([self.model, self.scope])], titles=["Model and extent"]),
+            ipw.Accordion(
+                [ipw.VBox([self.examples, self.model, self.scope])], titles=["Other examples, model, extent"]
+            ),
         )
         self._job: Job | None = None
         self._explanation = ""
@@ -240,7 +241,7 @@ class InstructionPanel(Panel):
 
     def _set_running(self, is_running: bool) -> None:
         self.run.disabled, self.cancel.disabled = is_running, not is_running
-        self.bar.layout.visibility = "visible" if is_running else "hidden"
+        self.bar.layout.display = None if is_running else "none"
         self.state.busy = "extracting" if is_running else ""
 
 
