@@ -126,6 +126,19 @@ class TargetChange:
     lost_regions: RegionCounts
 
     @property
+    def areas(self) -> Mapping[str, Area]:
+        """Its areas and their floors by the names that table and file give them."""
+        return {
+            "before": self.before,
+            "after": self.after,
+            "gained": self.gain,
+            "lost": self.loss,
+            "kept": self.unchanged,
+            "floor_gained": self.floor.gain,
+            "floor_lost": self.floor.loss,
+        }
+
+    @property
     def is_gain_above_floor(self) -> bool:
         """Whether more was gained than shift and noise alone would show."""
         return self.gain.px > self.floor.gain.px
@@ -198,14 +211,5 @@ class Change:
 
 
 def _row(change: TargetChange) -> dict[str, Any]:
-    areas = {
-        "before": change.before,
-        "after": change.after,
-        "gained": change.gain,
-        "lost": change.loss,
-        "kept": change.unchanged,
-        "floor_gained": change.floor.gain,
-        "floor_lost": change.floor.loss,
-    }
-    figures = {f"{name}_ha": area.ha for name, area in areas.items()}
-    return {"target": change.target} | figures | {f"{name}_px": area.px for name, area in areas.items()}
+    figures = {f"{name}_ha": area.ha for name, area in change.areas.items()}
+    return {"target": change.target} | figures | {f"{name}_px": area.px for name, area in change.areas.items()}

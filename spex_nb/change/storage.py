@@ -63,14 +63,7 @@ def describe_change(change: Change) -> dict[str, Any]:
 
 
 def _described_target(change: TargetChange) -> dict[str, Any]:
-    areas = {
-        "before": change.before,
-        "after": change.after,
-        "gained": change.gain,
-        "lost": change.loss,
-        "kept": change.unchanged,
-        "floor_gained": change.floor.gain,
-        "floor_lost": change.floor.loss,
+    areas = dict(change.areas) | {
         "floor_shift": change.floor.shift,
         "floor_noise_gained": change.floor.noise_gain,
         "floor_noise_lost": change.floor.noise_loss,
