@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import datetime as dt
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -29,8 +30,10 @@ from spex_widgets.panels.panel import Panel
 
 from spex_nb import open_scene, sample_scene, spectral_prior
 from spex_nb.errors import ReflectanceWarning
+from spex_nb.scene.samples import sample_path
 from spex_nb.scene.windows.scene_source import SceneSource
 
+SENT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 HOSTILE = '<img src=x onerror="alert(1)">'
 
 
@@ -473,6 +476,31 @@ def test_every_format_is_written_of_the_edited_mask(tmp_path: Path) -> None:
     panel.name.value = "../evil"
     panel.buttons["GeoPackage"].click()
     assert "a name without folders" in panel.error.value
+
+
+def test_a_geotiff_can_be_uploaded_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = ScenePanel(WorkbenchState(None, "index", executor=ImmediateExecutor()))
+
+    def send(name: str, content: bytes) -> None:
+        panel.upload.value = (
+            {"name": name, "type": "", "size": len(content), "content": memoryview(content), "last_modified": SENT},
+        )
+
+    pointer = b'<VRTDataset rasterXSize="1" rasterYSize="1"/>'
+    send("picture.tif", pointer)
+    assert "a GeoTIFF of at most 9 MB" in panel.error.value
+    assert panel.state.scene is None
+    send("../../mine.tif", sample_path("river_10m").read_bytes())
+    assert panel.error.value == ""
+    assert panel.state.scene.spex.shape == (320, 320)
+    place = Path(panel.state.source.scene)
+    assert place.name == "mine.tif"
+    assert place.is_file()
+    monkeypatch.setattr("spex_widgets.panels.scene.UPLOAD_BYTES", 10)
+    send("large.tif", sample_path("river_10m").read_bytes())
+    assert "cannot be uploaded" in panel.error.value
+    panel.close()
+    assert not place.exists()
 
 
 def test_what_was_written_can_be_downloaded_unless_it_is_too_large(

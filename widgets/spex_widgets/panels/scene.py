@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import ipywidgets as ipw
 from ipyfilechooser import FileChooser
 
-from spex_nb.errors import SourceNotFoundError
+from spex_nb.errors import SourceNotFoundError, UnreadableSourceError
 from spex_nb.output.plotting import COMPOSITES
 from spex_nb.scene.guard import QUESTION, notes_of_scene, settling_options
 from spex_nb.scene.samples import SAMPLES, reopen, source_of
@@ -21,6 +22,10 @@ from spex_widgets.messages import block, note, table
 from spex_widgets.panels.panel import WIDE, Panel, button
 from spex_widgets.state import WorkbenchState, usual_bands
 
+UPLOAD_BYTES = 9_000_000
+"""Servers of notebooks close a connection that sends more than 10 MB at once."""
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""How a TIFF begins. Other formats may point at files of the machine, which an upload has no leave to read."""
 OWN_BANDS, TRUE, FALSE = "bands of your own", "true colour", "false colour (near infrared)"
 
 
@@ -59,6 +64,11 @@ class ScenePanel(Panel):
             str(self._root), sandbox_path=str(self._root), select_desc="Choose", layout=ipw.Layout(width="98%")
         )
         self.open_file = button("Open file", "Open the chosen raster file", self.trying(self._open_file))
+        self.upload = ipw.FileUpload(
+            accept=".tif,.tiff", description="Upload a GeoTIFF (up to 9 MB)", layout={"width": "auto"}
+        )
+        self.upload.observe(self.trying(self._open_upload), "value")
+        self._uploads: list[tempfile.TemporaryDirectory[str]] = []
         self.warnings, self.question, self.facts = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.settle = button("", "Open the scene again with these arguments", self.trying(self._settle), icon="refresh")
         self.settle.layout.width = "auto"
@@ -76,6 +86,7 @@ class ScenePanel(Panel):
             self.open_sample,
             self.file,
             self.open_file,
+            self.upload,
             self.warnings,
             self.question,
             self.settle,
@@ -115,6 +126,31 @@ class ScenePanel(Panel):
                 fix="Pass root=… to the workbench to allow another folder.",
             )
         self._open(source_of(path))
+
+    def _open_upload(self) -> None:
+        """Open a GeoTIFF that the browser sent; it lies in a folder of its own until the panel is closed."""
+        if not self.upload.value:
+            return
+        (sent,) = self.upload.value
+        self.upload.value = ()
+        content, name = bytes(sent["content"]), Path(sent["name"]).name
+        if len(content) > UPLOAD_BYTES or not content.startswith(TIFF_STARTS):
+            raise UnreadableSourceError(
+                "This file cannot be uploaded",
+                found=f"{name}, {len(content) / 1e6:,.1f} MB",
+                expected=f"a GeoTIFF of at most {UPLOAD_BYTES / 1e6:.0f} MB",
+                fix="Put the file beside the notebook, and choose it above.",
+            )
+        self._uploads.append(tempfile.TemporaryDirectory(prefix="spex-upload-"))
+        path = Path(self._uploads[-1].name) / name
+        path.write_bytes(content)
+        self._open(source_of(path))
+
+    def close(self) -> None:
+        """Let go of the state, of all widgets and of what was uploaded."""
+        super().close()
+        for folder in self._uploads:
+            folder.cleanup()
 
     def _settle(self) -> None:
         """Open the scene again with the arguments that settle the question which it carries."""
