@@ -207,12 +207,14 @@ def _require_index(target: str, model: MaskModel, scene: xr.Dataset) -> None:
     try:
         spectral_prior(scene, target)
     except TargetError as error:
+        if model.card.is_index:
+            raise
         answered = [name for name in model.card.targets if _is_answered(name, model)]
         raise TargetError(
             f"Neither the model {model.id!r} nor a spectral index knows {target!r}",
-            found=f"a model for {', '.join(answered) or 'none'}; {error.found}",
+            found=f"a model for {', '.join(answered) or 'no target'}. No index: {error.found}",
             expected="a target of the model, or one that an index shows in this scene",
-            fix="Ask for another target, or use a model that was trained on it.",
+            fix=f"Ask for another target, or use a model that was trained on it. For the index: {error.fix}",
         ) from error
 
 
