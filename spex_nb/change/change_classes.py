@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 from spex_nb.change.result import GAINED, LOST, UNCHANGED, Area
 from spex_nb.regions.ground import EqualAreaGrid
-from spex_nb.regions.runs import BLOCK_PX, label_runs
+from spex_nb.regions.runs import label_runs, row_blocks
 from spex_nb.types import MASK_NODATA
 
 Mask = NDArray[np.uint8]
@@ -47,13 +45,6 @@ def class_areas(classes: Classes, ground: EqualAreaGrid | None) -> dict[int, Are
         for number, area in areas.items():
             areas[number] = area + _area_of(classes[rows] == number, rows.start, ground)
     return areas
-
-
-def row_blocks(shape: tuple[int, int]) -> Iterator[slice]:
-    """Yield consecutive rows of a grid, few enough to work on at a time."""
-    step = max(1, BLOCK_PX // shape[1])
-    for top in range(0, shape[0], step):
-        yield slice(top, min(top + step, shape[0]))
 
 
 def rows_around(classes: Classes, rows: slice, reach: int) -> Classes:

@@ -10,12 +10,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from spex_nb.change.change_classes import Classes, row_blocks
+from spex_nb.change.change_classes import Classes
 from spex_nb.change.floor import unexplained_rows
 from spex_nb.change.result import CLASS_WORDS, Area, RegionCounts
 from spex_nb.regions.find import regions_frame, summarize_regions
 from spex_nb.regions.ground import EqualAreaGrid
-from spex_nb.regions.runs import RegionSums
+from spex_nb.regions.runs import RegionSums, row_blocks
 from spex_nb.types import SQUARE_METRES, Region
 
 if TYPE_CHECKING:

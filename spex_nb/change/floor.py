@@ -7,8 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from spex_nb.change.change_classes import Classes, row_blocks, rows_around
+from spex_nb.change.change_classes import Classes, rows_around
 from spex_nb.change.result import GAINED, LOST, UNCHANGED
+from spex_nb.regions.runs import row_blocks
 from spex_nb.types import MASK_NODATA
 
 DIRECTIONS = ((1, 0), (0, 1), (1, 1), (1, -1))

@@ -20,7 +20,7 @@ from spex_nb.extraction.facts.doubt import Doubt, doubt_of_rows
 from spex_nb.extraction.facts.sums import BAND_ORDER, FactSums, Rows, rule_masks, rules_of
 from spex_nb.language.evidence import readable_index
 from spex_nb.regions.ground import EqualAreaGrid
-from spex_nb.regions.runs import BLOCK_PX, RegionSums
+from spex_nb.regions.runs import RegionSums, row_blocks
 from spex_nb.scene.windows.reader import BandHash, SceneReader
 from spex_nb.spectral.indices import compute_index, compute_indices, within_range
 from spex_nb.targets import TARGETS
@@ -172,10 +172,9 @@ def class_borders(mask: NDArray[np.uint8], names: Sequence[str]) -> dict[str, di
     """
     count = len(names) + 1
     edges = np.zeros((count, count), np.int64)
-    rows = max(1, BLOCK_PX // mask.shape[1])
-    for top in range(0, mask.shape[0], rows):
-        block = mask[top : top + rows + 1]  # one row more, which is above the next block's first
-        inner = block[:rows]
+    for rows in row_blocks(mask.shape):
+        block = mask[rows.start : rows.stop + 1]  # one row more, which is above the next block's first
+        inner = mask[rows]
         for first, second in ((inner[:, :-1], inner[:, 1:]), (block[:-1], block[1:])):
             differ = (first != second) & (first != MASK_NODATA) & (second != MASK_NODATA)
             pairs = first[differ].astype(np.int64) * count + second[differ]

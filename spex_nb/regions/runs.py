@@ -17,6 +17,13 @@ BLOCK_PX = 2**20
 """Pixels that one step works on."""
 
 
+def row_blocks(shape: tuple[int, int]) -> Iterator[slice]:
+    """Yield consecutive rows of a grid, few enough to work on at a time."""
+    step = max(1, BLOCK_PX // max(1, shape[1]))
+    for top in range(0, shape[0], step):
+        yield slice(top, min(top + step, shape[0]))
+
+
 def label_runs(pixels: NDArray[np.bool_], connectivity: int) -> tuple[Runs, Numbers]:
     """Return the runs of a mask [H, W], int32 [N, 3] in reading order, and the region number of each, int32 [N].
 

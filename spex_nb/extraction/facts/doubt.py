@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spex_nb.regions.find import location_word
-from spex_nb.regions.runs import BLOCK_PX
+from spex_nb.regions.runs import row_blocks
 from spex_nb.targets import TARGETS, are_exclusive
 from spex_nb.types import MASK_NODATA, Window
 
@@ -99,9 +99,9 @@ def _least_flagged(doubt: Doubt, share_frac: float) -> int:
 
 def _histogram(doubt: Doubt) -> NDArray[np.int64]:
     """Return how many pixels have each doubt, int64 [256]; counting takes eight bytes a pixel, so it goes by rows."""
-    counts, rows = np.zeros(MASK_NODATA + 1, np.int64), max(1, BLOCK_PX // max(1, doubt.shape[1]))
-    for top in range(0, len(doubt), rows):
-        counts += np.bincount(doubt[top : top + rows].ravel(), minlength=MASK_NODATA + 1)
+    counts = np.zeros(MASK_NODATA + 1, np.int64)
+    for rows in row_blocks(doubt.shape):
+        counts += np.bincount(doubt[rows].ravel(), minlength=MASK_NODATA + 1)
     return counts
 
 

@@ -41,7 +41,9 @@ class Outlines:
 
     def show_scene(self, place: WebGrid) -> None:
         """Show where a scene lies."""
-        self._layers["footprint"].data = _collection([{"type": "Polygon", "coordinates": [place.footprint_lonlat]}])
+        self._layers["footprint"].data = feature_collection(
+            [{"type": "Polygon", "coordinates": [place.footprint_lonlat]}]
+        )
 
     def show_regions(self, frame: gpd.GeoDataFrame, place: WebGrid) -> None:
         """Show regions, or of very many the largest by ``area_px``; none is selected."""
@@ -89,7 +91,7 @@ def _simplified(frame: gpd.GeoDataFrame, place: WebGrid) -> dict[str, Any]:
     """Return regions as GeoJSON, as exact as the screen can show them at the zoom of the whole scene."""
     west, _, east, _ = place.bounds_lonlat
     shapes = shapely.simplify(_in_lonlat(frame, place), OUTLINE_STEP_PX * (east - west) / LONGEST_PX)
-    return _collection([shape.__geo_interface__ for shape in shapes])
+    return feature_collection([shape.__geo_interface__ for shape in shapes])
 
 
 def _in_lonlat(frame: gpd.GeoDataFrame, place: WebGrid) -> NDArray[np.object_]:
@@ -99,6 +101,7 @@ def _in_lonlat(frame: gpd.GeoDataFrame, place: WebGrid) -> NDArray[np.object_]:
     return shapes
 
 
-def _collection(geometries: list[Any]) -> dict[str, Any]:
+def feature_collection(geometries: list[Any]) -> dict[str, Any]:
+    """Return geometries as features without properties."""
     features = [{"type": "Feature", "properties": {}, "geometry": geometry} for geometry in geometries]
     return {"type": "FeatureCollection", "features": features}

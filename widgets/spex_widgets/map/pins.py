@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from spex_nb.output.web_mercator import WebGrid
+from spex_widgets.map.outlines import feature_collection
 
 Click = tuple[float, float, bool]
 """(x, y) in pixels of the scene, and whether the target is there."""
@@ -61,10 +62,5 @@ def _lonlat(rings: Sequence[Sequence[tuple[float, float]]], place: WebGrid) -> l
 
 
 def _features(kind: str, coordinates: Sequence[Any]) -> dict[str, Any]:
-    """Return a collection of features of one kind; empty where there are none."""
-    if not coordinates:
-        return {}
-    features = [
-        {"type": "Feature", "properties": {}, "geometry": {"type": kind, "coordinates": each}} for each in coordinates
-    ]
-    return {"type": "FeatureCollection", "features": features}
+    """Return features of one kind; nothing where there are none."""
+    return feature_collection([{"type": kind, "coordinates": each} for each in coordinates]) if coordinates else {}
