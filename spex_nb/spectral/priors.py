@@ -287,7 +287,7 @@ def _require_target(target: str) -> None:
             f"No spectral index shows the target {target!r}",
             found=NO_INDEX[target],
             expected=f"one of {', '.join(RULES)}",
-            fix="Use a model for it, or 'built_up' for all sealed ground.",
+            fix="Use a model that was trained on it, or ask for 'built_up': all sealed ground.",
         )
     if target not in RULES:
         raise TargetError(
@@ -309,7 +309,7 @@ def _no_rule(scene: xr.Dataset, target: str, rejected: list[str]) -> TargetError
             f"No index shows the target {target!r} in such values",
             found=f"{bands}; values that are {'not ' if _is_uncalibrated(scene) else ''}calibrated to reflectance",
             expected=" or ".join(f"{kind} values" for kind in radiometry),
-            fix=calibrate if _is_uncalibrated(scene) else "Use a model for it.",
+            fix=calibrate if _is_uncalibrated(scene) else "Use a model that was trained on it.",
         )
     return MissingBandError(
         f"No index of the target {target!r} can be computed",

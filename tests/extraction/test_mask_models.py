@@ -83,7 +83,7 @@ def test_what_does_not_fit_is_refused(tile: xr.Dataset) -> None:
         model.predict(tile, ["water"], [WATER], priors=[np.ones((3, 3), bool)])
     with pytest.raises(ValueError, match="zip"):
         model.predict(tile, ["water"], [WATER], priors=[None, None])
-    with pytest.raises(TargetError, match="Use a model for it"):
+    with pytest.raises(TargetError, match="Use a model that was trained on it"):
         model.predict(tile, ["road"], [build_prompt("road", [])])
     with pytest.raises(MissingBandError, match="Open a scene that also has"):
         model.predict(tile[["swir16"]], ["water"], [WATER])
