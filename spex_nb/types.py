@@ -115,11 +115,16 @@ class AreaUnit:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """What is asked of two dates."""
+    """What is asked of two dates.
+
+    The filters of its instruction hold for the regions that were gained or lost, not for the regions of one date.
+    """
 
     kind: Literal["gained", "lost", "changed"]
     dates: tuple[str, ...] = ()
     """Years as the user wrote them, in their order; empty where none is said."""
+    is_open: bool = False
+    """Whether it runs from that year on: since 2010."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +302,7 @@ class Instruction:
     excluded: tuple[str, ...] = ()
     """Ids of the targets to leave out."""
     filters: tuple[Filter, ...] = ()
-    """They hold for all targets together."""
+    """They hold for all targets together; with ``change`` for the regions that were gained or lost."""
     narrower: Mapping[str, str] = field(default_factory=dict)
     """Words narrower than their target, such as ``forest`` -> ``vegetation``. The answer is for the target."""
     meaning: str = ""

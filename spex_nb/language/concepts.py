@@ -34,6 +34,10 @@ class Concept:
     """Ids of concepts that look alike in the bands."""
     shape: str
     """``compact`` or ``elongated`` where the shape of a region decides; empty elsewhere."""
+    change: str = ""
+    """``gained``, ``lost`` or ``changed`` where the name itself asks for two dates, as deforestation does."""
+    changed: str = ""
+    """Id of the concept that such a change is of: forest; empty for any."""
 
     @property
     def is_narrower(self) -> bool:
@@ -120,6 +124,7 @@ def refusal_text(concept: Concept, code: str) -> str:
 
 
 def _concept(row: Mapping[str, str]) -> Concept:
+    change, _, changed = row["change"].partition(" ")
     return Concept(
         id=row["id"],
         target=row["target"] or None,
@@ -128,6 +133,8 @@ def _concept(row: Mapping[str, str]) -> Concept:
         same_as=tuple(row["same_as"].split()),
         confused_with=tuple(row["confused_with"].split()),
         shape=row["shape"],
+        change=change,
+        changed=changed,
     )
 
 

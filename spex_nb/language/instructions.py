@@ -135,7 +135,7 @@ def _instruction(
     targets = tuple(dict.fromkeys(m.token.sense.value for m in mentions if not m.excluded))
     excluded = tuple(dict.fromkeys(m.token.sense.value for m in mentions if m.excluded))
     filters, own_filters = assign_filters(statements, reading)
-    shapes = shapes_of(mentions)
+    shapes = {} if change else shapes_of(mentions)  # a lake that shrinks loses its shore, and that is no lake
     require_possible(targets, filters, reading, shapes)
     for filters_of_target in own_filters.values():
         require_possible((), (*filters, *filters_of_target), reading)
@@ -144,7 +144,8 @@ def _instruction(
         question = ""  # "has the lake shrunk?" asks for the change, and not for a lake
     senses = [token.sense for token in reading.tokens if token.sense.lemma]
     narrower = {sense.lemma: sense.value for sense in senses}
-    remarks = Remarks(narrower, {sense.lemma: sense.shape for sense in senses}, reading.mended, reading.set_aside)
+    word_shapes = {sense.lemma: sense.shape for sense in senses if not change}
+    remarks = Remarks(narrower, word_shapes, reading.mended, reading.set_aside)
     own_filters = add_shapes(own_filters, shapes)
     meaning = describe(
         reading.language,

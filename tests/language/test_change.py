@@ -7,10 +7,12 @@ from itertools import product
 import pytest
 
 from spex_nb.errors import InstructionError
-from spex_nb.language.concepts import list_concepts, refusal_text
+from spex_nb.language.change_requests import parse_change
+from spex_nb.language.concepts import concept_names, list_concepts, refusal_text
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import LANGUAGES, get_language
-from spex_nb.types import ChangeRequest, PlaceFilter
+from spex_nb.targets import TARGETS
+from spex_nb.types import AreaFilter, ChangeRequest, PlaceFilter, RankFilter
 
 THINGS: dict[str, tuple[tuple[str, str], ...]] = {
     "en": (
@@ -157,19 +159,19 @@ def test_one_scene_refuses_a_change_and_names_compare(text: str) -> None:
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_what_has_changed_names_no_land_cover(code: str) -> None:
     understood = parse_instruction(NOTHING_NAMED[code], scenes=2)
-    assert understood.change == ChangeRequest("changed", ("2010",))
+    assert understood.change == ChangeRequest("changed", ("2010",), is_open=True)
     assert (understood.targets, understood.filters) == ((), (PlaceFilter("north"),))
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_a_word_for_change_names_compare(code: str) -> None:
-    assert "compare(before, after, targets)" in refusal_text(list_concepts()["deforestation"], code)
+    assert "compare(before, after, targets)" in refusal_text(list_concepts()["land_degradation"], code)
 
 
 def test_an_amount_of_change_keeps_its_question_and_unit() -> None:
     understood = parse_instruction("how much forest was lost since 2009, in hectares?", scenes=2)
     assert (understood.question, understood.unit and understood.unit.name) == ("area", "ha")
-    assert understood.change == ChangeRequest("lost", ("2009",))
+    assert understood.change == ChangeRequest("lost", ("2009",), is_open=True)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +195,68 @@ def test_verbs_of_growing_and_shrinking_are_changes(text: str, kind: str) -> Non
     assert len(understood.targets) == 1
     with pytest.raises(InstructionError, match="compare"):
         parse_instruction(text)
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_names_of_changes_mean_what_came_or_went(code: str) -> None:
+    changing = {name.form: list_concepts()[name.concept] for name in concept_names(code)}
+    changing = {form: concept for form, concept in changing.items() if concept.change}
+    assert {concept.id for concept in changing.values()} >= {"deforestation", "reforestation", "urban_growth"}
+    for form, concept in changing.items():
+        understood = parse_instruction(form, tuple(TARGETS), scenes=2)
+        assert understood.change == ChangeRequest(concept.change), form
+        changed = (list_concepts()[concept.changed].target,) if concept.changed else ()
+        assert understood.targets == changed, form
+        with pytest.raises(InstructionError, match="compare"):
+            parse_instruction(form)
+
+
+SINCE = {
+    "en": ("flooding since 2015", "forest since 2015", "2015"),
+    "de": ("Überschwemmung seit 2015", "Wald seit 2015", "seit 2015"),
+    "fr": ("inondations depuis 2015", "forêt depuis 2015", "depuis 2015"),
+    "es": ("inundaciones desde 2015", "bosque desde 2015", "desde 2015"),
+    "pt": ("inundação desde 2015", "floresta desde 2015", "desde 2015"),
+    "ru": ("наводнение с 2015 года", "лес с 2015 года", "с 2015 года"),
+    "zh": ("2015年以来的洪水", "2015年以来的森林", "2015年以来"),
+    "ar": ("الفيضانات منذ 2015", "الغابات منذ 2015", "منذ 2015"),
+    "hi": ("2015 के बाद से बाढ़", "2015 के बाद से जंगल", "2015 से"),
+}
+"""By language: an event and a state since a year, and how the meaning says that year."""
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_what_is_since_a_year_is_a_change(code: str) -> None:
+    event, state, year = SINCE[code]
+    assert parse_instruction(event, scenes=2).change == ChangeRequest("gained", ("2015",), is_open=True)
+    understood = parse_instruction(state, scenes=2)
+    assert understood.change == ChangeRequest("changed", ("2015",), is_open=True)
+    assert year in understood.meaning
+    with pytest.raises(InstructionError):
+        parse_instruction(event)
+
+
+@pytest.mark.parametrize("text", ["forest in 2010", "bosque en 2010", "снимок леса 2010 года", "2010年的森林"])
+def test_a_year_alone_is_no_change(text: str) -> None:
+    with pytest.raises(InstructionError):
+        parse_instruction(text, scenes=2)
+
+
+def test_filters_of_a_change_hold_for_what_was_gained_or_lost() -> None:
+    understood = parse_change("the 3 largest lakes lost since 2010 in the north, larger than 2 ha", with_filters=True)
+    assert set(understood.filters) == {RankFilter("largest", 3), PlaceFilter("north"), AreaFilter(">", 2, "ha")}
+    assert understood.own_filters == {}  # the part of a lake that dries up has no shape of a lake
+    question = understood.meaning.partition(";")[0]
+    assert question.startswith("water bodies – what was lost (")
+    assert "larger than 2 ha" in question
+    with pytest.raises(InstructionError, match="Leave the filters out"):
+        parse_change("lakes lost, larger than 2 ha")
+
+
+def test_a_change_says_its_further_question_in_a_sentence_of_its_own() -> None:
+    understood = parse_instruction("how much deforestation was there?", scenes=2)
+    assert understood.question == "area"
+    assert "what was lost? How large?" in understood.meaning
 
 
 def test_two_scenes_change_nothing_for_other_instructions() -> None:

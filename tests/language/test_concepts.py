@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,8 @@ from spex_nb.targets import TARGETS, overlap
 
 LONGEST_REFUSAL = 300
 """Characters that a reader takes in at a glance."""
+MOST_BYTES = 1_500_000
+"""Of all language data together."""
 
 
 def test_every_concept_has_a_target_or_a_reason_and_suggestions() -> None:
@@ -123,3 +127,9 @@ def test_unknown_ids_and_languages_are_errors() -> None:
         get_concept("ponds")
     with pytest.raises(LanguageError, match="one of en"):
         concept_names("xx")
+
+
+def test_the_data_of_all_languages_stay_small() -> None:
+    folder = files("spex_nb.language").joinpath("data")
+    sizes = [path.stat().st_size for path in Path(str(folder)).rglob("*") if path.is_file()]
+    assert sum(sizes) < MOST_BYTES

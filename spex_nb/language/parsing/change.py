@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Literal
 
 from spex_nb.errors import InstructionError
+from spex_nb.language.concepts import concept_names
+from spex_nb.language.languages import LANGUAGES, fold
 from spex_nb.language.parsing.grammar import Mention, Statement
 from spex_nb.language.parsing.lexicon import Reading
 from spex_nb.language.parsing.refusals import refusal
 from spex_nb.language.parsing.tokens import Token, join_words
 from spex_nb.types import ChangeRequest, EnclosedFilter
 
+EVENTS = frozenset(
+    {"burn", "burned_field", "burned_forest", "clear_cut", "construction_site", "erosion", "flood", "landslide"}
+)
+"""Concepts that happen: since a year means that they were not there before."""
+_YEAR = r"(?:19|20)\d\d"
 YEARS = (1950, 2100)
 """The first and the last year that a number may be."""
 _KINDS: dict[frozenset[str], Literal["gained", "lost"]] = {frozenset({"new"}): "gained", frozenset({"lost"}): "lost"}
@@ -27,17 +36,39 @@ _MEASURED = frozenset({"length", "target", "unit"})
 def split_change(reading: Reading) -> tuple[ChangeRequest | None, Reading]:
     """Return what is asked of two dates, and the reading without the words that ask it.
 
-    A text without a word for change is returned as it is.
+    "Flooding since 2010" asks for a change without a word for it: of an event it means what was gained. A text that
+    asks for no change is returned as it is.
     """
     words = frozenset(str(token.sense.value) for token in reading.tokens if token.sense.kind == "change")
-    if not words:
+    if not words and not _is_since(reading):
         return None, reading
+    words = words or _words_of_events(reading.tokens)
     years = _places_of_years(reading.tokens)
     idle = {place for place, token in enumerate(reading.tokens) if token.sense.kind in ("change", "time")}
     dates = tuple(reading.tokens[place].text for place in sorted(years))
     left_out = years | idle | _linked(reading.tokens, years)
     tokens = tuple(token for place, token in enumerate(reading.tokens) if place not in left_out)
-    return ChangeRequest(_KINDS.get(words, "changed"), dates), replace(reading, tokens=tokens)
+    is_open = len(dates) == 1 and _is_since(reading)
+    return ChangeRequest(_KINDS.get(words, "changed"), dates, is_open), replace(reading, tokens=tokens)
+
+
+def _is_since(reading: Reading) -> bool:
+    """Say whether a text speaks of the time since a year, in the words of its language."""
+    pattern = reading.language.instructions["since"].replace("{}", _YEAR)
+    return re.search(pattern, fold(reading.text)) is not None
+
+
+def _words_of_events(tokens: Sequence[Token]) -> frozenset[str]:
+    """Return the words for change that land covers stand for: floods and fires come, and all else may come or go."""
+    named = [token for token in tokens if token.sense.kind == "target"]
+    return frozenset({"new" if named and all(token.sense.lemma in _events() for token in named) else "any"})
+
+
+@cache
+def _events() -> frozenset[str]:
+    """Return the usual forms of what happens rather than is, in all languages."""
+    names = (name for code in LANGUAGES for name in concept_names(code))
+    return frozenset(name.lemma for name in names if name.concept in EVENTS)
 
 
 def with_changed_targets(statements: Sequence[Statement]) -> list[Statement]:
@@ -55,7 +86,8 @@ def _changed_target(statement: Statement) -> Statement:
 
 def change_refusal(reading: Reading) -> InstructionError:
     """Return the error for a change that is asked of one scene: it needs a second one."""
-    words = join_words([token.text for token in reading.tokens if token.sense.kind == "change"])
+    kind = "change" if any(token.sense.kind == "change" for token in reading.tokens) else "time"
+    words = join_words([token.text for token in reading.tokens if token.sense.kind == kind])
     return refusal(reading, "change", words)
 
 

@@ -240,7 +240,7 @@ def read_text(text: str, code: str) -> Reading:
     lexicon = get_lexicon(code)
     mended: dict[str, str] = {}
     atoms = [_mend(part, lexicon, mended) for atom in _atoms(text) for part in _parts(atom, lexicon)]
-    every = _without_idle_units(list(_tokens(atoms, lexicon)), code)
+    every = _without_idle_units(_with_changes(_tokens(atoms, lexicon), code), code)
     aside = places_set_aside(every)
     tokens = [token for place, token in enumerate(every) if place not in aside]
     read = [token for token in tokens if token.sense.kind not in _DROPPED]
@@ -256,6 +256,23 @@ def read_text(text: str, code: str) -> Reading:
     )
 
 
+def _with_changes(tokens: Iterable[Token], code: str) -> list[Token]:
+    """Read a word such as deforestation as what it says: forest, lost."""
+    read: list[Token] = []
+    for token in tokens:
+        concept = get_concept(token.sense.value) if token.sense.kind == "concept" else None
+        if concept is None or not concept.change:
+            read.append(token)
+            continue
+        read.append(replace(token, sense=Sense("change", _CHANGE_WORDS[concept.change])))
+        if concept.changed:
+            name = next(name for name in concept_names(code) if name.concept == concept.changed)
+            read.append(replace(token, sense=_sense(name)))
+    return read
+
+
+_CHANGE_WORDS = {"gained": "new", "lost": "lost", "changed": "any"}
+"""By the change that a concept names, the words of the grammar that ask for it."""
 _GAP = Token(Sense("filler"), "")
 _MEASURING = frozenset({"compare", "within", "between"})
 """Kinds of words after which a thing such as a football field is a unit."""

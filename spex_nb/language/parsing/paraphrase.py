@@ -31,6 +31,8 @@ from spex_nb.types import (
 KM = 1000
 SIGNIFICANT = 7
 """Digits of a quantity."""
+_LEADS = " –—:：\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
+"""What parts a question from the words before it."""
 ECHOED = 3
 """Digits of a quantity that stands beside the one that the user wrote."""
 
@@ -79,9 +81,13 @@ def describe(  # noqa: PLR0913 (one argument for each part of an instruction)
     """
     writer = _Writer(language, targets)
     own_filters = {name: [f for f in of if not isinstance(f, ShapeFilter)] for name, of in (own_filters or {}).items()}
-    sentence = writer.subject(targets, excluded, filters, {name: of for name, of in own_filters.items() if of})
-    sentence += writer.question(question, unit) + writer.change(change)
-    sentence = sentence if targets or excluded else sentence.lstrip(" –—:：")
+    own_filters = {name: of for name, of in own_filters.items() if of}
+    if change is None:
+        sentence = writer.subject(targets, excluded, filters, own_filters) + writer.question(question, unit)
+    else:  # the filters hold for what was gained or lost, and not for the land covers
+        sentence = writer.subject(targets, excluded, (), own_filters) + writer.change(change, filters)
+        sentence += writer.further_question(question, unit)
+    sentence = sentence if targets or excluded else sentence.lstrip(_LEADS)
     return str(writer.phrases["stop"]).join([sentence, *writer.remarks(remarks or Remarks())])
 
 
@@ -196,12 +202,19 @@ class _Writer:
         text = sentence[:-1].rstrip()
         return str(self.phrases["echo"]).format(text, addition) + sentence[len(text) :] if addition else sentence
 
-    def change(self, change: ChangeRequest | None) -> str:
-        """Write what is asked of two dates, with the years before the question mark."""
-        if change is None:
-            return ""
+    def further_question(self, question: Question, unit: AreaUnit | None) -> str:
+        """Write a question that follows another one, as a sentence of its own."""
+        text = self.question(question, unit).lstrip(_LEADS)
+        start = next((place for place, char in enumerate(text) if char.isalpha()), 0)
+        space = "" if self.language.code == "zh" else " "
+        return space + text[:start] + text[start : start + 1].upper() + text[start + 1 :] if text else ""
+
+    def change(self, change: ChangeRequest, filters: Sequence[Filter] = ()) -> str:
+        """Write what is asked of two dates, with filters and years before the question mark."""
         sentence = self._choose(self.phrases["change"][change.kind])
-        return self._before_mark(sentence, "–".join(change.dates))
+        years = "–".join(change.dates)
+        years = self.phrases["since"].format(years) if years and change.is_open else years
+        return self._before_mark(sentence, self.phrases["pause"].join(filter(None, [*self.conditions(filters), years])))
 
     def remarks(self, remarks: Remarks) -> list[str]:
         """Write what is to be said about single words."""
