@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,16 @@ SOME_FAILED = 1
 """Exit status where not every scene has a whole result."""
 FILE = click.Path(path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+FORMS: Mapping[str, Callable[[Extraction, Path, Any], Path]] = {
+    "coco": lambda result, place, scene: result.to_coco(place, scene, overwrite=True),
+    "yolo": lambda result, place, scene: result.to_yolo(place, scene, overwrite=True),
+    "geojson": lambda result, place, _: result.to_geojson(place, overwrite=True),
+    "geoparquet": lambda result, place, _: result.to_geoparquet(place, overwrite=True),
+    "html": lambda result, place, _: result.to_html(place, overwrite=True),
+}
+"""Forms beside a result: how each is written, from result, place and scene."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,7 @@ class Outcome:
 @click.option("--aoi-crs", help="CRS of --aoi where it states none; that of the scene by default.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the wording.")
 @click.option("--scheduler", help="Address of a dask scheduler whose workers predict the tiles.")
+@click.option("--also", help="Further forms beside each result, separated by commas: " + ", ".join(FORMS) + ".")
 @scene_options
 @click.option("--overwrite", is_flag=True, help="Replace results and unfinished runs of other questions.")
 @click.option("--anyway", is_flag=True, help="Begin though memory or disk may not suffice.")
@@ -79,6 +90,7 @@ def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
     aoi_crs: str | None,
     seed: int,
     scheduler: str | None,
+    also: str | None,
     overwrite: bool,
     anyway: bool,
     report_file: Path | None,
@@ -89,7 +101,7 @@ def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
 
     Run the same command again to continue: it skips finished scenes and keeps finished tiles.
     """
-    places = _places(scenes, out)
+    places, forms = _places(scenes, out), _forms_of(also)
     choices = {
         "threshold": threshold,
         "min_area_px": min_area_px,
@@ -98,7 +110,9 @@ def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
         "seed": seed,
     }
     extractor = Extractor.of(instruction, model, choices, open_options(**options), scheduler, overwrite, not quiet)
-    extractor = replace(extractor, anyway=anyway, aoi=None if aoi is None else _area_of(aoi), aoi_crs=aoi_crs)
+    extractor = replace(
+        extractor, anyway=anyway, aoi=None if aoi is None else _area_of(aoi), aoi_crs=aoi_crs, forms=forms
+    )
     out.mkdir(parents=True, exist_ok=True)
     outcomes = list(extractor.run(places))
     _print_summary(outcomes)
@@ -144,6 +158,8 @@ class Extractor:
     """Whether to begin though memory or disk may not suffice."""
     aoi: Any = None
     aoi_crs: str | None = None
+    forms: tuple[str, ...] = ()
+    """Further forms in which each result is written."""
 
     @classmethod
     def of(
@@ -185,6 +201,7 @@ class Extractor:
         for scene, result in places:
             try:
                 outcome = self._extract(scene, result)
+                self._write_forms(scene, result, replaces=outcome.status != "done before")
             except Exception as error:  # noqa: BLE001 (the other scenes go on, and this one is reported)
                 outcome = Outcome(scene, result, "failed", why=f"{type(error).__name__}: {error}")
             click.echo(str(outcome), err=True)
@@ -220,6 +237,19 @@ class Extractor:
             return Outcome(scene, result, "extracted in part", regions, f"{failures} tiles failed")
         return Outcome(scene, result, "extracted", regions)
 
+    def _write_forms(self, scene: str, result: Path, replaces: bool) -> None:
+        """Write a result in further forms beside it; what an earlier run wrote of the same result stays."""
+        from spex_nb.extraction import load_extraction
+        from spex_nb.scene.reopen import open_source
+        from spex_nb.scene.windows.scene_source import SceneSource
+
+        places = {form: result.with_name(f"{result.name}.{form}") for form in self.forms}
+        missing = {form: place for form, place in places.items() if replaces or not place.exists()}
+        if missing:
+            extraction, opened = load_extraction(result), open_source(SceneSource(scene, self.opening))
+            for form, place in missing.items():
+                FORMS[form](extraction, place, opened)
+
     def _previous_result(self, scene: str, result: Path) -> StoredRequest:
         """Return how much of this result the folder holds, and what differs."""
         from spex_nb.extraction.storage import StoredRequest, compare_request
@@ -234,6 +264,15 @@ class Extractor:
         state = {"scene_fingerprint": identity.fingerprint, "scene_files": dict(identity.files)}
         parameters = {"parameters": self.request["parameters"] | {"aoi": area}}
         return compare_request(result, self.request | state | parameters)
+
+
+def _forms_of(text: str | None) -> tuple[str, ...]:
+    """Return the forms of ``coco,yolo``."""
+    forms = tuple(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
+    unknown = [form for form in forms if form not in FORMS]
+    if unknown:
+        raise click.BadParameter(f"{', '.join(unknown)}: choose among {', '.join(FORMS)}", param_hint="--also")
+    return forms
 
 
 def _area_of(text: str) -> str | tuple[float, ...]:

@@ -155,6 +155,41 @@ class Extraction:
         """Write the regions as GeoJSON in longitude and latitude; errors as `save_geojson`."""
         return export.save_geojson(self.regions, path, overwrite=overwrite)
 
+    def to_coco(self, folder: str | Path, scene: Any, *, overwrite: bool = False, **choices: Any) -> Path:
+        """Write mask and scene as a training set in COCO's form, with a side file that says where its images lie.
+
+        Args:
+            folder: The folder to write.
+            scene: The scene of this result: a Dataset of bands, or whatever `open_scene` takes.
+            overwrite: Whether an existing training set is replaced.
+            choices: ``tile_px``, the longest side of an image, and ``bands``, the three that it shows; see
+                `TrainingSet`.
+
+        Raises:
+            GridError, BandError: If the scene is another one, or lacks the bands.
+            OutputError: If the folder exists and may not be replaced, or cannot be written.
+        """
+        from spex_nb.output.annotations.coco import save_coco
+
+        return save_coco(self._training_set(scene, choices), folder, overwrite=overwrite)
+
+    def to_yolo(self, folder: str | Path, scene: Any, *, overwrite: bool = False, **choices: Any) -> Path:
+        """Write mask and scene as a training set in YOLO's form; arguments and errors as of `to_coco`."""
+        from spex_nb.output.annotations.yolo import save_yolo
+
+        return save_yolo(self._training_set(scene, choices), folder, overwrite=overwrite)
+
+    def _training_set(self, scene: Any, choices: Mapping[str, Any]) -> Any:
+        from spex_nb.output.annotations.training_set import TrainingSet
+        from spex_nb.scene.reopen import open_source
+        from spex_nb.scene.windows.scene_source import SceneSource
+
+        opened = scene if isinstance(scene, xr.Dataset) else open_source(SceneSource(scene))
+        made = {name: self.provenance.get(name) for name in ("scene", "model", "made")}
+        trust = {"trust": "The whole answer cannot be trusted."} if self.is_untrusted else {}
+        origin = {"instruction": self.instruction.text, **made, **trust, "notes": list(self.notes)}
+        return TrainingSet(self.mask, list(self.class_names), opened, origin=origin, **choices)
+
     def to_html(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write everything as one HTML page that needs no other file.
 

@@ -1,5 +1,10 @@
 """The public names of this package; the loader of `__init__.py` reads them from here."""
 
+from .annotations.coco import read_coco as read_coco
+from .annotations.coco import save_coco as save_coco
+from .annotations.training_set import TrainingSet as TrainingSet
+from .annotations.yolo import read_yolo as read_yolo
+from .annotations.yolo import save_yolo as save_yolo
 from .export import save_cog as save_cog
 from .export import save_geojson as save_geojson
 from .export import save_geopackage as save_geopackage

@@ -63,7 +63,7 @@ def _surroundings(
     top, left = max(row - half, 0), max(column - half, 0)
     rows, columns = min(row + half + 1, height) - top, min(column + half + 1, width) - left
     part = scene.spex.window(top, left, rows, columns).compute()
-    colors = np.stack([_as_byte(part[name].values, stretch[name]) for name in names], axis=-1)
+    colors = np.stack([color_bytes(part[name].values, stretch[name]) for name in names], axis=-1)
     colors[~part.spex.valid.values] = OUTSIDE_GREY
     square = np.full((side_px, side_px, 3), OUTSIDE_GREY, np.uint8)
     first_row, first_column = top - row + half, left - column + half
@@ -71,7 +71,8 @@ def _surroundings(
     return square
 
 
-def _as_byte(values: NDArray[np.float32], limits: Limits) -> NDArray[np.uint8]:
+def color_bytes(values: NDArray[np.float32], limits: Limits) -> NDArray[np.uint8]:
+    """Return values of a band as uint8, 0 at the lower limit and where there is no data, 255 at the upper."""
     low, high = limits
     scaled: NDArray[np.uint8] = np.nan_to_num(255 * np.clip((values - low) / max(high - low, 1e-6), 0, 1)).astype(
         np.uint8
