@@ -25,6 +25,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "cluster": ("distributed",),
         "evaluation": ("sklearn",),
         "map": ("ipywidgets", "ipyleaflet", "ipyfilechooser", "leafmap"),
+        "mcp": ("mcp",),
         "model": ("torch", "transformers", "safetensors", "tokenizers"),
         "notebook": ("jupytext", "nbformat"),
         "stac": ("pystac_client",),

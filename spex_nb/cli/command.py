@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from spex_nb import __version__
+from spex_nb.cli.agents.server import mcp
 from spex_nb.cli.compare import compare
 from spex_nb.cli.doctor import doctor
 from spex_nb.cli.evaluate import check, eval_, zonal
@@ -49,7 +50,7 @@ def main() -> None:
     """Extract land cover by instruction, compare dates, compute indices, build datasets, evaluate models."""
 
 
-for _command in (info, extract, compare, report, spie, eval_, check, zonal, train, lessons, doctor):
+for _command in (info, extract, compare, report, spie, eval_, check, zonal, train, lessons, doctor, mcp):
     main.add_command(_command)
 
 

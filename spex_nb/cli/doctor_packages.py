@@ -16,7 +16,7 @@ from packaging.version import Version
 PROJECT = "spex-nb"
 COURSE = ("cluster", "evaluation", "map", "model", "notebook")
 """Optional parts that the lessons need."""
-BESIDE = ("stac",)
+BESIDE = ("mcp", "stac")
 """Optional parts that no lesson needs."""
 
 

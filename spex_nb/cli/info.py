@@ -28,11 +28,8 @@ COLUMNS = ("band", "named by", "source band", "wavelength", "scale", "offset", "
 def info(file: str, as_json: bool, **options: Any) -> None:
     """Say what FILE is: sensor, radiometry, georeference; and of each band its name, scale, no-data and doubts."""
     from spex_nb.scene.open import open_scene
-    from spex_nb.spectral.indices import list_indices
 
-    scene = open_scene(file, **open_options(**options))
-    facts = _facts(scene) | {"indices": f"{int(list_indices(scene)['available'].sum())} of 280 possible"}
-    rows = [_band_row(scene, band) for band in scene.spex.bands]
+    facts, rows = describe_scene(open_scene(file, **open_options(**options)))
     if as_json:
         click.echo(json.dumps(facts | {"band_table": rows}, indent=2))
         return
@@ -40,6 +37,21 @@ def info(file: str, as_json: bool, **options: Any) -> None:
     for name, value in facts.items():
         click.echo(f"{name:<{width}}  {value}")
     click.echo("\n" + "\n".join(_table([COLUMNS, *[[str(row[column]) for column in COLUMNS] for row in rows]])))
+
+
+def describe_scene(scene: xr.Dataset) -> tuple[dict[str, str], list[dict[str, Any]]]:
+    """Return what is known of a scene, and of each of its bands.
+
+    Args:
+        scene: As `open_scene` returns it, bands [H, W].
+
+    Returns:
+        Facts by their name, and for each band a row by the column of the table.
+    """
+    from spex_nb.spectral.indices import list_indices
+
+    facts = _facts(scene) | {"indices": f"{int(list_indices(scene)['available'].sum())} of 280 possible"}
+    return facts, [_band_row(scene, band) for band in scene.spex.bands]
 
 
 def _facts(scene: xr.Dataset) -> dict[str, str]:
