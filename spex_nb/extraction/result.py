@@ -185,9 +185,9 @@ class Extraction:
         from spex_nb.scene.windows.scene_source import SceneSource
 
         opened = scene if isinstance(scene, xr.Dataset) else open_source(SceneSource(scene))
-        made = {name: self.provenance.get(name) for name in ("scene", "model", "made")}
+        making = {name: self.provenance.get(name) for name in ("scene", "model", "made")}
         trust = {"trust": "The whole answer cannot be trusted."} if self.is_untrusted else {}
-        origin = {"instruction": self.instruction.text, **made, **trust, "notes": list(self.notes)}
+        origin = {"instruction": self.instruction.text, **making, **trust, "notes": list(self.notes)}
         return TrainingSet(self.mask, list(self.class_names), opened, origin=origin, **choices)
 
     def to_html(self, path: str | Path, *, overwrite: bool = False) -> Path:

@@ -145,8 +145,8 @@ class AgentTools:
 
         with self._working() as caught:
             place = None if out is None else self.workspace.writable(out)
-            scenes = [str(self._scene(path)) for path in (before, after)]
-            change = compare(*scenes, list(targets), self._model(model), progress=False)
+            first, second = (str(self._scene(path)) for path in (before, after))
+            change = compare(first, second, list(targets), self._model(model), progress=False)
             saved = {} if place is None else {"change": self.workspace.shown(change.save(place))}
             return saved | change_answer(change) | _warned(caught)
 

@@ -94,7 +94,8 @@ def read_coco(folder: str | Path, predictions: str | Path | None = None) -> gpd.
 
 
 def _described(training_set: TrainingSet, georeference: Georeference) -> dict[str, Any]:
-    images, annotations = [], []
+    images = list[dict[str, Any]]()
+    annotations = list[dict[str, Any]]()
     for number, (name, place) in enumerate(georeference.images.items(), start=1):
         size = {"width": place.width, "height": place.height}
         images.append({"id": number, "file_name": f"{IMAGES}/{name}", **size})

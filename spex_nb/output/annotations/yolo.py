@@ -125,7 +125,7 @@ def single_ring(polygon: Any) -> NDArray[np.float64]:
     import shapely
 
     rings = [shapely.get_coordinates(ring)[:-1] for ring in shapely.get_rings(shapely.get_parts(polygon))]
-    path = rings[0]
+    path: NDArray[np.float64] = rings[0]
     for ring in rings[1:]:
         at = int(((path - ring[0]) ** 2).sum(1).argmin())
         path = np.concatenate([path[: at + 1], ring, ring[:1], path[at:]])
