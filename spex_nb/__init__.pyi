@@ -18,6 +18,7 @@ from .extraction.storage import load_extraction as load_extraction
 from .language.claims import check_explanation as check_explanation
 from .language.evidence import measure_evidence as measure_evidence
 from .language.instructions import parse_instruction as parse_instruction
+from .language.proposals.settings import configure as configure
 from .regions.find import find_regions as find_regions
 from .regions.find import regions_frame as regions_frame
 from .scene.accessor import Scene as Scene

@@ -18,6 +18,8 @@ from spex_nb.language.parsing.questions import asked_question, asked_unit
 from spex_nb.language.parsing.refusals import ASK
 from spex_nb.language.parsing.scope import add_shapes, assign_filters, shapes_of
 from spex_nb.language.parsing.spoken import familiarity, foreign_refusal, is_foreign
+from spex_nb.language.proposals.door import with_proposal
+from spex_nb.language.proposals.settings import configured_server
 from spex_nb.spectral.priors import NO_INDEX, RULES
 from spex_nb.targets import stand_in
 from spex_nb.types import ChangeRequest, Instruction
@@ -50,9 +52,28 @@ def parse_instruction(text: str, targets: Collection[str] = (), *, scenes: int =
 
     Raises:
         InstructionError: If the parser does not know a word, the meaning contradicts itself or is ambiguous, or no
-            extraction can do it.
+            extraction can do it. Where `configure` names a language model, its proposal is the first suggestion.
     """
     _require_text(text)
+    server = configured_server()
+    if server is None:
+        return _parsed(text, targets, scenes)
+    try:
+        return _parsed(text, targets, scenes)
+    except InstructionError as refused:
+        code = _closest_language(text)
+        raise with_proposal(refused, text, code, server, lambda meaning: _parsed(meaning, targets, scenes)) from None
+
+
+def _closest_language(text: str) -> str:
+    """Return the code of the language whose words fit a text best."""
+    readings = sorted(_readings(text), key=attrgetter("cost"))
+    best = [reading for reading in readings if reading.cost == readings[0].cost]
+    return max(best, key=familiarity).language.code
+
+
+def _parsed(text: str, targets: Collection[str], scenes: int) -> Instruction:
+    """Parse what a user typed; nobody else is asked."""
     answerable = {*targets, *RULES, *NO_INDEX}
     readings = [_answered(reading, answerable) for reading in sorted(_readings(text), key=attrgetter("cost"))]
     best = [reading for reading in readings if reading.cost == readings[0].cost]

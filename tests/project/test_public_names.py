@@ -27,6 +27,7 @@ PROMISED = {
     "find_regions",
     "regions_frame",
     "parse_instruction",
+    "configure",
     "load_mask_model",
     "extract",
     "compare",

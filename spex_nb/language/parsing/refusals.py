@@ -112,7 +112,7 @@ def concept_refusal(reading: Reading, token: Token) -> InstructionError:
     concept, language = get_concept(token.sense.value), reading.language
     suggestions = suggest("concept", (), language, instead=[name for name in concept.instead if name in TARGETS])
     reason = refusal_text(concept, language.code)
-    message = _sentences(language, (f"{_quoted(token.text, language)}: {reason}", _try(language, suggestions)))
+    message = _sentences(language, (f"{quoted(token.text, language)}: {reason}", _try(language, suggestions)))
     return InstructionError(
         f"This cannot be extracted: '{token.text}'",
         found=token.text,
@@ -174,7 +174,7 @@ def _filters(problem: str, other: str) -> tuple[tuple[Filter, ...], ...]:
 def _message(language: Language, sentence: str, words: str, suggestions: Sequence[str], understood: str) -> str:
     phrases = language.instructions["refusals"]
     parts = [
-        sentence.format(words=_quoted(words, language) if words else "", units=known_units(language)),
+        sentence.format(words=quoted(words, language) if words else "", units=known_units(language)),
         _repeated(phrases["understood"], understood),
         _try(language, [suggestion for suggestion in suggestions if suggestion != understood]),
     ]
@@ -195,10 +195,10 @@ def _sentences(language: Language, parts: Sequence[str]) -> str:
 
 def _try(language: Language, suggestions: Sequence[str]) -> str:
     sentence: str = language.instructions["refusals"]["try"]
-    return sentence.format(" / ".join(_quoted(suggestion, language) for suggestion in suggestions))
+    return sentence.format(" / ".join(quoted(suggestion, language) for suggestion in suggestions))
 
 
-def _quoted(words: str, language: Language) -> str:
+def quoted(words: str, language: Language) -> str:
     """Put words into the quotation marks of a language, unless they are in quotation marks already."""
     if words.startswith("'"):
         return words
