@@ -7,6 +7,7 @@ import importlib.metadata
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -343,6 +344,7 @@ def _provenance(plan: Plan, mosaic: Mosaic, statistics: SceneStatistics, timer: 
     }
 
 
+@cache
 def _version(package: str) -> str:
     """Return the version of a package; an empty string if it is not installed."""
     if package == "spex-nb":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import reduce
-from operator import and_
+from operator import and_, is_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class SpexAccessor:
 
     def __init__(self, dataset: xr.Dataset) -> None:
         self._scene = dataset
+        self._placed: dict[str, tuple[tuple[Any, ...], dict[str, Any], Any]] = {}
         self.bands: tuple[str, ...] = tuple(
             str(name)
             for name, variable in dataset.data_vars.items()
@@ -103,15 +105,35 @@ class SpexAccessor:
         from spex_nb.scene.grid import Grid
         from spex_nb.scene.placement import off_the_map
 
-        crs = self._scene.rio.crs
-        return None if crs is None or off_the_map(Grid(*self.shape, self.transform, crs)) else crs
+        def placed() -> CRS | None:
+            crs = self._scene.rio.crs
+            return None if crs is None or off_the_map(Grid(*self.shape, self.transform, crs)) else crs
+
+        return self._unless_moved("crs", placed)
 
     @property
     def transform(self) -> Affine:
         """Affine from (column, row) of a pixel's corner to map coordinates; identity without georeference."""
         import rioxarray  # noqa: F401  (registers .rio)
 
-        return self._scene.rio.transform()  # type: ignore[no-any-return]
+        return self._unless_moved("transform", self._scene.rio.transform)  # type: ignore[no-any-return]
+
+    def _unless_moved(self, name: str, compute: Callable[[], Any]) -> Any:
+        """Return what was computed before, as long as the scene has the same coordinates and georeference.
+
+        rioxarray computes a transform anew at each call, and one extraction asks for it eighty times.
+        """
+        variables = self._scene.variables
+        placement = tuple(variables.get(part) for part in ("y", "x", "spatial_ref"))
+        if placement[-1] is None:
+            return compute()
+        stated = dict(placement[-1].attrs)
+        before = self._placed.get(name)
+        if before is not None and before[1] == stated and all(map(is_, before[0], placement)):
+            return before[2]
+        value = compute()
+        self._placed[name] = placement, stated, value
+        return value
 
     @property
     def gsd_m(self) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from affine import Affine
 
 import spex_nb  # noqa: F401  (registers .spex)
 from spex_nb.errors import BandError, SensorError
@@ -40,3 +41,17 @@ def test_the_name_tells_the_coding() -> None:
     assert coding_of("T32_SCL_20m.jp2") == "scl"
     with pytest.raises(SensorError, match="QA_PIXEL, SCL or Fmask"):
         coding_of("clouds.tif")
+
+
+def test_a_transform_is_never_that_of_coordinates_before() -> None:
+    band = (("y", "x"), np.zeros((2, 2), np.float32))
+    scene = xr.Dataset({"red": band}, coords={"y": [15.0, 5.0], "x": [5.0, 15.0]})
+    scene = scene.rio.write_crs(32633).rio.write_transform()
+    assert scene.spex.transform == Affine(10, 0, 0, 0, -10, 20)
+    scene["x"] = [105.0, 115.0]
+    scene["spatial_ref"].attrs["GeoTransform"] = "100 10 0 20 0 -10"
+    assert scene.spex.transform == Affine(10, 0, 100, 0, -10, 20)
+    scene["spatial_ref"].attrs["GeoTransform"] = "200 10 0 20 0 -10"
+    scene["x"] = [205.0, 215.0]
+    assert scene.spex.transform == scene.rio.transform() == Affine(10, 0, 200, 0, -10, 20)
+    assert scene.spex.crs == scene.rio.crs

@@ -47,7 +47,7 @@ def fingerprint_scene(source: SceneSource, scene: xr.Dataset) -> str:
     """
     facts: list[object] = [scene.spex.bands, scene.spex.shape, str(scene.spex.crs), tuple(scene.spex.transform)]
     if isinstance(source.scene, xr.Dataset):
-        facts += [hash_bands(read_scene(scene, window)) for window in sample_windows(scene.spex.shape)]
+        facts += [hash_bands(_pixels(scene, window)) for window in sample_windows(scene.spex.shape)]
     else:
         facts += [(str(path), _stamp(path)) for path in source.paths] + [sorted(map(str, source.options.items()))]
     return hashlib.blake2b(repr(facts).encode(), digest_size=16).hexdigest()
@@ -109,6 +109,13 @@ def read_scene(scene: xr.Dataset, window: Window) -> xr.Dataset:
         UnreadableSourceError: If a file is damaged.
     """
     part: xr.Dataset = scene.spex.window(*window)
+    return part.copy(data=read_layers(scene, [str(name) for name in part.data_vars], window))
+
+
+def _pixels(scene: xr.Dataset, window: Window) -> xr.Dataset:
+    """Return a window of a scene in memory, without a transform of its own."""
+    row, column, height, width = window
+    part = scene.isel(y=slice(row, row + height), x=slice(column, column + width))
     return part.copy(data=read_layers(scene, [str(name) for name in part.data_vars], window))
 
 

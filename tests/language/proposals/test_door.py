@@ -30,7 +30,7 @@ Reply = Callable[["_Handler"], None]
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
-    def do_POST(self) -> None:  # noqa: N802 (the name that the library calls)
+    def do_POST(self) -> None:
         length = int(self.headers["Content-Length"])
         self.server.asked.append((self.path, json.loads(self.rfile.read(length))))
         self.server.reply(self)
@@ -273,5 +273,5 @@ def test_distances_and_ranks_are_read_again() -> None:
     answer = {"targets": [{"id": "water", "span": "wet bits"}], "filters": [near, rank]}
     assert read_proposal(answer, text, "en").filters == (NearFilter("road", 804.672), RankFilter("largest", 2))
     for wrong in ({**near, "distance_m": 500}, {**near, "target": "gold"}):
-        with pytest.raises(ValueError, match="number|target"):
+        with pytest.raises(ValueError, match=r"number|target"):
             read_proposal({**answer, "filters": [wrong, rank]}, text, "en")
