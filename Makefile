@@ -24,16 +24,16 @@ fuzz: $(READY)  ## 12,500 generated rasters, texts, checkpoints, results and ses
 lessons: $(READY)  ## run all lessons with their solutions, offline; print time and memory; with outputs in build/lessons
 	$(BIN)/python -m tests.run_lessons
 
-lab: $(READY)  ## open JupyterLab on the first notebook
-	$(BIN)/jupyter lab notebooks/00_quickstart.ipynb
+lab: $(READY)  ## open JupyterLab on the workbench, which shows a scene at once; the first lesson follows it
+	$(BIN)/jupyter lab --LabApp.extra_labextensions_path=widgets/first_sight notebooks/00_quickstart.ipynb
 
 docs: $(READY)  ## write the documentation as a site to build/site, with the outputs of lessons that `make lessons` left
 	rm -rf build/site
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --fresh-env --conf-dir docs/site --doctree-dir build/doctrees . build/site
 	@echo "Open build/site/index.html"
 
-dashboard: $(READY)  ## serve the quickstart as a page of its own, without JupyterLab
-	$(BIN)/voila notebooks/00_quickstart.ipynb --template=spex --Voila.ip=127.0.0.1
+dashboard: $(READY)  ## serve the workbench as a page of its own, without JupyterLab, lesson or code
+	$(BIN)/voila notebooks/dashboard.ipynb --template=spex --Voila.ip=127.0.0.1
 
 lint: $(READY)  ## ruff, ruff format, mypy strict, layers
 	$(BIN)/ruff check .

@@ -28,7 +28,7 @@ include_patterns = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs/**.md",
-    "notebooks/*.ipynb",
+    "notebooks/[0-9]*.ipynb",
     "notebooks/README.md",
     "data_samples/README.md",
     "recipes/tiny/joint/README.md",

@@ -1,10 +1,10 @@
 # %% Exercise 1
 from spex_nb import parse_instruction
 
-parse_instruction("las zonas de agua al norte").meaning
+parse_instruction("los bosques a la izquierda").meaning
 
 # %%
-bench.ask("las zonas de agua al norte").meaning
+bench.ask("los bosques a la izquierda").meaning
 
 # %% [markdown]
 # Press **Extract** in the panel, or call `bench.extract()` when the first extraction is done. The parser reports the

@@ -70,7 +70,8 @@ def list_lessons() -> list[Lesson]:
     """Return all lessons, in the order in which they are taught."""
     folder = _folder()
     return [
-        Lesson(notebook, folder / "solutions" / f"{notebook.stem}.py") for notebook in sorted(folder.glob("*.ipynb"))
+        Lesson(notebook, folder / "solutions" / f"{notebook.stem}.py")
+        for notebook in sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     ]
 
 

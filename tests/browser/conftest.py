@@ -22,6 +22,8 @@ ROOT = Path(__file__).parent.parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 TEMPLATES = ROOT / "widgets" / "jupyter"
 """Where Voila finds the page that is installed with the package, as it stands in this checkout."""
+FIRST_SIGHT = f"--LabApp.extra_labextensions_path={ROOT / 'widgets' / 'first_sight'}"
+"""What `make lab` says: run the first cell of the quickstart."""
 QUIET = [
     "--headless",
     "--no-sandbox",
@@ -56,7 +58,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve copies of the notebooks by JupyterLab on a free local port; return its address."""
     root = tmp_path_factory.mktemp("lab")
     shutil.copytree(NOTEBOOKS, root / "notebooks")
-    with _serving(root, [*_lab(root), f"--ServerApp.root_dir={root / 'notebooks'}"]) as address:
+    with _serving(root, [*_lab(root), FIRST_SIGHT, f"--ServerApp.root_dir={root / 'notebooks'}"]) as address:
         yield address
 
 

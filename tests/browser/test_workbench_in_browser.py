@@ -18,6 +18,7 @@ import rasterio
 from matplotlib.image import imread
 
 QUICKSTART = Path(__file__).parent.parent.parent / "notebooks" / "00_quickstart.ipynb"
+DASHBOARD = QUICKSTART.with_name("dashboard.ipynb")
 ARTIFACTS = Path(__file__).parent.parent.parent / "artifacts"
 KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
 PATIENCE_MS = 240_000
@@ -113,6 +114,12 @@ def bluish(page: Any) -> float:
     """Return the share of the map that has the hue of water as it is drawn over any scene."""
     red, green, blue = seen(page).transpose(2, 0, 1)
     return float(((blue - red > 50) & (blue > green + 20)).mean())
+
+
+def greenish(page: Any) -> float:
+    """Return the share of the map that has the hue of vegetation as it is drawn over any scene."""
+    red, green, blue = seen(page).transpose(2, 0, 1)
+    return float(((green - red > 60) & (green > blue + 10)).mean())
 
 
 def wait_for_more(page: Any, share: Callable[[], float], least: float) -> float:
@@ -275,23 +282,31 @@ def test_a_question_about_the_numbers_is_settled_by_a_click(
 @pytest.mark.browser
 def test_the_dashboard_answers_an_instruction_in_voila(page: Any, voila: str, notebooks: Path) -> None:
     asked = hosts_asked(page)
-    shutil.copy(QUICKSTART, notebooks)
+    shutil.copy(DASHBOARD, notebooks / "page.ipynb")
     page.set_default_timeout(PATIENCE_MS)
-    page.set_viewport_size({"width": 1500, "height": 1000})
-    page.goto(f"{voila}/{QUICKSTART.name}")
-    page.locator(".spex h4", has_text="Evidence").first.wait_for()
-    wait_for_blue(page, 0.005)
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(f"{voila}/page.ipynb")
+    page.locator(".leaflet-image-layer[src^='data:image/']").first.wait_for()
+    assert page.locator("h1").count() == 0  # neither lesson nor exercises
+    map_box, root = page.locator(".leaflet-container").bounding_box(), page.locator(".spex-workbench").bounding_box()
+    assert map_box["height"] > 0.85 * 720
+    assert root["y"] + root["height"] <= 720
     assert different_colors(page) > 200
     assert share_of(page, VEGETATION) == 0
-    page.get_by_role("slider").first.press("End")  # opaque, so that colours are exact
-    turn_to(page, "Ask")
     box = page.locator("input[placeholder^='such as']")
     box.fill("vegetation <img src=x onerror=window.evil=1>")
     page.get_by_role("alert").first.wait_for()
-    box.fill("vegetation")
-    page.locator(".quote", has_text="vegetation").first.wait_for()
-    press(page, "Extract")
-    assert wait_for_color(page, VEGETATION) > 0.01
+    page.get_by_title("Layers of the map").click()
+    page.get_by_role("slider", name="Opacity of the result").press("End")  # opaque, so that colours are exact
+    box.click()
+    press(page, "everything except vegetation")
+    page.locator(".spex h4", has_text="Evidence").first.wait_for()
+    press(page, "vegetation")
+    assert wait_for_color(page, VEGETATION) > 0.2
+    legend = page.locator(".spex-legend")
+    legend.get_by_text(" px").wait_for()
+    page.get_by_title("Show the result").click()
+    wait_for_more(page, lambda: float(share_of(page, VEGETATION) == 0), 0.5)
     assert page.evaluate("window.evil") is None
     keep(page, "voila")
     assert asked() == {"127.0.0.1"}
@@ -303,8 +318,29 @@ def test_behind_a_prefix_the_quickstart_shows_its_mask(page: Any, lab_under_base
     asked = hosts_asked(page)
     open_all(page, lab_under_base_url, "00_quickstart")
     page.locator(".spex h4", has_text="Evidence").first.wait_for()
-    assert wait_for_blue(page, 0.005) < 0.2  # a river and a lake, and nothing else
+    wait_for_more(page, lambda: greenish(page), 0.1)  # the forests
     assert different_colors(page) > 200
     assert pictures(page) == 2  # scene and mask
     assert asked() == {"127.0.0.1"}
     keep(page, "quickstart")
+
+
+@pytest.mark.browser
+def test_jupyterlab_opens_on_a_scene_that_takes_instructions(page: Any, lab: str) -> None:
+    page.set_default_timeout(PATIENCE_MS)
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(f"{lab}/lab/tree/00_quickstart.ipynb?reset")
+    page.locator(".leaflet-image-layer[src^='data:image/']").first.wait_for()  # nobody ran a cell
+    assert page.locator(".spex-workbench").count() == 1
+    map_box, side = page.locator(".spex-map").bounding_box(), page.locator(".spex-fit").nth(1).bounding_box()
+    assert map_box["height"] <= 0.7 * 720 + 1
+    assert side["x"] >= map_box["x"] + map_box["width"] - 1  # beside the map, with the file browser open
+    assert side["width"] >= 300
+    assert side["x"] + side["width"] <= 1280
+    keep(page, "first_sight")
+    press(page, "the 3 largest forests")
+    page.locator("[data-region='0']").first.click()
+    page.locator(".leaflet-container path[stroke='#ffffff'][stroke-width='4']").first.wait_for()  # its outline
+    page.locator("body").press("Escape")
+    page.locator(".spex-workbench[data-ready]").wait_for()
+    keep(page, "first_answer")

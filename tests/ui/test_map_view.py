@@ -156,11 +156,15 @@ def test_layers_lie_in_their_order_however_they_came(view: MapView) -> None:
 
 
 def test_an_index_comes_with_its_legend(view: MapView) -> None:
-    before = len(view.map.controls)
+    legend = next(
+        one.widget for one in view.map.controls if hasattr(one, "widget") and "spex-legend" in one.widget._dom_classes
+    )
+    assert legend.layout.display == "none"
     view.show_index("NDVI")
-    assert "<b>NDVI</b>" in view.map.controls[-1].widget.value
+    assert "<b>NDVI</b>" in legend.value
+    assert legend.layout.display is None
     view.hide_index()
-    assert len(view.map.controls) == before
+    assert (legend.value, legend.layout.display) == ("", "none")
 
 
 def test_a_live_mask_is_measured_on_what_is_seen(view: MapView) -> None:

@@ -330,7 +330,8 @@ def test_a_result_shows_marks_evidence_and_regions_to_go_to(fake_model: Any) -> 
     assert "class='contradicts'" in panel.explanation.value
     assert "<b>bold" not in panel.explanation.value
     assert "water bodies" in panel.evidence.value
-    assert len(panel.regions.options) == len(state.result.regions) + 1
+    assert [row["row"] for row in panel.regions.rows] == [*range(len(state.result.regions))]
+    assert panel.regions.total == len(state.result.regions)
     panel.regions.value = 1
     assert state.region == 1
     state.region = 0

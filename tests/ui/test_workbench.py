@@ -72,7 +72,7 @@ def test_three_tabs_show_what_is_needed_most_and_more_shows_the_rest(recording_m
     bench.more.value = "Train"
     bench.tabs.value = "Save"
     assert (bench.more.value, bench.shown.selected_index) == ("", 2)
-    bench.layers.home.click()
+    bench.tools.home.click()
     assert recording_map.calls_of("zoom_to_scene") == [()]
     bench.close()
 

@@ -74,6 +74,8 @@ def click(state: WorkbenchState, point: Point) -> None:
     state.error = None
     if state.tool == "spectrum":
         state.add_point(*point)
+    elif state.tool == "measure":
+        state.ruler = (*state.ruler, point)
     elif state.tool in ("add", "remove"):
         ask_model(
             state, UserPrompts((*state.user_prompts.clicks, (*point, state.tool == "add")), state.user_prompts.boxes)
@@ -86,6 +88,12 @@ def click(state: WorkbenchState, point: Point) -> None:
         change(state, lambda mask: delete(mask, _in_result(state, point)))
     elif state.tool == "look":
         choose(state, point)
+
+
+def leave_tool(state: WorkbenchState) -> None:
+    """Let clicks look again, and drop a first click and a line that is measured."""
+    with state.hold_trait_notifications():
+        state.tool, state.anchor, state.ruler = "look", None, ()
 
 
 def choose(state: WorkbenchState, point: Point) -> None:

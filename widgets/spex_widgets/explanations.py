@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -11,33 +12,47 @@ from spex_nb.targets import OTHER_COLOR, TARGETS
 from spex_nb.types import Claim, Evidence, Spread, Statement
 from spex_widgets.messages import table
 
+FACT_OF_REGION = re.compile(r"region\.(\d+)\.")
+"""Facts of single regions carry the region's number."""
 
-def explanation_html(explanation: Explanation, language: str, chosen: Claim | None = None) -> str:
+
+def explanation_html(
+    explanation: Explanation, language: str, chosen: Claim | None = None, rows: Mapping[int, int] | None = None
+) -> str:
     """Return the short explanation with its marks, a model's prose before it, and the whole explanation to unfold.
 
     Args:
         explanation: Of one target.
         language: ISO 639-1 code of its language.
         chosen: The claim of the prose that is pointed at.
+        rows: Row in the result's table of each region of the target, by its number: sentences about it lead there.
     """
     text = _marked(explanation, chosen)
     prose = f"<p class='quote'>{text}</p>" if text else ""
     paragraphs = "".join(
-        f"<p>{f'<strong>{escape(heading)}</strong> ' if heading else ''}{_sentences(statements)}</p>"
+        f"<p>{f'<strong>{escape(heading)}</strong> ' if heading else ''}{_sentences(statements, rows or {})}</p>"
         for heading, statements in explanation.paragraphs()
     )
     legend = escape(mark_legend(explanation.language))
     whole = f"<details><summary class='quiet'>{legend}</summary>{paragraphs}</details>"
-    body = f"{prose}<p>{_sentences(explanation.brief)}</p>{whole}"
+    body = f"{prose}<p>{_sentences(explanation.brief, rows or {})}</p>{whole}"
     return f"<div lang='{escape(language)}' dir='auto'>{body}</div>"
 
 
-def _sentences(statements: Sequence[Statement]) -> str:
+def _sentences(statements: Sequence[Statement], rows: Mapping[int, int]) -> str:
     """Return sentences with their marks; the facts behind a sentence show where the pointer rests."""
     return " ".join(
-        f"<span title='{escape(', '.join(statement.facts))}'>{escape(statement.text)}</span>{_mark(statement)}"
+        f"<span title='{escape(', '.join(statement.facts))}'{_lead(statement, rows)}>{escape(statement.text)}</span>"
+        f"{_mark(statement)}"
         for statement in statements
     )
+
+
+def _lead(statement: Statement, rows: Mapping[int, int]) -> str:
+    """Return the attributes by which a sentence about a region leads to it; nothing for other sentences."""
+    numbers = [int(found[1]) for found in map(FACT_OF_REGION.match, statement.facts) if found]
+    row = rows.get(numbers[0]) if numbers else None
+    return "" if row is None else f" role='button' tabindex='0' data-region='{row}'"
 
 
 def _mark(statement: Statement) -> str:
@@ -65,12 +80,18 @@ def claim_label(claim: Claim) -> str:
     return f"{mark_of(claim).strip() or '?'} {claim.text}"
 
 
-def legend(classes: Mapping[str, str]) -> str:
-    """Return the classes of a mask with their colours."""
+def legend(classes: Mapping[str, str], evidence: Mapping[str, Evidence] | None = None) -> str:
+    """Return the classes of a mask with their colours, and their areas where there are figures.
+
+    Args:
+        classes: Names of the classes, and how the user calls them.
+        evidence: Figures of the classes.
+    """
     colors = {name: TARGETS[name].color if name in TARGETS else OTHER_COLOR for name in classes}
+    areas = {name: f" <strong>{_area(figures)}</strong>" for name, figures in (evidence or {}).items()}
     keys = "".join(
         f"<span style='margin-right: 1.2em'><span class='key' style='background: {colors[name]}'></span>"
-        f"{escape(label)}</span>"
+        f"{escape(label)}{areas.get(name, '')}</span>"
         for name, label in classes.items()
     )
     return f"<p dir='auto'>{keys}</p>"

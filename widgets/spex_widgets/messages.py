@@ -31,6 +31,19 @@ STYLE = """<style>
 .spex pre { white-space: pre-wrap; max-height: 14em; overflow: auto; margin: .3em 0; font-size: .92em;
   background: transparent; color: inherit }
 .spex .key { display: inline-block; width: .8em; height: .8em; margin-right: .4em; border: 1px solid var(--spex-line) }
+.spex-regions { margin: 4px 2px; width: 98% }
+.spex-regions .spex-frame { max-height: 190px; overflow: auto; border: 1px solid var(--spex-line); margin: 3px 0 }
+.spex-regions table { width: 100%; margin: 0 }
+.spex-regions td, .spex-regions th { padding: 1px 6px }
+.spex-regions thead th { position: sticky; top: 0; background: var(--jp-layout-color1, #fff) }
+.spex-regions th button { border: 0; background: none; padding: 0; font: inherit; color: inherit; cursor: pointer }
+.spex-regions th[aria-sort=ascending] button::after { content: " ▲" }
+.spex-regions th[aria-sort=descending] button::after { content: " ▼" }
+.spex-regions tbody tr { cursor: pointer }
+.spex-regions tbody tr:hover { background: rgba(0, 114, 178, .1) }
+.spex-regions tr[aria-selected=true] { background: rgba(0, 114, 178, .25) }
+.spex-regions input { width: 100%; box-sizing: border-box; padding: 3px 6px; font: inherit; color: inherit;
+  background: var(--jp-layout-color1, #fff); border: 1px solid var(--spex-line) }
 .spex-panel { padding: 4px 8px; overflow-x: hidden }
 .spex-panel > * { flex-shrink: 0 }
 .spex-panel .widget-inline-hbox .widget-label { min-width: 76px }
@@ -54,10 +67,13 @@ def note(text: str) -> str:
 
 
 def error_html(error: BaseException) -> str:
-    """Return an error as text: what is wrong, found, expected, and what to do; any other with its traceback."""
+    """Return an error as text: what is wrong and what to do, the rest to unfold; any other with its traceback."""
     if isinstance(error, SpexError):
         comparison = f"Found: {escape(error.found)}. Expected: {escape(error.expected)}."
-        inner = f"<strong>{escape(error.problem)}.</strong><br>{comparison}<br><strong>→ {escape(error.fix)}</strong>"
+        inner = (
+            f"<strong>{escape(error.problem)}.</strong> {escape(error.fix)}"
+            f"<details><summary class='quiet'>Why</summary>{comparison}</details>"
+        )
         if isinstance(error, InstructionError) and error.message:
             inner = f"<strong dir='auto'>{escape(error.message)}</strong>"
     else:

@@ -22,6 +22,7 @@ from spex_widgets.jobs import Jobs
 
 TOOLS = {
     "look": "look",
+    "measure": "measure",
     "spectrum": "spectra",
     "add": "+ point",
     "remove": "− point",
@@ -33,6 +34,8 @@ TOOLS = {
     "delete": "delete",
 }
 """What a click on the map does, and how it is called."""
+LAYERS = ("points", "outlines", "result", "index", "scene")
+"""Layers of the map that can be hidden, the highest first."""
 
 
 class ByIdentity(traitlets.Any):
@@ -85,6 +88,12 @@ class WorkbenchState(traitlets.HasTraits):
     """Of it."""
     wipe = traitlets.Float(1.0, min=0, max=1)
     """It is shown left of this share of the map's width only."""
+    hidden = traitlets.Tuple()
+    """Names of the layers that the map does not show, out of `LAYERS`."""
+    strengths: traitlets.Dict[str, float] = traitlets.Dict()
+    """Opacity 0..1 of ``scene`` and ``index``; 1 where a name is missing."""
+    ruler = traitlets.Tuple()
+    """Points (x, y) of the line that is measured, in pixels of the scene."""
     extraction = ByIdentity(None, allow_none=True)
     """The result as it was extracted."""
     window = traitlets.Tuple(default_value=(0, 0, 0, 0))
@@ -134,6 +143,7 @@ class WorkbenchState(traitlets.HasTraits):
         self.model_lock = Lock()
         """ByIdentity by who asks the model: it keeps the features of one tile at a time."""
         self._loaded: tuple[Any, MaskModel] | None = None
+        self._load_lock = Lock()
         if scene is not None:
             self.show_scene(scene, source or source_of(scene))
 
@@ -141,7 +151,7 @@ class WorkbenchState(traitlets.HasTraits):
         """Go over to another scene; what was found in the last one is let go."""
         with self.hold_trait_notifications():
             self.forget_result()
-            self.source, self.index, self.points = source, "", {}
+            self.source, self.index, self.points, self.ruler = source, "", {}, ()
             self.bands = usual_bands(scene)
             self.scene = scene
 
@@ -191,10 +201,18 @@ class WorkbenchState(traitlets.HasTraits):
         Raises:
             CheckpointError, MissingExtraError: If it cannot be loaded.
         """
-        if self._loaded is None or self._loaded[0] is not self.model:
-            self._loaded = self.model, load_mask_model(self.model)
-        loaded = self._loaded[1]
+        with self._load_lock:  # who asks while it is loaded waits for it
+            if self._loaded is None or self._loaded[0] is not self.model:
+                self._loaded = self.model, load_mask_model(self.model)
+            loaded = self._loaded[1]
         return loaded if self.scene is None else model_at_scale(loaded, self.scene.spex.gsd_m)
+
+    def load_model_meanwhile(self) -> None:
+        """Load the model beside the kernel, so that the first instruction need not wait for it.
+
+        Who asks for the model reports what is wrong with it.
+        """
+        self.jobs.start(lambda _job: self.loaded_model(), _drop, _drop)
 
     def close(self) -> None:
         """Let go of scene, model, result and threads."""
@@ -202,6 +220,10 @@ class WorkbenchState(traitlets.HasTraits):
         self.jobs.close()
         self.forget_result()
         self.scene = self.model = self._loaded = self.visible_window = None
+
+
+def _drop(_outcome: object) -> None:
+    """Do nothing with what came of a job."""
 
 
 def usual_bands(scene: xr.Dataset) -> tuple[str, ...]:

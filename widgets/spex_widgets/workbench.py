@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from concurrent.futures import Executor
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ from spex_nb.scene.reopen import as_scene
 from spex_nb.scene.samples import reopen, source_of
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.types import Instruction, MaskModel
+from spex_widgets import editor
 from spex_widgets.jobs import Job
+from spex_widgets.map.browser_side import BrowserSide
 from spex_widgets.map.link import MapLink
 from spex_widgets.messages import STYLE, block
 from spex_widgets.panels.check import CheckPanel
@@ -28,9 +32,12 @@ from spex_widgets.panels.panel import Panel, close_all, walk_widgets
 from spex_widgets.panels.result import ResultPanel
 from spex_widgets.panels.scene import ScenePanel
 from spex_widgets.panels.spectra import SpectraPanel
+from spex_widgets.panels.tools import ToolsPanel
 from spex_widgets.panels.training import TrainingPanel
 from spex_widgets.session import open_session, save_session
 from spex_widgets.state import WorkbenchState
+from spex_widgets.still import still_png, still_text
+from spex_widgets.workbench_style import WORKBENCH_STYLE
 
 PANELS = (
     ScenePanel,
@@ -48,9 +55,7 @@ TABS = {"Ask": ("Ask", "Result"), "Correct": ("Correct",), "Save": ("Save",)}
 """Titles of the panels that each tab shows, one below the other. All other panels stand behind "More"."""
 HEIGHT = "min(70vh, 720px)"
 """Of map and panel: the rest of the window is left to the page."""
-CONTROLS_PX = 48
-"""Height of what stands below the map."""
-PANEL_WIDTH = "max(300px, 38%)"
+PANEL_WIDTH = "max(300px, 36%)"
 DOUBT = " · <strong>these numbers cannot be reflectance: see the tab 'Scene'</strong>"
 
 
@@ -66,6 +71,7 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         executor: Where jobs run (default: four threads).
         root: Folder that files may be chosen from (default: the current one).
         view: An object in the place of `MapView`, such as in tests.
+        height: Of map and panel, in CSS (default: 70 % of the window's height, 720 pixels at most).
 
     Raises:
         SpexError: As `open_scene`.
@@ -80,8 +86,10 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         *,
         root: str | Path | None = None,
         view: Any = None,
+        height: str = HEIGHT,
     ) -> None:
         super().__init__()
+        self.add_class("spex-workbench")
         opened, source = _opened(scene)
         self.state = WorkbenchState(opened, model, source=source, executor=executor)
         """The observable state; change it, and panels and map follow."""
@@ -90,10 +98,12 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
             kind.title: kind(self.state, root) if kind is ScenePanel else kind(self.state) for kind in PANELS
         }
         """The panels by their titles."""
-        self.layers = LayersPanel(self.state, self.view.zoom_to_scene)
+        self.layers = LayersPanel(self.state)
+        self.tools = ToolsPanel(self.state, self.view.zoom_to_scene)
+        self._browser_side = BrowserSide(self.view.widget, partial(editor.leave_tool, self.state), self._go_to_region)
         self._link = MapLink(self.state, self.view)
         self._made_map = map is None
-        self.view.on_notice, self.view.on_shown = self._show_head, self._resend
+        self.view.on_notice, self.view.on_shown = self._show_head, self._take_page
         titles_of_tabs = {title for titles in TABS.values() for title in titles}
         self._pages = TABS | {title: (title,) for title in self.panels if title not in titles_of_tabs}
         self.tabs = ipw.ToggleButtons(
@@ -112,9 +122,11 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         self.more.observe(self._turn, "value")
         self.state.observe(self._show_head, ["scene", "busy", "error"])
         self.state.observe(self._show_result, ["extraction"])
+        self.state.observe(self._tell_browser, ["tool", "brush_px", "scene"])
         self.show(_first_panel(opened))
         self._show_head()
-        self._lay_out()
+        self._tell_browser()
+        self._lay_out(height)
 
     @property
     def map(self) -> Any:
@@ -185,18 +197,46 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         self._turn({"owner": self.tabs if page in TABS else self.more})
         return panel
 
-    def _lay_out(self) -> None:
+    def _lay_out(self, height: str) -> None:
+        """Put the panel beside the map, and on the map what is asked, the tools and the layers."""
         if self._made_map:
-            self.view.widget.layout.height = f"calc({HEIGHT} - {CONTROLS_PX}px)"
+            self.view.widget.layout.height = "100%"
         self.shown.layout = {"overflow": "auto", "flex": "1 1 auto", "min_height": "0"}
+        self.tabs.add_class("spex-tabs")
         heads = ipw.HBox([self.tabs, self.more], layout={"flex": "0 0 auto"})
-        narrow = {"flex": f"0 0 {PANEL_WIDTH}", "height": HEIGHT, "min_width": "0"}
+        narrow = {"flex": f"0 0 {PANEL_WIDTH}", "height": height, "min_width": "0"}
         self._side = ipw.VBox([heads, self.shown], layout=narrow)
+        asking = self.panels[InstructionPanel.title]
+        asking.children = [part for part in asking.children if part is not asking.ask]
+        self._on_map = (asking.ask, self.tools, self.layers)
+        for part in self._on_map:
+            part.add_class("spex-on-map")
+        asking.ask.add_class("spex-fresh")
         self._left = ipw.VBox(
-            [self.view.widget, self.layers], layout={"flex": "1 1 auto", "height": HEIGHT, "min_width": "0"}
+            [self.view.widget, *self._on_map], layout={"flex": "1 1 auto", "height": height, "min_width": "0"}
         )
+        self._left.add_class("spex-map")
+        for column in (self._left, self._side):
+            column.add_class("spex-fit")
         body = ipw.HBox([self._left, self._side], layout={"width": "100%"})
-        self.children = [ipw.HTML(STYLE, layout={"display": "none"}), self.head, body]
+        style = ipw.HTML(STYLE + WORKBENCH_STYLE, layout={"display": "none"})
+        self.children = [style, self.head, body, self._browser_side]
+
+    def _go_to_region(self, row: int) -> None:
+        """Go to the region of a sentence that was pressed."""
+        if self.state.result is not None and 0 <= row < len(self.state.result.regions):
+            self.state.region = row
+
+    def _tell_browser(self, _change: Any = None) -> None:
+        """Tell the page which tool is in the hand, and how large the brush is."""
+        self._browser_side.tool = self.state.tool
+        if self.state.scene is not None:
+            self._browser_side.brush_m = self.state.brush_px * (self.view.pixel_m() or 0)
+
+    def _take_page(self) -> None:
+        """Send a page that has just loaded what it missed, and load the model while the user looks at the scene."""
+        self._resend()
+        self.state.load_model_meanwhile()
 
     def _turn(self, change: Any) -> None:
         """Show the page that the tabs or the list behind "More" name, and unmark the other of the two."""
@@ -217,13 +257,27 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         self.head.value = block(f"<strong>spex_nb</strong> · {escape(what)}{doubt}{busy}{wrong}{notice}")
 
     def _show_result(self, _change: Any) -> None:
-        if self.state.extraction is not None:
+        """Turn to a new result; the examples step back then, until there is another scene."""
+        asking = self.panels[InstructionPanel.title].ask
+        if self.state.extraction is None:
+            asking.add_class("spex-fresh")
+        else:
+            asking.remove_class("spex-fresh")
             self.show(ResultPanel.title)
 
     def _resend(self) -> None:
         """Send all widgets but the map again, since a page misses what changes while it loads them."""
-        for widget in walk_widgets((self.head, self.layers, self._side)):
+        for widget in walk_widgets((self.head, *self._on_map, self._side)):
             widget.send_state()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """Return the widget, with a picture and text in its place where a page shows no widgets."""
+        bundle = super()._repr_mimebundle_(**options)
+        if not isinstance(bundle, dict):
+            return bundle
+        picture = still_png(self.state)
+        pictures = {} if picture is None else {"image/png": b64encode(picture).decode()}
+        return {**bundle, **pictures, "text/plain": still_text(self.state)}
 
     def close(self) -> None:
         """Stop all jobs, and free scene, model, files, threads and widgets; a map that the caller passed stays."""
@@ -232,6 +286,8 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
             panel.close()
         self.panels = {}
         self.layers.close()
+        self.tools.close()
+        close_all(self._on_map)
         self.view.on_notice, self.view.on_shown = _ignore, _ignore
         self.view.close()
         self.state.close()

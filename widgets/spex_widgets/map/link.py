@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from spex_nb.extraction.refine import UserPrompts
 from spex_nb.spectral.priors import spectral_prior
 from spex_nb.types import MASK_NODATA, Point, Window
 from spex_widgets import editor
+from spex_widgets.explanations import legend
+from spex_widgets.map.readout import Readout
+from spex_widgets.measuring import ruler_text
 from spex_widgets.state import Preview, StateObserver, WorkbenchState
 
 MASKS = ("mask", "live mask", "probability")
@@ -44,7 +48,13 @@ class MapLink:
         self._observer.follow(self._go_to_spot, "spot")
         self._observer.follow(self._show_pins, "user_prompts")
         self._observer.follow(self._take_tool, "tool")
+        self._observer.follow(self._show_legend, "result", "extraction", "layer", "preview")
+        self._observer.follow(self._show_hidden, "hidden")
+        self._observer.follow(self._show_ruler, "ruler")
+        self._observer.follow(self._show_strengths, "strengths")
+        self._readout = Readout(state, view.set_readout)
         view.on_click(self._clicked)
+        view.on_move(self._readout.follow)
         self._show_strength()
         self._show_scene()
         self._take_tool()
@@ -132,6 +142,31 @@ class MapLink:
     def _show_pins(self) -> None:
         if self.state.scene is not None:
             self.view.set_pins(self.state.user_prompts.clicks, self.state.user_prompts.boxes)
+
+    def _show_legend(self) -> None:
+        """Name on the map what was found, with areas; while an edit is measured, those of before stay."""
+        state = self.state
+        if state.preview is not None:
+            self.view.set_legend(legend({state.preview.target: f"{state.preview.target}, preview"}))
+        elif state.extraction is None:
+            self.view.set_legend("")
+        elif state.layer == "doubt":
+            self.view.set_legend("<p>doubt: the stronger, the less sure</p>")
+        elif state.result is not None:
+            self.view.set_legend(legend(state.extraction.class_names, state.result.evidence))
+
+    def _show_hidden(self) -> None:
+        self.view.set_hidden(self.state.hidden)
+
+    def _show_strengths(self) -> None:
+        for name in ("scene", "index"):
+            self.view.set_opacity(name, self.state.strengths.get(name, 1.0))
+
+    def _show_ruler(self) -> None:
+        state = self.state
+        if state.scene is not None:
+            self.view.set_ruler(state.ruler)
+            self.view.set_readout(escape(ruler_text(state.scene, state.ruler)))
 
     def _take_tool(self) -> None:
         """Let drags mean what the tool says; without one that draws, they move the map."""

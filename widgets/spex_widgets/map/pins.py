@@ -20,13 +20,14 @@ PIN_STYLES: Mapping[str, Mapping[str, Any]] = {
     "not there": {**_PIN, "fillColor": "#d55e00"},
 }
 BOX_STYLE = {"color": "#009e73", "weight": 3, "dashArray": "6", "fillOpacity": 0, "interactive": False}
+RULER_STYLE = {"color": "#ffffff", "weight": 3, "dashArray": "2 6", "fillOpacity": 0, "interactive": False}
 
 
 class Pins:
-    """Points where a target is and where it is not, and boxes about it.
+    """Points where a target is and where it is not, boxes about it, and the line that is measured.
 
     Args:
-        layers: What shows ``there``, ``not there`` and ``box``: has ``data``.
+        layers: What shows ``there``, ``not there``, ``box`` and ``ruler``: has ``data``.
     """
 
     def __init__(self, layers: Mapping[str, Any]) -> None:
@@ -44,6 +45,11 @@ class Pins:
             self._layers[name].data = _features("Point", [position for (position,) in points])
         corners = [[(x, y), (u, y), (u, v), (x, v), (x, y)] for x, y, u, v in boxes]
         self._layers["box"].data = _features("Polygon", [[ring] for ring in _lonlat(corners, place)])
+
+    def show_ruler(self, points: Sequence[tuple[float, float]], place: WebGrid) -> None:
+        """Show a line along points (x, y) in pixels of the scene; fewer than two show none."""
+        lines = _lonlat([points], place) if len(points) > 1 else []
+        self._layers["ruler"].data = _features("LineString", lines)
 
     def clear(self) -> None:
         """Show none."""

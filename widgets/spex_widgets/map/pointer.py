@@ -29,6 +29,8 @@ class Pointer:
         """Where the scene lies; without one nothing is heard."""
         self.on_click: OnClick | None = None
         """Called with (row, column, x_crs, y_crs) of a clicked pixel."""
+        self.on_move: Callable[[int, int], None] | None = None
+        """Called with (row, column) under the pointer, which may lie outside of the scene."""
         self._on_drag: OnDrag | None = None
         self._path: Path | None = None
         map.on_interaction(self._hear)
@@ -42,7 +44,7 @@ class Pointer:
         """Listen no more."""
         self._map.on_interaction(self._hear, remove=True)
         self.take_drags(None)
-        self.on_click = self.place = None
+        self.on_click = self.on_move = self.place = None
 
     def _hear(self, **event: Any) -> None:
         if self.place is None or "coordinates" not in event:
@@ -50,6 +52,8 @@ class Pointer:
         lat, lon = event["coordinates"]
         cols, rows = self.place.pixels(np.array([lon]), np.array([lat]))
         position = float(cols[0]), float(rows[0])
+        if event.get("type") == "mousemove" and self.on_move is not None and np.isfinite(position).all():
+            self.on_move(int(np.floor(position[1])), int(np.floor(position[0])))
         if self._on_drag is not None:
             self._follow(self._on_drag, event.get("type"), position)
         elif event.get("type") == "click":

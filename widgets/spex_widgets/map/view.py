@@ -11,23 +11,23 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
 import ipyleaflet
-import ipywidgets as ipw
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from spex_nb.errors import RegionError
 from spex_nb.output import map_images
-from spex_nb.output.web_mercator import View, WebGrid
+from spex_nb.output.web_mercator import View, WebGrid, mercator
 from spex_nb.scene.open import on_grid
 from spex_nb.scene.windows.pyramid import Pyramid, raster_layer
-from spex_nb.types import Window
+from spex_nb.types import Point, Window
 from spex_widgets.charts import color_bar
 from spex_widgets.jobs import Jobs
 from spex_widgets.map.basemaps import is_reachable
+from spex_widgets.map.furniture import Furniture
 from spex_widgets.map.images import Draw, Kind, MapImages
 from spex_widgets.map.outlines import Outlines
-from spex_widgets.map.pins import BOX_STYLE, PIN_STYLES, Box, Click, Pins
+from spex_widgets.map.pins import BOX_STYLE, PIN_STYLES, RULER_STYLE, Box, Click, Pins
 from spex_widgets.map.pointer import OnClick, OnDrag, Path, Pointer, box_window
 from spex_widgets.map.viewport import Viewport
 
@@ -43,9 +43,17 @@ ORDER = ("scene", "index", "probability", "mask", "live mask")
 """Of the pictures, the lowest first; outlines lie above them."""
 OVER_SCENE = ("probability", "mask", "live mask")
 """What is found in the scene: it can be wiped aside."""
+HIDEABLE: Mapping[str, Sequence[str]] = {
+    "points": ("there", "not there", "box", "ruler"),
+    "outlines": ("regions", "selected"),
+    "result": OVER_SCENE,
+    "index": ("index",),
+    "scene": ("scene",),
+}
+"""Names of what the user calls one layer."""
 STYLES = {
     "footprint": {"color": "#999999", "weight": 1, "dashArray": "4", "fillOpacity": 0, "interactive": False},
-    "regions": {"color": "#f0e442", "weight": 2, "fillOpacity": 0, "interactive": False},
+    "regions": {"color": "#f0e442", "weight": 1, "fillOpacity": 0, "interactive": False},
     "selected": {"color": "#ffffff", "weight": 4, "fillOpacity": 0.1, "interactive": False},
 }
 
@@ -73,8 +81,10 @@ class MapView:
         vectors = {name: ipyleaflet.GeoJSON(name=name, style=style) for name, style in STYLES.items()}
         pins = {name: ipyleaflet.GeoJSON(name=name, point_style=dict(style)) for name, style in PIN_STYLES.items()}
         pins["box"] = ipyleaflet.GeoJSON(name="box", style=BOX_STYLE)
+        pins["ruler"] = ipyleaflet.GeoJSON(name="ruler", style=RULER_STYLE)
         self._layers_of_view = [*self._overlays.values(), *vectors.values(), *pins.values()]
-        self._legend = ipyleaflet.WidgetControl(widget=ipw.HTML(), position="bottomright")
+        self._hidden: frozenset[str] = frozenset()
+        self._furniture = Furniture(self.map)
         self._images = MapImages(self._overlays, lambda: self._view(MARGIN_FRAC), self._jobs, self._failed)
         self._outlines = Outlines(vectors)
         self._pins = Pins(pins)
@@ -103,6 +113,7 @@ class MapView:
         self._clear()
         self._scene, self._pointer.place = pyramid, WebGrid(pyramid.grid)
         self._outlines.show_scene(self._place)
+        self._furniture.show_place(self._place.has_crs)
         self.zoom_to_scene()
         bands = pyramid.layers.spex.bands
         true = all(name in bands for name in ("red", "green", "blue"))
@@ -136,13 +147,13 @@ class MapView:
         self._put(
             "index", lambda view: map_images.encode_webp(map_images.render_index(scene, name, view, limits)), "webp"
         )
-        self._legend.widget.value = color_bar(name, map_images.color_table(*limits)[:: 255 // 5], limits)
-        self._lay_legend(True)
+        bar = color_bar(name, map_images.color_table(*limits)[:: 255 // 5], limits)
+        self._furniture.show_legend("index", bar)
 
     def hide_index(self) -> None:
         """Show the scene again instead of an index."""
         self._drop("index")
-        self._lay_legend(False)
+        self._furniture.show_legend("index", "")
 
     def set_mask(self, mask: Any, class_names: Sequence[str] | Mapping[str, str], hatched: bool = False) -> None:
         """Show a mask in the colours of its classes.
@@ -226,6 +237,24 @@ class MapView:
         self._pins.show(clicks, boxes, self._place)
         self._lay()
 
+    def set_ruler(self, points: Sequence[Point]) -> None:
+        """Show the line that is measured along points (x, y), in pixels of the scene; fewer than two show none."""
+        self._pins.show_ruler(points, self._place)
+        self._lay()
+
+    def set_legend(self, classes: str) -> None:
+        """Say on the map what was found, as HTML; empty for nothing."""
+        self._furniture.show_legend("classes", classes)
+
+    def set_readout(self, inner: str) -> None:
+        """Say on the map what lies under the pointer, as HTML; empty for nothing."""
+        self._furniture.show_readout(inner)
+
+    def set_hidden(self, names: Sequence[str]) -> None:
+        """Hide layers, and show all others: ``points``, ``outlines``, ``result``, ``index``, ``scene``."""
+        self._hidden = frozenset(part for name in names for part in HIDEABLE[name])
+        self._lay()
+
     def zoom_to_scene(self) -> None:
         """Show the whole scene."""
         self._viewport.show(self._place.bounds_lonlat)
@@ -254,6 +283,17 @@ class MapView:
     def on_click(self, callback: OnClick | None) -> None:
         """Call back with (row, column, x_crs, y_crs) when a pixel of the scene is clicked; None stops it."""
         self._pointer.on_click = callback
+
+    def on_move(self, callback: Callable[[int, int], None] | None) -> None:
+        """Call back with (row, column) under the pointer, also outside of the scene; None stops it."""
+        self._pointer.on_move = callback
+
+    def pixel_m(self) -> float:
+        """Return the width of a pixel in the middle of the scene, in metres of Web Mercator."""
+        grid = self._place.grid
+        lons, lats = self._place.lonlat([grid.width / 2, grid.width / 2 + 1], [grid.height / 2] * 2)
+        x, y = mercator(lons, lats)
+        return float(np.hypot(x[1] - x[0], y[1] - y[0]))
 
     def on_draw_box(self, callback: Callable[[Window], None] | None) -> None:
         """Call back with (row, column, height, width) when a box has been dragged; the map stays still meanwhile."""
@@ -299,7 +339,8 @@ class MapView:
         self._pointer.close()
         self._jobs.close()
         self._scene = None
-        for widget in (*self._layers_of_view, self._legend.widget, self._legend):
+        self._furniture.close()
+        for widget in self._layers_of_view:
             widget.close()
 
     # -- layers
@@ -350,17 +391,13 @@ class MapView:
 
     def _lay(self) -> None:
         """Lay what there is to see on the map, above the layers of others."""
-        layers = [*self._images.shown, *self._outlines.shown, *self._pins.shown]
+        has_something = [*self._images.shown, *self._outlines.shown, *self._pins.shown]
+        layers = [layer for layer in has_something if layer.name not in self._hidden]
         self.map.layers = (*(layer for layer in self.map.layers if layer not in self._layers_of_view), *layers)
-
-    def _lay_legend(self, is_wanted: bool) -> None:
-        """Show the legend or not; leafmap's own ``add`` and ``remove`` would make widgets, and close this one."""
-        others = tuple(control for control in self.map.controls if control is not self._legend)
-        self.map.controls = (*others, self._legend) if is_wanted else others
 
     def _resend(self) -> None:
         """Send all layers once more: what changed while a page was loading its widgets never arrived there."""
-        for widget in (*self._layers_of_view, self._legend.widget):
+        for widget in (*self._layers_of_view, *self._furniture.widgets):
             widget.send_state()
         self.map.send_state(["layers", "controls"])
         self.on_shown()
@@ -386,7 +423,9 @@ def _bare_map() -> Any:
     """Return a leafmap map without basemap, for nothing is fetched unless asked for."""
     import leafmap
 
-    bare = leafmap.Map(draw_control=False, toolbar_control=False, fullscreen_control=True, zoom_snap=ZOOM_STEP)
+    bare = leafmap.Map(
+        draw_control=False, toolbar_control=False, fullscreen_control=False, scale_control=False, zoom_snap=ZOOM_STEP
+    )
     bare.layers = ()
     return bare
 

@@ -12,6 +12,7 @@ from spex_widgets.state import TOOLS, WorkbenchState
 
 HELP = {
     "look": "Click a region to choose it.",
+    "measure": "Click along a line to measure it; Esc ends.",
     "spectrum": "Click to add a spectrum; see the tab 'Spectra'.",
     "add": "Click where the target is: the model looks again at what the map shows.",
     "remove": "Click where the target is not: the model looks again at what the map shows.",

@@ -25,8 +25,19 @@ from spex_widgets.messages import block, error_html, quiet
 from spex_widgets.panels.panel import WIDE, Panel, button
 from spex_widgets.state import WorkbenchState
 
-FIRST_EXAMPLES = ("water", "lakes larger than 2 ha", "vegetation in the north", "everything except water")
-"""One click each."""
+ON_EARTH = ("water", "lakes larger than 2 ha", "vegetation in the north", "everything except water")
+"""Examples for a scene with a CRS: hectares and north mean something there."""
+IN_PICTURE = ("vegetation", "the 3 largest forests", "bare soil on the left", "everything except vegetation")
+"""Examples for a scene without CRS."""
+PARTS = {
+    "tiles": "finding",
+    "assembling": "finding",
+    "regions": "measuring",
+    "measurement": "measuring",
+    "explanation": "explaining",
+    "saving": "saving",
+}
+"""What each part of a run does, in words."""
 EXAMPLES = (
     "lakes larger than 2 ha in the eastern half",
     "los 3 lagos más grandes",
@@ -53,12 +64,15 @@ class InstructionPanel(Panel):
     def __init__(self, state: WorkbenchState) -> None:
         super().__init__(state)
         self.text = ipw.Text(
-            description="Instruction", placeholder="such as: lakes larger than 2 ha in the north", layout=WIDE
+            description="Instruction",
+            placeholder="such as: lakes larger than 2 ha in the north",
+            layout={"flex": "1 1 auto", "width": "auto", "min_width": "120px"},
         )
         self.first_examples = [
-            button(text, "Ask for this", self.trying(partial(self._take, text)), layout={"width": "auto"})
-            for text in FIRST_EXAMPLES
+            button(text, "Ask for this", self.trying(partial(self._take_first, number)), layout={"width": "auto"})
+            for number, text in enumerate(ON_EARTH)
         ]
+        """Four instructions that suit the scene, one click each."""
         self.examples = ipw.Dropdown(description="Others", layout=WIDE)
         self.model = ipw.Combobox(
             description="Model",
@@ -78,6 +92,8 @@ class InstructionPanel(Panel):
         self.cancel = button(
             "Cancel", "Stop after the current tile", self.trying(self._cancel), disabled=True, icon="stop"
         )
+        self.cancel.layout.display = "none"
+        self.run.layout.width = self.cancel.layout.width = "auto"
         self.bar = ipw.FloatProgress(min=0, max=1, layout={"width": "98%", "display": "none"})
         self.meaning, self.progress, self.words = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.suggestions = ipw.HBox(layout={"flex_flow": "row wrap"})
@@ -85,25 +101,26 @@ class InstructionPanel(Panel):
         self.text.on_msg(self._enter)
         self.examples.observe(self.trying(self._take_example), "value")
         self.model.observe(self.trying(self._choose_model), "value")
-        self.lay_out(
-            self.text,
-            self.meaning,
-            self.suggestions,
-            ipw.HBox(self.first_examples, layout={"flex_flow": "row wrap"}),
-            ipw.HBox([self.run, self.cancel]),
-            self.bar,
-            self.progress,
-            self.words,
-            ipw.Accordion(
-                [ipw.VBox([self.examples, self.model, self.scope])], titles=["Other examples, model, extent"]
-            ),
-        )
+        self._put_together()
         self._job: Job | None = None
         self._explanation = ""
         self._forget: Callable[[], None] = _nothing
         self.follow(self._show_text, "text", "scene")
+        self.follow(self._show_first, "scene")
         self.follow(self._show_past, "past")
         self.follow(self._show_model, "model")
+
+    def _put_together(self) -> None:
+        """Lay out what is asked, what the model says, and what is chosen less often."""
+        examples = ipw.HBox(self.first_examples, layout={"flex_flow": "row wrap"})
+        examples.add_class("spex-examples")
+        line = ipw.HBox([self.text, self.run, self.cancel])
+        self.ask = ipw.VBox([line, examples, self.meaning, self.suggestions, self.bar, self.progress, self.error])
+        """What is typed, said back and run; a workbench lays it on the map."""
+        self.ask.add_class("spex-ask")
+        choices = ipw.VBox([self.examples, self.model, self.scope])
+        self.choices = ipw.Accordion([choices], titles=["Other examples, model, extent"])
+        self.lay_out(self.ask, self.words, self.choices)
 
     def _enter(self, _text: object, content: dict[str, object], _buffers: object) -> None:
         """Run what is typed when Enter is pressed, if it can be run."""
@@ -134,7 +151,20 @@ class InstructionPanel(Panel):
         ]
 
     def _take(self, text: str) -> None:
+        """Take over an instruction, and run it if it can be run."""
         self.state.text = text
+        if not self.run.disabled:
+            self.start()
+
+    def _take_first(self, number: int) -> None:
+        self._take(self.first_examples[number].description)
+
+    def _show_first(self) -> None:
+        """Offer examples that the scene can answer."""
+        scene = self.state.scene
+        texts = IN_PICTURE if scene is not None and scene.spex.crs is None else ON_EARTH
+        for example, text in zip(self.first_examples, texts, strict=True):
+            example.description = text
 
     def _show_past(self) -> None:
         past = [(f"↺ {text}", text) for text in self.state.past]
@@ -194,7 +224,7 @@ class InstructionPanel(Panel):
         model = state.loaded_model()
         job.require_wanted()
         scene = state.scene.spex.window(*window)
-        job.report(0, "planning")
+        job.report(0, "reading")
         with state.model_lock:
             return extract(
                 scene,
@@ -219,7 +249,7 @@ class InstructionPanel(Panel):
         result, window = outcome
         self._job = None
         self._set_running(False)
-        self.progress.value = quiet("Done.")
+        self.progress.value = ""
         self.state.show_result(result, window)
         past = [result.instruction.text, *(text for text in self.state.past if text != result.instruction.text)]
         self.state.past = tuple(past[:PAST])
@@ -241,13 +271,15 @@ class InstructionPanel(Panel):
 
     def _set_running(self, is_running: bool) -> None:
         self.run.disabled, self.cancel.disabled = is_running, not is_running
+        self.cancel.layout.display = None if is_running else "none"
         self.bar.layout.display = None if is_running else "none"
         self.state.busy = "extracting" if is_running else ""
 
 
 def _step(at: Progress) -> str:
     """Return what is being done, in words."""
-    return f"tile {at.done + 1} of {at.total}" if at.done < at.total else at.part
+    doing = PARTS.get(at.part, at.part)
+    return f"{doing}, tile {at.done + 1} of {at.total}" if at.done < at.total else doing
 
 
 def _understood(text: str) -> tuple[Instruction | None, str]:

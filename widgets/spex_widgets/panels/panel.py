@@ -32,8 +32,9 @@ class Panel(ipw.VBox):  # type: ignore[misc]
         self.add_class("spex-panel")
 
     def lay_out(self, *parts: Any) -> None:
-        """Show these widgets, with the errors below them."""
-        self.children = [ipw.HTML(STYLE, layout={"display": "none"}), *parts, self.error]
+        """Show these widgets, with the errors below them unless they stand among them."""
+        errors = () if any(widget is self.error for widget in walk_widgets(parts)) else (self.error,)
+        self.children = [ipw.HTML(STYLE, layout={"display": "none"}), *parts, *errors]
 
     def follow(self, show: Callable[[], None], *names: str) -> None:
         """Call ``show`` now, and whenever one of these traits of the state changes."""

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from html import escape
-from typing import Any
 
 import ipywidgets as ipw
 
 from spex_nb.extraction import Extraction
 from spex_nb.extraction.facts.doubt import doubtful_windows
 from spex_nb.types import Claim, Window
-from spex_widgets.explanations import area_text, claim_label, evidence_table, explanation_html, legend
+from spex_widgets.explanations import claim_label, evidence_table, explanation_html, legend
 from spex_widgets.messages import block, note, quiet
 from spex_widgets.panels.panel import WIDE, Panel, button
+from spex_widgets.panels.region_table import RegionTable
 from spex_widgets.state import WorkbenchState
 
 NARROW = {"width": "48px"}
-LISTED = 500
-"""Regions in the list; of more, the first ones, which are the largest of each class."""
 
 
 class ResultPanel(Panel):
@@ -30,7 +27,7 @@ class ResultPanel(Panel):
         super().__init__(state)
         self.head, self.explanation, self.evidence, self.notes = (ipw.HTML() for _ in range(4))
         self.claims = ipw.Dropdown(description="Claim", layout=WIDE)
-        self.regions = ipw.Select(description="Regions", rows=8, layout=WIDE)
+        self.regions = RegionTable()
         self.claims.observe(self.trying(self._point_at), "value")
         self.regions.observe(self.trying(self._go_to), "value")
         self.previous = button("◀", "Go to the place of more doubt", self.trying(lambda: self._step(-1)), layout=NARROW)
@@ -39,10 +36,11 @@ class ResultPanel(Panel):
         self.doubts = ipw.HBox([self.previous, self.next, self.doubt])
         self._places: list[Window] = []
         self._place = -1
-        self.lay_out(self.head, self.explanation, self.claims, self.doubts, self.evidence, self.regions, self.notes)
+        self.lay_out(self.head, self.explanation, self.regions, self.claims, self.doubts, self.evidence, self.notes)
         self._is_showing = False
         self.follow(self._show, "result", "extraction")
         self.follow(self._show_region, "region")
+        self.follow(self._show_head, "text")
 
     def _show(self) -> None:
         result: Extraction | None = self.state.result
@@ -59,16 +57,24 @@ class ResultPanel(Panel):
         self._is_showing = True
         self._show_lists(result)
         self._is_showing = False
-        instruction = result.instruction
-        self.head.value = block(
-            f"<strong dir='auto'>{escape(instruction.text)}</strong><br>"
-            f"<span dir='auto'>{escape(instruction.meaning)}</span>"
-            f"{legend(result.class_names)}"
-        )
+        self._show_head()
         self._show_doubts(result)
         self._show_explanation(result, None)
         self.evidence.value = block(f"<h4>Evidence</h4>{evidence_table(result.evidence)}")
         self.notes.value = "".join(map(note, result.notes)) + quiet(_provenance_line(result))
+
+    def _show_head(self) -> None:
+        """Say what was asked; what it means only where the panel of the instruction says something else by now."""
+        result = self.state.result
+        if result is None:
+            return
+        instruction = result.instruction
+        meaning = f"<br><span dir='auto'>{escape(instruction.meaning)}</span>"
+        self.head.value = block(
+            f"<strong dir='auto'>{escape(instruction.text)}</strong>"
+            f"{'' if self.state.text == instruction.text else meaning}"
+            f"{legend(result.class_names, result.evidence)}"
+        )
 
     def _show_doubts(self, result: Extraction) -> None:
         """List the places where the result is most likely wrong."""
@@ -94,12 +100,14 @@ class ResultPanel(Panel):
         self.claims.options = [("choose a claim …", -1), *labels]
         self.claims.value = -1
         self.claims.layout.display = "" if claims else "none"
-        self.regions.options = [("none", -1), *_listed(result)]
-        self.regions.value = self.state.region if self.state.region < min(len(result.regions), LISTED) else -1
+        self.regions.show(result, self.state.region)
 
     def _show_explanation(self, result: Extraction, chosen: Claim | None) -> None:
         language = result.instruction.language
-        body = "".join(explanation_html(explanation, language, chosen) for explanation in result.explanations)
+        body = "".join(
+            explanation_html(explanation, language, chosen, _rows(result, explanation.target))
+            for explanation in result.explanations
+        )
         share = result.faithfulness
         held = "" if share is None else f"<p class='quiet'>{share:.0%} of the claims that can be checked hold.</p>"
         self.explanation.value = block(f"<h4>Explanation</h4>{body}{held}")
@@ -117,29 +125,25 @@ class ResultPanel(Panel):
             self.state.region = int(rows[0]) if len(rows) else -1
 
     def _go_to(self) -> None:
-        if not self._is_showing and self.regions.value is not None:
+        if not self._is_showing:
             self.state.region = self.regions.value
 
     def _show_region(self) -> None:
-        rows = {value for _, value in self.regions.options}
-        if self.state.region in rows:
+        if self.state.region < len(self.regions.rows):
             self.regions.value = self.state.region
+
+
+def _rows(result: Extraction, target: str) -> dict[int, int]:
+    """Return the row in the table of each region of a target, by the region's number."""
+    return {
+        int(number): row
+        for row, (name, number) in enumerate(zip(result.regions["target"], result.regions["region"], strict=True))
+        if name == target
+    }
 
 
 def _claims(result: Extraction) -> list[Claim]:
     return [claim for explanation in result.explanations for claim in explanation.claims]
-
-
-def _listed(result: Extraction) -> list[tuple[str, int]]:
-    rows = result.regions.drop(columns="geometry").head(LISTED).to_dict("records")
-    return [(_line(row, result), number) for number, row in enumerate(rows)]
-
-
-def _line(row: dict[str, Any], result: Extraction) -> str:
-    area = f"{row['area_px']:,} px" if math.isnan(row["area_m2"]) else area_text(row["area_m2"])
-    sure = row["mean_probability"]
-    probability = "" if math.isnan(sure) else f" · p {sure:.2f}"
-    return f"{result.class_names[row['target']]} {row['region']} · {area} · {row['location']}{probability}"
 
 
 def _provenance_line(result: Extraction) -> str:
