@@ -50,7 +50,7 @@ def _sentences(statements: Sequence[Statement], rows: Mapping[int, int]) -> str:
 
 def _lead(statement: Statement, rows: Mapping[int, int]) -> str:
     """Return the attributes by which a sentence about a region leads to it; nothing for other sentences."""
-    numbers = [int(found[1]) for found in map(FACT_OF_REGION.match, statement.facts) if found]
+    numbers = [int(match[1]) for match in map(FACT_OF_REGION.match, statement.facts) if match]
     row = rows.get(numbers[0]) if numbers else None
     return "" if row is None else f" role='button' tabindex='0' data-region='{row}'"
 

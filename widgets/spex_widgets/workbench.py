@@ -206,12 +206,12 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         heads = ipw.HBox([self.tabs, self.more], layout={"flex": "0 0 auto"})
         narrow = {"flex": f"0 0 {PANEL_WIDTH}", "height": height, "min_width": "0"}
         self._side = ipw.VBox([heads, self.shown], layout=narrow)
-        asking = self.panels[InstructionPanel.title]
-        asking.children = [part for part in asking.children if part is not asking.ask]
-        self._on_map = (asking.ask, self.tools, self.layers)
+        ask_panel = self.panels[InstructionPanel.title]
+        ask_panel.children = [part for part in ask_panel.children if part is not ask_panel.ask]
+        self._on_map = (ask_panel.ask, self.tools, self.layers)
         for part in self._on_map:
             part.add_class("spex-on-map")
-        asking.ask.add_class("spex-fresh")
+        ask_panel.ask.add_class("spex-fresh")
         self._left = ipw.VBox(
             [self.view.widget, *self._on_map], layout={"flex": "1 1 auto", "height": height, "min_width": "0"}
         )
@@ -258,11 +258,11 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
 
     def _show_result(self, _change: Any) -> None:
         """Turn to a new result; the examples step back then, until there is another scene."""
-        asking = self.panels[InstructionPanel.title].ask
+        ask_bar = self.panels[InstructionPanel.title].ask
         if self.state.extraction is None:
-            asking.add_class("spex-fresh")
+            ask_bar.add_class("spex-fresh")
         else:
-            asking.remove_class("spex-fresh")
+            ask_bar.remove_class("spex-fresh")
             self.show(ResultPanel.title)
 
     def _resend(self) -> None:

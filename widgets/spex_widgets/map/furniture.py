@@ -39,8 +39,8 @@ class Furniture:
     @property
     def widgets(self) -> list[Any]:
         """All that it made."""
-        made = [] if self._scale is None else [self._scale]
-        return [self.legend, self.readout, *self._controls, *made]
+        scales = [] if self._scale is None else [self._scale]
+        return [self.legend, self.readout, *self._controls, *scales]
 
     def show_place(self, is_on_earth: bool) -> None:
         """Show legend and readout; scale bar and north only for a scene that lies on the Earth."""
@@ -65,7 +65,7 @@ class Furniture:
 
     def close(self) -> None:
         """Take all of it off the map; scale bars that were there before come back."""
-        kept = [control for control in self._map.controls if control not in (*self._controls, *self._scales)]
-        self._map.controls = (*(control for control in kept if control is not self._scale), *self._scales)
+        others = [control for control in self._map.controls if control not in (*self._controls, *self._scales)]
+        self._map.controls = (*(control for control in others if control is not self._scale), *self._scales)
         for widget in self.widgets:
             widget.close()

@@ -45,9 +45,9 @@ class Readout:
             return
         pixel, self._next, state = self._next, None, self._state
         scene, bands, index = state.scene, tuple(dict.fromkeys(state.bands)), state.index
-        found = _class_at(state, *pixel)
+        class_text = _class_at(state, *pixel)
         self._is_reading = True
-        state.jobs.start(lambda _job: pixel_text(scene, *pixel, bands, index, found), self._done, self._failed)
+        state.jobs.start(lambda _job: pixel_text(scene, *pixel, bands, index, class_text), self._done, self._failed)
 
     def _done(self, text: str) -> None:
         self._is_reading = False
@@ -60,7 +60,7 @@ class Readout:
         self._show("")
 
 
-def pixel_text(scene: xr.Dataset, row: int, column: int, bands: tuple[str, ...], index: str, found: str) -> str:
+def pixel_text(scene: xr.Dataset, row: int, column: int, bands: tuple[str, ...], index: str, class_text: str) -> str:
     """Return what a pixel holds, as HTML.
 
     Args:
@@ -69,7 +69,7 @@ def pixel_text(scene: xr.Dataset, row: int, column: int, bands: tuple[str, ...],
         column: Of the pixel.
         bands: That are shown.
         index: Name of the index that is shown; empty for none.
-        found: What was found there, in words; empty for nothing.
+        class_text: What was found there, in words; empty for nothing.
     """
     pixel = scene.spex.window(row, column, 1, 1).load()
     parts = [place_text(scene, row, column)]
@@ -78,7 +78,7 @@ def pixel_text(scene: xr.Dataset, row: int, column: int, bands: tuple[str, ...],
     parts += [f"{band} {_number(float(pixel[band].values[0, 0]))}" for band in bands]
     if index:
         parts += [_index_text(pixel, index)]
-    return " · ".join(map(escape, [part for part in (*parts, found) if part]))
+    return " · ".join(map(escape, [part for part in (*parts, class_text) if part]))
 
 
 def place_text(scene: xr.Dataset, row: int, column: int) -> str:
