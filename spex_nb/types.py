@@ -51,6 +51,10 @@ class Prior:
     """DOI or URL of the index."""
     guard: str = ""
     """The second condition that a pixel must meet, such as ``NDWI < -0.1``; empty when there is none."""
+    why: str = ""
+    """The part of the reason that says how good the rule was measured."""
+    better_indices: tuple[str, ...] = ()
+    """Indices of better rules, which do not fit these bands or values."""
 
 
 @dataclass(frozen=True, slots=True)

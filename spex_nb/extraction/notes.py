@@ -11,6 +11,7 @@ from spex_nb.extraction.plan import Plan
 from spex_nb.extraction.predict import IndexExtreme
 from spex_nb.language.explanation.note_words import NoteWriter
 from spex_nb.language.explanation.request import stand_in_sentences
+from spex_nb.language.explanation.rule_words import rule_in_words
 from spex_nb.scene.guard import notes_of_scene
 from spex_nb.spectral.priors import prior_of
 from spex_nb.types import Region, Window
@@ -33,8 +34,7 @@ class NoteContext:
 def notes_of(plan: Plan, context: NoteContext, more: Sequence[str]) -> list[str]:
     """Return the notes of a result, as sentences in the language of the instruction.
 
-    The reason of a spectral rule and what a scene or a failed tile says of itself are in English. An explanation in
-    another language has the rule and its quality, so that its notes leave the reason out.
+    What a scene or a failed tile says of itself is in English.
     """
     writer = NoteWriter(plan.instruction.language)
     notes = [
@@ -81,7 +81,7 @@ def _who_answered(plan: Plan, writer: NoteWriter) -> Iterator[str]:
         if not plan.model.card.is_index:
             key = "left_to_index" if target in plan.model.card.left_to_index else "not_trained"
             yield writer.write(key, model=plan.model.id, word=writer.noun(target))
-        yield "" if prior is None or writer.language != "en" else prior.reason
+        yield "" if prior is None else rule_in_words(prior, writer.language)
 
 
 def _weaker(plan: Plan, writer: NoteWriter) -> Iterator[str]:

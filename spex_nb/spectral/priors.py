@@ -255,6 +255,8 @@ def _apply(rule: Rule, scene: xr.Dataset, target: str, rejected: list[str]) -> P
         reason=_reason(rule, scene, target, rejected),
         reference=index_info(rule.index).reference,
         guard=rule.guard,
+        why=rule.why,
+        better_indices=tuple(dict.fromkeys(text.split(" ")[0] for text in rejected)),
     )
 
 
