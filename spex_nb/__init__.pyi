@@ -2,6 +2,10 @@
 
 from .change.compare_scenes import compare as compare
 from .change.result import Change as Change
+from .change.series.compare_dates import compare_series as compare_series
+from .change.series.series_result import ChangeSeries as ChangeSeries
+from .change.series.series_storage import load_series as load_series
+from .change.storage.stored_change import load_change as load_change
 from .cli.environment import show_versions as show_versions
 from .errors import SpexError as SpexError
 from .errors import SpexWarning as SpexWarning

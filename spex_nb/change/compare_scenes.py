@@ -17,14 +17,22 @@ from spex_nb.change.doubts import doubts_of
 from spex_nb.change.floor import shift_change_px
 from spex_nb.change.noise import Disturbances, measure_disturbances
 from spex_nb.change.result import CLASS_WORDS, GAINED, LOST, NEITHER, UNCHANGED, Area, Change, ChangeFloor, TargetChange
-from spex_nb.change.scene_pair import ExtractionChoices, SceneMask, ScenePair, extract_masks, open_pair
-from spex_nb.errors import TargetError, nearest
+from spex_nb.change.scene_pair import SceneMask, ScenePair, extract_masks, open_pair
+from spex_nb.change.storage.saved_change import save_change
+from spex_nb.change.storage.stored_change import load_change
+from spex_nb.change.target_choice import compared_targets
+from spex_nb.change.unfinished import (
+    ExtractionChoices,
+    RunSettings,
+    UnfinishedComparison,
+    output_exists,
+    require_free,
+)
 from spex_nb.extraction import load_mask_model
 from spex_nb.extraction.run import Progress
-from spex_nb.language.change_requests import parse_change
+from spex_nb.language.explanation.change_words import ChangeWords
 from spex_nb.output.memory import return_free_memory
-from spex_nb.targets import TARGETS
-from spex_nb.types import MASK_NODATA, Instruction, MaskModel
+from spex_nb.types import MASK_NODATA, MaskModel
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -36,6 +44,8 @@ def compare(  # noqa: PLR0913 (one door, as that of `extract`)
     targets: str | Sequence[str],
     model: str | Path | MaskModel = "tiny",
     *,
+    out: str | Path | None = None,
+    overwrite: bool = False,
     threshold: float = 0.5,
     min_area_px: int = 4,
     seed: int = 0,
@@ -57,6 +67,9 @@ def compare(  # noqa: PLR0913 (one door, as that of `extract`)
         targets: Ids of land covers, such as ``water``; one or several. Or an instruction such as ``what water was
             gained``, in any of the nine languages.
         model: Answers in both scenes; as of `extract` (default: ``tiny``).
+        out: Folder for the result. After a kill or a cancel the same call goes on where it stopped, and ends in what an
+            uninterrupted one gives. Without it the result lives in memory, and nothing is resumed.
+        overwrite: Whether an existing result, or an unfinished one of something else, is replaced (default: no).
         threshold: Probability above which a pixel belongs to a target (default: 0.5).
         min_area_px: Smaller regions are left out of both masks, and smaller gained and lost regions out of the table
             of regions (default: 4).
@@ -77,40 +90,46 @@ def compare(  # noqa: PLR0913 (one door, as that of `extract`)
         InstructionError: If an instruction is not understood, or has filters.
         TargetError, MissingBandError: If a target is unknown, or cannot be extracted from the bands that both have.
         CheckpointError, MissingExtraError: If the model cannot be loaded.
+        OutputError: If the output exists, cannot be written, or the disk is full.
         ExtractionCancelledError: If the user cancelled.
         ExtractionError: If an argument makes no sense, memory or disk will not do, or every tile failed.
     """
-    instruction = parse_change(str(targets)) if _is_sentence(targets) else _instruction(_require_targets(targets))
-    instruction = replace(instruction, change=None)  # each scene is extracted alone
+    if out is not None:
+        require_free(Path(out), overwrite)
+    instruction = replace(compared_targets(targets), change=None)  # each scene is extracted alone
     pair = open_pair(before, after, open_options)
     choices = ExtractionChoices(instruction, load_mask_model(model), threshold, min_area_px)
-    masks = extract_masks(pair, choices, progress=progress, cancel=cancel, anyway=anyway)
+    settings = RunSettings(progress, cancel, anyway)
+    if out is None:
+        return _compared(pair, choices, settings, seed, None)
+    return _resumed(pair, choices, settings, seed, Path(out), overwrite)
+
+
+def _resumed(
+    pair: ScenePair, choices: ExtractionChoices, settings: RunSettings, seed: int, out: Path, overwrite: bool
+) -> Change:
+    """Compare two scenes from where an earlier run of the same comparison stopped, and save what comes of it."""
+    unfinished = UnfinishedComparison.beside(out)
+    identity = {**pair.identity, **choices.identity, "seed": seed}
+    if out.exists() and not overwrite:  # a run that was killed between saving the result and deleting what is beside it
+        if not unfinished.holds(identity):
+            raise output_exists(out)
+        unfinished.remove()
+        return load_change(out)
+    unfinished.begin(identity, overwrite)
+    change = _compared(pair, choices, settings, seed, unfinished.folder)
+    save_change(change, out, overwrite=overwrite)
+    unfinished.remove()
+    return change
+
+
+def _compared(
+    pair: ScenePair, choices: ExtractionChoices, settings: RunSettings, seed: int, folder: Path | None
+) -> Change:
+    masks = extract_masks(pair, choices, settings, folder)
     disturbances = measure_disturbances(pair, choices, seed)
     return_free_memory(masks[0].mask.size)
     return _measured(pair, masks, disturbances, choices)
-
-
-def _is_sentence(targets: str | Sequence[str]) -> bool:
-    """Say whether an instruction is given; ids are single words of Latin letters."""
-    return isinstance(targets, str) and (" " in targets.strip() or not targets.isascii())
-
-
-def _require_targets(targets: str | Sequence[str]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys([targets] if isinstance(targets, str) else targets))
-    unknown = [name for name in names if name not in TARGETS]
-    if unknown or not names:
-        raise TargetError(
-            "These are no targets" if unknown else "No target is given",
-            found=", ".join(map(repr, unknown)) or "none",
-            expected=f"one or several of {', '.join(TARGETS)}",
-            fix=nearest(str(unknown[0]) if unknown else "", [*TARGETS]) or "Name one of these.",
-        )
-    return names
-
-
-def _instruction(targets: Sequence[str]) -> Instruction:
-    words = ", ".join(TARGETS[name].word for name in targets)
-    return Instruction(text=words, language="en", targets=tuple(targets), meaning=words)
 
 
 def _measured(
@@ -136,9 +155,15 @@ def _measured(
         compared=areas[NEITHER] + areas[GAINED] + areas[LOST] + areas[UNCHANGED],
         left_out=areas[MASK_NODATA],
         doubts=doubts_of(
-            first.described, second.described, choices.instruction.targets, first.targets, choices.model.id
+            first.described,
+            second.described,
+            choices.instruction.targets,
+            first.targets,
+            choices.model.id,
+            ChangeWords(choices.instruction.language),
         ),
         provenance=_provenance(pair, masks, choices),
+        language=choices.instruction.language,
     )
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from spex_nb.change.scene_pair import ExtractionChoices, ScenePair
+from spex_nb.change.scene_pair import ScenePair
+from spex_nb.change.unfinished import ExtractionChoices
 from spex_nb.extraction import plan_extraction
 from spex_nb.extraction.mosaic import assemble_mosaic
 from spex_nb.regions.find import find_regions, region_mask

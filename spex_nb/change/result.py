@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
-from spex_nb.change.registration import Registration
-from spex_nb.types import SQUARE_METRES
+from spex_nb.change.alignment.registration import Registration
+from spex_nb.types import SQUARE_METRES, Statement
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -172,13 +172,24 @@ class Change:
     doubts: tuple[str, ...]
     """What makes the figures unsure, beside the floor."""
     provenance: Mapping[str, Any] = field(repr=False)
+    language: str = "en"
+    """In which the explanation is written: that of the instruction, or English for ids of targets."""
 
     @property
-    def explanation(self) -> str:
-        """What changed and by how much, in one sentence for each target; then the floor, then doubts."""
+    def statements(self) -> tuple[Statement, ...]:
+        """The sentences of the explanation, each with the figures that it states."""
         from spex_nb.change.wording import explain_change
 
         return explain_change(self)
+
+    @property
+    def explanation(self) -> str:
+        """What changed and by how much, a paragraph for each target; then the shift, the ground and doubts."""
+        paragraphs: dict[str, list[str]] = {}
+        for statement in self.statements:
+            subject = statement.facts[0].partition(".")[0] if statement.facts else ""
+            paragraphs.setdefault(subject if subject in self.targets else "", []).append(statement.text)
+        return "\n".join(" ".join(texts) for texts in paragraphs.values())
 
     def table(self) -> pd.DataFrame:
         """Return the figures of each target, one row each: areas and floors in px and ha."""
@@ -201,7 +212,7 @@ class Change:
         Raises:
             OutputError: If the folder exists and may not be overwritten, or cannot be written.
         """
-        from spex_nb.change.storage import save_change
+        from spex_nb.change.storage.saved_change import save_change
 
         return save_change(self, folder, overwrite=overwrite)
 

@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from spex_nb.change.alignment.opened_scene import identity_of, open_compared
+from spex_nb.change.alignment.overlap import extent_text, grid_of, halfway_grid, overlap_of
+from spex_nb.change.alignment.registration import Registration, register
+from spex_nb.change.alignment.scene_on_grid import SceneOnGrid, loaded_if_small
 from spex_nb.change.doubts import ComparedScene, distrust_of
-from spex_nb.change.overlap import extent_text, grid_of, halfway_grid, overlap_of
-from spex_nb.change.registration import Registration, register
-from spex_nb.change.scene_on_grid import SceneOnGrid, loaded_if_small
+from spex_nb.change.unfinished import ExtractionChoices, RunSettings, extract_or_load
 from spex_nb.errors import BandError, EmptySceneError
-from spex_nb.extraction import extract
 from spex_nb.extraction.facts.dates import date_of
-from spex_nb.extraction.run import Progress
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.scene.grid import Grid
 from spex_nb.scene.open import on_grid
-from spex_nb.scene.reopen import as_scene, open_source
-from spex_nb.scene.windows.scene_source import SceneSource
-from spex_nb.types import MASK_NODATA, Instruction, MaskModel
+from spex_nb.types import MASK_NODATA
 
 WORDS = ("before", "after")
-
-
-@dataclass(frozen=True)
-class ExtractionChoices:
-    """How both scenes are extracted."""
-
-    instruction: Instruction
-    model: MaskModel
-    threshold: float
-    min_area_px: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +34,7 @@ class ScenePair:
 
     Attributes:
         opened: The scenes as they are.
+        identity: What tells the scenes from others, as JSON.
         on_grid: The scenes on the grid, with the bands that both have.
         grid: The grid.
         registration: Their shift, as it was before one of them was moved.
@@ -52,6 +42,7 @@ class ScenePair:
     """
 
     opened: tuple[xr.Dataset, xr.Dataset]
+    identity: Mapping[str, Any]
     on_grid: tuple[xr.Dataset, xr.Dataset]
     grid: Grid
     registration: Registration
@@ -95,7 +86,8 @@ def open_pair(before: Any, after: Any, open_options: Mapping[str, Any] | None) -
     Raises:
         SceneError: If a scene cannot be opened, if they share neither ground nor bands, or if only one lies on the map.
     """
-    first, second = opened = (_open(before, open_options), _open(after, open_options))
+    sources = [open_compared(source, open_options) for source in (before, after)]
+    first, second = opened = (loaded_if_small(sources[0].scene), loaded_if_small(sources[1].scene))
     overlap = overlap_of(first, second)
     bands = _common_bands(first, second)
     readers = [SceneOnGrid(scene, overlap.grid, bands) for scene in opened]
@@ -110,6 +102,7 @@ def open_pair(before: Any, after: Any, open_options: Mapping[str, Any] | None) -
     )
     return ScenePair(
         opened=opened,
+        identity=identity_of(sources),
         on_grid=(first_reader.dataset(), second_reader.dataset()),
         grid=grid,
         registration=registration,
@@ -118,19 +111,20 @@ def open_pair(before: Any, after: Any, open_options: Mapping[str, Any] | None) -
 
 
 def extract_masks(
-    pair: ScenePair,
-    choices: ExtractionChoices,
-    *,
-    progress: bool | Callable[[Progress], None],
-    cancel: Any,
-    anyway: bool,
+    pair: ScenePair, choices: ExtractionChoices, settings: RunSettings, folder: Path | None = None
 ) -> tuple[SceneMask, SceneMask]:
-    """Extract both scenes of a pair; arguments and errors as of `compare`.
+    """Extract both scenes of a pair; errors as of `compare`.
+
+    Args:
+        pair: The scenes on their grid.
+        choices: How they are extracted.
+        settings: As of `extract`.
+        folder: Of an unfinished comparison, which keeps what is done. None keeps nothing.
 
     Raises:
         EmptySceneError: If no pixel has data in both.
     """
-    first, second = (_extract(pair, number, choices, progress, cancel, anyway) for number in (0, 1))
+    first, second = (_extract(pair, number, choices, settings, folder) for number in (0, 1))
     if not ((first.mask != MASK_NODATA) & (second.mask != MASK_NODATA)).any():
         raise EmptySceneError(
             "No pixel has data in both scenes",
@@ -142,24 +136,10 @@ def extract_masks(
 
 
 def _extract(
-    pair: ScenePair,
-    number: int,
-    choices: ExtractionChoices,
-    progress: bool | Callable[[Progress], None],
-    cancel: Any,
-    anyway: bool,
+    pair: ScenePair, number: int, choices: ExtractionChoices, settings: RunSettings, folder: Path | None
 ) -> SceneMask:
     scene, opened = pair.on_grid[number], pair.opened[number]
-    result = extract(
-        scene,
-        choices.instruction,
-        choices.model,
-        threshold=choices.threshold,
-        min_area_px=choices.min_area_px,
-        progress=progress,
-        cancel=cancel,
-        anyway=anyway,
-    )
+    result = extract_or_load(scene, choices, settings, None if folder is None else folder / WORDS[number])
     date = date_of(opened, str(opened.attrs.get("source", "")))
     described = ComparedScene(
         word=WORDS[number],
@@ -172,13 +152,6 @@ def _extract(
         failures=len(result.failures),
     )
     return SceneMask(result.mask.values, tuple(result.class_names), described, result.provenance)
-
-
-def _open(scene: Any, open_options: Mapping[str, Any] | None) -> xr.Dataset:
-    options = dict(open_options or {})
-    in_memory = isinstance(scene, np.ndarray | xr.DataArray | xr.Dataset)
-    opened = open_source(SceneSource(as_scene(scene, options)) if in_memory else SceneSource(scene, options))
-    return loaded_if_small(opened)
 
 
 def _common_bands(before: xr.Dataset, after: xr.Dataset) -> tuple[str, ...]:

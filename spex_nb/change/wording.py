@@ -1,83 +1,140 @@
-"""A change in plain English: what changed and by how much, then the floor, then what makes it unsure."""
+"""A change in the user's language: what changed and by how much, then the floor, then what makes it unsure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spex_nb.change.result import Change, RegionCounts, TargetChange
-from spex_nb.targets import TARGETS
+from spex_nb.change.alignment.registration import AGREEING_FRAC, AGREEING_PX, SMALLEST_WINDOW_PX, Registration
+from spex_nb.change.result import Area, Change, RegionCounts, TargetChange
+from spex_nb.language.explanation.change_words import ChangeWords
+from spex_nb.types import Statement
 
 
-def explain_change(change: Change) -> str:
-    """Return the explanation of a change, a paragraph for each target and one for doubts; all figures are its data."""
-    period = _period(change)
-    paragraphs = [" ".join(_sentences(target, period)) for target in change.targets.values()]
-    common = [*change.registration.sentences, *_ground(change), *change.doubts]
-    return "\n".join([*paragraphs, " ".join(common)])
+def explain_change(change: Change) -> tuple[Statement, ...]:
+    """Return the explanation of a change: sentences of each target, then of the shift, the ground and doubts.
+
+    Args:
+        change: All figures are its data.
+    """
+    words = ChangeWords(change.language)
+    period = _period(change, words)
+    statements = [statement for target in change.targets.values() for statement in _of_target(target, period, words)]
+    shift = (_sureness(text, "registration") for text in registration_sentences(change.registration, words))
+    doubts = (Statement(text, "confusion", (), "none") for text in change.doubts)
+    return (*statements, *shift, *_of_ground(change, words), *doubts)
 
 
-def _period(change: Change) -> str:
+def area_text(area: Area, words: ChangeWords) -> str:
+    """Return an area as the language writes it."""
+    return words.area(area.px, area.ha)
+
+
+def _sureness(text: str, *facts: str) -> Statement:
+    return Statement(text, "sureness", facts, "independent")
+
+
+def _period(change: Change, words: ChangeWords) -> str:
     if change.date_before is None or change.date_after is None:
-        return "between the two scenes"
-    return f"between {change.date_before} and {change.date_after}"
+        return words.sentence("between_scenes")
+    return words.sentence("between_dates", first=change.date_before, second=change.date_after)
 
 
-def _sentences(change: TargetChange, period: str) -> Iterator[str]:
-    word = TARGETS[change.target].word.capitalize()
-    yield _first_sentence(change, word, period)
-    floor = change.floor
-    yield (
-        f"If nothing had changed, shift and noise alone would show up to {floor.gain} gained ({floor.shift} by shift, "
-        f"{floor.noise_gain} by noise) and {floor.loss} lost ({floor.shift} and {floor.noise_loss})."
+def _of_target(change: TargetChange, period: str, words: ChangeWords) -> Iterator[Statement]:
+    yield _first_statement(change, period, words)
+    floor, name = change.floor, change.target
+    yield _sureness(
+        words.sentence(
+            "floor",
+            gain=area_text(floor.gain, words),
+            loss=area_text(floor.loss, words),
+            shift=area_text(floor.shift, words),
+            noise_gain=area_text(floor.noise_gain, words),
+            noise_loss=area_text(floor.noise_loss, words),
+        ),
+        f"{name}.floor",
     )
     if floor.interpolation_gain.px or floor.interpolation_loss.px:
-        yield (
-            f"These hold {floor.interpolation_gain} and {floor.interpolation_loss} for the interpolation of one scene "
-            "alone, which smooths it."
-        )
-    yield "This floor is subtracted from no figure."
-    yield from _beside_floor(change)
-    yield from _regions("gained", change.gained_regions)
-    yield from _regions("lost", change.lost_regions)
+        gain, loss = (area_text(area, words) for area in (floor.interpolation_gain, floor.interpolation_loss))
+        yield _sureness(words.sentence("interpolation", gain=gain, loss=loss), f"{name}.floor")
+    yield _sureness(words.sentence("not_subtracted"), f"{name}.floor")
+    if (key := _below_floor(change)) is not None:
+        yield _sureness(words.sentence(key), f"{name}.floor", f"{name}.gained", f"{name}.lost")
+    yield from _regions("gained_regions", change.gained_regions, name, words)
+    yield from _regions("lost_regions", change.lost_regions, name, words)
 
 
-def _first_sentence(change: TargetChange, word: str, period: str) -> str:
+def _first_statement(change: TargetChange, period: str, words: ChangeWords) -> Statement:
+    noun, name = words.noun(change.target, begins=True), change.target
     if not (change.before.px or change.after.px):
-        return f"{word}: none was found in either scene, so that no change shows {period}."
-    figures = f"{change.gain} gained, {change.loss} lost, {change.unchanged} kept"
-    areas = f"{change.before} before, {change.after} after"
-    if not (change.is_gain_above_floor or change.is_loss_above_floor):
-        return f"{word}: no sure change {period}, {areas} ({figures})."
-    return f"{word}: {change.before} became {change.after} {period} ({figures})."
+        return Statement(words.sentence("none_found", target=noun, period=period), "answer", (name,), "mask")
+    is_sure = change.is_gain_above_floor or change.is_loss_above_floor
+    figures = {
+        "before": change.before,
+        "after": change.after,
+        "gain": change.gain,
+        "loss": change.loss,
+        "kept_area": change.unchanged,
+    }
+    texts = {slot: area_text(area, words) for slot, area in figures.items()}
+    sentence = words.sentence("became" if is_sure else "no_sure_change", target=noun, period=period, **texts)
+    facts = tuple(f"{name}.{figure}" for figure in ("before", "after", "gained", "lost", "kept"))
+    return Statement(sentence, "answer", facts, "mask")
 
 
-def _beside_floor(change: TargetChange) -> Iterator[str]:
-    """Say which figure lies below its floor."""
-    below = [
-        name
-        for name, area, is_above in (
-            ("gain", change.gain, change.is_gain_above_floor),
-            ("loss", change.loss, change.is_loss_above_floor),
-        )
-        if area.px and not is_above
-    ]
-    if below:
-        lies = "both lie" if len(below) > 1 else "it lies"
-        yield f"The {' and the '.join(below)} may be no change at all: {lies} below the floor."
+def _below_floor(change: TargetChange) -> str | None:
+    """Return the sentence about figures below their floor; None where there are none."""
+    gain_is_below = bool(change.gain.px) and not change.is_gain_above_floor
+    loss_is_below = bool(change.loss.px) and not change.is_loss_above_floor
+    if gain_is_below and loss_is_below:
+        return "both_below"
+    return "gain_below" if gain_is_below else "loss_below" if loss_is_below else None
 
 
-def _regions(word: str, counts: RegionCounts) -> Iterator[str]:
+def _regions(key: str, counts: RegionCounts, target: str, words: ChangeWords) -> Iterator[Statement]:
     if counts.below_floor:
-        regions = f"{counts.listed:,} {word} region{'' if counts.listed == 1 else 's'}"
-        yield (
-            f"Of {regions}, {counts.below_floor:,} may be shift or noise alone; marked so in the table, they cover "
-            f"{counts.below_floor_area}."
+        text = words.sentence(
+            key,
+            number=counts.listed,
+            regions=words.number(counts.listed),
+            below=words.number(counts.below_floor),
+            area=area_text(counts.below_floor_area, words),
         )
+        yield _sureness(text, f"{target}.{key}")
 
 
-def _ground(change: Change) -> Iterator[str]:
+def _of_ground(change: Change, words: ChangeWords) -> Iterator[Statement]:
     """Say which ground was compared."""
-    yield f"Compared are {change.compared} that both scenes show."
+    yield _sureness(words.sentence("compared", area=area_text(change.compared, words)), "compared")
     if change.left_out.px:
         share = change.left_out.px / (change.left_out.px + change.compared.px)
-        yield f"Left out are {change.left_out} of the overlap ({share:.1%}), which have no data in one of the scenes."
+        area, percent = area_text(change.left_out, words), words.percent(share, 1)
+        yield _sureness(words.sentence("left_out", area=area, share=percent), "left_out")
+
+
+def registration_sentences(registration: Registration, words: ChangeWords) -> Iterator[str]:
+    """Yield what is known of the shift between two scenes."""
+    uncertainty = words.short(registration.uncertainty_px)
+    if not registration.windows:
+        yield words.sentence("few_windows", side=words.number(SMALLEST_WINDOW_PX))
+        yield words.sentence("assumed", uncertainty=uncertainty)
+        return
+    shares = {
+        "windows": words.number(registration.windows),
+        "brightness": words.percent(registration.agreement_brightness_frac),
+        "edges": words.percent(registration.agreement_edges_frac),
+        "agreeing": words.short(AGREEING_PX),
+    }
+    if not registration.is_measured:
+        yield words.sentence("scattered", **shares, least=words.percent(AGREEING_FRAC))
+        yield words.sentence("spread", spread=words.number(registration.spread_px, 1))
+        yield words.sentence("assumed", uncertainty=uncertainty)
+        return
+    x, y = registration.shift_x_px, registration.shift_y_px
+    yield words.sentence(
+        "moved" if registration.is_applied else "unmoved",
+        x=words.number(abs(x), 2),
+        y=words.number(abs(y), 2),
+        horizontal=words.sentence("right" if x >= 0 else "left"),
+        vertical=words.sentence("down" if y >= 0 else "up"),
+    )
+    yield words.sentence("shift_known", uncertainty=words.number(registration.uncertainty_px, 2), **shares)

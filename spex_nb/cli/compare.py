@@ -1,19 +1,22 @@
-"""The command ``spex compare``: two dates of one place."""
+"""The command ``spex compare``: two dates of one place, or a series of them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from spex_nb.cli.options import open_options, scene_options
 from spex_nb.errors import OutputError
 
+if TYPE_CHECKING:
+    from spex_nb.change import Change, ChangeSeries
+
 
 @click.command()
-@click.argument("before")
-@click.argument("after")
+@click.argument("scenes", nargs=-1, required=True)
 @click.option(
     "--targets",
     multiple=True,
@@ -28,34 +31,50 @@ from spex_nb.errors import OutputError
 @click.option("--threshold", type=float, default=0.5, show_default=True, help="Least probability of a pixel of a mask.")
 @click.option("--min-area-px", type=int, default=4, show_default=True, help="Smaller regions are left out.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise that the floor is tried with.")
+@click.option("--dates", metavar="DATE,DATE...", help="Dates of the scenes, where they and their names state none.")
 @click.option("--clouds", is_flag=True, help="Leave out clouds and shadows by the quality layer of each product.")
 @scene_options
 @click.option("--overwrite", is_flag=True, help="Replace an existing change.")
 @click.option("--anyway", is_flag=True, help="Begin though memory or disk may not suffice.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def compare(
-    before: str,
-    after: str,
+    scenes: tuple[str, ...],
     targets: tuple[str, ...],
+    dates: str | None,
     output: Path,
     clouds: bool,
     overwrite: bool,
     quiet: bool,
     **choices: Any,
 ) -> None:
-    """Compare the scenes BEFORE and AFTER: what was gained, lost and kept of each target.
+    """Compare SCENES of one place.
 
-    Options that say how a scene is opened hold for both.
+    Two scenes give what was gained, lost and kept of each target, from the first to the second. More scenes, or one
+    folder of them, give the area of each target by date, and how often each pixel was it.
+
+    Options that say how a scene is opened hold for all.
     """
-    from spex_nb.change import compare as compare_scenes
-
     _require_free(output, overwrite)
     settings = {name: choices.pop(name) for name in ("model", "threshold", "min_area_px", "seed", "anyway")}
     options = open_options(**choices) | ({"clouds": True} if clouds else {})
     names = [name.strip() for listed in targets for name in listed.split(",") if name.strip()]
-    change = compare_scenes(before, after, names, progress=not quiet, open_options=options, **settings)
-    click.echo(change.explanation)
-    click.echo(f"written to {change.save(output, overwrite=overwrite)}", err=True)
+    settings |= {"open_options": options, "progress": not quiet, "out": output, "overwrite": overwrite}
+    is_pair = len(scenes) == 2 and dates is None  # noqa: PLR2004 (before and after)
+    click.echo((_changed(scenes, names, settings) if is_pair else _series(scenes, names, dates, settings)).explanation)
+    click.echo(f"written to {output}", err=True)
+
+
+def _changed(scenes: Sequence[str], targets: Sequence[str], settings: dict[str, Any]) -> Change:
+    from spex_nb.change import compare as compare_scenes
+
+    return compare_scenes(scenes[0], scenes[1], targets, **settings)
+
+
+def _series(scenes: Sequence[str], targets: Sequence[str], dates: str | None, settings: dict[str, Any]) -> ChangeSeries:
+    from spex_nb.change import compare_series
+
+    listed = None if dates is None else [date.strip() for date in dates.split(",")]
+    return compare_series(scenes[0] if len(scenes) == 1 else scenes, targets, dates=listed, **settings)
 
 
 def _require_free(output: Path, overwrite: bool) -> None:

@@ -87,7 +87,7 @@ def test_known_change_is_found_under_a_shift_and_other_noise(landscape: Callable
 def test_a_lazy_scene_gives_what_one_in_memory_gives(
     landscape: Callable[..., Any], before: xr.Dataset, changed: Change, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spex_nb.change.scene_on_grid.EAGER_BYTES", 0)
+    monkeypatch.setattr("spex_nb.change.alignment.scene_on_grid.EAGER_BYTES", 0)
     after = landscape(PONDS_AFTER).picture((2, -1), noise_seed=9)
     change = quietly(before.chunk({"y": 100, "x": 90}), after.chunk({"y": 64}))
     xr.testing.assert_identical(change.classes, changed.classes)

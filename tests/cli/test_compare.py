@@ -67,6 +67,32 @@ def test_two_files_become_a_folder_and_an_explanation(pair: tuple[Path, Path], t
     assert json.loads((out / "change.json").read_text()) == figures
 
 
+def test_three_files_become_areas_by_date(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    third = tmp_path / "river_2022-06-09.tif"
+    third.write_bytes(pair[1].read_bytes())
+    out = tmp_path / "series"
+    result = spex(*pair, third, "--targets", "water", "--output", out)
+    assert result.exit_code == 0, result.output
+    assert "2020-06-01" in result.stdout
+    assert "2022-06-09" in result.stdout
+    areas = json.loads((out / "series.json").read_text())["areas"]["water"]
+    assert [of_date["date"] for of_date in areas] == ["2020-06-01", "2021-06-04", "2022-06-09"]
+    assert 1300 <= areas[1]["area"]["px"] - areas[0]["area"]["px"] <= 1500
+    assert areas[1]["area"] == areas[2]["area"]
+    with rasterio.open(out / "frequency.tif") as file:
+        assert (file.read(1)[35:55, 125:165] == 67).mean() > 0.9
+    folder = tmp_path / "by_date"
+    folder.mkdir()
+    for path in (*pair, third):
+        path.rename(folder / path.name)
+    again = spex(folder, "--targets", "water", "--output", tmp_path / "again")
+    assert again.exit_code == 0, again.output
+    assert again.stdout == result.stdout
+    given = spex(folder, "--targets", "water", "--dates", "2001,2002", "--output", tmp_path / "given")
+    assert given.exit_code == 2
+    assert "2 dates for 3 scenes" in given.output
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -73,34 +73,6 @@ class Registration:
         """How far an edge may lie from its place, in whole pixels."""
         return max(1, math.ceil(self.uncertainty_px))
 
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """What is known of the shift."""
-        if not self.windows:
-            return (
-                "The shift between the scenes could not be measured: too few windows of "
-                f"{SMALLEST_WINDOW_PX} px or more have data and contrast.",
-                f"Nothing was moved, and the floor assumes {self.uncertainty_px:g} px.",
-            )
-        shares = f"{self.agreement_brightness_frac:.0%} by brightness and {self.agreement_edges_frac:.0%} by edges"
-        if not self.is_measured:
-            return (
-                f"The shift between the scenes could not be measured: of {self.windows} windows {shares} agree to "
-                f"{AGREEING_PX:g} px, where {AGREEING_FRAC:.0%} must.",
-                f"Half of the windows lie more than {self.spread_px:.1f} px from the median.",
-                f"Nothing was moved, and the floor assumes {self.uncertainty_px:g} px.",
-            )
-        x, y = self.shift_x_px + 0.0, self.shift_y_px + 0.0
-        place = (
-            f"{abs(x):.2f} px to the {'right' if x >= 0 else 'left'} and {abs(y):.2f} px {'down' if y >= 0 else 'up'}"
-        )
-        action = "and was moved back" if self.is_applied else "which is less than is known, so that nothing was moved"
-        return (
-            f"The scene after lies {place} of the scene before, {action}.",
-            f"The shift is known to {self.uncertainty_px:.2f} px: of {self.windows} windows {shares} agree to "
-            f"{AGREEING_PX:g} px.",
-        )
-
 
 UNMEASURED = Registration(
     shift_x_px=np.nan,

@@ -17,7 +17,7 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject
 from rasterio.windows import Window as FileWindow
 
-from spex_nb.change.overlap import grid_of, outline, pixels_under
+from spex_nb.change.alignment.overlap import grid_of, outline, pixels_under
 from spex_nb.scene.grid import Grid
 from spex_nb.scene.open import EAGER_BYTES, on_grid
 from spex_nb.scene.reopen import CHUNKS_PX

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,6 +66,40 @@ def overlap_of(before: xr.Dataset, after: xr.Dataset) -> Overlap:
     return Overlap(Grid(rows[1] - rows[0], columns[1] - columns[0], corner, reference.crs), is_before)
 
 
+def shared_grid(scenes: Sequence[xr.Dataset], names: Sequence[str]) -> tuple[Grid, int]:
+    """Return the grid on which several scenes are compared, and the number of the scene that it comes from.
+
+    It is the grid of the first scene with the largest pixels, cut to the ground that all scenes cover.
+
+    Args:
+        scenes: Bands [H, W] each.
+        names: What each scene is called in errors.
+
+    Raises:
+        GridError: If they share no ground, if only some lie on the map, or if all lie off the map and differ in size.
+    """
+    grids = [grid_of(scene) for scene in scenes]
+    sides = [_side_m(scene, grid) for scene, grid in zip(scenes, grids, strict=True)]
+    number = next(i for i, side in enumerate(sides) if side * SAME_SIZE >= max(sides))
+    reference = grids[number]
+    for grid, name in zip(grids, names, strict=True):
+        _require_places(reference, grid, (names[number], name))
+    if reference.crs is None:
+        return reference._replace(transform=Affine.identity()), number
+    shared = [_shared_pixels(reference, grid) for grid in grids]
+    rows, columns = ([ends[axis] for ends in shared] for axis in (0, 1))
+    (top, bottom), (left, right) = _common_span(rows), _common_span(columns)
+    if top >= bottom or left >= right:
+        raise GridError(
+            "The scenes share no ground",
+            found="; ".join(f"{name}: {extent_text(grid)}" for name, grid in zip(names, grids, strict=True)),
+            expected="scenes of one place, all of which show some of the same ground",
+            fix="Leave out the scene that lies elsewhere, and check that the CRS of all are right.",
+        )
+    corner = reference.transform @ Affine.translation(left, top)
+    return Grid(bottom - top, right - left, corner, reference.crs), number
+
+
 def halfway_grid(grid: Grid, reference: Grid, other: Grid, shift_px: tuple[float, float]) -> Grid:
     """Return a grid moved by part of a pixel, so that both scenes are interpolated, by equally much.
 
@@ -77,7 +112,7 @@ def halfway_grid(grid: Grid, reference: Grid, other: Grid, shift_px: tuple[float
         other: The grid of the other scene.
         shift_px: (x, y) by which the other scene is moved, in pixels of the grid.
     """
-    if reference.crs != other.crs or not _are_parallel(reference, other):
+    if reference.crs != other.crs or not are_parallel(reference, other):
         return grid
     offset = np.array(~_on_pixels(other).transform @ (_on_pixels(reference).transform @ (0, 0)))
     steps = offset - np.array(shift_px)
@@ -87,12 +122,29 @@ def halfway_grid(grid: Grid, reference: Grid, other: Grid, shift_px: tuple[float
     return grid._replace(transform=grid.transform @ Affine.translation(x, y))
 
 
+def whole_pixel_grid(grid: Grid, other: Grid, shift_px: tuple[float, float]) -> Grid | None:
+    """Return the pixels of another grid that lie nearest to those of a grid, as many; None where they are turned.
+
+    Nothing is interpolated on them: they lie within half a pixel of their place.
+
+    Args:
+        grid: The shared grid.
+        other: The grid of a scene.
+        shift_px: (x, y) by which the scene is to be moved, in pixels of the grid.
+    """
+    if grid.crs != other.crs or not are_parallel(grid, other):
+        return None
+    own = _on_pixels(other).transform
+    column, row = ~own @ (grid.transform @ (-shift_px[0], -shift_px[1]))
+    return grid._replace(transform=own @ Affine.translation(round(column), round(row)))
+
+
 def _on_pixels(grid: Grid) -> Grid:
     """Return a grid; without a CRS its pixels are counted."""
     return grid if grid.crs is not None else grid._replace(transform=Affine.identity())
 
 
-def _are_parallel(first: Grid, second: Grid) -> bool:
+def are_parallel(first: Grid, second: Grid) -> bool:
     """Whether the pixels of two grids have the same size and direction, to a hundredth of a pixel over the grid."""
     turn = np.array((~first.transform @ second.transform)[:6])[[0, 1, 3, 4]] - (1, 0, 0, 1)
     longest = max(first.height, first.width, second.height, second.width)
@@ -144,7 +196,7 @@ def extent_text(grid: Grid) -> str:
     )
 
 
-def _require_places(first: Grid, second: Grid) -> None:
+def _require_places(first: Grid, second: Grid, names: tuple[str, str] = ("before", "after")) -> None:
     """Raise unless both grids lie on the map, or both off it with as many pixels."""
     are_off_map = first.crs is None and second.crs is None
     if are_off_map and (first.height, first.width) == (second.height, second.width):
@@ -152,7 +204,7 @@ def _require_places(first: Grid, second: Grid) -> None:
     if first.crs is None or second.crs is None:
         raise GridError(
             "The scenes cannot be laid over each other",
-            found=f"before: {extent_text(first)}; after: {extent_text(second)}",
+            found=f"{names[0]}: {extent_text(first)}; {names[1]}: {extent_text(second)}",
             expected="two scenes with a CRS, or two without one that have the same pixels",
             fix="Give the scene a CRS and a transform, or cut both scenes to the same pixels.",
         )
@@ -170,6 +222,11 @@ def _shared_pixels(reference: Grid, other: Grid) -> tuple[tuple[int, int], tuple
     if not finite.any():
         return (0, 0), (0, 0)
     return _whole(rows[finite], reference.height), _whole(columns[finite], reference.width)
+
+
+def _common_span(spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Return what some spans (first, end) share; the end is not after the first where they share nothing."""
+    return max(first for first, _ in spans), min(end for _, end in spans)
 
 
 def _whole(places: NDArray[np.float64], size: int) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as FileWindow
 from scipy import ndimage
 
-from spex_nb.change.registration import register
+from spex_nb.change.alignment.registration import register
 
 SHAPE = (300, 400)
 

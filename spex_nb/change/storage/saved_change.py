@@ -57,7 +57,10 @@ def describe_change(change: Change) -> dict[str, Any]:
         "compared": _described_area(change.compared),
         "left_out": _described_area(change.left_out),
         "doubts": [*change.doubts],
+        "language": change.language,
         "explanation": change.explanation,
+        "class_attributes": {str(name): str(text) for name, text in change.classes.attrs.items()},
+        "columns": {name: str(kind) for name, kind in change.regions.dtypes.items() if name != "geometry"},
         "provenance": dict(change.provenance),
     }
 
