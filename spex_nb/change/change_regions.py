@@ -42,6 +42,8 @@ class ChangeRegions:
 
     frame: gpd.GeoDataFrame
     counts: RegionCounts
+    regions: Sequence[Region]
+    """Their pixels, in the order of the table."""
 
 
 def list_regions(
@@ -71,7 +73,7 @@ def list_regions(
         _area_of([regions[i] for i in np.flatnonzero(where)], ground) for where in (is_below | True, is_below)
     )
     rest = Area(whole.px - listed.px, None if whole.m2 is None or listed.m2 is None else max(0.0, whole.m2 - listed.m2))
-    return ChangeRegions(frame, RegionCounts(len(regions), int(is_below.sum()), below, rest))
+    return ChangeRegions(frame, RegionCounts(len(regions), int(is_below.sum()), below, rest), regions)
 
 
 def _area_of(regions: Sequence[Region], ground: EqualAreaGrid | None) -> Area:

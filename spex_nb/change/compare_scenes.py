@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,14 @@ from spex_nb.change.change_regions import ChangeRegions, RegionRule, list_region
 from spex_nb.change.doubts import doubts_of
 from spex_nb.change.floor import shift_change_px
 from spex_nb.change.noise import Disturbances, measure_disturbances
+from spex_nb.change.request_filters import (
+    ChangeQuestion,
+    DatedLayer,
+    classes_of,
+    other_years,
+    regions_that_match,
+    require_filters,
+)
 from spex_nb.change.result import CLASS_WORDS, GAINED, LOST, NEITHER, UNCHANGED, Area, Change, ChangeFloor, TargetChange
 from spex_nb.change.scene_pair import SceneMask, ScenePair, extract_masks, open_pair
 from spex_nb.change.storage.saved_change import save_change
@@ -52,6 +60,7 @@ def compare(  # noqa: PLR0913 (one door, as that of `extract`)
     progress: bool | Callable[[Progress], None] = True,
     cancel: Any = None,
     open_options: Mapping[str, Any] | None = None,
+    drawn: Any = None,
     anyway: bool = False,
 ) -> Change:
     """Compare two scenes of one place: what was gained, lost and kept of each target.
@@ -65,7 +74,8 @@ def compare(  # noqa: PLR0913 (one door, as that of `extract`)
         before: The scene before: a path or whatever `open_scene` takes, or a Dataset of named bands [H, W].
         after: The scene after, of any sensor, size and CRS.
         targets: Ids of land covers, such as ``water``; one or several. Or an instruction such as ``what water was
-            gained``, in any of the nine languages.
+            gained`` or ``new lakes larger than 1 ha in the north``, in any of the nine languages. Its filters choose
+            among the gained and lost regions; figures are those of all.
         model: Answers in both scenes; as of `extract` (default: ``tiny``).
         out: Folder for the result. After a kill or a cancel the same call goes on where it stopped, and ends in what an
             uninterrupted one gives. Without it the result lives in memory, and nothing is resumed.
@@ -77,6 +87,7 @@ def compare(  # noqa: PLR0913 (one door, as that of `extract`)
         progress: As of `extract`; it is reported for one scene after the other.
         cancel: As of `extract`, for both extractions.
         open_options: Of `open_scene`, for both scenes. Open a scene first where it needs its own.
+        drawn: What the user drew, for instructions that speak of it; as of `extract`.
         anyway: Whether to begin though memory or disk may not suffice (default: no).
 
     Returns:
@@ -87,7 +98,8 @@ def compare(  # noqa: PLR0913 (one door, as that of `extract`)
         GridError: If the scenes share no ground, or only one of them lies on the map.
         BandError: If they have no band in common.
         EmptySceneError: If no pixel has data in both.
-        InstructionError: If an instruction is not understood, or has filters.
+        InstructionError: If an instruction is not understood.
+        RegionError: If a filter needs a CRS or a drawn area that is not there.
         TargetError, MissingBandError: If a target is unknown, or cannot be extracted from the bands that both have.
         CheckpointError, MissingExtraError: If the model cannot be loaded.
         OutputError: If the output exists, cannot be written, or the disk is full.
@@ -96,44 +108,57 @@ def compare(  # noqa: PLR0913 (one door, as that of `extract`)
     """
     if out is not None:
         require_free(Path(out), overwrite)
-    instruction = replace(compared_targets(targets), change=None)  # each scene is extracted alone
+    request = ChangeQuestion(compared_targets(targets, with_filters=True), drawn)
     pair = open_pair(before, after, open_options)
-    choices = ExtractionChoices(instruction, load_mask_model(model), threshold, min_area_px)
+    require_filters(request.instruction, pair.on_grid, drawn)
+    choices = ExtractionChoices(request.of_one_date, load_mask_model(model), threshold, min_area_px)
     settings = RunSettings(progress, cancel, anyway)
     if out is None:
-        return _compared(pair, choices, settings, seed, None)
-    return _resumed(pair, choices, settings, seed, Path(out), overwrite)
+        return _compared(pair, request, choices, settings, seed, None)
+    return _resumed(pair, request, choices, settings, seed, Path(out), overwrite)
 
 
 def _resumed(
-    pair: ScenePair, choices: ExtractionChoices, settings: RunSettings, seed: int, out: Path, overwrite: bool
+    pair: ScenePair,
+    request: ChangeQuestion,
+    choices: ExtractionChoices,
+    settings: RunSettings,
+    seed: int,
+    out: Path,
+    overwrite: bool,
 ) -> Change:
     """Compare two scenes from where an earlier run of the same comparison stopped, and save what comes of it."""
     unfinished = UnfinishedComparison.beside(out)
-    identity = {**pair.identity, **choices.identity, "seed": seed}
+    identity = {**pair.identity, **choices.identity, **request.identity, "seed": seed}
     if out.exists() and not overwrite:  # a run that was killed between saving the result and deleting what is beside it
         if not unfinished.holds(identity):
             raise output_exists(out)
         unfinished.remove()
         return load_change(out)
     unfinished.begin(identity, overwrite)
-    change = _compared(pair, choices, settings, seed, unfinished.folder)
+    change = _compared(pair, request, choices, settings, seed, unfinished.folder)
     save_change(change, out, overwrite=overwrite)
     unfinished.remove()
     return change
 
 
 def _compared(
-    pair: ScenePair, choices: ExtractionChoices, settings: RunSettings, seed: int, folder: Path | None
+    pair: ScenePair,
+    request: ChangeQuestion,
+    choices: ExtractionChoices,
+    settings: RunSettings,
+    seed: int,
+    folder: Path | None,
 ) -> Change:
     masks = extract_masks(pair, choices, settings, folder)
     disturbances = measure_disturbances(pair, choices, seed)
     return_free_memory(masks[0].mask.size)
-    return _measured(pair, masks, disturbances, choices)
+    return _measured(pair, request, masks, disturbances, choices)
 
 
 def _measured(
     pair: ScenePair,
+    request: ChangeQuestion,
     masks: tuple[SceneMask, SceneMask],
     disturbances: Disturbances,
     choices: ExtractionChoices,
@@ -144,27 +169,44 @@ def _measured(
     areas = measured[0].areas
     date_before, date_after = first.described.date, second.described.date
     layers = {part.change.target: part.classes for part in measured}
-    frames = [frame for part in measured for frame in part.frames]
+    words = ChangeWords(choices.instruction.language)
     return Change(
         classes=xr.Dataset(layers, attrs=_attributes(date_before, date_after, choices)),
-        regions=_joined(frames, date_before, date_after),
+        regions=_joined(_matched(measured, pair, request, masks), date_before, date_after),
         targets={part.change.target: part.change for part in measured},
         registration=pair.registration,
         date_before=date_before,
         date_after=date_after,
         compared=areas[NEITHER] + areas[GAINED] + areas[LOST] + areas[UNCHANGED],
         left_out=areas[MASK_NODATA],
-        doubts=doubts_of(
-            first.described,
-            second.described,
-            choices.instruction.targets,
-            first.targets,
-            choices.model.id,
-            ChangeWords(choices.instruction.language),
+        doubts=(
+            *other_years(request.instruction, date_before, date_after, words),
+            *doubts_of(
+                first.described, second.described, request.instruction.targets, first.targets, choices.model.id, words
+            ),
         ),
         provenance=_provenance(pair, masks, choices),
-        language=choices.instruction.language,
+        language=words.language,
+        asked_classes=tuple(CLASS_WORDS[number] for number in classes_of(request.instruction)),
+        meaning=request.instruction.meaning if request.has_filters else "",
     )
+
+
+def _matched(
+    measured: Sequence[_TargetMeasures], pair: ScenePair, request: ChangeQuestion, masks: tuple[SceneMask, SceneMask]
+) -> list[gpd.GeoDataFrame]:
+    """Return the tables of all regions, each with whether the instruction asks for it."""
+    frames = []
+    for number, date in ((GAINED, 1), (LOST, 0)):
+        listed = {part.change.target: part.by_class[number] for part in measured}
+        regions = {target: of_target.regions for target, of_target in listed.items()}
+        layer = DatedLayer(pair.on_grid[date], masks[date].mask)
+        matches = regions_that_match(regions, number, request.instruction, layer, request.drawn)
+        for target, of_target in listed.items():
+            frame = of_target.frame.copy()
+            frame.insert(len(frame.columns) - 1, "matches", matches[target])
+            frames.append(frame)
+    return frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +216,7 @@ class _TargetMeasures:
     change: TargetChange
     classes: xr.DataArray
     areas: Mapping[int, Area]
-    frames: Sequence[gpd.GeoDataFrame]
+    by_class: Mapping[int, ChangeRegions]
 
     @classmethod
     def of(
@@ -194,7 +236,7 @@ class _TargetMeasures:
         shift_px = shift_change_px(pixels, pair.registration.uncertainty_px)
         floor = _floor(areas, shift_px, disturbances, target)
         change = _target_change(target, areas, floor, gained, lost)
-        return cls(change, classes, areas, (gained.frame, lost.frame))
+        return cls(change, classes, areas, {GAINED: gained, LOST: lost})
 
 
 def _target_change(

@@ -86,7 +86,7 @@ def doubts_of(
 def _failed_tiles(pair: Sequence[ComparedScene], words: ChangeWords) -> Iterator[str]:
     for scene in pair:
         if scene.failures:
-            yield words.sentence(f"failed_{scene.word}", number=scene.failures, tiles=words.number(scene.failures))
+            yield words.sentence(f"failed_{scene.word}", tiles=words.number(scene.failures))
 
 
 def _stand_ins(wanted: Sequence[str], targets: Sequence[str], words: ChangeWords) -> Iterator[str]:

@@ -158,7 +158,7 @@ class Change:
     regions: gpd.GeoDataFrame = field(repr=False)
     """One row a gained or lost region, largest first: target, change, region, area_px, area_m2, area_ha (both NaN
     without a CRS), unexplained_px (pixels that no move by the uncertainty of the shift explains), below_floor,
-    date_before, date_after."""
+    matches (whether the instruction asks for it), date_before, date_after."""
     targets: Mapping[str, TargetChange]
     """By target."""
     registration: Registration
@@ -174,6 +174,10 @@ class Change:
     provenance: Mapping[str, Any] = field(repr=False)
     language: str = "en"
     """In which the explanation is written: that of the instruction, or English for ids of targets."""
+    asked_classes: tuple[str, ...] = ("gained", "lost")
+    """Which classes of change the instruction asks for."""
+    meaning: str = ""
+    """The instruction in its own language, if it has filters; ``matches`` in the table marks what meets them."""
 
     @property
     def statements(self) -> tuple[Statement, ...]:
@@ -188,7 +192,7 @@ class Change:
         paragraphs: dict[str, list[str]] = {}
         for statement in self.statements:
             subject = statement.facts[0].partition(".")[0] if statement.facts else ""
-            paragraphs.setdefault(subject if subject in self.targets else "", []).append(statement.text)
+            paragraphs.setdefault(subject if subject in (*self.targets, "matches") else "", []).append(statement.text)
         return "\n".join(" ".join(texts) for texts in paragraphs.values())
 
     def table(self) -> pd.DataFrame:

@@ -10,19 +10,20 @@ from spex_nb.targets import TARGETS
 from spex_nb.types import Instruction
 
 
-def compared_targets(targets: str | Sequence[str]) -> Instruction:
+def compared_targets(targets: str | Sequence[str], *, with_filters: bool = False) -> Instruction:
     """Return what is compared, as an instruction.
 
     Args:
         targets: Ids of land covers, such as ``water``; one or several. Or an instruction about dates in any of the nine
             languages.
+        with_filters: Whether the filters of an instruction are applied; else they are refused (default: no).
 
     Raises:
         TargetError: If there is no such target, or none is given.
         InstructionError: If the instruction is not understood.
     """
     if isinstance(targets, str) and _is_sentence(targets):
-        return parse_change(targets)
+        return parse_change(targets, with_filters=with_filters)
     names = _require_targets(targets)
     words = ", ".join(TARGETS[name].word for name in names)
     return Instruction(text=words, language="en", targets=names, meaning=words)

@@ -19,9 +19,34 @@ def explain_change(change: Change) -> tuple[Statement, ...]:
     words = ChangeWords(change.language)
     period = _period(change, words)
     statements = [statement for target in change.targets.values() for statement in _of_target(target, period, words)]
+    request = _of_request(change, words)
     shift = (_sureness(text, "registration") for text in registration_sentences(change.registration, words))
     doubts = (Statement(text, "confusion", (), "none") for text in change.doubts)
-    return (*statements, *shift, *_of_ground(change, words), *doubts)
+    return (*request, *statements, *shift, *_of_ground(change, words), *doubts)
+
+
+def _of_request(change: Change, words: ChangeWords) -> Iterator[Statement]:
+    """Say which regions meet the filters of the instruction."""
+    if not change.meaning:
+        return
+    regions = change.regions
+    if not regions["matches"].any():
+        yield Statement(words.sentence("filtered_none", meaning=change.meaning), "answer", ("matches",), "mask")
+        return
+    for name in change.asked_classes:
+        listed = regions[regions["change"] == name]
+        matches = listed[listed["matches"]]
+        has_ground = bool(matches["area_m2"].notna().all())
+        area = Area(float(matches["area_px"].sum()), float(matches["area_m2"].sum()) if has_ground else None)
+        text = words.counted(
+            f"filtered_{name}",
+            len(listed),
+            meaning=change.meaning,
+            all=words.number(len(listed)),
+            matches=words.number(len(matches)),
+            area=area_text(area, words),
+        )
+        yield Statement(text, "answer", ("matches",), "mask")
 
 
 def area_text(area: Area, words: ChangeWords) -> str:
@@ -92,9 +117,9 @@ def _below_floor(change: TargetChange) -> str | None:
 
 def _regions(key: str, counts: RegionCounts, target: str, words: ChangeWords) -> Iterator[Statement]:
     if counts.below_floor:
-        text = words.sentence(
+        text = words.counted(
             key,
-            number=counts.listed,
+            counts.listed,
             regions=words.number(counts.listed),
             below=words.number(counts.below_floor),
             area=area_text(counts.below_floor_area, words),

@@ -98,7 +98,7 @@ def test_a_target_that_such_pixels_do_not_show_is_answered_by_its_parent() -> No
     scene = sample_scene("river_10m")
     change = quietly(scene, scene, "building")
     assert [*change.targets] == ["built_up"]
-    assert "Building cannot be seen in such pixels" in change.explanation
+    assert "Buildings cannot be seen in such pixels" in change.explanation
 
 
 def test_figures_add_up_and_are_those_of_the_classes(changed: Change) -> None:
@@ -231,8 +231,8 @@ def test_an_instruction_about_two_dates_names_the_targets(before: xr.Dataset, te
     assert change.targets["water"].gain.px == change.targets["water"].loss.px == 0
 
 
-@pytest.mark.parametrize("text", ["new lakes larger than 2 ha in the north", "what changed", "the colour of hope"])
-def test_an_instruction_with_filters_or_without_a_target_is_refused(before: xr.Dataset, text: str) -> None:
+@pytest.mark.parametrize("text", ["what changed", "the colour of hope", "everything except water"])
+def test_an_instruction_without_a_target_is_refused(before: xr.Dataset, text: str) -> None:
     with pytest.raises(InstructionError):
         quietly(before, before, text)
 

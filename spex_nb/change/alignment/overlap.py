@@ -134,9 +134,9 @@ def whole_pixel_grid(grid: Grid, other: Grid, shift_px: tuple[float, float]) -> 
     """
     if grid.crs != other.crs or not are_parallel(grid, other):
         return None
-    own = _on_pixels(other).transform
-    column, row = ~own @ (grid.transform @ (-shift_px[0], -shift_px[1]))
-    return grid._replace(transform=own @ Affine.translation(round(column), round(row)))
+    lattice = _on_pixels(other).transform
+    column, row = ~lattice @ (grid.transform @ (-shift_px[0], -shift_px[1]))
+    return grid._replace(transform=lattice @ Affine.translation(round(column), round(row)))
 
 
 def _on_pixels(grid: Grid) -> Grid:

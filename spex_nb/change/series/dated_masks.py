@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -20,7 +21,7 @@ from spex_nb.change.doubts import distrust_of
 from spex_nb.change.noise import count_noise
 from spex_nb.change.series.scene_dates import DatedScene
 from spex_nb.change.unfinished import ExtractionChoices, RunSettings, extract_or_load
-from spex_nb.errors import BandError
+from spex_nb.errors import BandError, GridWarning
 from spex_nb.output.export import save_cog
 from spex_nb.output.files import write_whole
 from spex_nb.output.memory import return_free_memory
@@ -170,7 +171,8 @@ class MaskFolder:
     def write(self, mask: DatedMask, pixels: xr.DataArray) -> None:
         """Keep a mask; what is known of it comes last and says that it is whole."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        save_cog(pixels, self.raster(mask.date), overwrite=True)
+        with warnings.catch_warnings(action="ignore", category=GridWarning):  # areas in pixels say it
+            save_cog(pixels, self.raster(mask.date), overwrite=True)
         with write_whole(self._facts(mask.date), overwrite=True) as part:
             part.write_text(json.dumps(asdict(mask)), encoding="utf-8")
 

@@ -62,8 +62,8 @@ def open_dated_scenes(
     sources, given = _listed(scenes, dates)
     opened = [open_compared(source, open_options) for source in sources]
     names = [_name_of(source, scene) for source, scene in zip(sources, opened, strict=True)]
-    known = [_dated(scene, name, date) for scene, name, date in zip(opened, names, given, strict=True)]
-    dated = sorted(_require_dates(_with_years(known)), key=lambda scene: scene.date)
+    stated = [_dated(scene, name, date) for scene, name, date in zip(opened, names, given, strict=True)]
+    dated = sorted(_require_dates(_with_years(stated)), key=lambda scene: scene.date)
     _require_single_dates(dated)
     return tuple(dated)
 

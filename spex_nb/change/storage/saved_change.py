@@ -58,6 +58,8 @@ def describe_change(change: Change) -> dict[str, Any]:
         "left_out": _described_area(change.left_out),
         "doubts": [*change.doubts],
         "language": change.language,
+        "asked_classes": [*change.asked_classes],
+        "meaning": change.meaning,
         "explanation": change.explanation,
         "class_attributes": {str(name): str(text) for name, text in change.classes.attrs.items()},
         "columns": {name: str(kind) for name, kind in change.regions.dtypes.items() if name != "geometry"},

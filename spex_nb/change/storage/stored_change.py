@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -64,7 +64,7 @@ class _StoredTarget:
     after: _StoredArea
     gained: _StoredArea
     lost: _StoredArea
-    kept: _StoredArea
+    unchanged: _StoredArea
     floor_gained: _StoredArea
     floor_lost: _StoredArea
     floor_shift: _StoredArea
@@ -92,7 +92,7 @@ class _StoredTarget:
             after=self.after.area,
             gain=self.gained.area,
             loss=self.lost.area,
-            unchanged=self.kept.area,
+            unchanged=self.unchanged.area,
             floor=floor,
             gained_regions=self.gained_regions.counts,
             lost_regions=self.lost_regions.counts,
@@ -146,6 +146,8 @@ class _Description:
     left_out: _StoredArea
     doubts: tuple[str, ...]
     language: str
+    asked_classes: tuple[Literal["gained", "lost"], ...]
+    meaning: str
     explanation: str
     class_attributes: Mapping[str, str]
     columns: Mapping[str, str]
@@ -198,7 +200,7 @@ def _loaded(place: Path) -> Change:
     payload = read_json(place / DESCRIPTION)
     if not isinstance(payload, dict) or payload.get("format") != FORMAT:
         raise ValueError(f"format {payload.get('format') if isinstance(payload, dict) else type(payload).__name__}")
-    description: _Description = decode(_Description, payload)
+    description: _Description = decode(_Description, payload | {"targets": _with_field_names(payload.get("targets"))})
     classes = read_layers(place / CLASSES, tuple(description.targets), CLASS_NUMBERS)
     return Change(
         classes=classes.assign_attrs(description.class_attributes),
@@ -212,7 +214,19 @@ def _loaded(place: Path) -> Change:
         doubts=description.doubts,
         provenance=description.provenance,
         language=description.language,
+        asked_classes=description.asked_classes,
+        meaning=description.meaning,
     )
+
+
+def _with_field_names(targets: Any) -> Any:
+    """Return the figures of targets by the names of the fields that hold them: what was kept is unchanged here."""
+    if not isinstance(targets, dict) or not all(isinstance(figures, dict) for figures in targets.values()):
+        return targets
+    return {
+        target: {"unchanged" if name == "kept" else name: figure for name, figure in figures.items()}
+        for target, figures in targets.items()
+    }
 
 
 def _regions(file: Path, description: _Description, classes: xr.Dataset) -> Any:

@@ -30,11 +30,20 @@ class ChangeWords:
         self._sentences: dict[str, str] = read_data(f"changes/{language}")
         self._answers, self._wording = read_section(language, "answers"), read_wording(language)
 
-    def sentence(self, key: str, *, number: int | None = None, **slots: str) -> str:
+    def sentence(self, key: str, **slots: str) -> str:
         """Return a sentence.
 
         Args:
             key: Which one; a key of the files ``changes``.
+            slots: What its slots hold, as written.
+        """
+        return self._sentences[key].format(**slots)
+
+    def counted(self, key: str, number: int, **slots: str) -> str:
+        """Return a sentence about a number of regions, with their noun as the number needs it.
+
+        Args:
+            key: Which one.
             number: Chooses between ``[region|regions]``: 1 takes the first form.
             slots: What its slots hold, as written.
         """

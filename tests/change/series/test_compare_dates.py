@@ -92,7 +92,7 @@ def test_the_explanation_says_from_what_to_what_and_its_doubts(series: ChangeSer
     assert f"Most was seen on {DATES[1]}" in series.explanation
     assert "No clouds were masked on any date" in series.explanation
     assert "Interpolation smooths" not in series.explanation
-    assert series._repr_html_().count("<tr>") == 1 + len(DATES)
+    assert series._repr_html_().count("</tr>") == 1 + len(DATES)
 
 
 def test_a_scene_against_itself_is_no_sure_change(landscape: Callable[..., Any]) -> None:

@@ -107,9 +107,7 @@ def test_a_cancelled_comparison_leaves_nothing_half_and_goes_on(
     assert quietly(*pair, out=out, overwrite=True).targets == change.targets
 
 
-def test_a_killed_comparison_ends_in_the_same_bytes(
-    pair: tuple[xr.Dataset, xr.Dataset], tmp_path: Path
-) -> None:
+def test_a_killed_comparison_ends_in_the_same_bytes(pair: tuple[xr.Dataset, xr.Dataset], tmp_path: Path) -> None:
     """The process dies when the first scene is done; the same call goes on."""
     for scene, name in zip(pair, ("before", "after"), strict=True):
         scene.drop_attrs().assign_attrs(scene.attrs).to_netcdf(tmp_path / f"{name}.nc", engine="h5netcdf")
