@@ -62,7 +62,7 @@ def test_less_than_is_known_is_not_applied() -> None:
 def test_unrelated_pictures_have_no_shift(seed: int) -> None:
     result = register(reader(texture(0)), reader(texture(seed)), SHAPE)
     assert not result.is_measured
-    assert result.shift_px == (0, 0)
+    assert not any(result.shift_px)
     assert result.spread_px > 5
     assert result.uncertainty_px == 1
     assert f"more than {result.spread_px:.1f} px from the median" in sentences_of(result)
