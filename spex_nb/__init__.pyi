@@ -36,6 +36,9 @@ from .spectral.indices import compute_index as compute_index
 from .spectral.indices import compute_indices as compute_indices
 from .spectral.indices import list_indices as list_indices
 from .spectral.priors import spectral_prior as spectral_prior
+from .teaching.class_files import load_taught as load_taught
+from .teaching.taught import Taught as Taught
+from .teaching.teach_class import teach as teach
 from .types import Evidence as Evidence
 from .types import MaskModel as MaskModel
 from .types import Region as Region

@@ -203,6 +203,10 @@ class TrainingError(SpexError):
     """A stage of training has a wrong setting, or cannot continue."""
 
 
+class TeachingError(SpexError):
+    """A class cannot be taught like this, or the file of a taught class is damaged."""
+
+
 class OutputError(SpexError):
     """A result cannot be written to its destination."""
 

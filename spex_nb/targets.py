@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from spex_nb.errors import TargetError, nearest
 
+EVERYTHING_ELSE = "everything_else"
+"""The one class of an instruction that only names what to leave out."""
 OTHER_COLOR = "#f0e442"
 """The colour of a class that is no target."""
 
@@ -156,6 +158,18 @@ def get_target(name: str) -> Target:
     return target
 
 
+def target_or_class(name: str) -> Target:
+    """Return a target by its id, or a class that a user taught as one: its name is its word, and it has no parent."""
+    usual = Target(name, name, OTHER_COLOR, USUAL_INDICES)
+    return (
+        TARGETS.get(name, usual) if name in TARGETS or str(name).strip().lower() not in _BY_WORD else get_target(name)
+    )
+
+
+USUAL_INDICES = ("NDVI", "NDWI", "GLI")
+"""Indices that figures about a taught class are given in; the first that a scene allows is used."""
+
+
 def overlap(first: str, second: str) -> bool:
     """Say whether two targets may name the same ground: built-up area is no neighbour of its buildings."""
     return first == second or _family(first) == _family(second)
@@ -164,8 +178,10 @@ def overlap(first: str, second: str) -> bool:
 def are_exclusive(first: str, second: str) -> bool:
     """Say whether no pixel can be two targets at once: two land covers that are no parts of each other.
 
-    A burned area is a state, which any land cover can be in.
+    A burned area is a state, which any land cover can be in. Of a taught class nothing is known.
     """
+    if first not in TARGETS or second not in TARGETS:
+        return False
     is_state = any(TARGETS[name].is_state for name in (first, second) if name in TARGETS)
     return not is_state and not _are_nested(first, second) and first != second
 

@@ -558,6 +558,30 @@ class MaskModel(Protocol):
 
 
 @runtime_checkable
+class TaughtClass(MaskModel, Protocol):
+    """A model of one class that a user taught. Instructions call it by its names."""
+
+    @property
+    def name(self) -> str:
+        """What it is called: the one target of its card."""
+
+    @property
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """Further names, by ISO 639-1 code of their language."""
+
+    def require_scene(self, scene: Any) -> None:
+        """Raise unless the class can be asked about a scene.
+
+        Raises:
+            MissingBandError: If the scene lacks a band.
+            TeachingError: If its numbers are of another kind than those that taught.
+        """
+
+    def facts_in(self, scene: Any) -> tuple[Fact, ...]:
+        """Return what the class was taught by, and what that says of a scene."""
+
+
+@runtime_checkable
 class ScaledModel(Protocol):
     """A model with other weights for small pixels."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from spex_nb.extraction.run import PartTimer, Progress, ProgressReporter, run_ti
 from spex_nb.extraction.storage import at_home, compare_request, load_extraction, save_extraction
 from spex_nb.extraction.tile_store import TileStore
 from spex_nb.output.files import remove_leftovers
-from spex_nb.types import Instruction, MaskModel, Window
+from spex_nb.types import Instruction, MaskModel, TaughtClass, Window
 
 
 def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
@@ -44,6 +44,7 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
     client: Any = None,
     open_options: Mapping[str, Any] | None = None,
     anyway: bool = False,
+    taught: Sequence[TaughtClass] = (),
 ) -> Extraction:
     """Extract land cover from a scene by instruction.
 
@@ -76,6 +77,7 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
             the same files.
         open_options: Of `open_scene`, such as ``sensor`` or ``scale``.
         anyway: Whether to begin though memory or disk may not suffice for what the plan states.
+        taught: Classes of the user's own, from `teach` or `load_taught`. The instruction calls them by their names.
 
     Returns:
         The result.
@@ -84,6 +86,7 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         InstructionError: If the instruction is not understood.
         CheckpointError, MissingExtraError: If the model cannot be loaded.
         MissingBandError, TargetError: If neither model nor index can answer with the bands of this scene.
+        TeachingError: If two taught classes share a name, or one was taught on numbers of another kind.
         RegionError: If a filter needs a CRS or a drawn area that is not there, or the area of interest covers no pixel.
         SourceNotFoundError, UnreadableSourceError, GridError: If the area of interest is no vector file, or its CRS is
             unknown.
@@ -108,6 +111,7 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         seed=seed,
         aoi=aoi,
         aoi_crs=aoi_crs,
+        taught=taught,
     )
     if out is not None and not overwrite and Path(out).exists():
         return _saved_before_the_kill(plan, Path(out))

@@ -22,7 +22,7 @@ from spex_nb.extraction.facts.of_result import RunFindings, facts_of_edit, facts
 from spex_nb.extraction.measure import MeasuredLayer, SceneStatistics, measure_scene
 from spex_nb.extraction.mosaic import Mosaic, assemble_mosaic
 from spex_nb.extraction.notes import NoteContext, notes_of
-from spex_nb.extraction.plan import EVERYTHING_ELSE, Plan, class_names
+from spex_nb.extraction.plan import Plan, class_names
 from spex_nb.extraction.predict import IndexExtreme
 from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.run import PartTimer
@@ -38,6 +38,7 @@ from spex_nb.scene.reopen import as_scene, open_source
 from spex_nb.scene.windows.rasters import Reading
 from spex_nb.scene.windows.reader import SceneReader
 from spex_nb.scene.windows.scene_source import SceneSource
+from spex_nb.targets import EVERYTHING_ELSE
 from spex_nb.types import MASK_NODATA, Evidence, Fact, Region, Window
 
 PACKAGES = ("numpy", "scipy", "xarray", "rasterio", "shapely", "torch", "transformers")
@@ -320,7 +321,7 @@ def parameters_of(plan: Plan) -> dict[str, Any]:
 
 def _provenance(plan: Plan, mosaic: Mosaic, statistics: SceneStatistics, timer: PartTimer) -> dict[str, Any]:
     """Return how the result was made, as JSON."""
-    by_index = plan.assignment.by_index
+    answered_by = plan.assignment.answered_by
     versions = {"spex-nb": _version("spex-nb"), "python": platform.python_version()}
     versions |= {name: version for name in PACKAGES if (version := _version(name))}
     return {
@@ -333,7 +334,7 @@ def _provenance(plan: Plan, mosaic: Mosaic, statistics: SceneStatistics, timer: 
         "model": plan.model.id,
         "model_hash": plan.model_hash,
         "model_settings": plan.model.card.settings_fingerprint,
-        "answered_by": {target: "index" if target in by_index else plan.model.id for target in plan.assignment.layers},
+        "answered_by": {target: answered_by.get(target, plan.model.id) for target in plan.assignment.layers},
         "versions": versions,
         "parameters": parameters_of(plan),
         "tiles": len(plan.windows),

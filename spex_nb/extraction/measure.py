@@ -23,7 +23,7 @@ from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.regions.runs import RegionSums, row_blocks
 from spex_nb.scene.windows.reader import BandHash, SceneReader
 from spex_nb.spectral.indices import compute_index, compute_indices, within_range
-from spex_nb.targets import TARGETS
+from spex_nb.targets import EVERYTHING_ELSE
 from spex_nb.types import MASK_NODATA, Evidence, Region, Spread
 
 OVERVIEW_PX = 1024
@@ -123,7 +123,7 @@ def measure_scene(
             is_relative=scene.spex.is_relative,
         )
         for layer_sums in sums
-        if layer_sums.layer.name in TARGETS
+        if layer_sums.layer.name != EVERYTHING_ELSE
     }
     return SceneStatistics(
         evidence=evidence,
@@ -229,14 +229,14 @@ class _LayerSums:
             scene: Any pixel of the scene.
             usual: Indices that are measured in every region.
         """
-        index = readable_index(scene, layer.name) if layer.name in TARGETS else None
+        index = readable_index(scene, layer.name) if layer.name != EVERYTHING_ELSE else None
         names = [] if layer.number is None else ["probability"]
         names += [] if index is None else [str(index.name)]
         names = list(dict.fromkeys([*names, *usual]))
         runs = [region.runs for region in layer.regions]
         index_name = None if index is None else str(index.name)
         sums = cls(layer, index_name, RegionSums(runs, names), names)
-        if layer.name in TARGETS:
+        if layer.name != EVERYTHING_ELSE:
             sums.facts = FactSums(layer.name, layer.threshold, layer.regions[:EVIDENCE_REGIONS])
         return sums
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +13,9 @@ import numpy as np
 import xarray as xr
 
 from spex_nb import __version__
-from spex_nb.errors import ExtractionError, MissingBandError, OutputError, TargetError
+from spex_nb.errors import ExtractionError, MissingBandError, OutputError, TargetError, TeachingError
 from spex_nb.extraction.facts.quality import require_quality
-from spex_nb.extraction.mask_models import is_left_to_index, load_mask_model, model_at_scale
+from spex_nb.extraction.mask_models import INDEX, is_left_to_index, load_mask_model, model_at_scale
 from spex_nb.extraction.predict import TileJob, TilePredictor
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import get_language
@@ -28,8 +28,8 @@ from spex_nb.scene.windows.pyramid import zoom_to
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.scene.windows.tiling import FEWEST_PX, Tiling
 from spex_nb.spectral.priors import NO_INDEX, RULES, spectral_prior
-from spex_nb.targets import TARGETS, stand_in
-from spex_nb.types import Filter, Instruction, MaskModel, Window, neighbouring_targets
+from spex_nb.targets import EVERYTHING_ELSE, TARGETS, stand_in
+from spex_nb.types import Filter, Instruction, MaskModel, TaughtClass, Window, neighbouring_targets
 
 MOST_TILE_PX = 2048
 """Largest side of a tile in pixels, also where tiles of a fine scene are shrunk for a model of coarse ones."""
@@ -44,8 +44,6 @@ WORK_BYTES = 64
 SAVING_BYTES, MOST_SAVING_BYTES = 32, 192 * 2**20
 """Bytes for each pixel while GDAL writes the result, and their limit: GDAL's cache and its blocks in work."""
 CONTROL_GROUP = Path("/sys/fs/cgroup")
-EVERYTHING_ELSE = "everything_else"
-"""The one class of an instruction that only names what to leave out."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,7 @@ class TargetAssignment:
         near: What regions must lie beside: near to, far from, within, on one side of.
         by_index: Those that the spectral prior answers, because the model does not know them or finds them less well.
         stand_ins: Of what was asked for and cannot be seen or is not known, the parent that answers.
+        taught: Taught classes among the targets.
     """
 
     targets: tuple[str, ...]
@@ -91,6 +90,7 @@ class TargetAssignment:
     near: tuple[str, ...]
     by_index: frozenset[str] = frozenset()
     stand_ins: Mapping[str, str] = field(default_factory=dict)
+    taught: tuple[TaughtClass, ...] = ()
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -109,37 +109,57 @@ class TargetAssignment:
 
     @property
     def is_by_index_only(self) -> bool:
-        """Whether the model answers no target."""
+        """Whether the index answers all targets."""
         return len(self.by_index) == len(self.layers)
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether the model answers any target."""
+        return len(self.by_index) + len(self.taught) < len(self.layers)
+
+    @property
+    def answered_by(self) -> dict[str, str]:
+        """What answers each target that the model does not: ``index``, or the name of a taught class as a model."""
+        return dict.fromkeys(self.by_index, INDEX) | {taught.name: taught.id for taught in self.taught}
 
     @property
     def explained_by_model(self) -> frozenset[str]:
         """Targets that the model explains: those of the mask, or those left out of it, that no index answers."""
-        return frozenset(self.targets or self.excluded) - self.by_index
+        return frozenset(self.targets or self.excluded) - self.answered_by.keys()
 
 
-def assign_targets(instruction: Instruction, model: MaskModel, scene: xr.Dataset) -> TargetAssignment:
+def assign_targets(
+    instruction: Instruction, model: MaskModel, scene: xr.Dataset, taught: Sequence[TaughtClass] = ()
+) -> TargetAssignment:
     """Decide which targets the model answers, and which the index.
 
     Args:
         instruction: The parsed instruction.
         model: Answers its targets. Those that it was not trained on, or leaves to an index, go to the spectral prior.
         scene: The scene, for its bands; one pixel is computed.
+        taught: Taught classes, each of which answers its name.
 
     Raises:
+        TeachingError: If a class was taught on numbers of another kind.
         MissingBandError: If the scene lacks a band that the model needs, or that the index of a target needs.
         TargetError: If neither the model nor an index knows a target.
     """
     near = neighbouring_targets(instruction)
     assignment = TargetAssignment(instruction.targets, instruction.excluded, near)
-    unknown = frozenset(target for target in assignment.layers if not _is_answered(target, model))
+    classes = tuple(taught_class for taught_class in taught if taught_class.name in assignment.layers)
+    names = {taught_class.name for taught_class in classes}
+    for taught_class in classes:
+        taught_class.require_scene(scene)
+    others = [target for target in assignment.layers if target not in names]
+    unknown = frozenset(target for target in others if not _is_answered(target, model))
     pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))  # one pixel shows which indices the bands allow
     for target in unknown:
         _require_index(target, model, pixel)
-    by_index = unknown | {target for target in assignment.layers if is_left_to_index(model.card, target, pixel)}
-    if len(by_index) < len(assignment.layers):
+    by_index = unknown | {target for target in others if is_left_to_index(model.card, target, pixel)}
+    assignment = replace(assignment, by_index=by_index, taught=classes)
+    if assignment.asks_model:
         _require_bands(model, scene)
-    return replace(assignment, by_index=by_index)
+    return assignment
 
 
 def stand_ins_of(instruction: Instruction, model: MaskModel, gsd_m: float | None) -> dict[str, str]:
@@ -194,7 +214,7 @@ def _filters_with_stand_ins(filters: Sequence[Filter], stand_ins: Mapping[str, s
 def class_names(classes: Sequence[str], instruction: Instruction) -> tuple[str, ...]:
     """Return what classes are called in the language of the instruction."""
     words = get_language(instruction.language).targets
-    return tuple(instruction.meaning if name == EVERYTHING_ELSE else words[name][0] for name in classes)
+    return tuple(instruction.meaning if name == EVERYTHING_ELSE else words.get(name, (name,))[0] for name in classes)
 
 
 def _is_answered(target: str, model: MaskModel) -> bool:
@@ -277,7 +297,14 @@ class Plan:
             "by index": sorted(self.assignment.by_index),
             "tiles": [*self.tiling.shape, self.tiling.tile_px, self.tiling.overlap_px, self.job.zoom, *area],
             "area of interest": area,
+            **self._taught_identity,
         }
+
+    @property
+    def _taught_identity(self) -> dict[str, Any]:
+        """Names and hashes of the taught classes; nothing without any, so that older tiles stay of use."""
+        hashes = [[taught.name, taught.card.fingerprint] for taught in self.assignment.taught]
+        return {"taught": hashes} if hashes else {}
 
     @property
     def memory_bytes(self) -> int:
@@ -376,6 +403,7 @@ def plan_extraction(
     open_options: Mapping[str, Any] | None = None,
     aoi: Any = None,
     aoi_crs: Any = None,
+    taught: Sequence[TaughtClass] = (),
     **choices: Any,
 ) -> Plan:
     """Decide how an extraction will be done; print the plan to see what it takes.
@@ -383,9 +411,12 @@ def plan_extraction(
     Arguments and errors as of `extract`.
     """
     checked_choices = Choices(**choices)
-    parsed = parse_instruction(instruction) if isinstance(instruction, str) else instruction
+    model, taught = _with_taught_model(model, taught)
+    classes = names_of_classes(taught)
+    parsed = parse_instruction(instruction, classes=classes) if isinstance(instruction, str) else instruction
+    model = INDEX if _is_answered_by_classes(parsed, classes) else model  # nothing is left for a model to answer
     if parsed.change is not None:
-        parse_instruction(parsed.text)  # which refuses what asks for change, for here is one scene
+        parse_instruction(parsed.text, classes=classes)  # which refuses what asks for change, for here is one scene
     in_memory = isinstance(scene, np.ndarray | xr.DataArray | xr.Dataset)
     source = SceneSource(as_scene(scene, open_options)) if in_memory else SceneSource(scene, dict(open_options or {}))
     opened, identity = open_identified(source)
@@ -395,14 +426,62 @@ def plan_extraction(
     if (folder := getattr(loaded, "folder", None)) is not None:
         require_quality(folder)
     if isinstance(instruction, str):
-        parsed = parse_instruction(instruction, loaded.card.targets)
+        parsed = parse_instruction(instruction, loaded.card.targets, classes=classes)
     stand_ins = stand_ins_of(parsed, loaded, opened.spex.gsd_m)
     parsed = with_stand_ins(parsed, stand_ins)
-    assignment = replace(assign_targets(parsed, loaded, opened), stand_ins=stand_ins)
-    zoom = 1.0 if assignment.is_by_index_only else zoom_to(opened.spex.gsd_m, loaded.card.gsd_m)
+    assignment = replace(assign_targets(parsed, loaded, opened, taught), stand_ins=stand_ins)
+    zoom = zoom_to(opened.spex.gsd_m, loaded.card.gsd_m) if assignment.asks_model else 1.0
     tiling = _tiling(opened.spex.shape, loaded, zoom, checked_choices, assignment)
-    job = TileJob(uuid.uuid4().hex, source, model, assignment.layers, assignment.by_index, tiling.size, zoom, area)
+    job = TileJob(
+        uuid.uuid4().hex,
+        source,
+        model,
+        assignment.layers,
+        assignment.by_index,
+        tiling.size,
+        zoom,
+        area,
+        assignment.taught,
+    )
     return Plan(parsed, assignment, loaded, job, TilePredictor(job, loaded, opened), tiling, checked_choices, identity)
+
+
+def names_of_classes(taught: Sequence[TaughtClass]) -> dict[str, tuple[str, ...]]:
+    """Return all names of taught classes, by the name that is their id.
+
+    Raises:
+        TeachingError: If two classes share a name.
+    """
+    names = {
+        taught_class.name: tuple(
+            dict.fromkeys([taught_class.name, *(word for words in taught_class.names.values() for word in words)])
+        )
+        for taught_class in taught
+    }
+    words = [word.casefold() for of_class in names.values() for word in of_class]
+    twice = sorted({word for word in words if words.count(word) > 1})
+    if len(names) < len(taught) or twice:
+        raise TeachingError(
+            "Two taught classes share a name",
+            found=", ".join(twice) or ", ".join(taught_class.name for taught_class in taught),
+            expected="a name for each class",
+            fix="Teach one of them under another name.",
+        )
+    return names
+
+
+def _with_taught_model(
+    model: str | Path | MaskModel, taught: Sequence[TaughtClass]
+) -> tuple[str | Path | MaskModel, tuple[TaughtClass, ...]]:
+    """Return the model and the taught classes; a class in the place of the model is one of them."""
+    if isinstance(model, TaughtClass):
+        return INDEX, (*taught, model)
+    return model, tuple(taught)
+
+
+def _is_answered_by_classes(instruction: Instruction, classes: Collection[str]) -> bool:
+    names = {*instruction.targets, *instruction.excluded, *neighbouring_targets(instruction)}
+    return bool(names) and names <= set(classes)
 
 
 def _tiling(

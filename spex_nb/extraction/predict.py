@@ -27,7 +27,7 @@ from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.spectral.indices import within_range
 from spex_nb.spectral.priors import prior_of
 from spex_nb.targets import TARGETS, are_exclusive
-from spex_nb.types import DeviceModel, MaskModel, Prior, Side, Window
+from spex_nb.types import DeviceModel, MaskModel, Prior, Side, TaughtClass, Window
 
 PROMPT_MIN_AREA_PX = 4
 """Smaller regions of a prior are left out of prompts, as in the data that the model learned from."""
@@ -84,6 +84,7 @@ class TileJob:
         tile_px: (height, width) of the tiles.
         zoom: The model's pixels for each pixel of the scene.
         area: The part of the scene that is asked for; all of it by default.
+        taught: Taught classes among the targets; each answers its name, on the pixels of the scene.
     """
 
     token: str
@@ -94,6 +95,7 @@ class TileJob:
     tile_px: tuple[int, int]
     zoom: float = 1.0
     area: AreaMask | None = None
+    taught: tuple[TaughtClass, ...] = ()
 
     @property
     def is_light(self) -> bool:
@@ -258,6 +260,12 @@ def _zoomed(inside: NDArray[np.bool_], zoomed: xr.Dataset) -> NDArray[np.bool_]:
 HALF = 0.5
 
 
+def _logits_of_class(taught: TaughtClass, tile: xr.Dataset, has_data: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the logits of a taught class, [h, w], NaN where there is no data."""
+    (layer,) = taught.predict(tile, [taught.name], [""])
+    return np.where(has_data, np.clip(layer, -LARGEST_LOGIT, LARGEST_LOGIT), np.float32(np.nan)).astype(np.float32)
+
+
 def _extreme_of(prior: Prior, valid: NDArray[np.bool_]) -> IndexExtreme:
     values = within_range(prior.index).values[valid]
     values = values[np.isfinite(values)]
@@ -306,9 +314,25 @@ class TilePredictor:
             return TilePrediction(None)
         step = TileStep(tile, job.zoom, job.targets, inside)
         logits = step.ask(self._index, [target for target in job.targets if target in job.by_index])
-        logits |= step.ask(self._model, [target for target in job.targets if target not in job.by_index])
-        layers = step.on_scene_pixels([logits[target] for target in job.targets])
+        names = {taught.name for taught in job.taught}
+        logits |= step.ask(
+            self._model, [name for name in job.targets if name not in job.by_index and name not in names]
+        )
+        layers = step.on_scene_pixels([logits[name] for name in job.targets if name not in names]) if logits else None
+        layers = self._with_taught(layers, tile, valid if inside is None else valid & inside)
         return TilePrediction(layers, step.extremes(), tuple(step.notes))
+
+    def _with_taught(
+        self, layers: NDArray[np.float32] | None, tile: xr.Dataset, has_data: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """Return logits [T, h, w] of all targets, those of taught classes among them, in their order."""
+        job = self._job
+        rest = iter(() if layers is None else layers)
+        by_name = {taught.name: taught for taught in job.taught}
+        planes = [
+            _logits_of_class(by_name[name], tile, has_data) if name in by_name else next(rest) for name in job.targets
+        ]
+        return np.stack(planes)
 
 
 _predictors: dict[str, TilePredictor] = {}

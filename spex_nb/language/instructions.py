@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 
@@ -31,7 +31,13 @@ LONGEST = 2_000
 _SCRIPTS = {"ar": "ARABIC", "hi": "DEVANAGARI", "ru": "CYRILLIC", "zh": "CJK"}
 
 
-def parse_instruction(text: str, targets: Collection[str] = (), *, scenes: int = 1) -> Instruction:
+def parse_instruction(
+    text: str,
+    targets: Collection[str] = (),
+    *,
+    scenes: int = 1,
+    classes: Mapping[str, Sequence[str]] | None = None,
+) -> Instruction:
     """Parse what a user typed.
 
     The language is the one whose words fit best. The parser skips a closed list of words ("please", "show me"). Every
@@ -45,6 +51,8 @@ def parse_instruction(text: str, targets: Collection[str] = (), *, scenes: int =
             forest means the narrowest of them: tree cover where the model knows it, else vegetation.
         scenes: How many scenes there are to answer it. What was gained, lost or changed takes two: with one it is
             refused, with two `Instruction.change` says it (default: 1).
+        classes: By the id of each taught class its names in any language. Their words are then targets too, whatever
+            else they mean (default: none).
 
     Returns:
         Targets, exclusions and filters. `Instruction.meaning` is a sentence of them in the user's language; it names
@@ -75,7 +83,7 @@ def _closest_language(text: str) -> str:
 def _parsed(text: str, targets: Collection[str], scenes: int) -> Instruction:
     """Parse what a user typed; nobody else is asked."""
     answerable = {*targets, *RULES, *NO_INDEX}
-    readings = [_answered(reading, answerable) for reading in sorted(_readings(text), key=attrgetter("cost"))]
+    readings = [_answered(reading, answerable) for reading in sorted(_readings(text, classes), key=attrgetter("cost"))]
     best = [reading for reading in readings if reading.cost == readings[0].cost]
     changes = [reading for reading in best if split_change(reading)[0]]
     if changes and scenes < TWO_DATES:
@@ -133,7 +141,7 @@ def _understood(text: str, reading: Reading) -> str:
     )
 
 
-def _readings(text: str) -> list[Reading]:
+def _readings(text: str, classes: Mapping[str, Sequence[str]] | None = None) -> list[Reading]:
     """Read a text in every language of its scripts."""
     scripts = {unicodedata.name(char, "").split(" ")[0] for char in unicodedata.normalize("NFKC", text)}
     codes = [code for code in LANGUAGES if _SCRIPTS.get(code, "LATIN") in scripts]
@@ -146,7 +154,7 @@ def _readings(text: str) -> list[Reading]:
             expected=f"an instruction in {', '.join(get_language(code).endonym for code in LANGUAGES)}",
             fix=ASK,
         )
-    return [read_text(text, code) for code in codes]
+    return [read_text(text, code, classes) for code in codes]
 
 
 def _instruction(

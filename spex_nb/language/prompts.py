@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from spex_nb.errors import PromptError, PromptWarning
 from spex_nb.regions.find import LOCATIONS, SIZE_WORDS, region_attributes
-from spex_nb.targets import get_target
+from spex_nb.targets import get_target, target_or_class
 from spex_nb.types import Attributes, Point, Region
 
 IMAGE_TOKEN = "<image>"
@@ -72,7 +72,7 @@ def build_prompt(
     Warns:
         PromptWarning: If the prompt drops regions, with their number.
     """
-    word = get_target(target).word
+    word = target_or_class(target).word
     by_size = sorted(regions, key=lambda region: -region.area_px if isinstance(region, Region) else 0)
     entries = [_entry(_attributes(region, rich)) for region in by_size]
     text = _write(word, entries)

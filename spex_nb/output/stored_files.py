@@ -41,8 +41,12 @@ def require_plain_file(path: Path) -> None:
         raise ValueError(f"{path.name} is a link out of its folder")
 
 
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def read_arrays(path: Path, largest_bytes: int | None = None) -> dict[str, NDArray[Any]]:
     """Return the arrays of an ``.npz`` file, after their sizes were compared with its manifest.
+
+    Args:
+        path: The file.
+        largest_bytes: What all arrays may take together; half of the free memory by default.
 
     Raises:
         ValueError: If it holds anything but arrays of numbers, or more than fits into memory.
@@ -51,7 +55,10 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     require_plain_file(path)
     arrays: dict[str, NDArray[Any]] = {}
     with zipfile.ZipFile(path) as archive:
-        require_room(sum(info.file_size for info in archive.infolist()), path.name)
+        whole = sum(info.file_size for info in archive.infolist())
+        require_room(whole, path.name)
+        if largest_bytes is not None and whole > largest_bytes:
+            raise ValueError(f"{path.name} unpacks to {whole:,} bytes, and {largest_bytes:,} are the most")
         for info in archive.infolist():
             with archive.open(info) as file:
                 shape, dtype, order = _array_header(file, info.filename)

@@ -22,6 +22,7 @@ ROOMS = (
     "model",
     "extraction",
     "spie",
+    "teaching",
     "training",
     "evaluation",
     "cli",

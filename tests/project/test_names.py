@@ -50,6 +50,7 @@ PLACES = (
     "spex_nb/scene",
     "spex_nb/spectral",
     "spex_nb/spie",
+    "spex_nb/teaching",
     "spex_nb/training",
     "widgets/spex_widgets",
 )

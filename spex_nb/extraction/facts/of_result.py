@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from spex_nb.extraction.result import Extraction
 
 
-REQUEST = ("asked", "word", "stand_in")
+REQUEST = ("asked", "word", "stand_in", "taught")
 """Beginnings of the ids of facts about what was asked, which an edited mask leaves as they are."""
 
 
@@ -76,18 +76,27 @@ def facts_of_run(plan: Plan, statistics: SceneStatistics, findings: RunFindings)
             scene=scene,
             source_name=plan.job.source.name,
             by_index=target in plan.assignment.by_index,
-            model_id=plan.model.id,
+            model_id=plan.assignment.answered_by.get(target, plan.model.id),
             prior=prior_of(pixel, target),
             candidates=_before_filters(findings.candidates.get(target), statistics.evidence[target].number),
-            quality=Quality() if folder is None else measured_quality(folder, target, scene),
+            quality=Quality()
+            if folder is None or target in plan.assignment.answered_by
+            else measured_quality(folder, target, scene),
             extreme=nearest,
             doubt=place,
             specks=Specks(findings.specks_px.get(target, 0), plan.choices.min_area_px),
             filters=filters_of(plan.instruction, target) if plan.assignment.targets else (),
-            request=(*rest, *_request_of(plan, target)),
+            request=(*rest, *_request_of(plan, target), *_taught_facts(plan, target)),
         )
         facts[target] = gather_facts(context)
     return facts
+
+
+def _taught_facts(plan: Plan, target: str) -> tuple[Fact, ...]:
+    """Return what a taught class was taught by; nothing of other targets."""
+    return tuple(
+        fact for taught in plan.assignment.taught if taught.name == target for fact in taught.facts_in(plan.scene)
+    )
 
 
 def _request_of(plan: Plan, target: str) -> tuple[Fact, ...]:

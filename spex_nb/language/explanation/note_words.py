@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spex_nb.language.languages import get_language, read_data
-from spex_nb.targets import TARGETS
+from spex_nb.targets import EVERYTHING_ELSE, TARGETS
 
 
 def read_notes(language: str) -> dict[str, str]:
@@ -33,8 +33,10 @@ class NoteWriter:
 
     def noun(self, name: str) -> str:
         """Return a class in words; what is no target is everything else."""
+        if name == EVERYTHING_ELSE:
+            return self._notes[EVERYTHING_ELSE]
         if name not in TARGETS:
-            return self._notes["everything_else"]
+            return name
         return TARGETS[name].word if self.language == "en" else get_language(self.language).targets[name][0]
 
     def decimal(self, number: float, form: str) -> str:

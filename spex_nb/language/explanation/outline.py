@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from spex_nb.targets import TARGETS
+from spex_nb.targets import target_or_class
 from spex_nb.types import Fact
 
 Part = Literal["answer", "why", "sureness", "confusion", "next"]
@@ -335,7 +335,7 @@ class Outline:
         bands, index = list(self._bands()), list(self._index())
         decided = list(self._decided(index)) if self._is_by_rule else []
         index = [replace(point, is_brief=point.is_brief or not bands) for point in index]
-        points = [*decided, *bands, *index]
+        points = [*decided, *self._taught(), *bands, *index]
         if self._word("trust") == "numbers":  # such numbers confirm nothing
             points = [replace(point, support="none") for point in points]
         yield from points
@@ -351,9 +351,31 @@ class Outline:
         else:
             yield from self._point("rule_decided", "why", "none", is_brief=True, rule="rule")
 
+    def _taught(self) -> Iterator[Point]:
+        """Say what taught a class of the user's own, and how it differs from the rest."""
+        if self._get("taught.yes") is None:
+            return
+        yield from self._point("taught", "why", "none", is_brief=True, yes="taught.yes", no="taught.no")
+        bands = [band for band in self._word("taught.bands").split() if self._pair(f"band.{band}")]
+        if bands:
+            yield Point("because_taught", "why", self._band_slots(bands), "mask")
+
+    def _taught_quality(self) -> Iterator[Point]:
+        """Say how good a taught class is where its examples lie, and what speaks against it here."""
+        if self._get("taught.yes") is None:
+            return
+        if self._get("taught.iou") is None:
+            yield Point("taught_unmeasured", "sureness", {"iou": self._by_id["taught.iou"]}, "none", is_brief=True)
+        else:
+            slots = {"iou": "taught.iou", "low": "taught.low", "high": "taught.high"}
+            yield from self._point("taught_iou", "sureness", "none", is_brief=True, **slots)
+        if self._word("taught.advice") == "does not work":
+            yield Point("taught_fails", "sureness", {"advice": self._by_id["taught.advice"]}, "none", is_brief=True)
+        yield from self._point("taught_gsd", "sureness", "none", is_brief=True, size="taught.gsd")
+
     def _bands(self) -> Iterator[Point]:
         """Say how bands differ between inside and outside, and whether as the target demands."""
-        kind = self._target if self._target in EXPECTED else TARGETS[self._target].parent or ""
+        kind = self._target if self._target in EXPECTED else target_or_class(self._target).parent or ""
         sides = EXPECTED.get(kind, {})
         strange = [band for band in sides if self._pair(f"band.{band}") and not self._is_band_possible(band)]
         if strange:
@@ -411,7 +433,7 @@ class Outline:
             yield from self._point("index_inside", "why", index="index.name", inside="index.inside")
             return
         target, side = INDEX_SIDES.get(self._word("index.name"), ("", ""))
-        parent = TARGETS[self._target].parent
+        parent = target_or_class(self._target).parent
         fits = target in (self._target, parent) and self._lies("index", side)
         support: Support = "independent" if fits and not self._is_by_rule else "mask"
         spreads = [fact for fact in map(self._get, ("index.inside.spread", "index.outside.spread")) if fact]
@@ -446,6 +468,7 @@ class Outline:
             yield from self._rule_quality()
         else:
             yield from self._agreement()
+            yield from self._taught_quality()
             yield from self._probability()
             yield from self._quality()
         yield from self._near()
@@ -460,7 +483,9 @@ class Outline:
             yield from self._point("rule_measured", "sureness", "none", is_brief=True, iou="rule.iou")
 
     def _agreement(self) -> Iterator[Point]:
-        """Hold the model's mask against the rule, which learns nothing."""
+        """Hold the model's mask against the rule, which learns nothing; a taught class has none."""
+        if self._get("rule") is None:
+            return
         name = "rule.agreement" if self._get("rule.agreement") else "rule.inside"
         key = "agree" if name == "rule.agreement" else "agree_inside"
         share = self._number(name)
@@ -480,7 +505,9 @@ class Outline:
             yield from self._point("probability", "sureness", "mask", is_brief=True, mean="probability.mean")
 
     def _quality(self) -> Iterator[Point]:
-        """Say how well the model did on places where the truth is known."""
+        """Say how well the model did on places where the truth is known; a taught class says it by its examples."""
+        if self._get("taught.yes") is not None:
+            return
         if self._get("quality.precision") is None:
             unknown = {"precision": self._by_id["quality.precision"]}
             yield Point("quality_unknown", "sureness", unknown, "none")
@@ -522,7 +549,7 @@ class Outline:
                 other="rival.target",
             )  # fmt: skip
         yield from self._point("beside", "confusion", "none", other="beside.target", share="beside.share")
-        kind = self._target if self._target in (*EXPECTED, "building", "road") else TARGETS[self._target].parent
+        kind = self._target if self._target in (*EXPECTED, "building", "road") else target_or_class(self._target).parent
         if kind:
             yield Point(f"looks_{kind}", "confusion", support="none", is_brief=not is_much)
         if self._word("clouds_masked") == "yes":

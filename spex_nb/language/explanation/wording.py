@@ -135,8 +135,17 @@ class Realiser:
         """Return the grammatical forms of a target."""
         overrides, usual = self._wording.get("targets", {}), self._answers["targets"]
         forms: Mapping[str, Any] = overrides.get(target) or usual.get(target, {})
-        name = self._language.targets[target][0]
-        return {"form": 0, "name": name, "acc": name, "dat": name, "gen": name, "the": name, "obl": name} | dict(forms)
+        name = self._language.targets.get(target, (target,))[0]
+        is_plural = target not in usual and self._language.code == "en" and name.endswith("s")
+        return {
+            "form": int(is_plural),
+            "name": name,
+            "acc": name,
+            "dat": name,
+            "gen": name,
+            "the": name,
+            "obl": name,
+        } | dict(forms)
 
     def _value(self, fact: Fact) -> str:
         """Return the value of a fact in its unit."""

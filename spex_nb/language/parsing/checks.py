@@ -343,7 +343,7 @@ def _descriptions(filters: Sequence[Filter], reading: Reading) -> list[str]:
 
 def _names(targets: Sequence[str], reading: Reading) -> str:
     """Return targets by their names in the language of the instruction."""
-    return ", ".join(reading.language.targets[target][0] for target in targets)
+    return ", ".join(reading.language.targets.get(target, (target,))[0] for target in targets)
 
 
 def _target_token(statement: Statement) -> Token:

@@ -192,6 +192,44 @@ def get_lexicon(code: str) -> Lexicon:
     )
 
 
+def with_classes(lexicon: Lexicon, classes: Mapping[str, Sequence[str]]) -> Lexicon:
+    """Return a lexicon that also knows the names of taught classes; a name that it has already means the class.
+
+    Args:
+        lexicon: Of one language.
+        classes: By the id of each class its names, of any language.
+    """
+    phrases = {
+        form: Sense("target", name) for name, forms in classes.items() for word in forms for form in _numbers(word)
+    }
+    spelled, senses = dict(lexicon.spelled), dict(lexicon.senses)
+    vocabulary, spellings = dict(lexicon.vocabulary), dict(lexicon.spellings)
+    for form, sense in phrases.items():
+        atoms = _atoms(form)
+        spelled[tuple(atom.spelling for atom in atoms)] = senses[tuple(atom.key for atom in atoms)] = sense
+        for atom in atoms:
+            vocabulary[atom.key] = vocabulary.get(atom.key, frozenset()) | {sense}
+            spellings[atom.key] = (*spellings.get(atom.key, ()), atom.text)
+    longest = max(lexicon.longest, *(len(_atoms(form)) for form in phrases))
+    return replace(
+        lexicon,
+        spelled=spelled,
+        senses=senses,
+        vocabulary=vocabulary,
+        spellings=spellings,
+        mendable=_mendable(vocabulary),
+        longest=longest,
+    )
+
+
+def _numbers(name: str) -> tuple[str, ...]:
+    """Return a name and its other number, as English, French, Portuguese and Spanish write it."""
+    is_latin = name[-1:].isascii() and name[-1:].isalpha()
+    if not is_latin:
+        return (name,)
+    return (name, name.removesuffix("s")) if name.endswith("s") and not name.endswith("ss") else (name, f"{name}s")
+
+
 def words_in(text: str) -> list[tuple[str, str]]:
     """Return the words of a text, each as typed and as a lexicon lists it; of Chinese, its characters."""
     return [(atom.text, atom.key) for atom in _atoms(text) if any(char.isalpha() for char in atom.text)]
@@ -224,12 +262,13 @@ def _is_everyday(key: str, code: str) -> bool:
     return any(is_frequent(key, other) for other in codes)
 
 
-def read_text(text: str, code: str) -> Reading:
+def read_text(text: str, code: str, classes: Mapping[str, Sequence[str]] | None = None) -> Reading:
     """Read a text as words of one language: longest phrases first, typing errors mended, the rest ``unknown``.
 
     Args:
         text: What was typed.
         code: The language.
+        classes: By the id of each taught class its names; none by default.
 
     Returns:
         The tokens in the order of the text, without harmless words and signs.
@@ -237,7 +276,7 @@ def read_text(text: str, code: str) -> Reading:
     Raises:
         LanguageError: If the language is not among `LANGUAGES`.
     """
-    lexicon = get_lexicon(code)
+    lexicon = with_classes(get_lexicon(code), classes) if classes else get_lexicon(code)
     mended: dict[str, str] = {}
     atoms = [_mend(part, lexicon, mended) for atom in _atoms(text) for part in _parts(atom, lexicon)]
     every = _without_idle_units(_with_changes(_tokens(atoms, lexicon), code), code)

@@ -295,7 +295,7 @@ class _Writer:
         return str(phrase.format(word=word, target=self._noun(target, "plain"), **names))
 
     def _noun(self, target: str, case: str) -> str:
-        usual = self.language.targets[target][0]
+        usual = self.language.targets.get(target, (target,))[0]
         if case == "between":
             case = (
                 "instrumental" if "instrumental" in self.data else ("oblique" if self._has_case_after_between else "")
