@@ -32,6 +32,7 @@ docs/files
 docs/extraction
 docs/area_of_interest
 docs/compare
+docs/own_classes
 docs/explanations
 docs/data
 docs/training

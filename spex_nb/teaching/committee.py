@@ -1,7 +1,7 @@
 """Logistic regressions that trust their features differently, weighed by what each gets right on held-out places.
 
 The features of land covers help while few examples are there and the class resembles a cover. A class that no cover
-resembles is told by its pixels alone. Which holds is not known beforehand, so that the examples decide.
+resembles shows in its pixels alone. Which holds is not known beforehand, so that the examples decide.
 """
 
 from __future__ import annotations

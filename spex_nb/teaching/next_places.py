@@ -1,4 +1,4 @@
-"""Where the next click teaches most: doubtful pixels that look unlike all examples so far and lie apart."""
+"""Where the next click teaches most: pixels in doubt that look unlike all examples so far and lie apart."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spex_nb.teaching.taught import Taught
 APART_PX = 8
 """Places that are asked about lie further apart than this, and from examples."""
 NOVELTY_WEIGHT = 0.5
-"""Of how unlike the examples a place looks, against how doubtful it is."""
+"""Of how unlike the examples a place looks, against how unsure the class is there."""
 
 
 @dataclass(frozen=True)

@@ -63,10 +63,10 @@ def sample_scene_features(scene: xr.Dataset, kind: Kind, bands: tuple[str, ...],
     """Return features of pixels from all over a scene: all windows of a small one, 16 of a large one.
 
     Args:
-        scene: Bands [H, W].
-        kind: See `FeatureSpace`.
-        bands: To read.
-        seed: Of the draw.
+        scene: Bands and ``valid`` [H, W], lazy or in memory.
+        kind: Which features there are; see `FeatureSpace`.
+        bands: Names of the bands to read.
+        seed: Chooses the pixels that are drawn.
 
     Raises:
         EmptySceneError: If none of these pixels has data.
