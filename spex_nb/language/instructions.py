@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 
 from spex_nb.errors import InstructionError
@@ -65,22 +66,25 @@ def parse_instruction(
     _require_text(text)
     server = configured_server()
     if server is None:
-        return _parsed(text, targets, scenes)
+        return _parsed(text, targets, scenes, classes)
     try:
-        return _parsed(text, targets, scenes)
+        return _parsed(text, targets, scenes, classes)
     except InstructionError as refused:
-        code = _closest_language(text)
-        raise with_proposal(refused, text, code, server, lambda meaning: _parsed(meaning, targets, scenes)) from None
+        code = _closest_language(text, classes)
+        parse = partial(_parsed, targets=targets, scenes=scenes, classes=classes)
+        raise with_proposal(refused, text, code, server, parse) from None
 
 
-def _closest_language(text: str) -> str:
+def _closest_language(text: str, classes: Mapping[str, Sequence[str]] | None) -> str:
     """Return the code of the language whose words fit a text best."""
-    readings = sorted(_readings(text), key=attrgetter("cost"))
+    readings = sorted(_readings(text, classes), key=attrgetter("cost"))
     best = [reading for reading in readings if reading.cost == readings[0].cost]
     return max(best, key=familiarity).language.code
 
 
-def _parsed(text: str, targets: Collection[str], scenes: int) -> Instruction:
+def _parsed(
+    text: str, targets: Collection[str], scenes: int, classes: Mapping[str, Sequence[str]] | None
+) -> Instruction:
     """Parse what a user typed; nobody else is asked."""
     answerable = {*targets, *RULES, *NO_INDEX}
     readings = [_answered(reading, answerable) for reading in sorted(_readings(text, classes), key=attrgetter("cost"))]
