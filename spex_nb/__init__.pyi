@@ -31,6 +31,7 @@ from .scene.samples import sample_labels as sample_labels
 from .scene.samples import sample_scene as sample_scene
 from .scene.sensors import list_sensors as list_sensors
 from .scene.sensors import register_sensor as register_sensor
+from .scene.sources.catalogue_search import search_scenes as search_scenes
 from .spectral.catalogue import index_info as index_info
 from .spectral.indices import compute_index as compute_index
 from .spectral.indices import compute_indices as compute_indices

@@ -28,7 +28,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "mcp": ("mcp",),
         "model": ("torch", "transformers", "safetensors", "tokenizers"),
         "notebook": ("jupytext", "nbformat"),
-        "stac": ("pystac_client",),
+        "stac": ("pystac_client", "requests"),
     }
 )
 """The modules that each optional part imports."""

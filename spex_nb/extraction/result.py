@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
+from spex_nb.errors import OutputError
 from spex_nb.extraction.explain import Explanation, faithfulness
 from spex_nb.output import export
 from spex_nb.output.qgis import LegendClass, categorized_style
@@ -178,6 +179,40 @@ class Extraction:
         from spex_nb.output.annotations.yolo import save_yolo
 
         return save_yolo(self._training_set(scene, choices), folder, overwrite=overwrite)
+
+    def to_stac(self, path: str | Path, *, date: str | None = None, overwrite: bool = False) -> Path:
+        """Write a STAC item beside or above the folder of this result, which names its files.
+
+        Args:
+            path: The JSON file to write.
+            date: Day on which the scene was taken, as ``2024-05-01``; what the result knows if not given.
+            overwrite: Whether an existing file is replaced.
+
+        Raises:
+            OutputError: If the result was not saved, its date is unknown, or the file cannot be written.
+            GridError: If the scene has no place on the Earth.
+        """
+        from spex_nb.output.stac_items import ResultFacts, save_stac_item
+        from spex_nb.scene.grid import Grid
+
+        folder = self.probability_file.parent
+        if not (folder / "extraction.json").is_file():
+            raise OutputError(
+                "Only a saved result becomes a STAC item",
+                found="a result in memory",
+                expected="a result in a folder, whose files the item can name",
+                fix="Call save() and load_extraction() first, or extract with out=.",
+            )
+        dates = [fact.value for entry in self.explanations for fact in entry.facts if fact.id == "date" and fact.value]
+        known_date = str(dates[0])[:10] if dates else None
+        height, width = self.mask.shape
+        grid = Grid(height, width, self.mask.rio.transform(), self.mask.rio.crs)
+        versions = {str(name): str(version) for name, version in dict(self.provenance.get("versions") or {}).items()}
+        lineage = f"Land cover by spex_nb and the model {self.provenance.get('model')}: {self.instruction.meaning}"
+        trust = {"spex:can_be_trusted": not self.is_untrusted, "spex:notes": list(self.notes)}
+        made_at = str(self.provenance.get("made"))
+        facts = ResultFacts(folder.name, grid, self.class_names, date or known_date, lineage, versions, made_at, trust)
+        return save_stac_item(facts, folder, Path(path), overwrite=overwrite)
 
     def _training_set(self, scene: Any, choices: Mapping[str, Any]) -> Any:
         from spex_nb.output.annotations.training_set import TrainingSet

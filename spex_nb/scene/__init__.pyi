@@ -15,4 +15,6 @@ from .sensors import Sensor as Sensor
 from .sensors import get_sensor as get_sensor
 from .sensors import list_sensors as list_sensors
 from .sensors import register_sensor as register_sensor
+from .sources.catalogue_search import FoundScenes as FoundScenes
+from .sources.catalogue_search import search_scenes as search_scenes
 from .windows.scene_source import SceneSource as SceneSource

@@ -16,6 +16,7 @@ import spex_nb
 
 PROMISED = {
     "open_scene",
+    "search_scenes",
     "Scene",
     "list_sensors",
     "register_sensor",
