@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# The demo needs a part of it only, so a first look does not wait for browsers, docs and tests.
+DEMO := .venv/.demo
+INSTALL := $(BIN)/python -m pip install --constraint constraints.txt --no-compile --progress-bar off
 
 .PHONY: help fuzz demo test test-quick lessons lab dashboard docs lint chaos bench bench-full
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-demo: $(READY)  ## extract from a real and a generated scene what three instructions ask for, write demo_output/
+demo: $(DEMO)  ## extract from a real and a generated scene what three instructions ask for, write demo_output/
 	$(BIN)/python -m spex_nb.cli.demo
 
 test: $(READY)  ## run all tests and the lessons
@@ -50,9 +53,17 @@ bench: $(READY)  ## measure beside what a user would pick instead; rewrites docs
 bench-full: $(READY)  ## measure the released sizes: some minutes, 12 GB of memory
 	$(BIN)/python -m tests.benchmarks.full_model
 
-$(READY): pyproject.toml constraints.txt
+$(DEMO): pyproject.toml constraints.txt | .venv/bin/python
+	@if [ -e $(READY) ] && [ $(READY) -nt constraints.txt ] && [ $(READY) -nt pyproject.toml ]; then touch $(DEMO); else \
+		echo "1 of 2: fetching and installing about 60 packages for the demo (minutes; torch is the largest)"; \
+		$(INSTALL) --editable '.[model]' && touch $(DEMO) && echo "2 of 2: running the demo"; fi
+
+$(READY): pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Fetching and installing all packages, about 230 (minutes; torch is the largest)"
+	$(INSTALL) --editable '.[map,model,dev]'
+	@touch $(READY) $(DEMO)
+
+.venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed, $$($(PYTHON) --version) was found: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[map,model,dev]'
-	touch $(READY)

@@ -2,6 +2,7 @@
 
 from .accessor import Scene as Scene
 from .accessor import SpexAccessor as SpexAccessor
+from .accessor import SpexArrayAccessor as SpexArrayAccessor
 from .guard import notes_of_scene as notes_of_scene
 from .guard import settling_options as settling_options
 from .open import open_scene as open_scene

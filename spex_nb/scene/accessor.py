@@ -181,3 +181,65 @@ class SpexAccessor:
         from affine import Affine
 
         return part.rio.write_transform(self.transform @ Affine.translation(col, row))  # type: ignore[no-any-return]
+
+
+@xr.register_dataarray_accessor("spex")
+class SpexArrayAccessor:
+    """What an array with dims (y, x), such as a mask, or (band, y, x) says of itself, and the way to a scene.
+
+    Raises:
+        GridError: If the array has no dims y and x.
+    """
+
+    def __init__(self, array: xr.DataArray) -> None:
+        if not {"y", "x"} <= set(array.dims):
+            raise GridError(
+                "The array is no raster",
+                found=f"dims {array.dims}",
+                expected="dims ('y', 'x') or ('band', 'y', 'x')",
+                fix="Rename its dims.",
+            )
+        self._array = array
+        size = array.sizes["y"], array.sizes["x"]
+        places = {name: array.coords[name] for name in ("y", "x", "spatial_ref") if name in array.coords}
+        empty = np.broadcast_to(np.float32(0), size)  # takes no memory
+        self._grid = xr.Dataset({"layer": (("y", "x"), empty)}, places, {"gsd_m": array.attrs.get("gsd_m")})
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width, in pixels."""
+        return self._array.sizes["y"], self._array.sizes["x"]
+
+    @property
+    def crs(self) -> CRS | None:
+        """As of a scene: `SpexAccessor.crs`."""
+        return self._grid.spex.crs
+
+    @property
+    def transform(self) -> Affine:
+        """As of a scene: `SpexAccessor.transform`."""
+        return self._grid.spex.transform  # type: ignore[no-any-return]
+
+    @property
+    def gsd_m(self) -> float | None:
+        """As of a scene: `SpexAccessor.gsd_m`."""
+        return self._grid.spex.gsd_m  # type: ignore[no-any-return]
+
+    def window(self, row: int, col: int, height: int, width: int) -> xr.DataArray:
+        """Return a pixel rectangle with its own transform; arguments and errors as of `SpexAccessor.window`."""
+        grid = self._grid.spex.window(row, col, height, width)
+        part = self._array.isel(y=slice(row, row + height), x=slice(col, col + width))
+        return part.assign_coords(spatial_ref=grid["spatial_ref"]) if "spatial_ref" in grid.coords else part
+
+    def to_scene(self, **options: Any) -> xr.Dataset:
+        """Return the bands of an array [C, H, W] as a scene.
+
+        Args:
+            **options: Of `open_scene`, such as ``sensor`` or ``bands``.
+
+        Raises:
+            SpexError: As `open_scene`.
+        """
+        from spex_nb.scene.open import open_scene
+
+        return open_scene(self._array, **options)

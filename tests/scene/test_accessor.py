@@ -7,9 +7,11 @@ import pytest
 import xarray as xr
 from affine import Affine
 
-import spex_nb  # noqa: F401  (registers .spex)
-from spex_nb.errors import BandError, SensorError
+import spex_nb
+from spex_nb.errors import BandError, GridError, SensorError, SourceNotFoundError
 from spex_nb.scene.cloud_masks import coding_of, fmask_clear, qa_pixel_clear, scl_clear
+from spex_nb.scene.samples import sample_path
+from spex_nb.scene.sources.xarray_backend import SpexBackendEntrypoint
 
 
 def test_any_dataset_of_bands_will_do() -> None:
@@ -55,3 +57,31 @@ def test_a_transform_is_never_that_of_coordinates_before() -> None:
     scene["x"] = [205.0, 215.0]
     assert scene.spex.transform == scene.rio.transform() == Affine(10, 0, 200, 0, -10, 20)
     assert scene.spex.crs == scene.rio.crs
+
+
+def test_a_mask_says_where_it_lies_and_an_array_of_bands_becomes_a_scene() -> None:
+    scene = spex_nb.sample_scene("river_10m")
+    valid = scene["valid"]
+    assert (valid.spex.shape, valid.spex.crs, valid.spex.gsd_m) == (scene.spex.shape, scene.spex.crs, scene.spex.gsd_m)
+    part = valid.spex.window(10, 20, 30, 40)
+    assert part.spex.shape == (30, 40)
+    assert part.spex.transform == scene.spex.window(10, 20, 30, 40).spex.transform
+    np.testing.assert_array_equal(part, valid[10:40, 20:60])
+    stack = scene[["green", "nir"]].to_dataarray("band")
+    opened = stack.spex.to_scene(bands=["green", "nir"], scale=1.0, offset=0.0)
+    np.testing.assert_array_equal(opened["nir"], scene["nir"])
+    with pytest.raises(GridError, match="Rename its dims"):
+        _ = xr.DataArray(np.ones((2, 2)), dims=("lat", "lon")).spex
+
+
+def test_xarray_opens_a_scene_by_the_engine_spex() -> None:
+    path = sample_path("river_10m")
+    opened = xr.open_dataset(path, engine=SpexBackendEntrypoint, bands=["green", "nir"])  # type: ignore[arg-type]
+    xr.testing.assert_identical(opened.load(), spex_nb.open_scene(path, bands=["green", "nir"]))
+    assert opened.spex.crs is not None
+    lazy = xr.open_dataset(path, engine=SpexBackendEntrypoint, drop_variables="nir", chunks={"y": 64})  # type: ignore[arg-type]
+    assert "nir" not in lazy
+    assert lazy.spex.is_lazy
+    with pytest.raises(SourceNotFoundError, match="does not exist"):
+        xr.open_dataset("nowhere.tif", engine=SpexBackendEntrypoint)  # type: ignore[arg-type]
+    assert not SpexBackendEntrypoint().guess_can_open(path)
