@@ -18,6 +18,7 @@ from spex_nb.cli.info import info
 from spex_nb.cli.lessons import lessons
 from spex_nb.cli.options import open_options, scene_options
 from spex_nb.cli.spie import spie
+from spex_nb.cli.teach import teach
 from spex_nb.cli.train import train
 from spex_nb.errors import SpexError, SpexWarning, require_extra
 
@@ -50,7 +51,7 @@ def main() -> None:
     """Extract land cover by instruction, compare dates, compute indices, build datasets, evaluate models."""
 
 
-for _command in (info, extract, compare, report, spie, eval_, check, zonal, train, lessons, doctor, mcp):
+for _command in (info, extract, compare, report, spie, teach, eval_, check, zonal, train, lessons, doctor, mcp):
     main.add_command(_command)
 
 

@@ -70,6 +70,7 @@ class Outcome:
 @click.option("--aoi", help="Area of interest: a vector file, or left,bottom,right,top.")
 @click.option("--aoi-crs", help="CRS of --aoi where it states none; that of the scene by default.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the wording.")
+@click.option("--taught", multiple=True, type=FILE, help="A class that `spex teach` wrote; may be given several times.")
 @click.option("--scheduler", help="Address of a dask scheduler whose workers predict the tiles.")
 @click.option("--also", help="Further forms beside each result, separated by commas: " + ", ".join(FORMS) + ".")
 @scene_options
@@ -89,6 +90,7 @@ def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
     aoi: str | None,
     aoi_crs: str | None,
     seed: int,
+    taught: tuple[Path, ...],
     scheduler: str | None,
     also: str | None,
     overwrite: bool,
@@ -109,7 +111,8 @@ def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
         "overlap_px": overlap_px,
         "seed": seed,
     }
-    extractor = Extractor.of(instruction, model, choices, open_options(**options), scheduler, overwrite, not quiet)
+    extractor = Extractor.of(instruction, model, choices, open_options(**options), scheduler, taught)
+    extractor = replace(extractor, overwrite=overwrite, progress=not quiet)
     extractor = replace(
         extractor, anyway=anyway, aoi=None if aoi is None else _area_of(aoi), aoi_crs=aoi_crs, forms=forms
     )
@@ -150,10 +153,12 @@ class Extractor:
     choices: dict[str, Any]
     opening: dict[str, Any]
     client: Any
-    overwrite: bool
-    progress: bool
     request: dict[str, Any]
     """The provenance that a result of the same request has."""
+    taught: tuple[Any, ...] = ()
+    """Taught classes that the instruction may name."""
+    overwrite: bool = False
+    progress: bool = True
     anyway: bool = False
     """Whether to begin though memory or disk may not suffice."""
     aoi: Any = None
@@ -169,15 +174,17 @@ class Extractor:
         choices: dict[str, Any],
         opening: dict[str, Any],
         scheduler: str | None,
-        overwrite: bool,
-        progress: bool,
+        taught: Sequence[Path] = (),
     ) -> Extractor:
-        """Parse the instruction and load the model, before any scene is opened."""
+        """Parse the instruction and load the model and taught classes, before any scene is opened."""
         from spex_nb.extraction.mask_models import load_mask_model
-        from spex_nb.extraction.plan import Choices, hash_of
+        from spex_nb.extraction.plan import Choices, hash_of, hashes_of_classes, names_of_classes
         from spex_nb.language.instructions import parse_instruction
+        from spex_nb.teaching import load_taught
 
-        parsed, loaded = parse_instruction(instruction), load_mask_model(model)
+        classes = tuple(map(load_taught, taught))
+        parsed = parse_instruction(instruction, classes=names_of_classes(classes))
+        loaded = load_mask_model(model)
         Choices(**choices)
         client = client_of(scheduler) if scheduler else None
         parameters = {name: value for name, value in choices.items() if value is not None}
@@ -187,10 +194,11 @@ class Extractor:
             "model_hash": hash_of(loaded),
             "model_settings": loaded.card.settings_fingerprint,
             "parameters": parameters,
+            "taught": hashes_of_classes(classes, parsed),
         }
         # Workers load a model by its name; here it is loaded already.
         extractor_model = loaded if client is None else model
-        return cls(parsed, extractor_model, parameters, opening, client, overwrite, progress, request)
+        return cls(parsed, extractor_model, parameters, opening, client, request, classes)
 
     def run(self, places: Sequence[tuple[str, Path]]) -> Iterator[Outcome]:
         """Extract from each scene, print its outcome and yield it.
@@ -229,6 +237,7 @@ class Extractor:
             anyway=self.anyway,
             aoi=self.aoi,
             aoi_crs=self.aoi_crs,
+            taught=self.taught,
             **self.choices,
         )
         _print_extraction(scene, extraction)

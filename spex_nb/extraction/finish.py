@@ -22,7 +22,7 @@ from spex_nb.extraction.facts.of_result import RunFindings, facts_of_edit, facts
 from spex_nb.extraction.measure import MeasuredLayer, SceneStatistics, measure_scene
 from spex_nb.extraction.mosaic import Mosaic, assemble_mosaic
 from spex_nb.extraction.notes import NoteContext, notes_of
-from spex_nb.extraction.plan import Plan, class_names
+from spex_nb.extraction.plan import Plan, class_names, hashes_of_classes
 from spex_nb.extraction.predict import IndexExtreme
 from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.run import PartTimer
@@ -334,6 +334,7 @@ def _provenance(plan: Plan, mosaic: Mosaic, statistics: SceneStatistics, timer: 
         "model": plan.model.id,
         "model_hash": plan.model_hash,
         "model_settings": plan.model.card.settings_fingerprint,
+        "taught": hashes_of_classes(plan.assignment.taught, plan.instruction),
         "answered_by": {target: answered_by.get(target, plan.model.id) for target in plan.assignment.layers},
         "versions": versions,
         "parameters": parameters_of(plan),

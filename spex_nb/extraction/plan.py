@@ -303,7 +303,7 @@ class Plan:
     @property
     def _taught_identity(self) -> dict[str, Any]:
         """Names and hashes of the taught classes; nothing without any, so that older tiles stay of use."""
-        hashes = [[taught.name, taught.card.fingerprint] for taught in self.assignment.taught]
+        hashes = hashes_of_classes(self.assignment.taught, self.instruction)
         return {"taught": hashes} if hashes else {}
 
     @property
@@ -468,6 +468,12 @@ def names_of_classes(taught: Sequence[TaughtClass]) -> dict[str, tuple[str, ...]
             fix="Teach one of them under another name.",
         )
     return names
+
+
+def hashes_of_classes(taught: Sequence[TaughtClass], instruction: Instruction) -> list[list[str]]:
+    """Return name and hash of the weights of each taught class that an instruction names."""
+    names = {*instruction.targets, *instruction.excluded, *neighbouring_targets(instruction)}
+    return [[taught_class.name, taught_class.card.fingerprint] for taught_class in taught if taught_class.name in names]
 
 
 def _with_taught_model(

@@ -16,7 +16,7 @@ from spex_nb.teaching.logistic import Vector, calibration_slope, fit_logistic, l
 
 MOST_FOLDS = 10
 RIDGE = 1.0
-SHARPNESS = 0.5
+SHARPNESS = 1.0
 """How strongly the better classifier is preferred, by unit of log-loss on the held-out examples."""
 Truth = NDArray[np.bool_]
 
@@ -38,6 +38,7 @@ class Committee:
 def fit_committee(
     features: NDArray[np.float32],
     scales: Sequence[NDArray[np.float32]],
+    shares: Sequence[float],
     truth: Truth,
     weights: Vector,
     places: NDArray[np.int64],
@@ -47,6 +48,7 @@ def fit_committee(
     Args:
         features: float32 [N, D].
         scales: float32 [D] each.
+        shares: How much each classifier counts before an example is held out.
         truth: bool [N].
         weights: float64 [N], how much each example counts.
         places: int64 [N], numbers of places, each held out as a whole.
@@ -55,14 +57,14 @@ def fit_committee(
     solutions = np.stack([_unscaled(fit_logistic(features * scale, truth, weights, RIDGE), scale) for scale in scales])
     has_logit = np.isfinite(held_out).all(axis=0)
     if not has_logit.any():
-        return Committee(solutions.mean(axis=0), held_out.mean(axis=0))
+        return Committee(np.array(shares) @ solutions, held_out[0])
     signed = np.where(truth, held_out, -held_out)[:, has_logit]
     losses = np.logaddexp(0, -signed) @ weights[has_logit]
-    shares = np.exp(-SHARPNESS * (losses - losses.min()))
-    shares /= shares.sum()
-    joint: Vector = shares @ held_out
+    trust = np.array(shares) * np.exp(-SHARPNESS * (losses - losses.min()))
+    trust /= trust.sum()
+    joint: Vector = trust @ held_out
     slope = calibration_slope(joint[has_logit], truth[has_logit], weights[has_logit])
-    return Committee(slope * (shares @ solutions), joint)
+    return Committee(slope * (trust @ solutions), joint)
 
 
 def _unscaled(solution: Vector, scale: NDArray[np.float32]) -> Vector:

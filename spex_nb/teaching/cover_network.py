@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BANDS = ("blue", "green", "red", "nir", "swir16", "swir22")
-COVERS = ("tree", "shrub", "grass", "crop", "built-up", "bare", "snow", "water", "wetland", "mangrove", "moss")
+COVERS = ("tree", "shrub", "grass", "crop", "built-up", "bare", "snow", "water", "wetland", "moss", "mangrove")
 """What the logits are about, in their order."""
 INPUTS = 96
 """Twelve layers as they are, their means over four squares, and their standard deviations over three."""

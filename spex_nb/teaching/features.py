@@ -30,11 +30,19 @@ VISIBLE_PAIRS = (("green", "red"), ("red", "blue"), ("green", "blue"))
 """Those that scenes without short-wave infrared have beside."""
 SATELLITE_GSD_M = (8.0, 65.0)
 """Sizes of pixels for which the cover network is asked: it learned at 30 m."""
-COVER_SCALES = ((4.0, 0.3, 0.15), (2.0, 1.0, 1.0), (0.0, 0.0, 1.0))
-"""Scales of shares, logits and pixels for three classifiers. What is scaled larger counts sooner, while examples are
-few: the first trusts the network, the last sees pixels only."""
-PIXEL_SCALES = ((1.0, 1.0), (1.0, 0.2))
-"""Scales of what is near (the pixel, its means over 3 and 7 pixels) and of all else, for two classifiers."""
+COVER_SCALES = (
+    (4.0, 0.3, 0.15, 0.15, 0.15),
+    (2.0, 1.0, 1.0, 1.0, 1.0),
+    (0.0, 0.0, 1.0, 1.0, 1.0),
+    (0.0, 0.0, 1.5, 0.5, 0.0),
+)
+"""Scales of shares, logits, pixels and their means over 3 and 7 pixels, for four classifiers. What is scaled larger
+counts sooner, while examples are few: the first trusts the network, the last sees hardly more than the pixel."""
+COVER_SHARES = (0.5, 0.2, 0.15, 0.15)
+"""How much the four count before an example is held out."""
+PIXEL_SCALES = ((1.0, 1.0, 1.0, 1.0), (1.0, 1.0, 1.0, 0.2), (1.5, 0.5, 0.0, 0.0))
+"""Scales of pixels, their means over 3 and 7 pixels, and all else, for three classifiers."""
+PIXEL_SHARES = (0.4, 0.4, 0.2)
 NEAR = 3
 """Layers as they are, and their means over 3 and 7 pixels."""
 LARGEST_Z = 6.0
@@ -73,13 +81,18 @@ class FeatureSpace:
     @property
     def scales(self) -> tuple[Array, ...]:
         """How much each feature counts, float32 [D], for each of several classifiers."""
-        near = NEAR * len(layer_names(self.bands))
+        layers = len(layer_names(self.bands))
         if self.kind == "covers":
-            sizes: tuple[int, ...] = (len(COVERS), len(COVERS), near)
+            sizes: tuple[int, ...] = (len(COVERS), len(COVERS), layers, layers, layers)
             table: tuple[tuple[float, ...], ...] = COVER_SCALES
         else:
-            sizes, table = (near, len(self.mean) - near), PIXEL_SCALES
+            sizes, table = (layers, layers, layers, len(self.mean) - NEAR * layers), PIXEL_SCALES
         return tuple(np.repeat(np.array(scales, np.float32), sizes) for scales in table)
+
+
+def shares_of(kind: Kind) -> tuple[float, ...]:
+    """Return how much each classifier counts before an example is held out."""
+    return COVER_SHARES if kind == "covers" else PIXEL_SHARES
 
 
 def kind_of(scene: xr.Dataset) -> Kind:

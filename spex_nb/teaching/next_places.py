@@ -1,4 +1,8 @@
-"""Where the next click teaches most: pixels in doubt that look unlike all examples so far and lie apart."""
+"""Where the next click teaches most: places like many others, unlike all examples, on the side with fewer examples.
+
+Asking where the classifier is least sure was tried first. Such pixels are mixed ones along borders, and teach less than
+random ones (docs/own_classes.md). So the queue keeps yes and no in balance, and covers what the scene holds.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,12 @@ from spex_nb.teaching.taught import Taught
 
 APART_PX = 8
 """Places that are asked about lie further apart than this, and from examples."""
-NOVELTY_WEIGHT = 0.5
-"""Of how unlike the examples a place looks, against how unsure the class is there."""
+MOST_PX = 2048
+"""Pixels of the sample that the queue chooses among."""
+WIDTH = 0.3
+"""Pixels are alike within this share of the usual distance of two pixels."""
+FEWEST = 20
+"""Pixels of a side of the classifier, below which the likeliest ones stand for it."""
 
 
 @dataclass(frozen=True)
@@ -54,29 +62,47 @@ def next_places(taught: Taught, scene: Any, count: int = 1, sample: PixelFeature
         )
     space = taught.space
     pixels = sample_scene_features(as_scene(scene), space.kind, space.bands) if sample is None else sample
-    probability = sigmoid(taught.logits_of_raw(pixels.raw))
-    scaled = space.scaled(pixels.raw)
-    near = _nearest_distance(scaled, space.scaled(taught.examples.raw))
-    is_free = _far_from(pixels.positions, taught.examples.positions)
+    step = -(-len(pixels) // MOST_PX)
+    positions, raw = pixels.positions[::step], pixels.raw[::step]
+    probability = sigmoid(taught.logits_of_raw(raw))
+    scaled = space.scaled(raw) * space.scales[0]
+    near = _nearest_distance(scaled, space.scaled(taught.examples.raw) * space.scales[0])
+    density = np.sqrt(_density(scaled))
+    is_free = _far_from(positions, taught.examples.positions)
+    yes, no = int(taught.assessment.yes_places), int(taught.assessment.no_places)
     places: list[Place] = []
     for _ in range(count):
         if not is_free.any():
             break
-        score = _usefulness(probability, near)
-        number = int(np.argmax(np.where(is_free, score, -np.inf)))
-        row, column = pixels.positions[number]
+        side = _side(probability, wants_yes=yes <= no)
+        number = int(np.argmax(np.where(is_free, near * density * side, -1)))
+        row, column = positions[number]
         places.append(Place(float(column) + 0.5, float(row) + 0.5, float(probability[number])))
+        yes, no = yes + (probability[number] > HALF), no + (probability[number] <= HALF)
         near = np.minimum(near, _nearest_distance(scaled, scaled[number : number + 1]))
-        is_free &= _far_from(pixels.positions, pixels.positions[number : number + 1])
+        is_free &= _far_from(positions, positions[number : number + 1])
     return places
 
 
-def _usefulness(probability: NDArray[np.float64], near: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return how much an answer at each pixel would teach."""
-    doubt = 1 - np.abs(2 * probability - 1)
-    novelty = near / max(float(near.max()), 1e-6)
-    usefulness: NDArray[np.float64] = (1 - NOVELTY_WEIGHT) * doubt + NOVELTY_WEIGHT * novelty
-    return usefulness
+HALF = 0.5
+
+
+def _side(probability: NDArray[np.float64], *, wants_yes: bool) -> NDArray[np.float64]:
+    """Return 1 for pixels of the side that needs an example, and a little for the others: 0 if there are enough."""
+    towards = probability if wants_yes else 1 - probability
+    is_side = towards > HALF
+    if is_side.sum() < FEWEST:
+        is_side = towards >= np.partition(towards, -min(2 * FEWEST, len(towards)))[-min(2 * FEWEST, len(towards))]
+    return np.where(is_side, 1.0, 1e-6)
+
+
+def _density(scaled: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return how many pixels look like each, float64 [N]."""
+    squares = (scaled**2).sum(axis=1)
+    distances = np.sqrt(np.maximum(squares[:, None] + squares - 2 * scaled @ scaled.T, 0))
+    width = max(WIDTH * float(np.median(distances)), 1e-6)
+    density: NDArray[np.float64] = np.exp(-((distances / width) ** 2)).sum(axis=1, dtype=np.float64)
+    return density
 
 
 def _nearest_distance(scaled: NDArray[np.float32], examples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -21,7 +21,7 @@ from spex_nb.targets import TARGETS, get_target
 from spex_nb.teaching.assessment import Assessment, assess, band_overlaps
 from spex_nb.teaching.committee import fit_committee
 from spex_nb.teaching.examples import mark_weights, marked_pixels, places_of
-from spex_nb.teaching.features import FeatureSpace, Kind, band_names, fitted_space, kind_of
+from spex_nb.teaching.features import FeatureSpace, Kind, band_names, fitted_space, kind_of, shares_of
 from spex_nb.teaching.logistic import Vector, logits_of
 from spex_nb.teaching.scene_sample import PixelFeatures, features_at, sample_scene_features
 from spex_nb.teaching.taught import Examples, Lesson, Taught
@@ -121,7 +121,9 @@ def fit_class(
     """
     _require_both(examples)
     features = space.scaled(examples.raw)
-    committee = fit_committee(features, space.scales, examples.truth, examples.weights, examples.places)
+    committee = fit_committee(
+        features, space.scales, shares_of(space.kind), examples.truth, examples.weights, examples.places
+    )
     calibrated = committee.solution
     pool = np.concatenate([pool.raw for pool in pools])
     cover_frac = float((logits_of(space.scaled(pool), calibrated) > 0).mean())

@@ -36,9 +36,9 @@ def test_twelve_clicks_find_the_class_again_and_on_another_scene(
     reeds = teach(scene, "reeds", **clicks)
     assert isinstance(reeds, MaskModel)
     assert isinstance(reeds, TaughtClass)
-    assert iou(reeds.logits(scene) > 0, covers == 0) > 0.8
+    assert iou(reeds.logits(scene) > 0, covers == 0) > 0.7
     others = covers_of(7)
-    assert iou(reeds.logits(scene_of(others, 7)) > 0, others == 0) > 0.7
+    assert iou(reeds.logits(scene_of(others, 7)) > 0, others == 0) > 0.6
 
 
 def test_points_boxes_masks_and_geometries_are_the_same_examples(scene: xr.Dataset, clicks: Clicks) -> None:
@@ -142,14 +142,14 @@ def test_one_click_each_gives_no_estimate(scene: xr.Dataset, clicks: Clicks) -> 
     assert "at least 2 of each" in str(assessment)
 
 
-def test_the_next_place_is_doubtful_new_and_apart(scene: xr.Dataset, clicks: Clicks) -> None:
+def test_the_next_places_are_new_and_apart_and_of_both_sides(scene: xr.Dataset, clicks: Clicks) -> None:
     reeds = teach(scene, "reeds", yes=clicks["yes"][:1], no=clicks["no"][:1])
     places = next_places(reeds, scene, 4)
     positions = np.array([(place.x_px, place.y_px) for place in places])
     taught = reeds.examples.positions[:, ::-1] + 0.5
     apart = np.linalg.norm(positions[:, None] - np.concatenate([positions, taught])[None], axis=2)
     assert (np.sort(apart, axis=1)[:, 1] > 8).all()
-    assert all(0 < place.probability < 1 for place in places)
+    assert {place.probability > 0.5 for place in places} == {True, False}
 
 
 def test_a_sample_that_is_there_already_changes_nothing(scene: xr.Dataset, clicks: Clicks) -> None:
