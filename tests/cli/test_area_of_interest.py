@@ -28,6 +28,7 @@ def spex(scene: Path, *words: str | Path) -> Result:
     return CliRunner().invoke(main, command)
 
 
+@pytest.mark.slow
 def test_a_file_and_four_numbers_give_the_same_area(scene: Path, tmp_path: Path) -> None:
     path = tmp_path / "area.geojson"
     gpd.GeoSeries([shapely.segmentize(AREA, 10)], crs=32632).to_crs(4326).to_file(path)

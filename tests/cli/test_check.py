@@ -19,6 +19,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_points_are_drawn_answered_elsewhere_and_reported(result: Path, tmp_path: Path) -> None:
     run = CliRunner().invoke
     points, second = tmp_path / "check.gpkg", tmp_path / "second.gpkg"

@@ -71,6 +71,7 @@ def inside_of(frame: gpd.GeoDataFrame) -> Any:
     return shapely.contains(shapely.union_all(frame.geometry.to_numpy()), points)
 
 
+@pytest.mark.slow
 def test_outside_is_no_data_and_inside_is_as_without_it(whole: Extraction, cut: Extraction) -> None:
     inside = inside_of(TWO)
     assert cut.mask.shape == whole.mask.shape
@@ -108,6 +109,7 @@ def test_nothing_found_inside_is_not_said_of_the_scene() -> None:
     assert (quietly(instruction="water").mask == 1).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tile_px", [64, 96])
 def test_a_model_that_looks_around_sees_beyond_the_border(tile_px: int) -> None:
     """Tiles are read whole, so that the border of an area is no border for the model."""
@@ -209,6 +211,7 @@ def stopping_after(tiles: int) -> Callable[[], bool]:
     return lambda: next(asked, True)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_the_same_area_only(tmp_path: Path) -> None:
     out, options = tmp_path / "out", {"tile_px": 64, "out": tmp_path / "out"}
     with pytest.raises(ExtractionCancelledError):

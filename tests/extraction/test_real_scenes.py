@@ -13,6 +13,7 @@ from tests.extraction.test_extract_scene import quietly
 pytestmark = pytest.mark.data
 
 
+@pytest.mark.slow
 def test_a_landsat_scene_in_tiles_is_the_whole_scene(real_data: Path, tmp_path: Path) -> None:
     (path,) = (real_data / "landsat8_sr").glob("LC08_003069*.tif")
     options = {"open_options": {"bands": ["blue", "green", "red", "nir", "swir16", "swir22"], "scale": 1e-4}}

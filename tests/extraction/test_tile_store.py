@@ -88,6 +88,7 @@ def test_a_tile_of_another_run_is_not_done(tmp_path: Path) -> None:
     assert not store.is_done(WINDOW)
 
 
+@pytest.mark.slow
 def test_strangers_in_the_folder_stop_nothing(tmp_path: Path) -> None:
     scene = sample_scene("river_10m")
     start(scene, tmp_path / "out")

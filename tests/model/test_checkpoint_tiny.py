@@ -54,6 +54,7 @@ def test_its_table_of_quality_speaks_of_what_it_answers(tiny: SpexPredictor, gsd
         assert row["places"] >= 4
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_known_to_fail_says_so_whoever_loaded_the_model(tiny: SpexPredictor) -> None:
     river, town = sample_scene("river_10m"), sample_scene("town_1m")
     for model in ("tiny", tiny):

@@ -121,6 +121,7 @@ def test_damage_is_one_error_and_takes_no_memory(damage: Callable[[Path], Any], 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KB
 
 
+@pytest.mark.slow
 def test_a_sound_copy_is_the_same_model(folder: Path) -> None:
     assert (
         SpexPredictor.from_pretrained(folder).card.fingerprint == SpexPredictor.from_pretrained("tiny").card.fingerprint

@@ -98,6 +98,7 @@ def shares_of_vegetation(scenes: Sequence[Any], folder: Path) -> dict[str, float
     return shares
 
 
+@pytest.mark.slow
 def test_a_build_recasts_labels_of_maps(real_data: Path, tmp_path: Path) -> None:
     shares = shares_of_vegetation(read_hls(real_data / "hls")[:6], tmp_path)
     assert shares["on_date"] < shares["as_mapped"] - 0.05

@@ -151,6 +151,7 @@ def test_points_are_saved_opened_and_answered_by_another_person(state: Workbench
     assert "Check the path" in again.error.value
 
 
+@pytest.mark.slow
 def test_a_session_keeps_points_answers_and_areas(state: WorkbenchState, tmp_path: Path) -> None:
     panel = drawn(state)
     type_keys(panel, right_keys(panel))

@@ -20,6 +20,7 @@ def test_moving_the_threshold_changes_regions_table_picture_and_prompt() -> None
     assert len(parse_prompt(explorer.text).regions) == len(explorer.regions)
 
 
+@pytest.mark.slow
 def test_the_regions_are_those_of_the_prior_with_its_guards_at_the_chosen_threshold() -> None:
     scene = sample_scene("river_10m")
     explorer = ThresholdExplorer(scene, "water", min_area_px=1)
