@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.metadata
+import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -64,6 +65,7 @@ def finish(
     scene, assignment = plan.scene, plan.assignment
     path = store.folder / PROBABILITY
     with timer.timing("assembling"):
+        return_free_memory(math.prod(plan.tiling.shape))  # of the model's last tile
         mosaic = assemble_mosaic(
             plan.tiling, store.logits, assignment, plan.choices.threshold, path, _georeference(scene)
         )

@@ -24,6 +24,7 @@ from spex_nb.language.evidence import measure_prediction
 from spex_nb.language.prompts import in_language
 from spex_nb.model.checkpoint_checks import local_folder, require_pair
 from spex_nb.model.checkpoint_files import weight_files
+from spex_nb.model.cores import without_coreless_pieces
 from spex_nb.model.layers.joint_readout import TargetTree
 from spex_nb.model.modeling import SpexModel
 from spex_nb.model.outputs import TEXT_INPUTS, ImageFeatures
@@ -207,7 +208,12 @@ class SpexPredictor:
             logits = self.model.segment(features=self._features(encoded), **inputs).float()
             if self._tree is not None:
                 logits = self._compete(self._tree, logits, targets, self._features(encoded))
-        return np.where(encoded.valid, logits.cpu().numpy(), np.float32(-np.inf))
+        layers = np.where(encoded.valid, logits.cpu().numpy(), np.float32(-np.inf))
+        for row, target in enumerate(targets):
+            is_pointed_at = bool(points and points[row]) or bool(boxes and boxes[row])
+            if target in self.model.config.cores and not is_pointed_at:
+                layers[row] = without_coreless_pieces(layers[row], *self.model.config.cores[target])
+        return layers
 
     def _compete(
         self, tree: TargetTree, logits: torch.Tensor, targets: Sequence[str], features: ImageFeatures

@@ -133,7 +133,7 @@ def with_made_up_infrared(sample: Sample, rng: Generator) -> Sample:
 
 
 def with_other_colours(sample: Sample, rng: Generator) -> Sample:
-    """Give roofs and the ground between them other colours, so that shape and shadow tell a roof and its colour does not.
+    """Give roofs and the ground between them other colours, so that shape and shadow tell a roof, not its colour.
 
     Five cities teach which colours roofs and ground have there. Bright sand is a roof by the colours of another city.
     Gains keep shade and texture. Plants keep their colours.

@@ -1,0 +1,34 @@
+"""Pieces of a mask that the model is nowhere sure of are taken out: bare fields among roofs, as a rule.
+
+A roof has a core that the model is sure of, and an edge that it is less sure of. A bright field has neither: all of it
+lies just above the threshold. Two thresholds tell them apart, as in the edge detector of Canny (1986),
+doi 10.1109/TPAMI.1986.4767851; here a share of a piece must be sure, since one pixel of a large field often is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.special import logit
+
+
+def without_coreless_pieces(logits: NDArray[np.float32], sure: float, least_share: float) -> NDArray[np.float32]:
+    """Return logits in which pieces without a core lie as far below 0 as they lay above.
+
+    Args:
+        logits: float32 [H, W]; -inf where there is no data. Pieces are the connected pixels above 0, by their sides.
+        sure: Probability above which a pixel belongs to a core, below 1.
+        least_share: Least share of a piece that must be core, from 0 to 1.
+
+    Returns:
+        float32 [H, W].
+    """
+    pieces, count = ndimage.label(logits > 0)
+    if not count:
+        return logits
+    is_core = logits > float(logit(sure))
+    shares = ndimage.mean(is_core, pieces, np.arange(count + 1))
+    is_coreless = shares < least_share
+    is_coreless[0] = False
+    return np.where(is_coreless[pieces], -logits, logits)
