@@ -31,6 +31,8 @@ import psutil
 
 GONE_S = 60.0
 """Within this time all processes that a killed one started must have ended, s; some are still importing."""
+PAIR = 2
+"""Scenes of a comparison that gives gain and loss; more give areas by date."""
 TYPED, CRASHED = 3, 4
 """Exit status of a child: with an error of the package, and with any other."""
 HIDDEN = "stage/.checkpoint-*"
@@ -242,6 +244,42 @@ def extract_job(model: str, side: int) -> Job:
         extract(sample_path("river_10m"), "water", model, out=folder / "out", tile_px=side, progress=False, anyway=True)
 
     return job
+
+
+def compare_job(count: int) -> Job:
+    """Return a job that compares a sample with itself: as a pair, or as a series of so many dates."""
+
+    def job(folder: Path) -> None:
+        from spex_nb.change import compare, compare_series, load_change, load_series
+        from spex_nb.scene.samples import sample_path
+
+        out, file = folder / "out", sample_path("river_10m")
+        if out.exists() and not (folder / "out.partial").exists():
+            (load_change if count == PAIR else load_series)(out)
+        elif count == PAIR:
+            compare(file, file, "water", "index", out=out, progress=False, anyway=True)
+        else:
+            scenes = {str(2001 + number): file for number in range(count)}
+            compare_series(scenes, "water", "index", out=out, progress=False, anyway=True)
+
+    return job
+
+
+def change_of(folder: Path) -> str:
+    """Return a hash of a change or a series, without the time that it states and that a GeoPackage has inside."""
+    import geopandas as gpd
+
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted((folder / "out").rglob("*")):
+        if path.suffix in (".tif", ".csv", ".txt"):
+            digest.update(path.name.encode() + path.read_bytes())
+        elif path.suffix == ".gpkg":
+            digest.update(gpd.read_file(path, layer="regions").to_json().encode())
+        elif path.suffix == ".json":
+            payload = json.loads(path.read_text())
+            payload["provenance"].pop("made")
+            digest.update(json.dumps(payload, sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 def build_job(workers: int) -> Job:
@@ -461,6 +499,8 @@ def killed_jobs(folder: Path) -> list[tuple[str, str, Callable[[], tuple[Job, Di
     return [
         ("extract, index", "index", lambda: (extract_job("index", 64), result_of, "")),
         ("extract, tiny", "tiny", lambda: (extract_job("tiny", 128), result_of, "")),
+        ("compare two dates, index", "compare", lambda: (compare_job(PAIR), change_of, "")),
+        ("compare four dates, index", "series", lambda: (compare_job(4), change_of, "")),
         ("spie build, two workers", "spie", lambda: (build_job(2), dataset_of, "")),
         ("train", "train", lambda: (train_job(dataset_in(folder)), model_of, "")),
         (
@@ -485,7 +525,18 @@ def report(tally: Tally) -> None:
     sys.stdout.flush()
 
 
-USUAL = {"index": 60, "tiny": 40, "spie": 40, "train": 20, "checkpoint": 20, "disk": 40, "worker": 10, "scheduler": 5}
+USUAL = {
+    "index": 60,
+    "tiny": 40,
+    "compare": 20,
+    "series": 20,
+    "spie": 40,
+    "train": 20,
+    "checkpoint": 20,
+    "disk": 40,
+    "worker": 10,
+    "scheduler": 5,
+}
 
 
 def main() -> None:

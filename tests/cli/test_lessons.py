@@ -40,8 +40,8 @@ def has_tag(cell: Any, tag: str) -> bool:
     return tag in cell.metadata.get("tags", ())
 
 
-def test_the_course_has_twelve_lessons() -> None:
-    assert [lesson.name[:2] for lesson in list_lessons()] == [f"{number:02d}" for number in range(12)]
+def test_the_course_has_its_lessons() -> None:
+    assert [lesson.name[:2] for lesson in list_lessons()] == [f"{number:02d}" for number in (*range(12), 13)]
 
 
 @LESSONS
@@ -133,8 +133,8 @@ def test_an_unknown_lesson_is_refused() -> None:
 def test_the_command_writes_lessons(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["lessons", str(tmp_path / "course"), "--solutions"])
     assert done.exit_code == 0, done.output
-    assert "12 lessons written to" in done.output
-    assert len(list((tmp_path / "course").glob("*.ipynb"))) == 12
+    assert "13 lessons written to" in done.output
+    assert len(list((tmp_path / "course").glob("*.ipynb"))) == 13
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A whole session as one file: where the scene is, what was asked, the result, every edit; written whole or not at all.
 
-The file is a zip: ``session.json``, the result's folder as `save_extraction` writes it, the edits as arrays, and the
-points of a check.
+The file is a zip: ``session.json``, the result's folder as `save_extraction` writes it, the edits as arrays, the
+points of a check, and the folder of a change as `Change.save` writes it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spex_nb.change import load_change
+from spex_nb.change.storage.saved_change import FILES as CHANGE_FILES
 from spex_nb.errors import (
     DatasetError,
     ExtractionError,
@@ -39,12 +41,12 @@ from spex_nb.scene.windows.reader import fingerprint_scene
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.spectral.indices import compute_index
 from spex_nb.typed_json import decode
-from spex_widgets.state import WorkbenchState
+from spex_widgets.state import OtherScene, WorkbenchState
 
 FORMAT = 1
 PACKED = (*FILES, DOUBT)
 """What of a result a session holds."""
-SESSION, EDITS, RESULT, CHECK = "session.json", "edits.npz", "result", "check.gpkg"
+SESSION, EDITS, RESULT, CHECK, CHANGE = "session.json", "edits.npz", "result", "check.gpkg", "change"
 LARGEST_DESCRIPTION, LARGEST_EDITS = 2**24, 2**28
 """Bytes of the two files that are compressed, when they are unpacked."""
 
@@ -79,6 +81,10 @@ def save_session(state: WorkbenchState, path: str | Path, *, overwrite: bool = F
             file.write(edits, EDITS)
             if state.check is not None:
                 file.write(state.check.save(scratch / CHECK), CHECK, zipfile.ZIP_STORED)
+        if state.change is not None:
+            folder = state.change.save(scratch / CHANGE)
+            for name in CHANGE_FILES:
+                file.write(folder / name, f"{CHANGE}/{name}", zipfile.ZIP_STORED)
     return Path(path)
 
 
@@ -109,7 +115,19 @@ def open_session(state: WorkbenchState, path: str | Path) -> None:
         history = History() if extraction is None else _history(Path(scratch.name) / EDITS, payload, extraction)
         check_file = Path(scratch.name) / CHECK
         check = load_check(check_file, extraction) if extraction is not None and check_file.is_file() else None
+        change_folder = Path(scratch.name) / CHANGE
+        change = load_change(change_folder) if change_folder.is_dir() else None
+        other = _other_scene(payload)
     _restore(state, payload, source, extraction, history, check)
+    if change is not None:
+        state.other, state.change = other, change
+
+
+def _other_scene(payload: _Stored) -> OtherScene | None:
+    """Return the scene that the open one was compared with, which may come from anywhere."""
+    if payload.other is None:
+        return None
+    return OtherScene(SceneSource.from_json(payload.other), payload.other_is_later)
 
 
 def _description(state: WorkbenchState) -> dict[str, Any]:
@@ -128,6 +146,8 @@ def _description(state: WorkbenchState) -> dict[str, Any]:
         "points": state.points,
         "patches": [[patch.row, patch.column] for patch in _patches(state.history)],
         "done": len(state.history.done),
+        "other": None if state.other is None else state.other.source.to_json(),
+        "other_is_later": state.other is None or state.other.is_later,
     }
 
 
@@ -163,6 +183,8 @@ class _Stored:
     points: Mapping[str, tuple[int, int]]
     patches: tuple[tuple[int, int], ...]
     done: int
+    other: Mapping[str, Any] | None = None
+    other_is_later: bool = True
 
     def __post_init__(self) -> None:
         """Refuse more edits done than there are."""
@@ -189,7 +211,8 @@ def _unpacked(path: str | Path, folder: Path) -> tuple[_Stored, SceneSource]:
 def _require_member(info: zipfile.ZipInfo) -> None:
     """Raise unless a file of the archive is one that `save_session` writes, packed as it packs them."""
     limit = {SESSION: LARGEST_DESCRIPTION, EDITS: LARGEST_EDITS}.get(info.filename)
-    is_result = info.filename in {CHECK, *(f"{RESULT}/{name}" for name in PACKED)}
+    of_change = (f"{CHANGE}/{name}" for name in CHANGE_FILES)
+    is_result = info.filename in {CHECK, *(f"{RESULT}/{name}" for name in PACKED), *of_change}
     if limit is None and not is_result:
         raise ValueError(f"it holds {info.filename[:80]!r}, which no session has")
     is_packed = info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size

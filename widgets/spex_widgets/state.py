@@ -57,6 +57,14 @@ class Preview(NamedTuple):
     """None for the measured one."""
 
 
+class OtherScene(NamedTuple):
+    """The scene that the open one was compared with."""
+
+    source: SceneSource
+    is_later: bool
+    """Whether it is the scene after."""
+
+
 class WorkbenchState(traitlets.HasTraits):
     """All that panels and map share.
 
@@ -103,6 +111,10 @@ class WorkbenchState(traitlets.HasTraits):
     history = traitlets.Instance(History, args=())
     result = ByIdentity(None, allow_none=True)
     """The result of the edited mask; None while it is measured."""
+    change = ByIdentity(None, allow_none=True)
+    """The `Change` between the scene and another one; None without one."""
+    other = ByIdentity(None, allow_none=True)
+    """The `OtherScene` of the change; None without one."""
     check = ByIdentity(None, allow_none=True)
     """The `MapCheck` of the result: points and answers; None without one."""
     spot = traitlets.Tuple()
@@ -152,6 +164,7 @@ class WorkbenchState(traitlets.HasTraits):
         with self.hold_trait_notifications():
             self.forget_result()
             self.source, self.index, self.points, self.ruler = source, "", {}, ()
+            self.change = self.other = None
             self.bands = usual_bands(scene)
             self.scene = scene
 

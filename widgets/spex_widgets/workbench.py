@@ -23,6 +23,7 @@ from spex_widgets.map.browser_side import BrowserSide
 from spex_widgets.map.link import MapLink
 from spex_widgets.messages import STYLE, block
 from spex_widgets.panels.check import CheckPanel
+from spex_widgets.panels.compare import ComparePanel
 from spex_widgets.panels.editing import EditingPanel
 from spex_widgets.panels.export import ExportPanel
 from spex_widgets.panels.index import IndexPanel
@@ -47,10 +48,13 @@ PANELS = (
     ResultPanel,
     EditingPanel,
     CheckPanel,
+    ComparePanel,
     ExportPanel,
     TrainingPanel,
 )
 
+WITH_ROOT = (ScenePanel, ComparePanel)
+"""Panels that open files, and only below one folder."""
 TABS = {"Ask": ("Ask", "Result"), "Correct": ("Correct",), "Save": ("Save",)}
 """Titles of the panels that each tab shows, one below the other. All other panels stand behind "More"."""
 HEIGHT = "min(70vh, 720px)"
@@ -95,13 +99,14 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         """The observable state; change it, and panels and map follow."""
         self.view = _new_view(map, executor) if view is None else view
         self.panels: dict[str, Any] = {
-            kind.title: kind(self.state, root) if kind is ScenePanel else kind(self.state) for kind in PANELS
+            kind.title: kind(self.state, root) if kind in WITH_ROOT else kind(self.state) for kind in PANELS
         }
         """The panels by their titles."""
         self.layers = LayersPanel(self.state)
         self.tools = ToolsPanel(self.state, self.view.zoom_to_scene)
         self._browser_side = BrowserSide(self.view.widget, partial(editor.leave_tool, self.state), self._go_to_region)
         self._link = MapLink(self.state, self.view)
+        self.panels[ComparePanel.title].show_on(getattr(self.view, "map", None))
         self._made_map = map is None
         self.view.on_notice, self.view.on_shown = self._show_head, self._take_page
         titles_of_tabs = {title for titles in TABS.values() for title in titles}

@@ -16,6 +16,8 @@ from spex_nb.output.files import write_folder_whole
 from spex_nb.output.memory import return_free_memory
 
 DESCRIPTION, CLASSES, REGIONS, EXPLANATION = "change.json", "classes.tif", "regions.gpkg", "explanation.txt"
+FILES = (DESCRIPTION, CLASSES, REGIONS, EXPLANATION)
+"""What the folder of a change holds."""
 FORMAT = 1
 
 
