@@ -94,7 +94,10 @@ def require_filters(instruction: Instruction, scenes: Sequence[xr.Dataset], draw
         RegionError: If a filter speaks of a drawn area and there is none.
         TargetError, MissingBandError: If a filter speaks of a target that no index can show in such scenes.
     """
-    filters = [*instruction.filters, *(wanted for own in instruction.own_filters.values() for wanted in own)]
+    filters = [
+        *instruction.filters,
+        *(wanted for of_target in instruction.own_filters.values() for wanted in of_target),
+    ]
     if drawn is None and any(isinstance(wanted, DrawnFilter) for wanted in filters):
         raise RegionError(
             "The drawn area is not known",
@@ -138,7 +141,7 @@ def regions_that_match(
     request = replace(
         instruction,
         targets=tuple(names),
-        own_filters={_answered(name, names): own for name, own in instruction.own_filters.items()},
+        own_filters={_answered(name, names): filters for name, filters in instruction.own_filters.items()},
     )
     masks = {target: layer.mask == code for code, target in enumerate(names, start=1)}
     matches = filter_classes(regions, request, layer.scene, drawn=drawn, masks=masks)

@@ -53,7 +53,7 @@ def plot_areas(series: ChangeSeries, target: str) -> Figure:
             "dotted",
             label="may be hidden",
         )
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, max(1.05 * float((high + hidden).max()), 1.0))
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     figure.autofmt_xdate()

@@ -86,9 +86,9 @@ class ComparePanel(Panel):
         """Show changes on a map.
 
         Args:
-            map: The map widget; None where there is none.
+            map: The map widget; nothing is shown on what is no widget.
         """
-        if map is not None:
+        if isinstance(map, ipw.Widget):
             from spex_widgets.map.compared_layers import ComparedLayers
 
             self.layers = ComparedLayers(map, self.state.jobs, self.fail)
