@@ -95,10 +95,7 @@ def require_filters(instruction: Instruction, scenes: Sequence[xr.Dataset], draw
         RegionError: If a filter speaks of a drawn area and there is none.
         TargetError, MissingBandError: If a filter speaks of a target that no index can show in such scenes.
     """
-    filters = [
-        *instruction.filters,
-        *(wanted for of_target in instruction.own_filters.values() for wanted in of_target),
-    ]
+    filters = [*instruction.filters, *chain.from_iterable(instruction.own_filters.values())]
     if drawn is None and any(isinstance(wanted, DrawnFilter) for wanted in filters):
         raise RegionError(
             "The drawn area is not known",
