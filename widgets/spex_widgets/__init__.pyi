@@ -11,6 +11,7 @@ from .panels.layers import LayersPanel as LayersPanel
 from .panels.result import ResultPanel as ResultPanel
 from .panels.scene import ScenePanel as ScenePanel
 from .panels.spectra import SpectraPanel as SpectraPanel
+from .panels.teach import TeachPanel as TeachPanel
 from .panels.training import TrainingPanel as TrainingPanel
 from .session import open_session as open_session
 from .session import save_session as save_session

@@ -86,6 +86,8 @@ class WorkbenchState(traitlets.HasTraits):
     """The instruction as typed."""
     instruction = ByIdentity(None, allow_none=True)
     """As understood; None where it is not."""
+    taught = traitlets.Tuple()
+    """Taught classes that instructions may name."""
     past = traitlets.Tuple()
     """Instructions that were carried out, last first."""
     preview = ByIdentity(None, allow_none=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import ipywidgets as ipw
 
+from spex_nb.extraction.plan import names_of_classes
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.scene.guard import QUESTION
 from spex_nb.scene.reopen import as_scene
@@ -33,6 +34,7 @@ from spex_widgets.panels.panel import Panel, close_all, walk_widgets
 from spex_widgets.panels.result import ResultPanel
 from spex_widgets.panels.scene import ScenePanel
 from spex_widgets.panels.spectra import SpectraPanel
+from spex_widgets.panels.teach import TeachPanel
 from spex_widgets.panels.tools import ToolsPanel
 from spex_widgets.panels.training import TrainingPanel
 from spex_widgets.session import open_session, save_session
@@ -47,6 +49,7 @@ PANELS = (
     InstructionPanel,
     ResultPanel,
     EditingPanel,
+    TeachPanel,
     CheckPanel,
     ComparePanel,
     ExportPanel,
@@ -156,7 +159,7 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
             InstructionError: If the parser does not understand the text.
         """
         self.state.text = text
-        return parse_instruction(text)
+        return parse_instruction(text, classes=names_of_classes(self.state.taught))
 
     def extract(self, *, visible_only: bool | None = None) -> Job:
         """Start to extract what the instruction asks for; the notebook stays usable meanwhile.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from html import escape
 
@@ -18,6 +18,7 @@ from spex_nb.errors import (
 )
 from spex_nb.extraction import Extraction, Progress, extract
 from spex_nb.extraction.mask_models import INDEX, usual_model
+from spex_nb.extraction.plan import names_of_classes
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.types import Instruction, Window
 from spex_widgets.jobs import Job
@@ -105,7 +106,7 @@ class InstructionPanel(Panel):
         self._job: Job | None = None
         self._explanation = ""
         self._forget: Callable[[], None] = _nothing
-        self.follow(self._show_text, "text", "scene")
+        self.follow(self._show_text, "text", "scene", "taught")
         self.follow(self._show_first, "scene")
         self.follow(self._show_past, "past")
         self.follow(self._show_model, "model")
@@ -137,7 +138,9 @@ class InstructionPanel(Panel):
         self.suggestions.children = ()
         self.state.instruction, self.meaning.value = None, ""
         try:
-            self.state.instruction, self.meaning.value = _understood(self.state.text)
+            self.state.instruction, self.meaning.value = _understood(
+                self.state.text, names_of_classes(self.state.taught)
+            )
         except InstructionError as refusal:
             self._forget = _after_quiet(partial(self._show_refusal, refusal))
         self.run.disabled = self._job is not None or self.state.instruction is None or self.state.scene is None
@@ -206,7 +209,7 @@ class InstructionPanel(Panel):
             )
         if state.scene is None:
             raise EmptySceneError("There is no scene", found="none", expected="one", fix="Open one in the tab 'Scene'.")
-        instruction = parse_instruction(state.text)
+        instruction = parse_instruction(state.text, classes=names_of_classes(state.taught))
         height, width = state.scene.spex.shape
         window: Window = state.view_window if self.scope.value == WINDOW else (0, 0, height, width)
         self._explanation, self.words.value = "", ""
@@ -228,8 +231,9 @@ class InstructionPanel(Panel):
         with state.model_lock:
             return extract(
                 scene,
-                parse_instruction(instruction.text, model.card.targets),
+                parse_instruction(instruction.text, model.card.targets, classes=names_of_classes(state.taught)),
                 model,
+                taught=state.taught,
                 progress=lambda at: job.report(at.done / at.total, _step(at)),
                 on_text=lambda piece: job.call(self._show_piece, piece),
                 cancel=job.is_cancelled,
@@ -282,11 +286,11 @@ def _step(at: Progress) -> str:
     return f"{doing}, tile {at.done + 1} of {at.total}" if at.done < at.total else doing
 
 
-def _understood(text: str) -> tuple[Instruction | None, str]:
+def _understood(text: str, classes: Mapping[str, Sequence[str]]) -> tuple[Instruction | None, str]:
     """Return the parsed instruction, if anything was typed, and the HTML that says it back."""
     if not text.strip():
         return None, quiet("Type what to extract, or choose an example. Nine languages are understood.")
-    instruction = parse_instruction(text)
+    instruction = parse_instruction(text, classes=classes)
     return instruction, block(f"<strong dir='auto'>{escape(instruction.meaning)}</strong>", "quote")
 
 
