@@ -19,6 +19,7 @@ from spex_nb.evaluation.sampling import OTHER, Design
 from spex_nb.extraction import Extraction
 from spex_nb.output.files import explain_write_errors, write_whole
 from spex_nb.output.stored_files import require_plain_geopackage
+from spex_nb.scene.windows.pointers import vector_pointer
 from spex_nb.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -112,15 +113,12 @@ def read_answers(check: MapCheck, path: str | Path, column: str = "answer", pers
     from pyogrio.errors import DataSourceError
 
     _require_file(path)
+    if pointer := vector_pointer(Path(path)):
+        raise _unreadable_answers(path, pointer)
     try:
         frame = gpd.read_file(path, layer=POINTS if _has_layer(path, POINTS) else 0)
     except DataSourceError as error:
-        raise UnreadableSourceError(
-            "The answers cannot be read",
-            found=f"{path}: {error}",
-            expected="a GeoPackage, GeoJSON or CSV",
-            fix="Write the answers in one of these formats.",
-        ) from error
+        raise _unreadable_answers(path, str(error)) from error
     if column not in frame.columns:
         raise DatasetError(
             "The file has no such column",
@@ -140,6 +138,15 @@ def _as_design(text: Any) -> Design:
         if design == text:
             return design  # type: ignore[no-any-return]
     raise ValueError(f"unknown design {text!r}")
+
+
+def _unreadable_answers(path: str | Path, reason: str) -> UnreadableSourceError:
+    return UnreadableSourceError(
+        "The answers cannot be read",
+        found=f"{path}: {reason}",
+        expected="a GeoPackage, GeoJSON or CSV",
+        fix="Write the answers in one of these formats.",
+    )
 
 
 def _require_file(path: str | Path) -> None:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from spex_nb.errors import CheckpointError, explain_malformed
 from spex_nb.model.checkpoint_files import require_all, resolve_checkpoint, weight_files
 from spex_nb.model.configuration import CondensationConfig, InternImageConfig, MaskDecoderConfig, SpexConfig, StemConfig
+from spex_nb.scene.windows.locations import is_pipe
 from spex_nb.typed_json import decode, read_json, require_room
 
 CONFIG, PROCESSOR, TOKENIZER = "config.json", "processor_config.json", "tokenizer.json"
@@ -87,6 +88,7 @@ def require_sound_model(folder: Path) -> None:
         CheckpointError: If a key is unknown or of another type, or parameters are missing, surplus or mis-shaped.
     """
     with checkpoint_errors(folder):
+        _require_no_pipe(folder)
         config = _object(folder / CONFIG)
         shapes = _shapes(folder)
         _require_types(SpexConfig, config, "")
@@ -96,6 +98,12 @@ def require_sound_model(folder: Path) -> None:
                 _require_types(kind, part, name)
         _require_depths(config, len(shapes))
         _require_same(SpexConfig.from_pretrained(folder, local_files_only=True), shapes)
+
+
+def _require_no_pipe(folder: Path) -> None:
+    pipes = sorted(path.name for path in folder.iterdir() if is_pipe(path))
+    if pipes:
+        raise ValueError(f"{', '.join(pipes)}: a pipe or a device, not a file")
 
 
 def _object(path: Path) -> dict[str, Any]:
@@ -159,6 +167,7 @@ def require_sound_processor(folder: Path, kind: Any) -> None:
         CheckpointError: If a file is missing or damaged, or a key is unknown or of another type.
     """
     with checkpoint_errors(folder):
+        _require_no_pipe(folder)
         settings = _object(folder / PROCESSOR)
         names = [name for name in inspect.signature(kind.__init__).parameters if name not in ("self", "tokenizer")]
         unknown = sorted(set(settings) - {*names, *COMMON_PROCESSOR_KEYS})

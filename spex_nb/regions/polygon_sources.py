@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spex_nb.errors import GridError, RegionError, SourceNotFoundError, UnreadableSourceError
+from spex_nb.scene.windows.locations import is_pipe
 from spex_nb.scene.windows.network import names_address
+from spex_nb.scene.windows.pointers import vector_pointer
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
 PARQUET = (".parquet", ".geoparquet")
-POINTER, HEAD_BYTES = rb"<OGR\w+DataSource", 4096
-"""How a description of data elsewhere begins, on a server for example, whatever its file is called."""
 RECTANGLE = 4
 """Numbers of a rectangle: left, bottom, right, top."""
 
@@ -74,22 +73,16 @@ def _read_file(path: str | Path, layer: str | None) -> gpd.GeoDataFrame:
         raise SourceNotFoundError(
             "There is no such vector file", found=str(path), expected="a file on this machine", fix=fix
         )
-    if _is_pointer(place):
-        raise _unreadable(path, "a description of data that lie elsewhere")
+    if is_pipe(place):
+        raise _unreadable(path, "a pipe or a device, which cannot be read in any order")
+    if pointer := vector_pointer(place):
+        raise _unreadable(path, pointer)
     try:
         if place.suffix.lower() in PARQUET:
             return gpd.read_parquet(place)
         return gpd.read_file(place, layer=_layer_of(place, layer))
     except (DataSourceError, DataLayerError, OSError, ValueError, TypeError, KeyError) as error:
         raise _unreadable(path, " ".join(str(error).split())) from error
-
-
-def _is_pointer(path: Path) -> bool:
-    """Whether a file describes data elsewhere; a folder, such as a file geodatabase, does not."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return re.search(POINTER, file.read(HEAD_BYTES)) is not None
 
 
 def _layer_of(path: Path, layer: str | None) -> str:

@@ -18,6 +18,7 @@ from rasterio.transform import from_gcps
 from spex_nb.errors import GridError
 from spex_nb.scene.grid import Grid
 from spex_nb.scene.windows.locations import is_remote
+from spex_nb.scene.windows.network import gdal_options
 
 FEWEST_POINTS = 3
 """Ground control points that a first-order fit needs."""
@@ -99,14 +100,18 @@ def place_notes(location: str, file: Any, by_points: Grid | None) -> Iterator[st
 
 
 def _overriding_sidecar(location: str, file: Any) -> Iterator[str]:
-    """Say where an ``.aux.xml`` beside a GeoTIFF puts it elsewhere than the file itself does; GDAL prefers it."""
+    """Say what of a GeoTIFF an ``.aux.xml`` beside it overrides, for GDAL prefers it: place, scale, offset, no data."""
     sidecar = Path(f"{location}.aux.xml")
     if is_remote(location) or file.driver != "GTiff" or not sidecar.exists():
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.open(location, GEOREF_SOURCES="INTERNAL") as inside:
+        with (
+            gdal_options({"GDAL_PAM_ENABLED": "NO"}),
+            rasterio.open(location, GEOREF_SOURCES="INTERNAL") as inside,
+        ):
             internal = Grid(inside.height, inside.width, inside.transform, inside.crs)
+            yield from _overridden_numbers(sidecar.name, file, inside)
     if internal.transform.is_identity and internal.crs is None:
         return
     if not internal.matches(Grid(file.height, file.width, file.transform, file.crs)):
@@ -117,6 +122,30 @@ def _overriding_sidecar(location: str, file: Any) -> Iterator[str]:
             f"in place of ({internal.transform.c:g}, {internal.transform.f:g}). "
             "Remove the sidecar if the file is right."
         )
+
+
+def _overridden_numbers(sidecar: str, file: Any, inside: Any) -> Iterator[str]:
+    """Say which statements about its numbers a GeoTIFF makes itself that a sidecar overrides."""
+    statements = {
+        "scale": (file.scales, inside.scales, 1.0),
+        "offset": (file.offsets, inside.offsets, 0.0),
+        "number of no data": (file.nodatavals, inside.nodatavals, None),
+    }
+    changes = [
+        f"{name} {used} in place of {stated} in band {band}"
+        for name, (now, before, usual) in statements.items()
+        for band, (used, stated) in enumerate(zip(now, before, strict=True), start=1)
+        if stated != usual and repr(used) != repr(stated)
+    ]
+    if changes:
+        more = f" and {len(changes) - SHOWN_CHANGES} more" if len(changes) > SHOWN_CHANGES else ""
+        yield (
+            f"{sidecar} overrides what {Path(file.name).name} itself says of its numbers: "
+            f"{', '.join(changes[:SHOWN_CHANGES])}{more}. Remove the sidecar if the file is right."
+        )
+
+
+SHOWN_CHANGES = 3
 
 
 def off_the_map(grid: Grid) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spex_nb.errors import BandError, SensorError, nearest
+from spex_nb.scene.windows.locations import is_pipe
 from spex_nb.scene.windows.scene_files import note_files
 
 if TYPE_CHECKING:
@@ -163,6 +164,8 @@ def list_sensors() -> pd.DataFrame:
 
 def _read(path: Path) -> Mapping[str, Any]:
     note_files(path)
+    if is_pipe(path):
+        raise _broken(str(path), "a pipe or a device", "a readable JSON file")
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:

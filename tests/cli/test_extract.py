@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import rasterio.shutil
 from click.testing import CliRunner, Result
 
 from spex_nb import load_extraction
@@ -98,6 +100,22 @@ def test_a_result_of_another_question_is_neither_skipped_nor_lost(scenes: Path, 
     assert spex(*words, "water", "--bands", "green,nir").exit_code == 1
     assert "1 extracted" in spex(*words, "vegetation", "--overwrite").output
     assert list(load_extraction(tmp_path / "out" / "river_10m").class_names) == ["vegetation"]
+
+
+def test_a_result_whose_file_beneath_changed_is_not_done_before(scenes: Path, tmp_path: Path) -> None:
+    source, scene = scenes / "river_10m.tif", tmp_path / "scene.vrt"
+    rasterio.shutil.copy(source, scene, driver="VRT")
+    words = (scene, "--out", tmp_path / "out", "water")
+    assert "1 extracted" in spex(*words).output
+    assert "1 done before" in spex(*words).output
+    before, content = source.stat(), bytearray(source.read_bytes())
+    content[-1] ^= 1
+    with source.open("r+b") as file:
+        file.write(content)
+    os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+    again = spex(*words)
+    assert again.exit_code == 1
+    assert re.search(r"made of something else.*river_10m\.tif \(changed\)", again.output)
 
 
 def test_a_result_in_which_tiles_failed_is_made_again(scenes: Path, tmp_path: Path) -> None:

@@ -14,7 +14,14 @@ from affine import Affine
 from scipy.special import expit
 
 from spex_nb import Extraction, extract, parse_instruction, plan_extraction, sample_scene
-from spex_nb.errors import ExtractionError, InstructionError, MissingBandError, RegionError, TargetError
+from spex_nb.errors import (
+    ExtractionError,
+    InstructionError,
+    MissingBandError,
+    RadiometryError,
+    RegionError,
+    TargetError,
+)
 from spex_nb.extraction.plan import EVERYTHING_ELSE
 from spex_nb.extraction.predict import TileStep
 from spex_nb.language.evidence import measure_evidence
@@ -492,6 +499,17 @@ def test_a_dataset_of_raw_numbers_takes_the_door_of_open_scene() -> None:
     np.testing.assert_array_equal(result.mask, expected.mask)
     assert (result.mask.values[:, 50:] == 255).all()
     assert result.evidence["water"].area_px == 400
+
+
+def test_options_of_open_scene_count_for_a_dataset_too() -> None:
+    scene = scene_of(squares((40, 60), (5, 5, 20)), squares((40, 60), (5, 30, 20)))
+    numbers = (scene[["red", "green"]] * 10_000).round().astype("int16").rename(red="first", green="second")
+    options: dict[str, Any] = {"scale": 1e-4, "bands": ["red", "green"]}
+    expected = quietly(scene, "water", Brightness(), min_area_px=1)
+    result = quietly(numbers, "water", Brightness(), min_area_px=1, open_options=options)
+    np.testing.assert_array_equal(result.mask, expected.mask)
+    with pytest.raises(RadiometryError, match="scale"):
+        quietly(scene, "water", Brightness(), open_options={"scale": 0})
 
 
 def test_an_array_is_told_from_another_by_its_pixels() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import socket
@@ -119,6 +120,14 @@ def test_damage_is_one_error_and_takes_no_memory(damage: Callable[[Path], Any], 
     with pytest.raises(CheckpointError, match=match):
         SpexPredictor.from_pretrained(folder)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KB
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "model.safetensors"])
+def test_a_pipe_is_no_file_of_a_checkpoint(name: str, folder: Path) -> None:
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    with pytest.raises(CheckpointError, match=f"{name}: a pipe or a device"):
+        SpexPredictor.from_pretrained(folder)
 
 
 @pytest.mark.slow

@@ -19,6 +19,10 @@ import pytest
 import rasterio
 import shapely
 import xarray as xr
+from pyogrio.errors import DataLayerError, DataSourceError
+from rasterio._err import CPLE_AppDefinedError
+from rasterio.errors import RasterioIOError
+from safetensors import SafetensorError
 
 from spex_nb.errors import OutputError
 from spex_nb.output import files
@@ -131,6 +135,45 @@ def test_a_full_disk_says_how_much_is_missing(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(OutputError, match=r"No space left on device, and its disk has 2\.0 MB free"):
         fail_to_write(tmp_path / "a.txt", needs_bytes=None)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CPLE_AppDefinedError(3, 1, "WriteEncodedTile() failed"),
+        RasterioIOError("Write failed"),
+        DataSourceError("disk I/O error"),
+        DataLayerError("failed to execute insert"),
+        SafetensorError("No space left on device"),
+        OSError(errno.EDQUOT, "Disk quota exceeded"),
+        OSError(errno.EIO, "Input/output error"),
+        OSError(errno.EROFS, "Read-only file system"),
+    ],
+    ids=repr,
+)
+def test_what_libraries_say_of_a_disk_is_one_error(error: Exception, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="The result cannot be written"), write_whole(tmp_path / "a.txt"):
+        raise error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_files_of_a_folder_reach_the_disk_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    fsync = os.fsync
+
+    def note_fsync(number: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{number}").readlink().name)
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    with write_folder_whole(tmp_path / "result", overwrite=False, mark="a") as part:
+        (part / "a").write_text("a")
+        (part / "inner").mkdir()
+        (part / "inner" / "b").write_text("b")
+    assert sorted(flushed[:-1]) == ["a", "b", "inner", "result"]
+    assert flushed[-1] == tmp_path.name
 
 
 def fail_to_write(path: Path, needs_bytes: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,42 @@ def test_a_description_of_data_elsewhere_is_refused_whatever_its_name(tmp_path: 
     (tmp_path / name).write_text(text)
     with pytest.raises(UnreadableSourceError, match="Save the polygons as a GeoPackage"):
         read_polygons(tmp_path / name)
+
+
+LINKS = {
+    "link": '"crs": {"type": "link", "properties": {"href": "http://127.0.0.1:1/crs", "type": "proj4"}}',
+    "url": '"crs": {"type": "URL", "properties": {"URL": "http://127.0.0.1:1/crs"}}',
+    "escaped": r'"\u0063\u0052s" : {"type": "\u006cink", "properties": {"\u0068ref": "\u0068ttp://127.0.0.1:1/crs"}}',
+    "deep": '"crs": {"type": "link", "x": {"y": {"z": 1}}, "properties": {"href": "http://127.0.0.1:1/crs"}}',
+    "broken": '"crs": {"type": "link", "properties": {"href": "http://127.0.0.1:1/crs"',
+}
+
+
+@pytest.mark.parametrize("form", LINKS)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_crs_that_is_a_link_to_a_server_is_refused(form: str, is_first: bool, tmp_path: Path) -> None:
+    features = '"features": [{"type": "Feature", "properties": {"url": "https://example.org"}, "geometry": null}]'
+    parts = [LINKS[form], features] if is_first and form != "broken" else [features, LINKS[form]]
+    (tmp_path / "d.geojson").write_text(f'{{"type": "FeatureCollection", {", ".join(parts)}}}')
+    with pytest.raises(UnreadableSourceError, match="a link to a server in place of its CRS"):
+        read_polygons(tmp_path / "d.geojson")
+
+
+def test_names_of_crs_and_addresses_of_features_are_no_links(tmp_path: Path) -> None:
+    FRAME.assign(url="https://example.org", crs="{").to_file(tmp_path / "d.geojson")
+    text = (tmp_path / "d.geojson").read_text()
+    assert '"crs": {' in text
+    assert len(read_polygons(tmp_path / "d.geojson")) == len(FRAME)
+    link = '"crs": {"type": "link", "properties": {"href": "http://www.opengis.net/def/crs/EPSG/0/4326"}},'
+    (tmp_path / "e.geojson").write_text(text.replace('"features"', f'{link} "features"', 1))
+    assert len(read_polygons(tmp_path / "e.geojson")) == len(FRAME)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes")
+def test_a_pipe_is_no_vector_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "d.geojson")
+    with pytest.raises(UnreadableSourceError, match="a pipe or a device"):
+        read_polygons(tmp_path / "d.geojson")
 
 
 @pytest.mark.parametrize("name", ["d.gpkg", "d.geojson", "d.parquet", "d.tif", "d.csv", "folder"])

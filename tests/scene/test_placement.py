@@ -189,6 +189,18 @@ def test_a_sidecar_that_moves_a_geotiff_is_named(tmp_path: Path) -> None:
         assert open_scene(path).spex.transform.a == 10
 
 
+def test_a_sidecar_that_changes_what_numbers_mean_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "terrain.tif", crs="EPSG:32632", nodata=-1)
+    with rasterio.open(path, "r+") as file:
+        file.scales, file.offsets = (1.0,) * 4, (0.01,) * 4
+    numbers = "<Scale>2</Scale><Offset>0.02</Offset><NoDataValue>-2</NoDataValue>"
+    Path(f"{path}.aux.xml").write_text(f'<PAMDataset><PAMRasterBand band="1">{numbers}</PAMRasterBand></PAMDataset>')
+    with pytest.warns(
+        GridWarning, match=r"overrides .*offset 0\.02 in place of 0\.01 in band 1.*data -2\.0 in place of -1"
+    ):
+        assert open_scene(path).spex.transform.a == 10
+
+
 def test_the_size_of_a_pixel_comes_from_argument_or_sensor_where_no_crs_says_it() -> None:
     pixels = np.rint(land() * 1e4).astype("uint16")
     assert open_scene(pixels, bands=NAMES, sensor="sentinel2_l2a").spex.gsd_m == 10

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 import xarray as xr
 
 from spex_nb import open_scene
@@ -121,6 +122,33 @@ def test_a_file_beside_the_scene_that_gdal_reads_is_part_of_it(ending: str, tmp_
     with_it = identity_of(scene)
     beside.write_bytes(beside.read_bytes()[:-1] + b"\n")
     assert changes_of(with_it, identity_of(scene)) == [f"{beside} (changed)"]
+
+
+def test_a_header_that_only_gdal_knows_of_is_part_of_it(tmp_path: Path) -> None:
+    scene, header = tmp_path / "scene.img", tmp_path / "scene.hdr"
+    source = write_band(tmp_path / "source.tif", count=3)
+    rasterio.shutil.copy(source, scene, driver="ENVI")
+    before = identity_of(scene)
+    assert str(header) in before
+    header.write_text(header.read_text() + "data ignore value = 777\n")
+    assert f"{header} (changed)" in changes_of(before, identity_of(scene))
+
+
+@pytest.mark.filterwarnings("ignore::spex_nb.errors.RadiometryWarning")
+def test_the_metadata_of_a_product_are_part_of_it(tmp_path: Path) -> None:
+    product = tmp_path / "LC08_L2SP_195025_20230607_20230614_02_T1"
+    product.mkdir()
+    for number in (3, 4, 5):
+        write_band(product / f"{product.name}_SR_B{number}.TIF", number)
+    metadata = product / f"{product.name}_MTL.txt"
+    facts = {"SPACECRAFT_ID": "LANDSAT_8", "SENSOR_ID": "OLI_TIRS", "COLLECTION_NUMBER": "02"}
+    facts |= {f"REFLECTANCE_{kind}_BAND_{n}": x for n in (3, 4, 5) for kind, x in (("MULT", "1e-4"), ("ADD", "0.01"))}
+    text = "".join(f"{name} = {value}\n" for name, value in facts.items())
+    metadata.write_text(f"GROUP = X\n{text}END_GROUP = X\nEND\n")
+    before = dict(open_identified(SceneSource(product))[1].files)
+    metadata.write_text(metadata.read_text().replace("0.01", "0.02"))
+    now = dict(open_identified(SceneSource(product))[1].files)
+    assert changes_of(before, now) == [f"{metadata} (changed)"]
 
 
 def test_bands_of_a_list_assets_of_an_item_and_metadata_of_a_product_are_part_of_it(tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from affine import Affine
 
 from spex_nb import open_scene
 from spex_nb.errors import RadiometryWarning, UnknownLayoutError
+from spex_nb.scene.reopen import open_identified
+from spex_nb.scene.windows.scene_files import changes_of
+from spex_nb.scene.windows.scene_source import SceneSource
 
 Writer = Callable[..., Path]
 PRODUCT = "S2B_MSIL2A_20240101T101010_N0510_R022_T32UQD_20240101T120000"
@@ -73,6 +76,15 @@ def test_eopf_equals_its_safe_bit_for_bit(
     for band in safe.spex.bands:
         np.testing.assert_array_equal(eopf[band].values, safe[band].values)
     np.testing.assert_allclose(eopf["red"].values, numbers("B04", 24) * 1e-4 - 0.1, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+def test_each_file_of_an_eopf_product_is_part_of_its_identity(tmp_path: Path) -> None:
+    store = write_eopf(tmp_path, 2)
+    before = dict(open_identified(SceneSource(store))[1].files)
+    chunk = next(path for path in store.rglob("0.0") if path.parent.name == "b04")
+    chunk.write_bytes(chunk.read_bytes() + b"x")
+    assert changes_of(before, dict(open_identified(SceneSource(store))[1].files)) == [f"{chunk} (changed)"]
 
 
 def test_a_zipped_safe_equals_the_folder(write_raster: Writer, tmp_path: Path) -> None:

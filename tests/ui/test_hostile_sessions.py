@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from spex_widgets import WorkbenchState, editor, open_session, save_session
 from spex_widgets.jobs import ImmediateExecutor
 
-from spex_nb import extract, sample_scene
+from spex_nb import extract, open_scene, sample_scene
 from spex_nb.errors import SessionError
+from spex_nb.scene.samples import sample_path
 from spex_nb.scene.windows.scene_source import SceneSource
 
 pytestmark = pytest.mark.slow
@@ -135,3 +137,24 @@ def test_a_damaged_result_is_an_error_of_the_session(session: Path, tmp_path: Pa
     path = rewritten(session, tmp_path / "b.spex", lambda members: members.update({"result/mask.tif": b"II*\x00"}))
     with pytest.raises(SessionError, match="cannot be read"):
         opened(path)
+
+
+def test_a_file_that_changed_since_is_named_though_no_sampled_window_shows_it(tmp_path: Path) -> None:
+    scene = tmp_path / "scene.tif"
+    with rasterio.open(sample_path("river_10m")) as file:
+        numbers, profile = np.tile(file.read(), (1, 4, 4)), file.profile
+        facts = {name: getattr(file, name) for name in ("descriptions", "scales", "offsets")}
+    with rasterio.open(scene, "w", **profile | {"height": numbers.shape[1], "width": numbers.shape[2]}) as file:
+        file.write(numbers)
+        for name, values in facts.items():
+            setattr(file, name, values)
+    state = WorkbenchState(open_scene(scene), "index", source=SceneSource.of(scene), executor=ImmediateExecutor())
+    save_session(state, tmp_path / "a.spex")
+    opened(tmp_path / "a.spex").close()
+    with rasterio.open(scene, "r+") as file:
+        file.write(file.read(1, window=((300, 310), (500, 510))) + 700, 1, window=((300, 310), (500, 510)))
+    with pytest.raises(SessionError, match=r"has changed.*scene\.tif \(changed\)"):
+        open_session(state, tmp_path / "a.spex")
+    with pytest.raises(SessionError, match=r"has changed.*scene\.tif \(changed\)"):
+        opened(tmp_path / "a.spex")
+    state.close()

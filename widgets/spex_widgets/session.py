@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from spex_nb.errors import (
     SessionError,
     SourceNotFoundError,
     SpexError,
+    SpexWarning,
     explain_malformed,
 )
 from spex_nb.evaluation import MapCheck, load_check
@@ -35,9 +37,10 @@ from spex_nb.extraction.storage import DOUBT, FILES
 from spex_nb.output.files import write_whole
 from spex_nb.output.stored_files import read_arrays
 from spex_nb.regions.editing import History, Patch
-from spex_nb.scene.reopen import open_source
+from spex_nb.scene.reopen import open_identified, open_source
 from spex_nb.scene.samples import reopen
 from spex_nb.scene.windows.reader import fingerprint_scene
+from spex_nb.scene.windows.scene_files import changes_of
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.spectral.indices import compute_index
 from spex_nb.typed_json import decode
@@ -136,6 +139,7 @@ def _description(state: WorkbenchState) -> dict[str, Any]:
         "format": FORMAT,
         "scene": state.source.to_json(),
         "fingerprint": _fingerprint(state.scene),
+        "files": _file_states(state.source),
         "bands": state.bands,
         "index": state.index,
         "model": str(model),
@@ -154,6 +158,14 @@ def _description(state: WorkbenchState) -> dict[str, Any]:
 def _fingerprint(scene: Any) -> str:
     source = SceneSource(scene)
     return fingerprint_scene(source, open_source(source))
+
+
+def _file_states(source: SceneSource) -> dict[str, str]:
+    """Return the state of each file behind a scene; none of a sample, or of a scene that is no file any more."""
+    if source.kind != "file" or not Path(source.name).exists():
+        return {}
+    with warnings.catch_warnings(action="ignore", category=SpexWarning):  # the scene was opened before
+        return dict(open_identified(source)[1].files)
 
 
 def _patches(history: History) -> tuple[Patch, ...]:
@@ -185,6 +197,8 @@ class _Stored:
     done: int
     other: Mapping[str, Any] | None = None
     other_is_later: bool = True
+    files: Mapping[str, str] = field(default_factory=dict)
+    """State of each file behind the scene; earlier versions stored none."""
 
     def __post_init__(self) -> None:
         """Refuse more edits done than there are."""
@@ -273,10 +287,12 @@ def _restore(
 
 def _require_scene(scene: Any, source: SceneSource, payload: _Stored, extraction: Any) -> None:
     """Raise unless a scene is that of the session, and the session speaks of its bands and pixels."""
-    if not _is_same(scene, payload):
+    is_at_home = source.name == payload.scene["name"] and bool(payload.files)
+    changes = changes_of(payload.files, _file_states(source)) if is_at_home else []
+    if changes or not _is_same(scene, payload):
         raise SessionError(
             "The scene of the session has changed",
-            found=f"other pixels in {source}",
+            found=", ".join(changes) or f"other pixels in {source}",
             expected="the scene that the session was made with",
             fix="Put the file back as it was.",
         )

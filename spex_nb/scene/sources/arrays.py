@@ -20,6 +20,7 @@ from spex_nb.scene.grid import Grid
 from spex_nb.scene.placement import require_sane
 from spex_nb.scene.sensors import LONGEST_UM
 from spex_nb.scene.sources import eopf
+from spex_nb.scene.sources.dataset_size import require_readable_size
 from spex_nb.scene.sources.files import with_claims
 from spex_nb.scene.windows.locations import require_local
 from spex_nb.scene.windows.scene_files import note_files
@@ -63,6 +64,7 @@ def from_dataset_path(source: str | Path, time: Time = None) -> Source:
         is_here = Path(location).is_dir()
         how = {"engine": "zarr", "consolidated": False if is_here else None}  # metadata in one file pay on servers only
     try:
+        require_readable_size(location, **how)
         dataset = xr.open_dataset(location, chunks={}, mask_and_scale=False, decode_coords="all", **how)
     except (OSError, ValueError, KeyError) as error:
         raise UnreadableSourceError(

@@ -16,6 +16,7 @@ from spex_nb.errors import GridError, UnreadableSourceError
 from spex_nb.scene.band_source import BandSource, Source
 from spex_nb.scene.grid import Grid
 from spex_nb.scene.placement import require_sane
+from spex_nb.scene.sources.dataset_size import require_readable_size
 from spex_nb.scene.sources.folder import require_files
 from spex_nb.scene.windows.scene_files import note_files
 
@@ -53,16 +54,10 @@ def from_eopf(location: str) -> Source:
 def _variables(location: str, group: str) -> Iterable[tuple[str, xr.DataArray]]:
     if not (Path(location) / REFLECTANCE / group).is_dir():
         return
+    how: dict[str, Any] = {"engine": "zarr", "group": f"{REFLECTANCE}/{group}", "consolidated": False}
     try:
-        dataset = xr.open_dataset(
-            location,
-            engine="zarr",
-            group=f"{REFLECTANCE}/{group}",
-            chunks={},
-            mask_and_scale=False,
-            decode_coords="all",
-            backend_kwargs={"consolidated": False},
-        )
+        require_readable_size(location, **how)
+        dataset = xr.open_dataset(location, chunks={}, mask_and_scale=False, decode_coords="all", **how)
     except (OSError, ValueError, KeyError) as error:
         raise UnreadableSourceError(
             "A group of the product cannot be read",

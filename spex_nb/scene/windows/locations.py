@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from pathlib import Path
 
 from spex_nb.errors import SourceNotFoundError, UnreadableSourceError
@@ -36,6 +37,15 @@ def _exists(path: Path) -> bool:
         return False
 
 
+def is_pipe(path: Path) -> bool:
+    """Whether a path is there and is neither a file nor a folder: reading a pipe or a device may never end."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # nothing is there
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
 def require_local(location: str) -> None:
     """Raise unless a local location exists and is not empty; remote ones are GDAL's business."""
     location = gdal_file(location) or location
@@ -49,7 +59,7 @@ def require_local(location: str) -> None:
             expected="a file or folder",
             fix=f"Check the path; the folder that is looked in is {path.absolute().parent}.",
         )
-    if not (path.is_file() or path.is_dir()):
+    if is_pipe(path):
         raise UnreadableSourceError(
             "The scene is neither a file nor a folder",
             found=f"{location}, a pipe or device",

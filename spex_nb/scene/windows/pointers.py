@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import mmap
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from spex_nb.errors import UnreadableSourceError
+from spex_nb.scene.windows.locations import is_pipe
 from spex_nb.scene.windows.network import names_address
 
 CLOSED = (
@@ -31,6 +33,12 @@ DESCRIPTIONS = (
 TEXTS = ("Description", "Category", "UnitType")
 """Elements that hold words for people."""
 NAMES_OF_CRS = r"https?://(www\.)?opengis\.net/(def|gml)/"
+VECTOR_DESCRIPTION, VECTOR_HEAD_BYTES = rb"<OGR\w+DataSource", 4096
+"""How a description of vector data elsewhere begins, whatever its file is called."""
+CRS_MEMBER = rb'"' + rb"".join(rb"(?:%c|\\u00%02x|\\u00%02x)" % (x, x, x - 32) for x in b"crs") + rb'"\s*:\s*(?=\{)'
+"""Name of the CRS of a GeoJSON file, also with escaped letters."""
+LONGEST_CRS = 2**16
+"""No CRS in a GeoJSON file is longer, in bytes."""
 
 
 def is_closed(location: str) -> bool:
@@ -65,11 +73,7 @@ def require_no_address(location: str) -> None:
 
 
 def _require_no_pipe(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):  # no file at all: GDAL says so
-        return
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    if is_pipe(path):
         raise UnreadableSourceError(
             "What the file points at is a pipe or a device",
             found=str(path),
@@ -126,6 +130,38 @@ def _head(path: Path) -> bytes:
             return file.read(HEAD_BYTES)
     except (OSError, ValueError):
         return b""
+
+
+def vector_pointer(path: Path) -> str:
+    """Return what of a vector file lies elsewhere; an empty string where nothing does.
+
+    Args:
+        path: A file. Of anything else nothing is read.
+    """
+    if not path.is_file() or path.stat().st_size == 0:
+        return ""
+    with path.open("rb") as file:
+        head = file.read(VECTOR_HEAD_BYTES)
+        if re.search(VECTOR_DESCRIPTION, head):
+            return "a description of data that lie elsewhere"
+        if b"{" not in head or b"\x00" in head:
+            return ""
+        text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # closed with its last match
+        starts = (match.end() for match in re.finditer(CRS_MEMBER, text, re.IGNORECASE))
+        is_linked = any(_is_link(text[start : start + LONGEST_CRS]) for start in starts)
+    return "a link to a server in place of its CRS, which is never asked" if is_linked else ""
+
+
+def _is_link(text: bytes) -> bool:
+    """Whether a CRS in JSON is an address that GDAL would fetch, or cannot be understood."""
+    try:
+        crs, _ = json.JSONDecoder().raw_decode(text.decode("utf-8", errors="replace"))
+    except (ValueError, RecursionError):
+        return True
+    members = [crs, crs.get("properties")]
+    fields = {name.lower(): value for part in members if isinstance(part, dict) for name, value in part.items()}
+    links = [str(fields[name]) for name in ("href", "url") if name in fields]
+    return any(not re.match(NAMES_OF_CRS, link) for link in links)
 
 
 def points_elsewhere(location: str, path: str, name: str) -> UnreadableSourceError:
