@@ -16,6 +16,7 @@ from spex_nb.cli.evaluate import check, eval_, zonal
 from spex_nb.cli.extract import extract, report
 from spex_nb.cli.info import info
 from spex_nb.cli.lessons import lessons
+from spex_nb.cli.many.commands import mosaic, scenes
 from spex_nb.cli.options import open_options, scene_options
 from spex_nb.cli.spie import spie
 from spex_nb.cli.teach import teach
@@ -51,7 +52,9 @@ def main() -> None:
     """Extract land cover by instruction, compare dates, compute indices, build datasets, evaluate models."""
 
 
-for _command in (info, extract, compare, report, spie, teach, eval_, check, zonal, train, lessons, doctor, mcp):
+WORK = (extract, teach, scenes, mosaic, compare, zonal, check, spie, train, eval_)
+"""Commands that make something."""
+for _command in (info, *WORK, report, lessons, doctor, mcp):
     main.add_command(_command)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,6 +45,7 @@ class Outcome:
     """One of: extracted, done before, extracted in part, failed."""
     regions: int | None = None
     why: str = ""
+    seconds: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.scene}: {self.status}" + (f"; {self.why}" if self.why else f" → {self.result}")
@@ -118,6 +120,7 @@ def extract(  # noqa: PLR0913, PLR0917 (one argument an option)
     )
     out.mkdir(parents=True, exist_ok=True)
     outcomes = list(extractor.run(places))
+    _print_table(outcomes)
     _print_summary(outcomes)
     if report_file is not None:
         _write_outcomes(outcomes, report_file)
@@ -206,13 +209,16 @@ class Extractor:
         Args:
             places: Scenes, each with the folder for its result.
         """
-        for scene, result in places:
+        for number, (scene, result) in enumerate(places, start=1):
+            start = time.monotonic()
             try:
                 outcome = self._extract(scene, result)
                 self._write_forms(scene, result, replaces=outcome.status != "done before")
             except Exception as error:  # noqa: BLE001 (the other scenes go on, and this one is reported)
                 outcome = Outcome(scene, result, "failed", why=f"{type(error).__name__}: {error}")
-            click.echo(str(outcome), err=True)
+            outcome = replace(outcome, seconds=round(time.monotonic() - start, 1))
+            position = f"[{number:,} of {len(places):,}] " if len(places) > 1 else ""
+            click.echo(f"{position}{outcome}", err=True)
             yield outcome
 
     def _extract(self, scene: str, result: Path) -> Outcome:
@@ -330,6 +336,17 @@ def _print_extraction(scene: str, extraction: Extraction) -> None:
     click.echo(mark_legend(extraction.instruction.language))
     for note in extraction.notes:
         click.echo(f"  {note}")
+
+
+def _print_table(outcomes: Sequence[Outcome]) -> None:
+    """Print a line a scene on stderr, where there are several: its status, regions and seconds."""
+    if len(outcomes) == 1:
+        return
+    width = max(len(Path(outcome.scene).name) for outcome in outcomes)
+    for outcome in outcomes:
+        regions = "" if outcome.regions is None else f"{outcome.regions:,} regions"
+        line = f"{Path(outcome.scene).name:<{width}}  {outcome.status:<17}  {regions:>14}  {outcome.seconds:8,.1f} s"
+        click.echo(f"{line}  {outcome.why}".rstrip(), err=True)
 
 
 def _print_summary(outcomes: Sequence[Outcome]) -> None:
