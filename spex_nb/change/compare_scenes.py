@@ -46,10 +46,6 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
 
-QUESTION_MARKS = "?¿？؟ \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
-"""Around the meaning of a question, which goes on as a statement."""
-
-
 def compare(  # noqa: PLR0913 (one door, as that of `extract`)
     before: Any,
     after: Any,
@@ -192,7 +188,7 @@ def _measured(
         provenance=_provenance(pair, masks, choices),
         language=words.language,
         asked_classes=tuple(CLASS_WORDS[number] for number in classes_of(request.instruction)),
-        meaning=request.instruction.meaning.strip(QUESTION_MARKS) if request.has_filters else "",
+        meaning=request.instruction.meaning if request.has_filters else "",
     )
 
 

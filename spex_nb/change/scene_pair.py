@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from spex_nb.change.doubts import ComparedScene, distrust_of
 from spex_nb.change.unfinished import ExtractionChoices, RunSettings, extract_or_load
 from spex_nb.errors import BandError, EmptySceneError
 from spex_nb.extraction.facts.dates import date_of
+from spex_nb.output.files import explain_write_errors
+from spex_nb.output.memory import MANY_PX, return_free_memory
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.scene.grid import Grid
 from spex_nb.scene.open import on_grid
@@ -124,7 +127,11 @@ def extract_masks(
     Raises:
         EmptySceneError: If no pixel has data in both.
     """
-    first, second = (_extract(pair, number, choices, settings, folder) for number in (0, 1))
+    first = _extract(pair, 0, choices, settings, folder)
+    with MaskAside(first.mask) as aside:
+        first = replace(first, mask=np.empty((0, 0), np.uint8))
+        second = _extract(pair, 1, choices, settings, folder)
+        first = replace(first, mask=aside.mask())
     if not ((first.mask != MASK_NODATA) & (second.mask != MASK_NODATA)).any():
         raise EmptySceneError(
             "No pixel has data in both scenes",
@@ -133,6 +140,42 @@ def extract_masks(
             fix="Check their no-data and cloud masks, or choose other scenes.",
         )
     return first, second
+
+
+class MaskAside:
+    """A mask that lies on disk, where it is large, while another scene is extracted.
+
+    So two scenes take no more memory than the extraction of one.
+
+    Args:
+        mask: uint8 [H, W].
+    """
+
+    def __init__(self, mask: NDArray[np.uint8]) -> None:
+        self._mask: NDArray[np.uint8] | None = mask
+        self._file: Any = None
+
+    def __enter__(self) -> MaskAside:
+        mask = self._mask
+        if mask is not None and mask.size >= MANY_PX:
+            with explain_write_errors(tempfile.gettempdir(), mask.size):
+                self._file = tempfile.TemporaryFile(prefix="spex-nb-")
+                np.save(self._file, mask)
+            self._mask = None
+            return_free_memory(mask.size)
+        return self
+
+    def mask(self) -> NDArray[np.uint8]:
+        """Return the mask."""
+        if self._mask is not None:
+            return self._mask
+        self._file.seek(0)
+        mask: NDArray[np.uint8] = np.load(self._file)
+        return mask
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
 
 
 def _extract(

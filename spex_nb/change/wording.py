@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from spex_nb.change.alignment.registration import AGREEING_FRAC, AGREEING_PX, SMALLEST_WINDOW_PX, Registration
 from spex_nb.change.result import Area, Change, RegionCounts, TargetChange
 from spex_nb.language.explanation.change_words import ChangeWords
 from spex_nb.types import Statement
+
+_TWO_MARKS = re.compile(r"([?？؟]\s?\)?)[.。।]")
+"""A question that is repeated within a statement, and the full stop after it."""
 
 
 def explain_change(change: Change) -> tuple[Statement, ...]:
@@ -31,7 +35,8 @@ def _of_request(change: Change, words: ChangeWords) -> Iterator[Statement]:
         return
     regions = change.regions
     if not regions["matches"].any():
-        yield Statement(words.sentence("filtered_none", meaning=change.meaning), "answer", ("matches",), "mask")
+        text = words.sentence("filtered_none", meaning=change.meaning)
+        yield Statement(_one_mark(text), "answer", ("matches",), "mask")
         return
     for name in change.asked_classes:
         listed = regions[regions["change"] == name]
@@ -46,7 +51,12 @@ def _of_request(change: Change, words: ChangeWords) -> Iterator[Statement]:
             matches=words.number(len(matches)),
             area=area_text(area, words),
         )
-        yield Statement(text, "answer", ("matches",), "mask")
+        yield Statement(_one_mark(text), "answer", ("matches",), "mask")
+
+
+def _one_mark(text: str) -> str:
+    """Return a text whose questions end with their own mark alone."""
+    return _TWO_MARKS.sub(r"\1", text)
 
 
 def area_text(area: Area, words: ChangeWords) -> str:

@@ -305,3 +305,12 @@ def test_ponds_of_north_dakota_grew(real_data: Path) -> None:
     assert not water.is_loss_above_floor
     assert (change.date_before, change.date_after) == ("2009-08-18", "2020-08-31")
     assert "could not be measured" in change.explanation
+
+
+def test_a_large_mask_lies_on_disk_while_the_other_scene_is_extracted(
+    landscape: Callable[..., Any], before: xr.Dataset, changed: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spex_nb.change.scene_pair.MANY_PX", 1)
+    change = quietly(before, landscape(PONDS_AFTER).picture((2, -1), noise_seed=9))
+    xr.testing.assert_identical(change.classes, changed.classes)
+    assert change.targets == changed.targets

@@ -47,7 +47,7 @@ def test_a_size_means_what_was_gained_and_a_place_where_that_lies(pair: tuple[xr
     assert area_px == pytest.approx(np.pi * 14**2, rel=0.15)
     assert change.asked_classes == ("gained",)
     gained = (change.regions["change"] == "gained").sum()
-    assert change.explanation.startswith(f"Asked for: {change.meaning}. Matches: 1 of {gained} gained regions, with")
+    assert change.explanation.startswith(f"Asked for: {change.meaning} Matches: 1 of {gained} gained regions, with")
     whole = ask(pair, "water")
     assert change.targets == whole.targets
     assert whole.regions["matches"].all()
@@ -65,7 +65,7 @@ def test_what_was_lost_is_chosen_by_rank(pair: tuple[xr.Dataset, xr.Dataset]) ->
 def test_a_filter_that_nothing_meets_is_said(pair: tuple[xr.Dataset, xr.Dataset], tmp_path: Any) -> None:
     change = ask(pair, "new water bodies larger than 500 ha")
     assert matching(change) == []
-    assert change.explanation.startswith(f"Asked for: {change.meaning}. No region matches.")
+    assert change.explanation.startswith(f"Asked for: {change.meaning} No region matches.")
     again = load_change(change.save(tmp_path / "change"))
     assert again.explanation == change.explanation
     assert again.regions["matches"].tolist() == change.regions["matches"].tolist()
