@@ -22,7 +22,7 @@ from spex_nb.extraction.explain import ExplanationStream, explain_targets, faith
 from spex_nb.extraction.facts.of_result import RunFindings, facts_of_edit, facts_of_run, rest_facts
 from spex_nb.extraction.measure import MeasuredLayer, SceneStatistics, measure_scene
 from spex_nb.extraction.mosaic import Mosaic, assemble_mosaic
-from spex_nb.extraction.notes import NoteContext, notes_of
+from spex_nb.extraction.notes import notes_of
 from spex_nb.extraction.plan import Plan, class_names, hashes_of_classes
 from spex_nb.extraction.predict import IndexExtreme
 from spex_nb.extraction.result import Extraction
@@ -83,10 +83,11 @@ def finish(
         return_free_memory(mosaic.mask.size)
     extremes, tile_notes = _tile_meta(plan, store)
     with timer.timing("explanation"):
-        findings = RunFindings(candidates, kept_regions, specks_px, mosaic.highest, extremes)
+        findings = RunFindings(
+            candidates, kept_regions, specks_px, mosaic.highest, extremes, mosaic.contested_px, failures
+        )
         facts = facts_of_run(plan, statistics, findings)
         explanations, problems = explain_targets(plan, statistics.overview, statistics.evidence, facts, stream)
-    context = NoteContext(candidates, kept_regions, mosaic, extremes, failures)
     names = dict(zip(assignment.classes, class_names(assignment.classes, plan.instruction), strict=True))
     mask = xr.DataArray(mosaic.mask, scene["valid"].coords, ("y", "x"), "mask", attrs=_attributes(names, plan))
     return Extraction(
@@ -97,7 +98,7 @@ def finish(
         explanations=tuple(explanations),
         evidence=statistics.evidence,
         instruction=plan.instruction,
-        notes=tuple(notes_of(plan, context, [*tile_notes, *problems])),
+        notes=tuple(notes_of(plan, findings, [*tile_notes, *problems])),
         failures={",".join(map(str, window)): why for window, why in sorted(failures.items())},
         provenance=_provenance(plan, mosaic, statistics, timer) | {"faithfulness": faithfulness_of(explanations)},
         overview=statistics.overview,

@@ -113,7 +113,7 @@ def measure_scene(
         measured = _Measured(values, probability, _bands(part), rule_masks(part, rules))
         for layer_sums in sums:
             layer_sums.add(rows, has_data, measured)
-        doubt[rows] = doubt_of_rows(mask[rows], probability, thresholds, measured.rules)
+        doubt[rows] = doubt_of_rows(mask, probability, thresholds, measured.rules, top)
     borders = class_borders(mask, [layer.name for layer in layers if layer.number is not None])
     is_on_map = EqualAreaGrid.of(scene) is not None
     evidence = {

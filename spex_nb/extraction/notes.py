@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from spex_nb.extraction.mosaic import Mosaic
+from spex_nb.extraction.facts.of_result import RunFindings
 from spex_nb.extraction.plan import Plan
-from spex_nb.extraction.predict import IndexExtreme
 from spex_nb.language.explanation.note_words import NoteWriter
 from spex_nb.language.explanation.request import stand_in_sentences
 from spex_nb.language.explanation.rule_words import rule_in_words
 from spex_nb.scene.guard import notes_of_scene
 from spex_nb.spectral.priors import prior_of
-from spex_nb.types import Region, Window
 
 
-@dataclass(frozen=True)
-class NoteContext:
-    """What notes are made of, beside the plan."""
-
-    candidates: Mapping[str, Sequence[Region]]
-    """Regions of each class, before the filters of the instruction."""
-    kept_regions: Mapping[str, Sequence[Region]]
-    """Regions of each class, after them."""
-    mosaic: Mosaic
-    extremes: Mapping[str, IndexExtreme]
-    """The extreme of each target's index anywhere."""
-    failures: Mapping[Window, str]
-
-
-def notes_of(plan: Plan, context: NoteContext, more: Sequence[str]) -> list[str]:
+def notes_of(plan: Plan, findings: RunFindings, more: Sequence[str]) -> list[str]:
     """Return the notes of a result, as sentences in the language of the instruction.
 
     What a scene or a failed tile says of itself is in English.
@@ -43,10 +26,10 @@ def notes_of(plan: Plan, context: NoteContext, more: Sequence[str]) -> list[str]
         *_weaker(plan, writer),
         *_stand_ins(plan, writer),
         *_resampled(plan, writer),
-        *(sentence for name in plan.assignment.classes for sentence in _why_nothing(name, plan, context, writer)),
-        *_overlaps(context, writer),
+        *(sentence for name in plan.assignment.classes for sentence in _why_nothing(name, plan, findings, writer)),
+        *_overlaps(findings, writer),
         *more,
-        *_failed(plan, context, writer),
+        *_failed(plan, findings, writer),
         *notes_of_scene(plan.scene),
         _size_of_pixels(plan, writer),
         "" if plan.scene.spex.crs else writer.write("no_crs"),
@@ -115,20 +98,20 @@ def _resampled(plan: Plan, writer: NoteWriter) -> Iterator[str]:
         yield writer.write("resampled", gsd=writer.decimal(gsd_m, "g"), model_gsd=writer.decimal(model_gsd_m, "g"))
 
 
-def _why_nothing(name: str, plan: Plan, context: NoteContext, writer: NoteWriter) -> Iterator[str]:
+def _why_nothing(name: str, plan: Plan, findings: RunFindings, writer: NoteWriter) -> Iterator[str]:
     """Say why a class is empty, if it is."""
-    if context.kept_regions[name] or context.candidates[name]:  # the explanation says what the filters left out
+    if findings.kept_regions[name] or findings.candidates[name]:  # the explanation says what the filters left out
         return
-    smallest, why = str(plan.choices.min_area_px), _nearest_miss(name, plan, context, writer)
+    smallest, why = str(plan.choices.min_area_px), _nearest_miss(name, plan, findings, writer)
     yield writer.write("nothing", word=writer.noun(name), smallest=smallest, why=why)
 
 
-def _nearest_miss(name: str, plan: Plan, context: NoteContext, writer: NoteWriter) -> str:
+def _nearest_miss(name: str, plan: Plan, findings: RunFindings, writer: NoteWriter) -> str:
     """Say how near a target came to its threshold."""
-    highest = context.mosaic.highest.get(name, 0.0)
+    highest = findings.highest.get(name, 0.0)
     threshold = writer.decimal(plan.choices.threshold, "g")
     by_model = writer.write("miss_model", value=writer.decimal(highest, ".3f"), threshold=threshold)
-    extreme = context.extremes.get(name)
+    extreme = findings.extremes.get(name)
     if extreme is None or not math.isfinite(extreme.value):
         return by_model
     by_index = writer.write(
@@ -141,17 +124,17 @@ def _nearest_miss(name: str, plan: Plan, context: NoteContext, writer: NoteWrite
     return by_index if name in plan.assignment.by_index else writer.write("joint").join([by_model, by_index])
 
 
-def _overlaps(context: NoteContext, writer: NoteWriter) -> Iterator[str]:
-    if context.mosaic.contested_px:
-        yield writer.write("contested", number=f"{context.mosaic.contested_px:,}")
+def _overlaps(findings: RunFindings, writer: NoteWriter) -> Iterator[str]:
+    if findings.contested_px:
+        yield writer.write("contested", number=f"{findings.contested_px:,}")
 
 
-def _failed(plan: Plan, context: NoteContext, writer: NoteWriter) -> Iterator[str]:
-    if context.failures:
-        (row, col, height, width), why = next(iter(sorted(context.failures.items())))
+def _failed(plan: Plan, findings: RunFindings, writer: NoteWriter) -> Iterator[str]:
+    if findings.failures:
+        (row, col, height, width), why = next(iter(sorted(findings.failures.items())))
         yield writer.write(
             "failed",
-            number=str(len(context.failures)),
+            number=str(len(findings.failures)),
             total=str(len(plan.windows)),
             top=str(row),
             bottom=str(row + height),

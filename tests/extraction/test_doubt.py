@@ -26,17 +26,17 @@ def doubt(probability: float, mask: int = 1, rules: dict[str, bool] | None = Non
 
 def test_the_signs_of_doubt_worked_out_by_hand() -> None:
     assert doubt(1.0) == doubt(0.0, mask=0) == 0
-    assert doubt(0.5) == round(250 / 3)
-    assert doubt(0.75) == round(250 / 6)
+    assert doubt(0.5) == round(250 / 4)
+    assert doubt(0.75) == round(250 / 8)
     assert doubt(0.75, rules={"water": True}) == doubt(0.75)
-    assert doubt(0.75, rules={"water": False}) == round(250 / 3)  # its own rule contradicts the mask
-    assert doubt(0.25, mask=0, rules={"water": True}) == round(250 / 3)
-    assert doubt(0.75, rules={"water": True, "vegetation": True}) == round(250 / 3)  # a rival fits too
-    assert doubt(0.25, mask=0, rules={"water": False, "vegetation": True}) == round(250 / 6)  # no class, no rival
-    assert doubt(0.5, rules={"water": False, "vegetation": True}) == 250
-    assert doubt(0.75, rules={"water": True, "tree_cover": True, "lava": True}) in (round(250 / 6), round(250 / 3))
-    assert doubt(0.2, threshold=0.2) == round(250 / 3)
-    assert doubt(0.6, threshold=0.2) == round(250 / 6)
+    assert doubt(0.75, rules={"water": False}) == round(250 / 4)  # its own rule contradicts the mask
+    assert doubt(0.25, mask=0, rules={"water": True}) == round(250 / 4)
+    assert doubt(0.75, rules={"water": True, "vegetation": True}) == round(250 / 4)  # a rival fits too
+    assert doubt(0.25, mask=0, rules={"water": False, "vegetation": True}) == round(250 / 8)  # no class, no rival
+    assert doubt(0.5, rules={"water": False, "vegetation": True}) == round(3 * 250 / 4)
+    assert doubt(0.75, rules={"water": True, "tree_cover": True, "lava": True}) in (round(250 / 8), round(250 / 4))
+    assert doubt(0.2, threshold=0.2) == round(250 / 4)
+    assert doubt(0.6, threshold=0.2) == round(250 / 8)
     assert doubt(np.nan, mask=255) == 255
 
 
@@ -44,7 +44,26 @@ def test_of_several_classes_the_most_doubted_one_counts() -> None:
     mask = np.array([[1]], np.uint8)
     probability = np.array([[[0.9]], [[0.4]]], np.float32)
     both = doubt_of_rows(mask, probability, {"water": 0.5, "vegetation": 0.5}, {})
-    assert both[0, 0] == round(250 * 0.8 / 3)
+    assert both[0, 0] == round(250 * 0.8 / 4)
+
+
+def test_a_pixel_whose_neighbours_are_divided_is_in_more_doubt() -> None:
+    mask = np.zeros((5, 6), np.uint8)
+    mask[:, 3:] = 1
+    even = np.full((1, 5, 6), 0.5, np.float32)
+    layer = doubt_of_rows(mask, even, THRESHOLDS, {})
+    shares = np.array([0, 0, 1 / 3, 2 / 3, 1, 1])
+    np.testing.assert_array_equal(layer, np.tile(np.rint(250 * (1 + 4 * shares * (1 - shares)) / 4), (5, 1)))
+    mask[:, 3:] = 255  # no data divides nothing
+    assert set(doubt_of_rows(mask, even, THRESHOLDS, {})[:, :3].ravel()) == {round(250 / 4)}
+
+
+def test_doubt_is_the_same_in_whatever_rows_it_is_measured() -> None:
+    generator = np.random.default_rng(0)
+    mask = generator.choice(np.array([0, 1, 255], np.uint8), (9, 7))
+    probability = generator.random((1, 9, 7), np.float32)
+    parts = [doubt_of_rows(mask, probability[:, top : top + 4], THRESHOLDS, {}, top) for top in (0, 4, 8)]
+    np.testing.assert_array_equal(np.concatenate(parts), doubt_of_rows(mask, probability, THRESHOLDS, {}))
 
 
 def test_the_pixels_of_most_doubt_are_a_twentieth_at_most_and_none_is_sure() -> None:

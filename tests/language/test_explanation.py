@@ -11,7 +11,8 @@ import pytest
 
 from spex_nb.language.explanation.note_words import NoteWriter, read_notes
 from spex_nb.language.explanation.numerals import Numerals, StatedUnit, plural_category, read_wording, stated_unit
-from spex_nb.language.explanation.outline import Outline, Point
+from spex_nb.language.explanation.outline import Outline
+from spex_nb.language.explanation.points import Point
 from spex_nb.language.explanation.wording import Realiser, explain_facts
 from spex_nb.language.languages import LANGUAGES
 from spex_nb.targets import TARGETS

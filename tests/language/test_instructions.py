@@ -205,7 +205,7 @@ def test_the_meaning_reads_as_a_sentence_and_names_narrower_words_and_mended_one
     ("text", "quantity"),
     [
         ("water larger than 2 acres", "larger than 2 acres (0.809 ha)"),
-        ("water from 10 to 50 acres", "between 10 and 50 acres (4.05 ha–20.2 ha)"),
+        ("water from 10 to 50 acres", "between 10 and 50 acres (4.05–20.2 ha)"),
         ("buildings of at least 2,000 sq ft", "of at least 2000 sq ft (186 m²)"),
         ("пруды больше 50 соток", "больше 50 соток (0,5 га)"),
         ("十亩以上的鱼塘", "面积不小于10亩（0.667公顷）"),

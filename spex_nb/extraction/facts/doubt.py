@@ -1,8 +1,9 @@
-"""Where a result is likely to be wrong: an unsure model, a spectral rule that says otherwise, a rival that fits too.
+"""Where a result is likely to be wrong: an unsure model, a rule that says otherwise, a rival that fits, a ragged edge.
 
 Each sign is known without labels and depends on no checkpoint. The doubt of a pixel is how near its probability lies to
-the threshold, times one, two or three: once more if the target's own rule contradicts the mask, once more if the rule
-of a target that excludes it holds too. docs/checking.md has the share of errors among the pixels of most doubt.
+the threshold, times one to four: once more if the target's own rule contradicts the mask, once more if the rule of a
+target that excludes it holds too, and once more the more evenly the mask divides the pixel and its neighbours.
+docs/checking.md has the share of errors among the pixels of most doubt.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
 
 from spex_nb.regions.find import location_word
 from spex_nb.regions.runs import row_blocks
@@ -24,7 +26,9 @@ FLAGGED_FRAC = 0.05
 """Share of the pixels that count as those of most doubt."""
 PLACE_PX = 32
 """Side of the squares that are looked at one after the other."""
-SIGNS = 3
+SIGNS = 4
+NEIGHBOURHOOD_PX = 3
+"""Side of the square of neighbours."""
 
 Doubt = NDArray[np.uint8]
 """uint8 [H, W]: 0 none ... 250 as much as can be, 255 no data."""
@@ -44,28 +48,56 @@ def doubt_of_rows(
     probability: NDArray[np.float32],
     thresholds: Mapping[str, float],
     rules: Mapping[str, NDArray[np.bool_]],
+    top: int = 0,
 ) -> Doubt:
     """Return how far some rows of a mask are in doubt.
 
     Args:
-        mask: uint8 [h, W]: 0 none, 1 ... n the classes, 255 no data.
+        mask: uint8 [H, W], the whole of it: 0 none, 1 ... n the classes, 255 no data.
         probability: float32 [n, h, W] of the classes, NaN where there is no data.
         thresholds: By class, in the order of their numbers, the probability from which on a pixel belongs to it.
         rules: By target the mask of its spectral rule, bool [h, W]; targets without a rule are left out.
+        top: The first of the rows that probability and rules are of (default: 0).
 
     Returns:
-        The doubt of each pixel, that of the most doubted class.
+        The doubt of each pixel of these rows, that of the most doubted class.
     """
+    rows = slice(top, top + probability.shape[1])
+    around, mask = _with_neighbours(mask, rows), mask[rows]
     most = np.zeros(mask.shape, np.float32)
     for number, (name, threshold) in enumerate(thresholds.items(), start=1):
         is_class = mask == number
-        signs = np.ones(mask.shape, np.float32)
+        signs = 1 + _division(around, number)
         if name in rules:
             signs += rules[name] != is_class
         signs += is_class & _any_rival(name, rules, mask.shape)
         unsure = _nearness(np.nan_to_num(probability[number - 1]), threshold)
         np.maximum(most, unsure * signs / SIGNS, out=most)
     return np.where(mask == MASK_NODATA, MASK_NODATA, np.rint(STEPS * most)).astype(np.uint8)
+
+
+def _with_neighbours(mask: NDArray[np.uint8], rows: slice) -> NDArray[np.uint8]:
+    """Return some rows with the row above and the row below; at the edge of the mask its last row twice."""
+    wanted = np.clip(np.arange(rows.start - 1, rows.stop + 1), 0, len(mask) - 1)
+    around: NDArray[np.uint8] = mask[wanted]
+    return around
+
+
+def _division(around: NDArray[np.uint8], number: int) -> NDArray[np.float32]:
+    """Return how evenly a class divides the neighbours with data: 0 where all are alike, 1 where half of them are it.
+
+    Args:
+        around: uint8 [h + 2, W] of a mask.
+        number: Of the class.
+    """
+    share = uniform_filter((around == number).astype(np.float32), NEIGHBOURHOOD_PX, mode="nearest")[1:-1]
+    has_data = around != MASK_NODATA
+    if not has_data.all():
+        known = uniform_filter(has_data.astype(np.float32), NEIGHBOURHOOD_PX, mode="nearest")[1:-1]
+        share = share / np.maximum(known, 1 / NEIGHBOURHOOD_PX**2)
+    share = np.clip(share, 0, 1)
+    division: NDArray[np.float32] = 4 * share * (1 - share)
+    return division
 
 
 def place_of_doubt(doubt: Doubt) -> DoubtPlace | None:

@@ -14,7 +14,7 @@ from spex_nb.extraction.facts.doubt import DoubtPlace
 from spex_nb.extraction.facts.nearest_size import nearest_in_size
 from spex_nb.extraction.facts.quality import Quality
 from spex_nb.extraction.facts.sums import BAND_ORDER, BINS, FactSums, measured_iou
-from spex_nb.language.explanation.outline import is_possible
+from spex_nb.language.explanation.points import is_possible
 from spex_nb.scene.guard import QUESTION
 from spex_nb.types import LEAST_MARGIN, Evidence, Fact, FactSource, Filter, Prior, Region
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import xarray as xr
@@ -22,7 +22,7 @@ from spex_nb.language.explanation.request import (
 )
 from spex_nb.language.explanation.wording import AREA_FACT
 from spex_nb.spectral.priors import prior_of
-from spex_nb.types import Fact, Instruction, Region
+from spex_nb.types import Fact, Instruction, Region, Window
 
 if TYPE_CHECKING:
     from spex_nb.extraction.measure import SceneStatistics
@@ -44,6 +44,8 @@ class RunFindings:
         specks_px: Pixels of each class in regions that are too small to count.
         highest: The highest probability of each target anywhere.
         extremes: The value of each target's index that lies furthest on its side.
+        contested_px: Pixels that more than one target claimed.
+        failures: Windows of the tiles that failed, and why.
     """
 
     candidates: Mapping[str, Sequence[Region]]
@@ -51,6 +53,8 @@ class RunFindings:
     specks_px: Mapping[str, int]
     highest: Mapping[str, float]
     extremes: Mapping[str, IndexExtreme]
+    contested_px: int = 0
+    failures: Mapping[Window, str] = field(default_factory=dict)
 
 
 def facts_of_run(plan: Plan, statistics: SceneStatistics, findings: RunFindings) -> dict[str, tuple[Fact, ...]]:

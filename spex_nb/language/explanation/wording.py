@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from spex_nb.language.explanation.numerals import Numerals, StatedUnit, read_wording
-from spex_nb.language.explanation.outline import Outline, Point
+from spex_nb.language.explanation.outline import Outline
+from spex_nb.language.explanation.points import Point
 from spex_nb.language.languages import Language, get_language, read_section
 from spex_nb.types import Fact, Statement
 

@@ -196,9 +196,9 @@ class _PatternMatch:
         sense = self.token(name).sense
         return sense.value or "water", sense.shape
 
-    def stated(self, amount: str, unit: str) -> str:
-        """Return a quantity as typed, with its number in digits."""
-        number = self.value(amount) if self.has(amount) else 1.0
+    def stated(self, amount: str, unit: str, part: float = 1) -> str:
+        """Return a part of a quantity in its unit as typed, with its number in digits."""
+        number = (self.value(amount) if self.has(amount) else 1.0) * part
         text = self.token(unit).text
         return f"{number:.6g}{'' if _HAN.match(text) else ' '}{text}"
 
@@ -228,7 +228,8 @@ def _about(match: _PatternMatch) -> list[Meaning]:
 def _range(match: _PatternMatch) -> list[Meaning]:
     low = _area_filter(">=", match, "low", "low_unit" if match.has("low_unit") else "unit")
     high = _area_filter("<=", match, "high", "unit")
-    return [Fault("inverted range")] if match.has("invert") else [low, high]
+    is_odd = match.has("upper") and match.value("upper") != "<="  # from 2 up to 5, but not from 2 more than 5
+    return [Fault("inverted range")] if match.has("invert") or is_odd else [low, high]
 
 
 def _area_filter(comparison: Any, match: _PatternMatch, name: str, unit_name: str, part: float = 1) -> Meaning:
@@ -239,8 +240,7 @@ def _area_filter(comparison: Any, match: _PatternMatch, name: str, unit_name: st
     if unit == "percent":
         return Fault("share")
     if unit in CUSTOMARY_M2:
-        stated = match.stated(name, unit_name) if part == 1 else ""
-        return AreaFilter(comparison, amount * CUSTOMARY_M2[unit], "m2", stated)
+        return AreaFilter(comparison, amount * CUSTOMARY_M2[unit], "m2", match.stated(name, unit_name, part))
     return AreaFilter(comparison, amount, unit)
 
 
@@ -271,7 +271,8 @@ def _near(match: _PatternMatch) -> list[Meaning]:
 
 def _adjacent(match: _PatternMatch) -> list[Meaning]:
     target, shape = match.goal() if match.has("goal") else ("water", "")
-    return [AdjacentFilter(target, not match.is_inverted, shape)]
+    is_apart = match.has("how") and match.value("how") != "touching"
+    return [AdjacentFilter(target, match.is_inverted == is_apart, shape)]
 
 
 def _enclosed(match: _PatternMatch) -> list[Meaning]:
@@ -439,12 +440,13 @@ _RULES: list[_Rule] = [
         _range: (
             f"{_NOT} between of? {_LOW} and|to|from high:number unit:unit between_after?",
             f"{_NOT} from|in|of? {_LOW} to|from high:number unit:unit between_after?",
+            f"from {_LOW} upper:compare high:number unit:unit",
             f"{_LOW} and|to|from high:number unit:unit between_after",
         ),
         _near: (
             f"{_NOT} in? {_BEFORE} of? {_DISTANCE} (of|from|to)+ article? {_GOAL}",
             f"{_NOT} in? {_BEFORE} of? unit:length (of|from|to)+ article? {_GOAL}",
-            f"{_NOT} {_DISTANCE} how:compare_after (of|from|to)+ article? {_GOAL}",
+            f"{_NOT} to? {_DISTANCE} how:compare|compare_after (of|from|to)+ article? {_GOAL}",
             f"{_NOT} in? from+ of? {_GOAL} (of|from|in)* {_BEFORE} {_DISTANCE} in?",
             f"{_NOT} in? from+ of? {_GOAL} (of|from|in)* {_DISTANCE} of? {_AFTER}|compare_after {_NOT_AFTER}",
             f"{_GOAL} of? from+ {_DISTANCE} of? {_AFTER}|compare_after {_NOT_AFTER}",
@@ -455,7 +457,7 @@ _RULES: list[_Rule] = [
             f"{_NOT} of? how:compare of? unit:unit",
             f"{_AREA} of? how:compare|compare_after vague? {_NOT_AFTER}",
         ),
-        _about: (f"of? about:about {_AREA}",),
+        _about: (f"of? about:about in? {_AREA}",),
         _up_to: (f"bound:to|from {_AREA}",),
         _question: ("what:question of* unit:unit|length?",),
         _unit_asked: (
@@ -501,10 +503,12 @@ _RULES: list[_Rule] = [
         _adjacent: (
             f"{_NOT} in|adjacent (of|to|from|in|article)* {_SHORE_OF}",
             f"{_NOT} in (of|to|from|in|article)* goal:target shore",
+            f"{_NOT} adjacent invert_after:not? (of|to|from|in|article)* {_GOAL} adjacent_after",
             f"{_NOT} in? adjacent (of|to|from|in)* article? {_GOAL}",
+            f"{_NOT} how:touch invert_after:not? (of|to|from|in)* article? {_GOAL}",
             f"{_NOT} in article? goal:shore",
             f"{_GOAL} of? adjacent_after in? {_NOT_AFTER}",
-            "(in|of|from)* shore_adjacent in?",
+            f"{_NOT} (in|of|from)* shore_adjacent in?",
         ),
         _direction: (
             f"{_NOT} in? where:direction (of|from)* article? {_GOAL}",

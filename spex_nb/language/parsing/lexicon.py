@@ -55,6 +55,8 @@ COARSER = "vegetation"
 _SENTENCE_ENDS = frozenset(".!?。।؟")
 _ELIDED = {"d": "de"}
 """French words before a vowel -> their whole form."""
+_ACCUSATIVE = "ا"
+"""Ending of an Arabic word without article in the accusative."""
 _CLITICS = ("و", "ف", "لل", "ب", "ل", "ك")
 
 
@@ -465,6 +467,9 @@ def _parts(atom: _Atom, lexicon: Lexicon) -> list[_Atom]:
         parts = _parts(_Atom(atom.text[len(clitic) :], _bare(rest)), lexicon)
         if parts[-1].key in lexicon.vocabulary:
             return [first, *parts]
+    bare = atom.key.removesuffix(_ACCUSATIVE)
+    if lexicon.language.code == "ar" and bare != atom.key and bare in lexicon.vocabulary:
+        return [_Atom(atom.text, bare)]
     return [atom]
 
 

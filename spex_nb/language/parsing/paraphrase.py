@@ -33,6 +33,7 @@ SIGNIFICANT = 7
 """Digits of a quantity."""
 _LEADS = " –—:：\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
 """What parts a question from the words before it."""
+_DIGITS = "0123456789.,"
 ECHOED = 3
 """Digits of a quantity that stands beside the one that the user wrote."""
 
@@ -264,8 +265,10 @@ class _Writer:
         if low.stated and high.stated:
             start, end = (bound.stated.replace(".", self.language.decimal) for bound in (low, high))
             start = start.split()[0] if start.split()[1:] == end.split()[1:] else start
-            areas = [self.area(bound.amount, bound.unit, bound) for bound in (low, high)]
-            return str(self.phrases["echo"]).format(phrase.format(start, end), "–".join(areas))
+            least, most = (self.area(bound.amount, bound.unit, bound) for bound in (low, high))
+            unit = most.lstrip(_DIGITS)
+            least = least.removesuffix(unit) if least.lstrip(_DIGITS) == unit else least
+            return str(self.phrases["echo"]).format(phrase.format(start, end), f"{least}–{most}")
         return phrase.format(self._digits(low.amount), self.quantity(high.amount, high.unit))
 
     def _rank(self, wanted: RankFilter) -> str:

@@ -230,9 +230,11 @@ def _about(tokens: Sequence[Token]) -> list[Token]:
             continue
         before = [other.sense.kind for other in merged if other.sense.kind not in ("article", "of")]
         after = _kinds(tokens, place + 1)
-        if after[:1] in (["number"], ["article"]):
+        if after[:1] in (["number"], ["article"]) or after[:2] == ["in", "number"]:
             if not before or before[-1] not in _BOUNDS:
                 merged.append(token)
+        elif after[:1] and after[0] in _UNITS and (not before or before[-1] not in (*_BOUNDS, "number")):
+            merged += [token, Token(Sense("number", 1.0), "")]  # about an acre
         elif before[-2:-1] == ["number"] and before[-1] in _UNITS and not {*before[-4:-2]} & {*_BOUNDS}:
             merged.insert(len(merged) - 2, token)
     return merged

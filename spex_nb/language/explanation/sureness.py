@@ -1,0 +1,112 @@
+"""How sure an answer is, and where not: rule against model, probability, measured quality, the largest regions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from spex_nb.language.explanation.points import KnownFacts, Point, Support
+
+CLOSE, PARTLY = 0.8, 0.5
+"""Shares from which two masks are nearly the same, and in part the same."""
+LOW_MEAN = 0.8
+"""Below this mean probability a mask is a hint; learned on training places, see docs/explanations.md."""
+LOW_MEDIAN = 0.7
+"""Below this probability for half of its pixels a mask is a hint."""
+MUCH = 0.1
+"""Of the area: what a doubt or a rival must reach to be mentioned."""
+MUCH_IN_A_NINTH = 0.25
+"""Of the pixels of most doubt: what a ninth of the picture must hold to be named."""
+
+
+class SurenessPoints(KnownFacts):
+    """Chooses the points that say how sure an answer is."""
+
+    def _is_weak(self) -> bool:
+        """Say whether the whole answer is a hint only: rule and model disagree, or the model is unsure or bad here."""
+        if self._is_by_rule:
+            iou = self._get("rule.iou")
+            return iou is not None and self._number("rule.iou") < PARTLY
+        agreement = self._number("rule.agreement", self._number("rule.inside", 1.0))
+        rule_is_good = self._number("rule.iou", 0.0) >= PARTLY
+        return (
+            (rule_is_good and agreement < CLOSE)
+            or self._number("probability.median", 1.0) <= LOW_MEDIAN
+            or self._number("probability.mean", 1.0) < LOW_MEAN
+            or self._number("quality.precision", 1.0) < PARTLY
+        )
+
+    def _sureness(self) -> Iterator[Point]:
+        if self._is_by_rule:
+            yield from self._rule_quality()
+        else:
+            yield from self._agreement()
+            yield from self._taught_quality()
+            yield from self._probability()
+            yield from self._quality()
+        yield from self._near()
+        yield from self._contrast()
+        if self._number("doubt.share") >= MUCH_IN_A_NINTH:
+            yield from self._point("doubt_place", "sureness", "none", place="doubt.place", share="doubt.share")
+
+    def _rule_quality(self) -> Iterator[Point]:
+        if self._get("rule.iou") is None:
+            yield Point("rule_unmeasured", "sureness", {"iou": self._by_id["rule.iou"]}, "none", is_brief=True)
+        else:
+            yield from self._point("rule_measured", "sureness", "none", is_brief=True, iou="rule.iou")
+
+    def _agreement(self) -> Iterator[Point]:
+        """Hold the model's mask against the rule, which learns nothing; a taught class has none."""
+        if self._get("rule") is None:
+            return
+        name = "rule.agreement" if self._get("rule.agreement") else "rule.inside"
+        key = "agree" if name == "rule.agreement" else "agree_inside"
+        share = self._number(name)
+        level = "close" if share >= CLOSE else "partly" if share >= PARTLY else "little"
+        support: Support = "independent" if level == "close" else "none"
+        is_brief = level == "close" or self._number("rule.iou") >= PARTLY  # a bad rule is no judge
+        yield from self._point(f"{key}_{level}", "sureness", support, is_brief=is_brief, rule="rule", share=name)
+
+    def _probability(self) -> Iterator[Point]:
+        is_low = self._number("probability.median", 1.0) <= LOW_MEDIAN
+        if is_low:
+            yield from self._point(
+                "probability_low", "sureness", "none", is_brief=True, mean="probability.mean",
+                median="probability.median",
+            )  # fmt: skip
+        else:
+            yield from self._point("probability", "sureness", "mask", is_brief=True, mean="probability.mean")
+
+    def _quality(self) -> Iterator[Point]:
+        """Say how well the model did on places where the truth is known; a taught class says it by its examples."""
+        if self._get("taught.yes") is not None:
+            return
+        if self._get("quality.precision") is None:
+            unknown = {"precision": self._by_id["quality.precision"]}
+            yield Point("quality_unknown", "sureness", unknown, "none")
+            return
+        yield from self._point(
+            "quality", "sureness", "none", is_brief=self._is_weak(), name="target", precision="quality.precision"
+        )
+
+    def _near(self) -> Iterator[Point]:
+        if self._number("near.frac") >= MUCH:
+            yield from self._point("near_much", "sureness", "mask", is_brief=True, area="near.below")
+        elif self._number("near.below_px"):
+            yield from self._point("near_little", "sureness", "mask", area="near.below")
+
+    def _contrast(self) -> Iterator[Point]:
+        """Name the most and the least reliable of the largest regions, where they differ."""
+        names = [f"region.{number}" for number in (1, 2, 3) if self._get(f"region.{number}.area")]
+        is_good = self._number("rule.iou") >= PARTLY
+        measure = "rule" if is_good and all(self._get(f"{name}.rule") for name in names) else "probability"
+        if len(names) < 2 or not all(self._get(f"{name}.{measure}") for name in names):  # noqa: PLR2004
+            return
+        best = max(names, key=lambda name: self._number(f"{name}.{measure}"))
+        worst = min(names, key=lambda name: self._number(f"{name}.{measure}"))
+        if self._number(f"{best}.{measure}") - self._number(f"{worst}.{measure}") < MUCH:
+            return
+        yield from self._point(
+            f"contrast_{measure}", "sureness", "none", area=f"{best}.area", place=f"{best}.place",
+            share=f"{best}.{measure}", other_area=f"{worst}.area", other_place=f"{worst}.place",
+            other_share=f"{worst}.{measure}",
+        )  # fmt: skip
