@@ -250,6 +250,11 @@ def test_every_sentence_of_every_language_can_be_written_of_every_target(languag
         "words": Fact("word.1", "Water.", "text", "mask", "instruction"),
         "smallest": Fact("specks.limit", 4.0, "px", "candidates", "instruction"),
         "points": Fact("estimate.points", 100.0, "count", "scene", "points"),
+        "yes": Fact("taught.yes", 12.0, "count", "scene", "points"),
+        "no": Fact("taught.no", 9.0, "count", "scene", "points"),
+        "low": by_id["share"],
+        "high": by_id["share"],
+        "size": Fact("taught.gsd", 10.0, "m", "scene", "points"),
     }
     slots = numbers | places | shares | areas | words
     bands = {side: [by_id[f"band.nir.{side}"]] for side in ("inside", "outside")}

@@ -75,19 +75,6 @@ class ReasonPoints(KnownFacts):
         if bands:
             yield Point("because_taught", "why", self._band_slots(bands), "mask")
 
-    def _taught_quality(self) -> Iterator[Point]:
-        """Say how good a taught class is where its examples lie, and what speaks against it here."""
-        if self._get("taught.yes") is None:
-            return
-        if self._get("taught.iou") is None:
-            yield Point("taught_unmeasured", "sureness", {"iou": self._by_id["taught.iou"]}, "none", is_brief=True)
-        else:
-            slots = {"iou": "taught.iou", "low": "taught.low", "high": "taught.high"}
-            yield from self._point("taught_iou", "sureness", "none", is_brief=True, **slots)
-        if self._word("taught.advice") == "does not work":
-            yield Point("taught_fails", "sureness", {"advice": self._by_id["taught.advice"]}, "none", is_brief=True)
-        yield from self._point("taught_gsd", "sureness", "none", is_brief=True, size="taught.gsd")
-
     def _bands(self) -> Iterator[Point]:
         """Say how bands differ between inside and outside, and whether as the target demands."""
         kind = self._target if self._target in EXPECTED else target_or_class(self._target).parent or ""

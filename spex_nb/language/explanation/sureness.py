@@ -48,6 +48,19 @@ class SurenessPoints(KnownFacts):
         if self._number("doubt.share") >= MUCH_IN_A_NINTH:
             yield from self._point("doubt_place", "sureness", "none", place="doubt.place", share="doubt.share")
 
+    def _taught_quality(self) -> Iterator[Point]:
+        """Say how good a taught class is where its examples lie, and what speaks against it here."""
+        if self._get("taught.yes") is None:
+            return
+        if self._get("taught.iou") is None:
+            yield Point("taught_unmeasured", "sureness", {"iou": self._by_id["taught.iou"]}, "none", is_brief=True)
+        else:
+            slots = {"iou": "taught.iou", "low": "taught.low", "high": "taught.high"}
+            yield from self._point("taught_iou", "sureness", "none", is_brief=True, **slots)
+        if self._word("taught.advice") == "does not work":
+            yield Point("taught_fails", "sureness", {"advice": self._by_id["taught.advice"]}, "none", is_brief=True)
+        yield from self._point("taught_gsd", "sureness", "none", is_brief=True, size="taught.gsd")
+
     def _rule_quality(self) -> Iterator[Point]:
         if self._get("rule.iou") is None:
             yield Point("rule_unmeasured", "sureness", {"iou": self._by_id["rule.iou"]}, "none", is_brief=True)
