@@ -93,8 +93,8 @@ def _division(around: NDArray[np.uint8], number: int) -> NDArray[np.float32]:
     share = uniform_filter((around == number).astype(np.float32), NEIGHBOURHOOD_PX, mode="nearest")[1:-1]
     has_data = around != MASK_NODATA
     if not has_data.all():
-        known = uniform_filter(has_data.astype(np.float32), NEIGHBOURHOOD_PX, mode="nearest")[1:-1]
-        share = share / np.maximum(known, 1 / NEIGHBOURHOOD_PX**2)
+        with_data = uniform_filter(has_data.astype(np.float32), NEIGHBOURHOOD_PX, mode="nearest")[1:-1]
+        share = share / np.maximum(with_data, 1 / NEIGHBOURHOOD_PX**2)
     share = np.clip(share, 0, 1)
     division: NDArray[np.float32] = 4 * share * (1 - share)
     return division
