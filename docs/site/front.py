@@ -40,6 +40,10 @@ docs/evaluation
 docs/checking
 docs/districts
 docs/qgis
+docs/annotations
+docs/many_scenes
+docs/catalogues
+docs/agents
 ```
 
 ```{toctree}
