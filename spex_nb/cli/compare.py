@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     multiple=True,
     required=True,
     metavar="TARGET[,TARGET...]",
-    help="Ids of land covers, such as water; separated by commas, or the option several times.",
+    help="Ids of land covers, such as water; separated by commas, or the option several times. "
+    "Or an instruction, such as 'new lakes larger than 1 ha'.",
 )
 @click.option(
     "-o", "--output", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write."
@@ -57,20 +58,31 @@ def compare(
     _require_free(output, overwrite)
     settings = {name: choices.pop(name) for name in ("model", "threshold", "min_area_px", "seed", "anyway")}
     options = open_options(**choices) | ({"clouds": True} if clouds else {})
-    names = [name.strip() for listed in targets for name in listed.split(",") if name.strip()]
+    question = _question(targets)
     settings |= {"open_options": options, "progress": not quiet, "out": output, "overwrite": overwrite}
     is_pair = len(scenes) == 2 and dates is None  # noqa: PLR2004 (before and after)
-    click.echo((_changed(scenes, names, settings) if is_pair else _series(scenes, names, dates, settings)).explanation)
+    click.echo(
+        (_changed(scenes, question, settings) if is_pair else _series(scenes, question, dates, settings)).explanation
+    )
     click.echo(f"written to {output}", err=True)
 
 
-def _changed(scenes: Sequence[str], targets: Sequence[str], settings: dict[str, Any]) -> Change:
+def _question(given: Sequence[str]) -> str | list[str]:
+    """Return ids of targets, or the instruction that is given in their place: it has several words."""
+    names = [name.strip() for listed in given for name in listed.split(",") if name.strip()]
+    is_instruction = len(given) == 1 and any(" " in name for name in names)
+    return given[0] if is_instruction else names
+
+
+def _changed(scenes: Sequence[str], targets: str | Sequence[str], settings: dict[str, Any]) -> Change:
     from spex_nb.change import compare as compare_scenes
 
     return compare_scenes(scenes[0], scenes[1], targets, **settings)
 
 
-def _series(scenes: Sequence[str], targets: Sequence[str], dates: str | None, settings: dict[str, Any]) -> ChangeSeries:
+def _series(
+    scenes: Sequence[str], targets: str | Sequence[str], dates: str | None, settings: dict[str, Any]
+) -> ChangeSeries:
     from spex_nb.change import compare_series
 
     listed = None if dates is None else [date.strip() for date in dates.split(",")]

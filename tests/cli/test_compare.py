@@ -67,6 +67,18 @@ def test_two_files_become_a_folder_and_an_explanation(pair: tuple[Path, Path], t
     assert json.loads((out / "change.json").read_text()) == figures
 
 
+def test_an_instruction_chooses_among_the_regions(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "change"
+    result = spex(*pair, "--targets", "new water bodies larger than 5 ha", "--output", out)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("Asked for: ")
+    regions = gpd.read_file(out / "regions.gpkg")
+    matches = regions[regions["matches"]]
+    assert len(matches) == 1
+    assert matches["change"].item() == "gained"
+    assert matches["area_ha"].item() == pytest.approx(14, abs=1.5)
+
+
 def test_three_files_become_areas_by_date(pair: tuple[Path, Path], tmp_path: Path) -> None:
     third = tmp_path / "river_2022-06-09.tif"
     third.write_bytes(pair[1].read_bytes())

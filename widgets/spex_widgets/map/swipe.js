@@ -5,7 +5,7 @@ const LINE = "position:absolute;top:0;bottom:0;width:28px;margin-left:-14px;curs
   "filter:drop-shadow(0 0 1px #000)";
 const KNOB = "position:absolute;top:50%;left:0;width:28px;height:28px;margin-top:-14px;border-radius:50%;" +
   "background:#fff;color:#000;font:16px/28px sans-serif;text-align:center";
-const LABEL = "position:absolute;bottom:8px;padding:2px 6px;background:rgba(255,255,255,.85);color:#000;" +
+const LABEL = "position:absolute;bottom:44px;padding:2px 6px;background:rgba(255,255,255,.85);color:#000;" +
   "font:12px/1.4 sans-serif;white-space:nowrap;pointer-events:none";
 
 const sleep = (ms) => new Promise((go) => setTimeout(go, ms));
