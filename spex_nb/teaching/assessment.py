@@ -166,12 +166,20 @@ def _interval(yes: Vector, no: Vector, cover_frac: float, seed: int) -> tuple[tu
     generator = np.random.default_rng(seed)
     recall = generator.beta(yes.sum() + 1 / 2, (1 - yes).sum() + 1 / 2, DRAWS)
     alarms = generator.beta(no.sum() + 1 / 2, (1 - no).sum() + 1 / 2, DRAWS)
+    most_gain = float(np.percentile(recall - alarms, INTERVAL[2]))
     gain = np.maximum(recall - alarms, LEAST_GAIN)
-    share = np.clip((cover_frac - alarms) / gain, 0, 1)
+    share = (cover_frac - alarms) / gain
+    is_possible = (share >= 0) & (share <= 1)
+    if is_possible.any():
+        # Any share of the scene is as likely beforehand. What the cover of the mask rules out is left out.
+        odds = is_possible / gain
+        drawn = generator.choice(DRAWS, DRAWS, p=odds / odds.sum())
+        recall, alarms, share = recall[drawn], alarms[drawn], share[drawn]
+    share = np.clip(share, 0, 1)
     hits = share * recall
     iou = hits / np.maximum(share + np.maximum(cover_frac - hits, 0), 1e-9)
     low, middle, high = np.percentile(np.clip(iou, 0, 1), INTERVAL)
-    return (float(low), float(middle), float(high)), float(np.percentile(recall - alarms, INTERVAL[2]))
+    return (float(low), float(middle), float(high)), most_gain
 
 
 def _advice(low: float, middle: float, high: float, overlaps: tuple[BandOverlap, ...], *, fails: bool) -> Advice:

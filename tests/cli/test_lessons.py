@@ -41,7 +41,7 @@ def has_tag(cell: Any, tag: str) -> bool:
 
 
 def test_the_course_has_its_lessons() -> None:
-    assert [lesson.name[:2] for lesson in list_lessons()] == [f"{number:02d}" for number in (*range(12), 13)]
+    assert [lesson.name[:2] for lesson in list_lessons()] == [f"{number:02d}" for number in range(14)]
 
 
 @LESSONS
@@ -133,8 +133,8 @@ def test_an_unknown_lesson_is_refused() -> None:
 def test_the_command_writes_lessons(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["lessons", str(tmp_path / "course"), "--solutions"])
     assert done.exit_code == 0, done.output
-    assert "13 lessons written to" in done.output
-    assert len(list((tmp_path / "course").glob("*.ipynb"))) == 13
+    assert "14 lessons written to" in done.output
+    assert len(list((tmp_path / "course").glob("*.ipynb"))) == 14
 
 
 @pytest.fixture
