@@ -218,8 +218,9 @@ class SpexConfig(_Strict):
         positive_weights: Weight of the pixels of each target in the cross-entropy; 1 if not given.
         weak_without: By target, the band without which the model finds far less of it: ``{"water": "nir"}``.
         left_to_index: Targets that a spectral index finds better, and when; see `ModelCard`.
-        cores: Of targets whose pieces must be sure somewhere, the probability that is sure and the least share of a
-            piece that must be: ``{"building": (0.65, 0.2)}``; see `without_coreless_pieces`.
+        cores: Of targets whose pieces must be sure somewhere: the probability that is sure, the least share of a piece
+            that must be, and the largest pixels in metres for which that holds, as in ``{"building": (0.65, 0.2,
+            0.8)}``; see `without_coreless_pieces`.
         joint: Whether the targets of a pixel compete, so that no pixel is two of them; see `joint_readout`.
         part_of: Then, of each target that is a part of another, the id of that other: ``{"road": "built_up"}``.
         covered_by_parts: Then, the targets that hold nothing but their parts.
@@ -270,7 +271,7 @@ class SpexConfig(_Strict):
         positive_weights: tuple[float, ...] = (),
         weak_without: Mapping[str, str] | None = None,
         left_to_index: Mapping[str, str] | None = None,
-        cores: Mapping[str, tuple[float, float]] | None = None,
+        cores: Mapping[str, tuple[float, float, float]] | None = None,
         joint: bool = False,
         part_of: Mapping[str, str] | None = None,
         covered_by_parts: tuple[str, ...] = (),
@@ -296,12 +297,12 @@ class SpexConfig(_Strict):
         self.language_grid, self.image_token_id = language_grid, image_token_id
         self.targets, self.positive_weights = tuple(targets), tuple(positive_weights)
         self.weak_without, self.left_to_index = dict(weak_without or {}), dict(left_to_index or {})
-        self.cores = {target: (float(sure), float(share)) for target, (sure, share) in (cores or {}).items()}
+        self.cores = {target: tuple(map(float, core)) for target, core in (cores or {}).items()}
         _require(
-            all(0 <= sure < 1 and 0 <= share <= 1 for sure, share in self.cores.values()),
+            all(0 <= sure < 1 and 0 <= share <= 1 and gsd_m > 0 for sure, share, gsd_m in self.cores.values()),
             "cores",
             self.cores,
-            "of each target a probability below 1, and a share from 0 to 1",
+            "of each target a probability below 1, a share from 0 to 1, and metres",
         )
         self.joint, self.part_of, self.covered_by_parts = joint, dict(part_of or {}), tuple(covered_by_parts)
         _require(not joint or len(self.targets) > 0, "targets", "empty", "the targets that compete, for joint=True")

@@ -42,19 +42,21 @@ def test_where_nothing_is_found_nothing_changes() -> None:
     np.testing.assert_array_equal(without_coreless_pieces(nothing, 0.65, 0.2), nothing)
 
 
-@pytest.mark.parametrize("core", [(-0.1, 0.2), (1.0, 0.2), (0.65, 1.5)])
-def test_thresholds_that_make_no_sense_are_refused(core: tuple[float, float]) -> None:
+@pytest.mark.parametrize("core", [(-0.1, 0.2, 1), (1.0, 0.2, 1), (0.65, 1.5, 1), (0.65, 0.2, 0)])
+def test_thresholds_that_make_no_sense_are_refused(core: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="a probability below 1"):
         SpexConfig(targets=("building",), cores={"building": core})
 
 
-def test_a_model_takes_them_out_unless_somebody_points_there() -> None:
+def test_a_model_takes_them_out_at_small_pixels_unless_somebody_points_there() -> None:
     tile = sample_scene("river_10m").isel(y=slice(0, 64), x=slice(0, 64))
     predictor = SpexPredictor.from_pretrained("tiny", asks_by="query")
     asked = {"targets": ["built_up"], "prompts": [build_prompt("built_up", [])]}
     before = predictor.predict(tile, **asked)[0]
     pointed = predictor.predict(tile, **asked, points=[[(5, 5, True)]])[0]
-    predictor.model.config.cores = {"built_up": (0.999, 1.0)}
+    predictor.model.config.cores = {"built_up": (0.999, 1.0, 5.0)}
+    np.testing.assert_array_equal(predictor.predict(tile, **asked)[0], before)  # pixels of 10 m are larger
+    predictor.model.config.cores = {"built_up": (0.999, 1.0, 10.0)}
     assert (before > 0).any()
     assert (predictor.predict(tile, **asked)[0] <= 0).all()
     np.testing.assert_array_equal(predictor.predict(tile, **asked, points=[[(5, 5, True)]])[0], pointed)

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from covers import SURE_GLI, Allowed, Array, Cover, difference, is_known, is_within
+from covers import Allowed, Array, Cover
 from numpy.random import Generator
-from scipy import ndimage
 from scipy.ndimage import gaussian_filter
 from tiles import Tile
 from torch.nn import functional as F
@@ -30,10 +29,6 @@ CLOUD_TOP_VISIBLE = 0.62
 THICK, THIN = 0.6, 0.12
 """Opacity from which a pixel is cloud, and up to which it is still ground. Between, nothing is told."""
 UNKNOWN_WIDTH_UM = 0.05
-GROUND_COLOURS = ((0.85, 0.78, 0.65), (0.62, 0.45, 0.33), (0.55, 0.52, 0.48), (0.35, 0.30, 0.26), (0.75, 0.75, 0.74))
-"""Red, green and blue as displayed: sand, red earth, gravel, dark soil, concrete."""
-ROOF_COLOURS = ((0.85, 0.85, 0.84), (0.60, 0.36, 0.28), (0.33, 0.33, 0.35), (0.42, 0.52, 0.66), (0.50, 0.46, 0.41))
-"""Metal, tiles, slate, painted sheets, rust."""
 COARSEST_AERIAL_M = 5.0
 
 
@@ -130,41 +125,6 @@ def with_made_up_infrared(sample: Sample, rng: Generator) -> Sample:
     return replace(
         sample, pixels=pixels, bands=(*sample.bands, "nir"), waves_um=np.concatenate([sample.waves_um, [NIR_UM]])
     )
-
-
-def with_other_colours(sample: Sample, rng: Generator) -> Sample:
-    """Give roofs and the ground between them other colours, so that shape and shadow tell a roof, not its colour.
-
-    Five cities teach which colours roofs and ground have there. Bright sand is a roof by the colours of another city.
-    Gains keep shade and texture. Plants keep their colours.
-
-    Args:
-        sample: A picture in red, green and blue, in any order, whose labels know buildings.
-        rng: Draws.
-    """
-    order = [sample.bands.index(name) for name in ("red", "green", "blue")]
-    pixels, roofs = sample.pixels[order], is_within(sample.allowed, Cover.BUILDING)
-    gli = difference(2 * pixels[1], pixels[0] + pixels[2])
-    is_ground = is_known(sample.allowed, Cover.BUILDING) & ~roofs & (gli < SURE_GLI / 2)
-    gains = np.ones_like(pixels)
-    if happens(0.6, rng) and is_ground.any():
-        _recolour(gains, pixels, is_ground, GROUND_COLOURS, rng)
-    pieces, count = ndimage.label(roofs)
-    share = rng.uniform(0, 1) if happens(0.7, rng) else 0
-    colours = ROOF_COLOURS if happens(0.6, rng) else GROUND_COLOURS
-    for number in range(1, count + 1):
-        if happens(share, rng):
-            _recolour(gains, pixels, pieces == number, colours, rng)
-    changed = sample.pixels.copy()
-    changed[order] = np.clip(pixels * gaussian_filter(gains, (0, 0.6, 0.6)), 0, 1.1)
-    return replace(sample, pixels=changed)
-
-
-def _recolour(gains: Array, pixels: Array, where: Any, colours: Sequence[tuple[float, ...]], rng: Generator) -> None:
-    """Set the gains, by band, that bring the mean of some pixels to a colour, or a part of the way there."""
-    mean = np.maximum(pixels[:, where].mean(1), 0.03)
-    colour = np.array(colours[rng.integers(len(colours))]) * np.exp(rng.normal(0, 0.2) + rng.normal(0, 0.08, 3))
-    gains[:, where] = ((colour / mean) ** rng.uniform(0.3, 1))[:, None]
 
 
 def as_another_camera(sample: Sample, rng: Generator) -> Sample:

@@ -13,16 +13,14 @@ from numpy.random import Generator
 from tiles import LANDSAT_BANDS, PICTURE_BANDS, Tile
 
 AERIAL_SHARES: Mapping[str, float] = {
-    "oam_buildings": 0.32,
-    "inria_buildings": 0.22,
-    "spacenet2_buildings": 0.10,
-    "spacenet3_roads": 0.13,
-    "gsi_roads": 0.08,
-    "naip_california": 0.08,
+    "oam_buildings": 0.26,
+    "inria_buildings": 0.18,
+    "spacenet2_buildings": 0.08,
+    "spacenet3_roads": 0.18,
+    "gsi_roads": 0.14,
+    "naip_california": 0.09,
     "chesapeake_naip": 0.07,
 }
-BUILDINGS = frozenset(("oam_buildings", "inria_buildings", "spacenet2_buildings"))
-"""Pictures of red, green and blue whose labels know roofs."""
 SATELLITE_SHARES: Mapping[str, float] = {"hls": 0.88, "landsat8_zion": 0.12}
 SIDE_PX = 128
 AERIAL_BATCH, SATELLITE_BATCH = 5, 4
@@ -66,8 +64,6 @@ class Sampler:
             sample = changes.cut(tile, SIDE_PX, min(shrink, largest), rng)
         else:
             sample = self._four(dataset, tile, shrink, rng)
-        if dataset in BUILDINGS and happens(0.7, rng):
-            sample = changes.with_other_colours(sample, rng)
         if self._satellites == 0 or (len(sample.bands) > len(PICTURE_BANDS) and happens(0.3, rng)):
             sample = changes.with_bands(sample, PICTURE_BANDS)
         elif len(sample.bands) == len(PICTURE_BANDS) and happens(0.25, rng):
