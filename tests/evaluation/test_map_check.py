@@ -192,6 +192,11 @@ def test_files_that_do_not_fit_are_refused(result: Extraction, tmp_path: Path) -
     (tmp_path / "none.csv").write_bytes(b"\x00\x01")
     with pytest.raises((UnreadableSourceError, DatasetError)):
         read_answers(check, tmp_path / "none.csv")
+    link = '{"type": "FeatureCollection", "crs": {"type": "link", "properties": {"href": "http://127.0.0.1:1/"}}}'
+    for text in (link, "<OGRWFSDataSource><URL>http://127.0.0.1:1/</URL></OGRWFSDataSource>"):
+        path.write_text(text)
+        with pytest.raises(UnreadableSourceError, match="answers cannot be read"):
+            read_answers(check, path)
     small = extract(sample_scene("river_10m").spex.window(0, 0, 40, 40), "water", "index", progress=False)
     saved = check.save(tmp_path / "check.gpkg")
     with pytest.raises(DatasetError, match="not of this map"):

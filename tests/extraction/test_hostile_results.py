@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +53,15 @@ def raw_vrt(folder: Path) -> None:
         'subClass="VRTRawRasterBand"><SourceFilename relativetoVRT="1">../secret</SourceFilename></VRTRasterBand>'
         "</VRTDataset>"
     )
+
+
+def plain_vrt(folder: Path) -> None:
+    (folder / "mask.tif").rename(folder.parent / "other.tif")
+    rasterio.shutil.copy(folder.parent / "other.tif", folder.parent / "mask.vrt", driver="VRT")
+    text = (folder.parent / "mask.vrt").read_text().replace('relativeToVRT="1">other', 'relativeToVRT="1">../other')
+    (folder / "mask.tif").write_text(text)
+    with rasterio.open(folder / "mask.tif") as file:
+        assert file.read().any()  # GDAL itself follows it
 
 
 def external_storage(folder: Path) -> None:
@@ -139,6 +149,7 @@ def change(folder: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
     ("attack", "match"),
     [
         (raw_vrt, "cannot be read"),
+        (plain_vrt, "cannot be read"),
         (external_storage, "lie in other files"),
         (external_link, "is a link"),
         (virtual_layer, "lie in other files"),
