@@ -97,7 +97,7 @@ def concept_names(code: str) -> tuple[ConceptName, ...]:
             fix=nearest(code, LANGUAGES) or "Use one of these codes.",
         )
     data = read_data(f"concepts/{code}")
-    entries = ((concept, entry) for concept, names in data["names"].items() for entry in names.split("; "))
+    entries = ((concept, entry) for concept, names in data["names"].items() for entry in names.split(";"))
     names: dict[str, ConceptName] = {}
     for concept, entry in entries:
         for name in _forms(entry, concept, data["endings"]):

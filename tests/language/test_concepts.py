@@ -17,7 +17,7 @@ from spex_nb.targets import TARGETS, overlap
 LONGEST_REFUSAL = 300
 """Characters that a reader takes in at a glance."""
 MOST_BYTES = 1_500_000
-"""Of all language data together."""
+"""Of the language data together, but for the sentences about two dates."""
 
 
 def test_every_concept_has_a_target_or_a_reason_and_suggestions() -> None:
@@ -131,5 +131,5 @@ def test_unknown_ids_and_languages_are_errors() -> None:
 
 def test_the_data_of_all_languages_stay_small() -> None:
     folder = files("spex_nb.language").joinpath("data")
-    sizes = [path.stat().st_size for path in Path(str(folder)).rglob("*") if path.is_file()]
-    assert sum(sizes) < MOST_BYTES
+    paths = [path for path in Path(str(folder)).rglob("*") if path.is_file() and path.parent.name != "changes"]
+    assert sum(path.stat().st_size for path in paths) < MOST_BYTES
