@@ -175,3 +175,13 @@ def test_where_no_widget_runs_there_is_a_picture_and_text() -> None:
     assert "asked: water" in after["text/plain"]
     assert bench.result.explanation in after["text/plain"]
     bench.close()
+
+
+def test_the_model_is_asked_once_before_anybody_asks(fake_model: Any) -> None:
+    state = WorkbenchState(sample_scene("river_10m"), fake_model, executor=ImmediateExecutor())
+    state.load_model_meanwhile()
+    assert [targets for targets, *_ in fake_model.asked] == [("water",)]
+    assert state.extraction is None
+    fake_model.predict = lambda *_a, **_o: 1 / 0
+    state.load_model_meanwhile()  # who asks later is told what is wrong
+    assert state.error is None

@@ -12,13 +12,15 @@ from typing import Any, NamedTuple
 import traitlets
 import xarray as xr
 
+from spex_nb.extraction import extract
 from spex_nb.extraction.mask_models import load_mask_model, model_at_scale, usual_model
 from spex_nb.extraction.refine import UserPrompts
 from spex_nb.regions.editing import History
 from spex_nb.scene.samples import source_of
 from spex_nb.scene.windows.scene_source import SceneSource
+from spex_nb.targets import TARGETS
 from spex_nb.types import MaskModel, Window
-from spex_widgets.jobs import Jobs
+from spex_widgets.jobs import Jobs, record_warnings
 
 TOOLS = {
     "look": "look",
@@ -36,6 +38,10 @@ TOOLS = {
 """What a click on the map does, and how it is called."""
 LAYERS = ("points", "outlines", "result", "index", "scene")
 """Layers of the map that can be hidden, the highest first."""
+
+
+WARMING_PX = 64
+"""Side of the corner that the model is asked about before anybody asks."""
 
 
 class ByIdentity(traitlets.Any):
@@ -223,11 +229,20 @@ class WorkbenchState(traitlets.HasTraits):
         return loaded if self.scene is None else model_at_scale(loaded, self.scene.spex.gsd_m)
 
     def load_model_meanwhile(self) -> None:
-        """Load the model beside the kernel, so that the first instruction need not wait for it.
+        """Load the model beside the kernel, and ask it once about a corner of the scene: the first question is slow.
 
         Who asks for the model reports what is wrong with it.
         """
-        self.jobs.start(lambda _job: self.loaded_model(), _drop, _drop)
+        self.jobs.start(lambda _job: record_warnings(self._ask_once), _drop, _drop)
+
+    def _ask_once(self) -> None:
+        """Ask about one small window, and drop the answer; later questions find everything loaded."""
+        model, scene = self.loaded_model(), self.scene
+        if scene is not None and model.card.targets:
+            height, width = scene.spex.shape
+            corner = scene.spex.window(0, 0, min(height, WARMING_PX), min(width, WARMING_PX))
+            with self.model_lock:
+                extract(corner, TARGETS[model.card.targets[0]].word, model, progress=False)
 
     def close(self) -> None:
         """Let go of scene, model, result and threads."""

@@ -14,8 +14,8 @@ WORKBENCH_STYLE = """<style>
 .spex-on-map { position: absolute !important; z-index: 1000; width: auto !important; overflow: visible !important;
   background: var(--jp-layout-color1, #fff); border-radius: 6px; box-shadow: 0 1px 5px rgba(0, 0, 0, .4) }
 .spex-on-map.spex-ask { top: 10px; left: 54px; right: 56px; padding: 4px 6px; max-width: 720px }
-.spex-on-map.spex-ask .widget-text .widget-label { position: absolute; width: 1px; height: 1px; min-width: 0; margin: 0;
-  overflow: hidden; clip-path: inset(50%) }
+.spex-layers .widget-hslider .widget-label, .spex-on-map.spex-ask .widget-text .widget-label { position: absolute;
+  width: 1px; height: 1px; min-width: 0; margin: 0; overflow: hidden; clip-path: inset(50%) }
 .spex-ask .widget-text input { font-size: 1.05em }
 .spex-on-map.spex-ask > * { flex-shrink: 0 }
 .spex-on-map.spex-ask .spex-examples { display: none }
@@ -24,11 +24,14 @@ WORKBENCH_STYLE = """<style>
 .spex-on-map.spex-tools { top: 84px; left: 10px; padding: 2px !important }
 .spex-tools .widget-toggle-buttons, .spex-tools .widget-toggle-buttons > * { display: flex; flex-direction: column;
   margin: 0; width: auto; min-width: 0 }
-.spex-tools .widget-toggle-button { height: 27px; line-height: 27px; margin: 0; padding: 0; text-align: center }
+.spex-tools .widget-toggle-button { font-size: 0; height: 27px; line-height: 27px; margin: 0; padding: 0;
+  text-align: center }
 .spex-tools .widget-toggle-button.mod-active { background: #0072b2; color: #fff }
-.spex-tools .widget-toggle-button i, .spex-tools .jupyter-button i { margin: 0 }
+.spex-tools .widget-toggle-button i, .spex-tools .jupyter-button i { margin: 0; font-size: 14px }
 .spex-on-map.spex-layers { right: 10px; top: 10px; padding: 2px !important; z-index: 1001 }
 .spex-layers .widget-toggle-button i { margin: 0 }
+.spex-layer-list { position: absolute; right: 0; top: 128px; padding: 4px; border-radius: 6px;
+  background: var(--jp-layout-color1, #fff); box-shadow: 0 1px 5px rgba(0, 0, 0, .4) }
 .spex-layers > .widget-toggle-button { align-self: flex-end }
 .spex-legend, .spex-readout { background: var(--jp-layout-color1, #fff); margin: 0; padding: 2px 8px;
   border-radius: 4px; max-width: 320px }

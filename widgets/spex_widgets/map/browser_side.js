@@ -90,7 +90,8 @@ function nameControls(root) {
   }
   for (const one of root.querySelectorAll("input, select, textarea")) {
     const label = one.closest(".jupyter-widgets")?.querySelector(".widget-label")?.textContent.trim();
-    if (!one.labels?.length || !one.labels[0].textContent.trim()) {
+    const hasName = one.hasAttribute("aria-label") || one.labels?.[0]?.textContent.trim();
+    if (!hasName) {
       set(one, "aria-label", label || one.title || one.placeholder || one.closest("[title]")?.title || "choice");
     }
   }
@@ -153,6 +154,8 @@ export default {
       const root = await until(() => el.isConnected && el.closest(".spex-workbench"));
       if (!root || stop.signal.aborted) return;
       const listen = (name, hear) => root.addEventListener(name, hear, { signal: stop.signal });
+      // Else JupyterLab takes the arrows, and "d d" deletes the cell. It looks at what has the focus only.
+      listen("focusin", (event) => set(event.target, "data-lm-suppress-shortcuts", "true"));
       nameControls(root);
       let wait = 0;
       const watch = new MutationObserver(() => { clearTimeout(wait); wait = setTimeout(() => nameControls(root), 60); });

@@ -168,6 +168,7 @@ class InstructionPanel(Panel):
         texts = IN_PICTURE if scene is not None and scene.spex.crs is None else ON_EARTH
         for example, text in zip(self.first_examples, texts, strict=True):
             example.description = text
+        self.text.placeholder = f"such as: {texts[1]}"
 
     def _show_past(self) -> None:
         past = [(f"↺ {text}", text) for text in self.state.past]

@@ -36,6 +36,7 @@ class LayersPanel(Panel):
         """Opacities of what lies below the result."""
         swipe = ipw.HBox([ipw.Label("Swipe result", layout={"width": "118px"}), self.wipe])
         self.list = ipw.VBox([*map(self._row, LAYERS), swipe], layout={"display": "none"})
+        self.list.add_class("spex-layer-list")
         self.lay_out(self.fold, self.list)
         self.layout.width = "auto"
         self.add_class("spex-layers")
@@ -56,7 +57,7 @@ class LayersPanel(Panel):
         return eye
 
     def _slider(self, name: str) -> ipw.FloatSlider:
-        return ipw.FloatSlider(1.0, min=0, max=1, step=0.05, readout=False, tooltip=name, layout=SLIM)
+        return ipw.FloatSlider(1.0, min=0, max=1, step=0.05, readout=False, description=name, layout=SLIM)
 
     def _row(self, name: str) -> ipw.HBox:
         label = self.layer if name == "result" else ipw.Label(name.capitalize(), layout={"width": "108px"})

@@ -42,7 +42,7 @@ class ToolsPanel(Panel):
         self.full = ipw.Button(tooltip="Full screen and back", icon="arrows-alt", layout=SQUARE)
         self.full.add_class("spex-full")
         self.tool = ipw.ToggleButtons(
-            options=[("", tool) for tool in ICONS],
+            options=[(TOOLS[tool], tool) for tool in ICONS],
             icons=[*ICONS.values()],
             tooltips=[f"{TOOLS[tool]}: {HELP[tool]}" for tool in ICONS],
             style={"button_width": "30px"},
