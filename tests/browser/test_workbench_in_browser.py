@@ -338,9 +338,9 @@ def test_jupyterlab_opens_on_a_scene_that_takes_instructions(page: Any, lab: str
     assert side["width"] >= 300
     assert side["x"] + side["width"] <= 1280
     keep(page, "first_sight")
+    page.locator(".spex-workbench[data-ready]").wait_for()
     press(page, "vegetation")
     page.locator("[data-region='0']:visible").first.click()
     page.locator(".leaflet-container path[stroke='#ffffff'][stroke-width='4']").first.wait_for()  # its outline
     page.locator("body").press("Escape")
-    page.locator(".spex-workbench[data-ready]").wait_for()
     keep(page, "first_answer")
