@@ -9,7 +9,7 @@ from spex_nb.language.explanation.points import KnownFacts, Point, Support
 CLOSE, PARTLY = 0.8, 0.5
 """Shares from which two masks are nearly the same, and in part the same."""
 LOW_MEAN = 0.8
-"""Below this mean probability a mask is a hint; learned on training places, see docs/explanations.md."""
+"""Below this mean probability a mask is a hint; suggested by labels, see docs/explanations.md."""
 LOW_MEDIAN = 0.7
 """Below this probability for half of its pixels a mask is a hint."""
 MUCH = 0.1

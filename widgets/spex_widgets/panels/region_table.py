@@ -21,7 +21,7 @@ class RegionTable(anywidget.AnyWidget):
     """One row a region; a row that is chosen is the ``value``, and a value that is set is the chosen row."""
 
     _esm = Path(__file__).with_name("region_table.js").read_text(encoding="utf-8")
-    rows = traitlets.List().tag(sync=True)
+    rows: traitlets.List[Any] = traitlets.List().tag(sync=True)
     """Of each region: its row in the result's table, what is sorted by, and the texts of its cells."""
     total = traitlets.Int(0).tag(sync=True)
     """Number of all regions, those that are not listed too."""
