@@ -11,7 +11,7 @@ import click
 from spex_nb import __version__
 from spex_nb.cli.agents.server import mcp
 from spex_nb.cli.compare import compare
-from spex_nb.cli.doctor import doctor
+from spex_nb.cli.doctor.examination import doctor
 from spex_nb.cli.evaluate import check, eval_, zonal
 from spex_nb.cli.extract import extract, report
 from spex_nb.cli.info import info

@@ -20,10 +20,10 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from spex_nb.cli import doctor_machine, doctor_packages
 from spex_nb.cli.command import main
-from spex_nb.cli.doctor import examine
-from spex_nb.cli.doctor_packages import Finding
+from spex_nb.cli.doctor import machine, packages
+from spex_nb.cli.doctor.examination import examine
+from spex_nb.cli.doctor.packages import Finding
 from spex_nb.errors import CheckpointError
 
 pytestmark = pytest.mark.slow
@@ -76,61 +76,61 @@ def test_this_installation_is_well() -> None:
 
 def test_the_course_is_the_extra_of_that_name() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert extras["lessons"] == [f"spex-nb[{','.join(doctor_packages.COURSE)}]"]
+    assert extras["lessons"] == [f"spex-nb[{','.join(packages.COURSE)}]"]
     others = {"lessons", "docs", "dev"}
-    assert set(extras) - others == {*doctor_packages.COURSE, *doctor_packages.BESIDE}
+    assert set(extras) - others == {*packages.COURSE, *packages.BESIDE}
 
 
 # --- Python and packages
 
 
 def test_an_old_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_packages.platform, "python_version", lambda: "3.10.4")
-    found = only(doctor_packages.check_python(), "Python")
+    monkeypatch.setattr(packages.platform, "python_version", lambda: "3.10.4")
+    found = only(packages.check_python(), "Python")
     assert (found.verdict, found.text) == ("FAIL", "3.10.4")
     assert found.fix.startswith("Install Python >=3.11")
 
 
 def test_a_missing_package_names_the_command(installed: dict[str, str | None]) -> None:
     installed["torch"] = None
-    found = only(doctor_packages.check_packages(), "extra [model]")
+    found = only(packages.check_packages(), "extra [model]")
     assert (found.verdict, found.text) == ("FAIL", "torch is not installed")
     assert found.fix == f'python -m pip install -c "{ROOT}/constraints.txt" -e "{ROOT}[model]"'
 
 
 def test_a_package_that_is_too_old_is_told(installed: dict[str, str | None]) -> None:
     installed["rasterio"] = "1.3.9"
-    found = only(doctor_packages.check_packages(), "packages")
+    found = only(packages.check_packages(), "packages")
     assert (found.verdict, found.text) == ("FAIL", "rasterio is 1.3.9, needed is >=1.4")
     assert found.fix.endswith(f'-e "{ROOT}"')
 
 
 def test_what_no_lesson_needs_is_only_noted(installed: dict[str, str | None]) -> None:
     installed["pystac-client"] = None
-    assert only(doctor_packages.check_packages(), "extra [stac]").verdict == "note"
+    assert only(packages.check_packages(), "extra [stac]").verdict == "note"
     installed["pystac-client"] = "0.1"
-    assert only(doctor_packages.check_packages(), "extra [stac]").verdict == "FAIL"
+    assert only(packages.check_packages(), "extra [stac]").verdict == "FAIL"
 
 
 def test_versions_that_were_not_tested_are_noted(installed: dict[str, str | None]) -> None:
-    assert only(doctor_packages.check_packages(), "versions").verdict == "ok"
+    assert only(packages.check_packages(), "versions").verdict == "ok"
     installed["numpy"] = "2.99.0"
-    found = only(doctor_packages.check_packages(), "versions")
-    pin = doctor_packages.tested_versions()["numpy"]
+    found = only(packages.check_packages(), "versions")
+    pin = packages.tested_versions()["numpy"]
     assert (found.verdict, found.text) == ("note", f"numpy 2.99.0 (tested: {pin})")
     assert "Only if something misbehaves" in found.fix
 
 
 def test_parts_done_without_are_not_looked_at(installed: dict[str, str | None]) -> None:
     installed["torch"] = None
-    assert [f.name for f in doctor_packages.check_packages(without=["model"]) if f.verdict == "FAIL"] == []
+    assert [f.name for f in packages.check_packages(without=["model"]) if f.verdict == "FAIL"] == []
 
 
 def test_an_installed_package_brings_its_pins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "constraints.txt").write_text("# tested\nnumpy==2.4.6\nPySocks==1.7.1\n")
-    monkeypatch.setattr(doctor_packages, "_package", lambda: tmp_path)
-    assert doctor_packages.tested_versions() == {"numpy": "2.4.6", "pysocks": "1.7.1"}
-    assert doctor_packages.install_command("map").endswith(f'"{tmp_path}/constraints.txt" "spex-nb[map]"')
+    monkeypatch.setattr(packages, "_package", lambda: tmp_path)
+    assert packages.tested_versions() == {"numpy": "2.4.6", "pysocks": "1.7.1"}
+    assert packages.install_command("map").endswith(f'"{tmp_path}/constraints.txt" "spex-nb[map]"')
 
 
 # --- the machine
@@ -138,7 +138,7 @@ def test_an_installed_package_brings_its_pins(monkeypatch: pytest.MonkeyPatch, t
 
 def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=GB))
-    found = only(doctor_machine.check_memory(), "memory")
+    found = only(machine.check_memory(), "memory")
     assert found.verdict == "FAIL"
     assert found.text.startswith("1.0 GB free")
     assert "Shut Down All Kernels" in found.fix
@@ -151,30 +151,30 @@ def test_the_limit_of_a_container_counts(
     (tmp_path / "memory.max").write_text(f"{limit}\n")
     (tmp_path / "memory.current").write_text(str(2 * GB))
     (tmp_path / "memory.stat").write_text(f"anon {GB}\ninactive_file {GB}\n")
-    monkeypatch.setattr(doctor_machine, "CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr(machine, "CONTROL_GROUP", tmp_path)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=8 * GB))
-    assert only(doctor_machine.check_memory(), "memory").verdict == verdict
+    assert only(machine.check_memory(), "memory").verdict == verdict
 
 
 def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(GB, GB, GB // 10))
-    found = only(doctor_machine.check_disk(), "folder")
+    found = only(machine.check_disk(), "folder")
     assert found.verdict == "FAIL"
     assert found.fix.startswith("Make room: 1 GB")
 
 
 def test_a_folder_that_cannot_be_written_to_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_machine.os, "access", lambda *_: False)
-    found = only(doctor_machine.check_disk(), "folder")
+    monkeypatch.setattr(machine.os, "access", lambda *_: False)
+    found = only(machine.check_disk(), "folder")
     assert found.verdict == "FAIL"
     assert "go to a folder of your own" in found.fix
 
 
 @pytest.mark.parametrize(("encoding", "verdict"), [("utf-8", "ok"), ("cp1252", "FAIL"), (None, "FAIL")])
 def test_a_terminal_that_cannot_write_is_told(monkeypatch: pytest.MonkeyPatch, encoding: Any, verdict: str) -> None:
-    monkeypatch.setattr(doctor_machine.sys, "stdout", SimpleNamespace(encoding=encoding))
-    found = only(doctor_machine.check_terminal(), "terminal")
+    monkeypatch.setattr(machine.sys, "stdout", SimpleNamespace(encoding=encoding))
+    found = only(machine.check_terminal(), "terminal")
     assert found.verdict == verdict
     assert ("PYTHONUTF8=1" in found.fix) is (verdict == "FAIL")
 
@@ -188,7 +188,7 @@ def test_a_raster_that_comes_back_otherwise_is_told(monkeypatch: pytest.MonkeyPa
     keep = export.save_cog
     monkeypatch.setattr(export, "save_cog", lambda index, *a, **k: keep(index * 2, *a, **k))
     monkeypatch.setenv("PROJ_LIB", "elsewhere")
-    found = only(doctor_machine.check_files(), "rasters")
+    found = only(machine.check_files(), "rasters")
     assert found.verdict == "FAIL"
     assert found.fix == "Another installation has set PROJ_LIB: unset, then start again."
 
@@ -198,9 +198,9 @@ def test_polygons_that_come_back_otherwise_are_told(monkeypatch: pytest.MonkeyPa
 
     keep = export.save_geopackage
     monkeypatch.setattr(export, "save_geopackage", lambda frame, path: keep(frame.iloc[:1], path))
-    for name in doctor_machine.STRAY:
+    for name in machine.STRAY:
         monkeypatch.delenv(name, raising=False)
-    found = only(doctor_machine.check_files(), "polygons")
+    found = only(machine.check_files(), "polygons")
     assert found.verdict == "FAIL"
     assert "--force-reinstall --no-deps rasterio pyogrio pyproj" in found.fix
 
@@ -208,7 +208,7 @@ def test_polygons_that_come_back_otherwise_are_told(monkeypatch: pytest.MonkeyPa
 def test_a_model_that_finds_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     blind = SimpleNamespace(predict=lambda tile, *_: np.full((1, *tile.spex.shape), -4.0))
     monkeypatch.setattr("spex_nb.extraction.mask_models.load_mask_model", lambda _: blind)
-    found = only(doctor_machine.check_model(), "model")
+    found = only(machine.check_model(), "model")
     assert (found.verdict, found.text) == ("FAIL", "tiny finds a lake, IoU 0.00")
     assert "Install spex_nb again" in found.fix
 
@@ -222,13 +222,13 @@ def test_whatever_breaks_off_is_a_finding_with_its_own_fix(monkeypatch: pytest.M
         raise OSError("libgdal.so:\n cannot open shared object file")
         yield
 
-    monkeypatch.setattr(doctor_machine, "check_model", no_weights)
-    monkeypatch.setattr(doctor_machine, "check_files", no_library)
+    monkeypatch.setattr(machine, "check_model", no_weights)
+    monkeypatch.setattr(machine, "check_files", no_library)
     findings = list(examine(without=["map", "notebook"]))
     assert only(iter(findings), "model").fix == "Fetch them."
     broken = only(iter(findings), "files")
     assert broken.text == "OSError: libgdal.so: cannot open shared object file"
-    assert broken.fix == doctor_machine.gdal_fix()
+    assert broken.fix == machine.gdal_fix()
 
 
 # --- the notebook
@@ -238,16 +238,16 @@ def test_whatever_breaks_off_is_a_finding_with_its_own_fix(monkeypatch: pytest.M
 def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Return the only folder in which JupyterLab finds extensions; both of ours are in it."""
     folder = tmp_path / "labextensions"
-    for name, package in doctor_machine.FRONT_ENDS.items():
+    for name, package in machine.FRONT_ENDS.items():
         (folder / name).mkdir(parents=True)
-        version = doctor_machine._shipped(name, package)
+        version = machine._shipped(name, package)
         (folder / name / "package.json").write_text(json.dumps({"name": name, "version": version}))
     monkeypatch.setattr("jupyter_core.paths.jupyter_path", lambda *_: [str(folder)])
     return folder
 
 
 def front_ends() -> list[Finding]:
-    return [finding for finding in doctor_machine.check_widgets() if finding.name == "front end"]
+    return [finding for finding in machine.check_widgets() if finding.name == "front end"]
 
 
 def test_front_ends_that_are_there_are_well(lab: Path) -> None:
@@ -290,10 +290,10 @@ def test_widgets_that_cannot_be_imported_are_told(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_kernel_of_another_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert only(doctor_machine.check_kernel(), "kernel").verdict == "ok"
+    assert only(machine.check_kernel(), "kernel").verdict == "ok"
     elsewhere = SimpleNamespace(get_kernel_spec=lambda _: SimpleNamespace(argv=["/elsewhere/bin/python"]))
     monkeypatch.setattr("jupyter_client.kernelspec.KernelSpecManager", lambda: elsewhere)
-    found = only(doctor_machine.check_kernel(), "kernel")
+    found = only(machine.check_kernel(), "kernel")
     assert (found.verdict, found.text) == ("FAIL", "JupyterLab starts /elsewhere/bin/python")
     assert found.fix == "python -m ipykernel install --sys-prefix"
 
@@ -303,7 +303,7 @@ def test_a_kernel_of_another_python_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_failures_end_with_status_1_and_notes_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     findings = [Finding("a", "ok", "fine"), Finding("b", "note", "old", "Renew it.")]
-    monkeypatch.setattr("spex_nb.cli.doctor.examine", lambda without: iter(findings))  # noqa: ARG005 (the name is given)
+    monkeypatch.setattr("spex_nb.cli.doctor.examination.examine", lambda without: iter(findings))  # noqa: ARG005 (the name is given)
     result = CliRunner().invoke(main, ["doctor"])
     assert (result.exit_code, "All that the lessons need is there." in result.output) == (0, True)
     findings.append(Finding("c", "FAIL", "gone", "Bring it back."))
@@ -319,7 +319,7 @@ def test_an_unknown_part_is_refused() -> None:
 
 
 def test_every_check_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spex_nb.cli.doctor._findings", lambda check: iter([Finding(check.name, "ok", "")]))
+    monkeypatch.setattr("spex_nb.cli.doctor.examination._findings", lambda check: iter([Finding(check.name, "ok", "")]))
     everything = [finding.name for finding in examine()]
     assert everything == ["Python", "packages", "memory", "disk", "terminal", "files", "model", "widgets", "kernel"]
     assert "model" not in [finding.name for finding in examine(without=["model"])]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from spex_nb.cli.doctor_packages import Finding, judge
+from spex_nb.cli.doctor.packages import Finding, judge
 
 GB = 2**30
 MEMORY_GB = 1.6

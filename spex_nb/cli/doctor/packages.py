@@ -134,7 +134,7 @@ def _pins() -> Path:
 
 
 def _package() -> Path:
-    return Path(__file__).parent.parent
+    return Path(__file__).parent.parent.parent
 
 
 def _key(package: str) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import click
 
-from spex_nb.cli import doctor_machine, doctor_packages
-from spex_nb.cli.doctor_packages import BESIDE, COURSE, Finding
+from spex_nb.cli.doctor import machine, packages
+from spex_nb.cli.doctor.packages import BESIDE, COURSE, Finding
 from spex_nb.errors import SpexError
 
 PARTS = click.Choice(sorted((*COURSE, *BESIDE)))
@@ -66,18 +66,18 @@ def examine(without: Collection[str] = ()) -> Iterator[Finding]:
 
 def _checks(without: Collection[str]) -> tuple[Check, ...]:
     def install(*parts: str) -> Callable[[], str]:
-        return lambda: doctor_packages.install_command(",".join(parts))
+        return lambda: packages.install_command(",".join(parts))
 
     return (
-        Check("Python", doctor_packages.check_python, install()),
-        Check("packages", lambda: doctor_packages.check_packages(without), install()),
-        Check("memory", doctor_machine.check_memory, install()),
-        Check("disk", doctor_machine.check_disk, lambda: "Go to a folder of your own."),
-        Check("terminal", doctor_machine.check_terminal, lambda: "Set the environment variable PYTHONUTF8=1."),
-        Check("files", doctor_machine.check_files, doctor_machine.gdal_fix),
-        Check("model", doctor_machine.check_model, install("model"), ("model",)),
-        Check("widgets", doctor_machine.check_widgets, install("map", "notebook"), ("map", "notebook")),
-        Check("kernel", doctor_machine.check_kernel, lambda: doctor_machine.KERNEL_FIX, ("notebook",)),
+        Check("Python", packages.check_python, install()),
+        Check("packages", lambda: packages.check_packages(without), install()),
+        Check("memory", machine.check_memory, install()),
+        Check("disk", machine.check_disk, lambda: "Go to a folder of your own."),
+        Check("terminal", machine.check_terminal, lambda: "Set the environment variable PYTHONUTF8=1."),
+        Check("files", machine.check_files, machine.gdal_fix),
+        Check("model", machine.check_model, install("model"), ("model",)),
+        Check("widgets", machine.check_widgets, install("map", "notebook"), ("map", "notebook")),
+        Check("kernel", machine.check_kernel, lambda: machine.KERNEL_FIX, ("notebook",)),
     )
 
 

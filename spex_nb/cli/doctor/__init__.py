@@ -1,0 +1,1 @@
+"""The command `spex doctor`: what is checked of machine and packages."""
