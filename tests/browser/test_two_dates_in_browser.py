@@ -56,7 +56,7 @@ def test_gain_and_loss_are_seen_and_two_dates_are_swiped_and_blinked(  # noqa: P
     handle = page.locator(".spex-swipe")
     assert handle.is_visible()
     assert handle.inner_text().split() == ["⇔", "2020-06-01", "2021-06-04"]
-    assert share_of(page, GAINED) < 0.001
+    assert share_of(page, GAINED) < 0.005  # the key of water in the legend has this colour too
     keep(page, "two_dates_swipe")
     handle.press("Home")
     page.wait_for_timeout(800)
