@@ -12,7 +12,8 @@ from spex_nb.language.claims import check_explanation
 from spex_nb.language.explanation.numerals import StatedUnit, read_wording, stated_unit
 from spex_nb.language.explanation.wording import explain_facts
 from spex_nb.language.languages import get_language, read_section
-from spex_nb.language.prompts import build_prompt
+from spex_nb.language.prompts import write_prompt
+from spex_nb.targets import target_or_class
 from spex_nb.types import SQUARE_METRES, AreaFilter, Claim, Evidence, Fact, Instruction, MaskModel, Statement
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def explain_targets(
     thin = overview.isel(y=slice(None, None, step), x=slice(None, None, step))
     explanations, notes = [], []
     for target, figures in evidence.items():
-        prompt, text = build_prompt(target, figures.regions), ""
+        prompt, text = write_prompt(target_or_class(target).word, figures.regions), ""
         if target in plan.assignment.explained_by_model and not model.card.explains_evidence:
             text, problem = _streamed(_prose(model, thin, prompt, language), stream)
             notes += [f"The model's explanation of {target} {problem}."] if problem else []

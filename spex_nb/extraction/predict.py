@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spex_nb.errors import DeviceMemoryError, SpexError
 from spex_nb.extraction.mask_models import IndexModel, load_mask_model, logits_of, model_at_scale, prefers_index
-from spex_nb.language.prompts import build_prompt
+from spex_nb.language.prompts import write_prompt
 from spex_nb.regions.find import find_regions
 from spex_nb.scene.reopen import open_source
 from spex_nb.scene.windows.area_mask import AreaMask
@@ -26,7 +26,7 @@ from spex_nb.scene.windows.reader import SceneReader
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.spectral.indices import within_range
 from spex_nb.spectral.priors import prior_of
-from spex_nb.targets import TARGETS, are_exclusive
+from spex_nb.targets import TARGETS, are_exclusive, target_or_class
 from spex_nb.types import DeviceModel, MaskModel, Prior, Side, TaughtClass, Window
 
 PROMPT_MIN_AREA_PX = 4
@@ -245,9 +245,10 @@ class TileStep:
         return None if prior is None else prior.mask.values
 
     def _prompt(self, target: str, mask: NDArray[np.bool_] | None) -> str:
+        word = target_or_class(target).word
         if mask is None:
-            return build_prompt(target, [])
-        return build_prompt(target, find_regions(mask, self._zoomed_valid, min_area_px=PROMPT_MIN_AREA_PX))
+            return write_prompt(word, [])
+        return write_prompt(word, find_regions(mask, self._zoomed_valid, min_area_px=PROMPT_MIN_AREA_PX))
 
 
 def _zoomed(inside: NDArray[np.bool_], zoomed: xr.Dataset) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from spex_nb.language.prompts import parse_prompt
 from spex_nb.regions.find import summarize_regions
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.spectral.indices import compute_index, within_range
-from spex_nb.targets import target_or_class
+from spex_nb.targets import get_target, target_or_class
 from spex_nb.types import Evidence, RegionSource, Spread
 
 
@@ -49,7 +49,7 @@ def measure_evidence(
         TargetError: If the target is unknown.
         RegionError: If the mask is no mask of this scene.
     """
-    measured = readable_index(scene, target_or_class(target).id) if index is None else index
+    measured = readable_index(scene, get_target(target).id) if index is None else index
     measured = None if measured is None else measured.compute()  # once, for several figures
     return measure_arrays(
         _on_grid(mask, scene),
@@ -85,7 +85,7 @@ def measure_arrays(  # noqa: PLR0913 (what measure_evidence takes from the scene
     inside = np.asarray(mask, bool) & valid
     valid_px = int(valid.sum())
     return Evidence(
-        target=target_or_class(target).id,
+        target=get_target(target).id,
         shape=valid.shape,
         area_px=summary.area_px,
         valid_px=valid_px,
@@ -152,7 +152,7 @@ def _neighbours(
     inside: NDArray[np.bool_], valid: NDArray[np.bool_], others: Mapping[str, ArrayLike]
 ) -> dict[str, float]:
     """Return the share of each target along the pixel edges between the mask and other valid pixels."""
-    masks = {target_or_class(name).id: np.asarray(mask, bool) for name, mask in others.items()}
+    masks = {get_target(name).id: np.asarray(mask, bool) for name, mask in others.items()}
     edges, behind = 0, dict.fromkeys(masks, 0)
     for here, there in _pairs():
         border = inside[here] & valid[there] & ~inside[there]

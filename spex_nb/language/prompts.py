@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from spex_nb.errors import PromptError, PromptWarning
 from spex_nb.regions.find import LOCATIONS, SIZE_WORDS, region_attributes
-from spex_nb.targets import get_target, target_or_class
+from spex_nb.targets import get_target
 from spex_nb.types import Attributes, Point, Region
 
 IMAGE_TOKEN = "<image>"
@@ -72,7 +72,21 @@ def build_prompt(
     Warns:
         PromptWarning: If the prompt drops regions, with their number.
     """
-    word = target_or_class(target).word
+    return write_prompt(get_target(target).word, regions, rich=rich, max_tokens=max_tokens, count_tokens=count_tokens)
+
+
+def write_prompt(
+    word: str,
+    regions: Sequence[Region | Attributes],
+    *,
+    rich: bool = False,
+    max_tokens: int | None = None,
+    count_tokens: Callable[[str], int] | None = None,
+) -> str:
+    """Write the prompt of a word and its regions: that of a target, or the name of a class that a user taught.
+
+    Args and errors are those of `build_prompt`, but for the target.
+    """
     by_size = sorted(regions, key=lambda region: -region.area_px if isinstance(region, Region) else 0)
     entries = [_entry(_attributes(region, rich)) for region in by_size]
     text = _write(word, entries)
