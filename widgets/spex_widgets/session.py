@@ -263,9 +263,10 @@ def _restore(
     check: MapCheck | None,
 ) -> None:
     is_open = _is_same(state.scene, payload)
-    source = state.source if is_open and state.source.kind != "memory" else stored
+    is_in_memory = is_open and state.source.kind == "memory"
+    source = state.source if is_open and not is_in_memory else stored
     scene = state.scene if is_open else _opened(source)
-    _require_scene(scene, source, payload, extraction)
+    _require_scene(scene, source, payload, extraction, is_in_memory=is_in_memory)
     with state.hold_trait_notifications():
         state.show_scene(scene, source)
         state.bands, state.index = payload.bands, payload.index
@@ -285,9 +286,14 @@ def _restore(
                 state.result = check.against(state.result).apply()
 
 
-def _require_scene(scene: Any, source: SceneSource, payload: _Stored, extraction: Any) -> None:
-    """Raise unless a scene is that of the session, and the session speaks of its bands and pixels."""
-    is_at_home = source.name == payload.scene["name"] and bool(payload.files)
+def _require_scene(
+    scene: Any, source: SceneSource, payload: _Stored, extraction: Any, *, is_in_memory: bool = False
+) -> None:
+    """Raise unless a scene is that of the session, and the session speaks of its bands and pixels.
+
+    A scene in memory may have been read from another place than the files that the session names.
+    """
+    is_at_home = not is_in_memory and source.name == payload.scene["name"] and bool(payload.files)
     changes = changes_of(payload.files, _file_states(source)) if is_at_home else []
     if changes or not _is_same(scene, payload):
         raise SessionError(
