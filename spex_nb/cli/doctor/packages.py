@@ -68,7 +68,7 @@ def _part(part: str) -> Finding:
     name = f"extra [{part}]" if part else "packages"
     if not wrong:
         return Finding(name, "ok", ", ".join(f"{need.name} {_installed(need.name)}" for need in needs))
-    is_left_out = part in BESIDE and all(_installed(need.name) is None for need in needs)
+    is_left_out = part in BESIDE and any(_installed(need.name) is None for need in needs)
     return Finding(name, "note" if is_left_out else "FAIL", "; ".join(wrong), install_command(part))
 
 
