@@ -56,7 +56,7 @@ def served(root: Path, calls: Callable[[Any], Any]) -> Any:
 
 
 def numbers_in(text: str) -> list[str]:
-    """Return the numbers of a sentence as they are written, without those in names such as MuWIR0.5 or the band at 1.6 µm."""
+    """Return the numbers of a sentence as written, but those in names, such as MuWIR0.5 and the band at 1.6 µm."""
     return re.findall(r"(?<![\w.])[−-]?\d[\d,]*(?:\.\d+)?(?![\d.]*\s*µm)", text)
 
 
