@@ -19,7 +19,7 @@ test: $(READY)  ## run all tests and the lessons
 	$(MAKE) lessons
 
 test-quick: $(READY)  ## run before each commit: no browser, no training, under two minutes on two cores
-	$(BIN)/python -m pytest tests -m "not slow and not browser" --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not slow and not browser" --numprocesses 2 --dist loadfile
 
 fuzz: $(READY)  ## 12,500 generated rasters, texts, checkpoints, results and sessions in child processes: some hours on two cores
 	$(BIN)/python -m tests.fuzz.run

@@ -131,6 +131,7 @@ ATTACKS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ATTACKS)
 def test_a_path_out_of_the_folder_is_refused_by_every_tool(tools: AgentTools, root: Path, path: str) -> None:
     (root / "link.txt").symlink_to(root.parent / "secret.txt")
@@ -158,6 +159,7 @@ def test_a_path_out_of_the_folder_is_refused_by_every_tool(tools: AgentTools, ro
     assert sorted(root.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_vrt_that_shows_pixels_from_outside_is_refused(tools: AgentTools, root: Path) -> None:
     outside = root.parent / "outside.tif"
     shutil.copy(root / "river.tif", outside)
@@ -198,6 +200,7 @@ def test_nothing_is_replaced(tools: AgentTools, root: Path) -> None:
     assert (root / "page.html").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_every_form_is_written(tools: AgentTools, root: Path) -> None:
     left, bottom, right, top = rasterio.open(root / "river.tif").bounds
     tools.extract("river.tif", "water", "lakes", area=[left, bottom, (left + right) / 2, top])
@@ -211,6 +214,7 @@ def test_every_form_is_written(tools: AgentTools, root: Path) -> None:
         tools.extract("river.tif", "water", "small", area=[1.0, 2.0])
 
 
+@pytest.mark.slow
 def test_two_dates_have_floors(tools: AgentTools, root: Path) -> None:
     shutil.copy(root / "river.tif", root / "later.tif")
     answer = tools.compare("river.tif", "later.tif", ["water"], out="change")

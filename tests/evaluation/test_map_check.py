@@ -103,6 +103,7 @@ def test_without_errors_the_area_is_that_of_the_map_and_the_interval_holds_it(re
     assert areas["water"].valid_m2 == pytest.approx(101_580 * 100, rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("design", ["stratified", "random", "systematic"])
 def test_the_area_is_unbiased_whatever_the_map_says(result: Extraction, design: Any) -> None:
     truth = np.roll(result.mask.to_numpy(), 5, axis=1)  # a ground that the map misses by five pixels

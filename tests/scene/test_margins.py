@@ -52,6 +52,7 @@ def opened(source: Any, **options: Any) -> tuple[xr.Dataset, list[str]]:
     return scene, [str(one.message) for one in caught if issubclass(one.category, NodataWarning)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("margin", MARGINS.values(), ids=MARGINS)
 @pytest.mark.parametrize("chunks", [None, 50], ids=["eager", "lazy"])
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ def write_eopf(folder: Path, zarr_format: int) -> Path:
     return store
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Consolidated metadata")
 @pytest.mark.parametrize("zarr_format", [2, 3])
 @pytest.mark.parametrize("chunks", [None, 7])

@@ -43,6 +43,7 @@ FIELDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FIELDS, ids=str)
 def test_items_with_other_types(path: tuple[Any, ...], write_raster: Any, tmp_path: Path) -> None:
     files = {name: write_raster(PIXELS, f"{name}.tif") for name in ("red", "nir")}
@@ -112,6 +113,7 @@ def test_safe_metadata_with_other_types(tag: str, text: str, write_raster: Any, 
     opens_or_says(tmp_path / folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["scale_factor", "add_offset", "_FillValue", "wavelength", "grid_mapping", "coordinates"]
 )
