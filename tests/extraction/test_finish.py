@@ -65,6 +65,7 @@ def test_an_edit_keeps_what_was_asked_and_how_good_the_model_is(tmp_path: Path) 
     assert before["quality.precision"] is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "table",
     ["{", "[]x", '{"a": 1}', "[1]", '[{"target": "water"}]', '[{"target": "water", "sensor_class": "rgb", "iou": 7}]',

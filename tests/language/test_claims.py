@@ -507,6 +507,7 @@ def test_an_area_is_written_exactly_enough_to_hold_only_where_it_is_right(
     assert verdicts_of("area", less, more, language, seed) == {C}
 
 
+@pytest.mark.slow
 @given(st.floats(0.01, 0.89), languages, seeds)
 @example(0.0096 * MORE, "en", 0)
 @example(0.0304 / MORE, "fr", 0)

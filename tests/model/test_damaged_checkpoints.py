@@ -70,6 +70,7 @@ def one_less(folder: Path) -> None:
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "match"),
     [

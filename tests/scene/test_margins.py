@@ -163,6 +163,7 @@ def test_a_band_that_is_dark_everywhere_has_no_seam(tmp_path: Path) -> None:
     assert opened(write(tmp_path / "sea.tif", pixels))[1] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32"])
 @pytest.mark.parametrize(
     ("columns", "shift", "missing"),

@@ -85,6 +85,7 @@ CHANGED: dict[str, Change] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", UNCHANGED.values(), ids=UNCHANGED)
 def test_a_scene_carries_how_it_is_read(path: Path, change: Change, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = change(lazy(path))
@@ -100,6 +101,7 @@ def test_a_scene_carries_how_it_is_read(path: Path, change: Change, monkeypatch:
     assert tile.spex.transform == Affine(10, 0, 5e5 + 400, 0, -10, 5.5e6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED)
 def test_what_was_changed_is_read_as_it_is_now(path: Path, change: Change) -> None:
     scene = change(lazy(path))

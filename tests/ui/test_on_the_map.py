@@ -147,6 +147,7 @@ def test_the_meaning_is_said_once(recording_map: Any) -> None:
     bench.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sample", ["river_10m", "sentinel2_crop"])
 def test_every_example_of_a_scene_is_answered_by_one_click(sample: str) -> None:
     bench = Workbench(sample, "index", executor=ImmediateExecutor())
