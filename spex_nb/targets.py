@@ -160,10 +160,7 @@ def get_target(name: str) -> Target:
 
 def target_or_class(name: str) -> Target:
     """Return a target by its id, or a class that a user taught as one: its name is its word, and it has no parent."""
-    usual = Target(name, name, OTHER_COLOR, USUAL_INDICES)
-    return (
-        TARGETS.get(name, usual) if name in TARGETS or str(name).strip().lower() not in _BY_WORD else get_target(name)
-    )
+    return _BY_WORD.get(str(name).strip().lower()) or Target(name, name, OTHER_COLOR, USUAL_INDICES)
 
 
 USUAL_INDICES = ("NDVI", "NDWI", "GLI")
@@ -182,7 +179,7 @@ def are_exclusive(first: str, second: str) -> bool:
     """
     if first not in TARGETS or second not in TARGETS:
         return False
-    is_state = any(TARGETS[name].is_state for name in (first, second) if name in TARGETS)
+    is_state = any(TARGETS[name].is_state for name in (first, second))
     return not is_state and not _are_nested(first, second) and first != second
 
 

@@ -314,26 +314,15 @@ class TilePredictor:
         if not (valid if inside is None else valid & inside).any():
             return TilePrediction(None)
         step = TileStep(tile, job.zoom, job.targets, inside)
-        logits = step.ask(self._index, [target for target in job.targets if target in job.by_index])
-        names = {taught.name for taught in job.taught}
-        logits |= step.ask(
-            self._model, [name for name in job.targets if name not in job.by_index and name not in names]
-        )
-        layers = step.on_scene_pixels([logits[name] for name in job.targets if name not in names]) if logits else None
-        layers = self._with_taught(layers, tile, valid if inside is None else valid & inside)
-        return TilePrediction(layers, step.extremes(), tuple(step.notes))
-
-    def _with_taught(
-        self, layers: NDArray[np.float32] | None, tile: xr.Dataset, has_data: NDArray[np.bool_]
-    ) -> NDArray[np.float32]:
-        """Return logits [T, h, w] of all targets, those of taught classes among them, in their order."""
-        job = self._job
-        rest = iter(() if layers is None else layers)
-        by_name = {taught.name: taught for taught in job.taught}
-        planes = [
-            _logits_of_class(by_name[name], tile, has_data) if name in by_name else next(rest) for name in job.targets
-        ]
-        return np.stack(planes)
+        class_names = {one.name for one in job.taught}
+        names = [name for name in job.targets if name not in class_names]
+        logits = step.ask(self._index, [name for name in names if name in job.by_index])
+        logits |= step.ask(self._model, [name for name in names if name not in job.by_index])
+        planes = step.on_scene_pixels([logits[name] for name in names]) if names else ()
+        layers = dict(zip(names, planes, strict=True))
+        has_data = valid if inside is None else valid & inside
+        layers |= {one.name: _logits_of_class(one, tile, has_data) for one in job.taught}
+        return TilePrediction(np.stack([layers[name] for name in job.targets]), step.extremes(), tuple(step.notes))
 
 
 _predictors: dict[str, TilePredictor] = {}

@@ -15,9 +15,8 @@ import dask
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 
-from spex_nb.errors import ExtractionError, GridWarning, SceneError, SourceNotFoundError, explain_malformed
+from spex_nb.errors import GridWarning
 from spex_nb.extraction.explain import Explanation
 from spex_nb.extraction.result import Extraction
 from spex_nb.output.export import copy_as_cog, save_cog
@@ -28,6 +27,7 @@ from spex_nb.output.stored_files import (
     read_arrays,
     read_overview,
     read_regions,
+    reading_stored,
     require_plain_file,
 )
 from spex_nb.scene.open import EAGER_BYTES, on_grid
@@ -97,21 +97,7 @@ def load_extraction(folder: str | Path) -> Extraction:
             addresses, more pixels than fit into memory.
     """
     place = Path(folder)
-    if not (place / DESCRIPTION).is_file():
-        raise SourceNotFoundError(
-            "There is no result here",
-            found=f"{place}, without {DESCRIPTION}",
-            expected="a folder that save() wrote",
-            fix="Check the path.",
-        )
-    with explain_malformed(
-        ExtractionError,
-        "The result cannot be read",
-        where=place,
-        expected=f"a whole folder of format {FORMAT}",
-        fix="Update spex-nb if a later version wrote it; else extract again.",
-        also=(SceneError, RasterioError),
-    ):
+    with reading_stored(place, DESCRIPTION, "result", writer="save()", version=FORMAT, again="extract again"):
         return _loaded(place)
 
 

@@ -211,14 +211,17 @@ class SpexPredictor:
         layers = np.where(encoded.valid, logits.cpu().numpy(), np.float32(-np.inf))
         for row, target in enumerate(targets):
             is_pointed_at = bool(points and points[row]) or bool(boxes and boxes[row])
-            if self._has_cores(target, tile.spex.gsd_m) and not is_pointed_at:
+            if self._has_cores(target, tile) and not is_pointed_at:
                 layers[row] = without_coreless_pieces(layers[row], *self.model.config.cores[target][:2])
         return layers
 
-    def _has_cores(self, target: str, gsd_m: float | None) -> bool:
-        """Whether pieces of a target must be sure somewhere, at such pixels."""
-        cores = self.model.config.cores
-        return target in cores and gsd_m is not None and gsd_m <= cores[target][2]
+    def _has_cores(self, target: str, tile: xr.Dataset) -> bool:
+        """Whether pieces of a target must be sure somewhere, at the pixels of a tile."""
+        core = self.model.config.cores.get(target)
+        if core is None:
+            return False
+        gsd_m = tile.spex.gsd_m
+        return gsd_m is not None and gsd_m <= core[2]
 
     def _compete(
         self, tree: TargetTree, logits: torch.Tensor, targets: Sequence[str], features: ImageFeatures

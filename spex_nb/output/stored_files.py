@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +17,9 @@ from urllib.parse import quote
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from rasterio.errors import RasterioError
 
+from spex_nb.errors import ExtractionError, SceneError, SourceNotFoundError, explain_malformed
 from spex_nb.typed_json import require_room
 
 LARGEST_SIDE, MOST_DIMS = 4096, 2
@@ -27,6 +31,50 @@ SQLITE, ID_AT, ID_BYTES = b"SQLite format 3\x00", 68, 4
 """How a GeoPackage begins, and where it says that it is one."""
 COLUMN_TYPE = r"u?int(8|16|32|64)|float(32|64)|bool|object|str|string(\[\w+\])?"
 """Types of columns that a table of regions may have."""
+
+
+@contextmanager
+def reading_stored(
+    place: Path,
+    description: str,
+    what: str,
+    *,
+    writer: str,
+    version: int,
+    again: str,
+    also: tuple[type[Exception], ...] = (),
+) -> Iterator[None]:
+    """Look for a stored folder, and turn whatever reading it raises into one error.
+
+    Args:
+        place: The folder.
+        description: Name of the file that tells such folders from others.
+        what: What is stored, such as ``result``.
+        writer: What writes such folders.
+        version: Of the format that is read.
+        again: What makes such a folder anew, such as ``extract again``.
+        also: Further errors of a damaged folder, beside those of rasters and scenes.
+
+    Raises:
+        SourceNotFoundError: If there is no such folder.
+        ExtractionError: If it is damaged, or a later version wrote it.
+    """
+    if not (place / description).is_file():
+        raise SourceNotFoundError(
+            f"There is no {what} here",
+            found=f"{place}, without {description}",
+            expected=f"a folder that {writer} wrote",
+            fix="Check the path.",
+        )
+    with explain_malformed(
+        ExtractionError,
+        f"The {what} cannot be read",
+        where=place,
+        expected=f"a whole folder of format {version}",
+        fix=f"Update spex-nb if a later version wrote it; else {again}.",
+        also=(SceneError, RasterioError, *also),
+    ):
+        yield
 
 
 def require_plain_file(path: Path) -> None:

@@ -10,17 +10,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rasterio.errors import RasterioError
-
 from spex_nb.change.result import Area
 from spex_nb.change.series.series_result import ChangeSeries, DateArea
 from spex_nb.change.storage.stored_rasters import read_layers
-from spex_nb.errors import ExtractionError, GridWarning, SceneError, SourceNotFoundError, explain_malformed
+from spex_nb.errors import GridWarning
 from spex_nb.output.export import save_cog
 from spex_nb.output.files import write_folder_whole
 from spex_nb.output.memory import return_free_memory
 from spex_nb.output.plotting import picture_bytes
-from spex_nb.output.stored_files import require_plain_file
+from spex_nb.output.stored_files import reading_stored, require_plain_file
 from spex_nb.scene.windows.rasters import probe
 from spex_nb.targets import TARGETS
 from spex_nb.typed_json import decode, read_json
@@ -113,21 +111,7 @@ def load_series(folder: str | Path) -> ChangeSeries:
         ExtractionError: If it is damaged, was written by a later version, or holds more than a series.
     """
     place = Path(folder)
-    if not (place / DESCRIPTION).is_file():
-        raise SourceNotFoundError(
-            "There is no series here",
-            found=f"{place}, without {DESCRIPTION}",
-            expected="a folder that compare_series wrote",
-            fix="Check the path.",
-        )
-    with explain_malformed(
-        ExtractionError,
-        "The series cannot be read",
-        where=place,
-        expected=f"a whole folder of format {FORMAT}",
-        fix="Update spex-nb if a later version wrote it; else compare again.",
-        also=(SceneError, RasterioError),
-    ):
+    with reading_stored(place, DESCRIPTION, "series", writer="compare_series", version=FORMAT, again="compare again"):
         return _loaded(place)
 
 

@@ -11,15 +11,14 @@ from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
-from rasterio.errors import RasterioError
 
 from spex_nb.change.alignment.registration import Registration
 from spex_nb.change.result import CLASS_WORDS, Area, Change, ChangeFloor, RegionCounts, TargetChange
 from spex_nb.change.storage.saved_change import CLASSES, DESCRIPTION, FORMAT, REGIONS
 from spex_nb.change.storage.stored_rasters import read_layers
-from spex_nb.errors import ExtractionError, LanguageError, SceneError, SourceNotFoundError, explain_malformed
+from spex_nb.errors import LanguageError
 from spex_nb.language.languages import get_language
-from spex_nb.output.stored_files import COLUMN_TYPE, read_regions, require_plain_file
+from spex_nb.output.stored_files import COLUMN_TYPE, read_regions, reading_stored, require_plain_file
 from spex_nb.targets import TARGETS
 from spex_nb.typed_json import decode, read_json
 from spex_nb.types import MASK_NODATA
@@ -176,20 +175,8 @@ def load_change(folder: str | Path) -> Change:
         ExtractionError: If it is damaged, was written by a later version, or holds more than a change.
     """
     place = Path(folder)
-    if not (place / DESCRIPTION).is_file():
-        raise SourceNotFoundError(
-            "There is no change here",
-            found=f"{place}, without {DESCRIPTION}",
-            expected="a folder that save() wrote",
-            fix="Check the path.",
-        )
-    with explain_malformed(
-        ExtractionError,
-        "The change cannot be read",
-        where=place,
-        expected=f"a whole folder of format {FORMAT}",
-        fix="Update spex-nb if a later version wrote it; else compare again.",
-        also=(SceneError, LanguageError, RasterioError),
+    with reading_stored(
+        place, DESCRIPTION, "change", writer="save()", version=FORMAT, again="compare again", also=(LanguageError,)
     ):
         return _loaded(place)
 

@@ -34,8 +34,6 @@ LABELS = "labels"
 DIGITS = 8
 """Of shares of a side: they place a corner to a thousandth of a pixel in the largest image."""
 BOX_NUMBERS = 4
-LEAST_CORNERS = 6
-"""Numbers of a ring of three corners."""
 
 
 def save_yolo(training_set: TrainingSet, folder: str | Path, *, overwrite: bool = False) -> Path:
