@@ -314,14 +314,14 @@ class TilePredictor:
         if not (valid if inside is None else valid & inside).any():
             return TilePrediction(None)
         step = TileStep(tile, job.zoom, job.targets, inside)
-        class_names = {one.name for one in job.taught}
+        class_names = {taught.name for taught in job.taught}
         names = [name for name in job.targets if name not in class_names]
         logits = step.ask(self._index, [name for name in names if name in job.by_index])
         logits |= step.ask(self._model, [name for name in names if name not in job.by_index])
         planes = step.on_scene_pixels([logits[name] for name in names]) if names else ()
         layers = dict(zip(names, planes, strict=True))
         has_data = valid if inside is None else valid & inside
-        layers |= {one.name: _logits_of_class(one, tile, has_data) for one in job.taught}
+        layers |= {taught.name: _logits_of_class(taught, tile, has_data) for taught in job.taught}
         return TilePrediction(np.stack([layers[name] for name in job.targets]), step.extremes(), tuple(step.notes))
 
 
