@@ -158,7 +158,12 @@ export default {
       listen("focusin", (event) => set(event.target, "data-lm-suppress-shortcuts", "true"));
       nameControls(root);
       let wait = 0;
-      const watch = new MutationObserver(() => { clearTimeout(wait); wait = setTimeout(() => nameControls(root), 60); });
+      const watch = new MutationObserver((changes) => {
+        clearTimeout(wait);
+        // A map that is dragged changes all the time: it waits. Controls are never without their names.
+        if (changes.every((one) => one.target.closest?.(".leaflet-container"))) wait = setTimeout(() => nameControls(root), 60);
+        else nameControls(root);
+      });
       watch.observe(root, { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
       cleanUps.push(() => watch.disconnect());
       listen("click", (event) => { leadTo(event, model); toggleFullScreen(event, root); });
