@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from spex_nb.change.scene_pair import ScenePair
 from spex_nb.change.unfinished import ExtractionChoices
 from spex_nb.extraction import plan_extraction
 from spex_nb.extraction.mosaic import assemble_mosaic
+from spex_nb.output.scratch import Scratch
 from spex_nb.regions.find import find_regions, region_mask
 from spex_nb.scene.windows.reader import read_scene
 from spex_nb.types import Window
@@ -237,14 +236,13 @@ def _target_masks(part: xr.Dataset, choices: ExtractionChoices) -> dict[str, NDA
         threshold=choices.threshold,
         min_area_px=choices.min_area_px,
     )
-    with tempfile.TemporaryDirectory(prefix="spex-nb-") as folder:
-        path = Path(folder) / "probability.tif"
+    with Scratch() as scratch:
         mosaic = assemble_mosaic(
             plan.tiling,
             lambda window: plan.predictor.predict(window).logits,
             plan.assignment,
             choices.threshold,
-            path,
+            scratch.folder / "probability.tif",
             {},
         )
     return {

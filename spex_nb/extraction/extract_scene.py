@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -20,6 +17,7 @@ from spex_nb.extraction.run import PartTimer, Progress, ProgressReporter, run_ti
 from spex_nb.extraction.storage import at_home, compare_request, load_extraction, save_extraction
 from spex_nb.extraction.tile_store import TileStore
 from spex_nb.output.files import remove_leftovers
+from spex_nb.output.scratch import Scratch
 from spex_nb.types import Instruction, MaskModel, TaughtClass, Window
 
 
@@ -140,21 +138,6 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         _save(result, out, overwrite)
     store.remove()
     return at_home(result, Path(out))
-
-
-class Scratch:
-    """A temporary folder that lives as long as this object, and not beyond an error where it is used in ``with``."""
-
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="spex-nb-"))
-        self._remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
-
-    def __enter__(self) -> Scratch:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._remove()
 
 
 def partial_folder(out: Path) -> Path:

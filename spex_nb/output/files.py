@@ -221,7 +221,7 @@ def _megabytes(size: int) -> str:
 def _hidden_folder(target: Path, needs_bytes: int | None, fix: str = MAKE_ROOM) -> Iterator[Path]:
     """Give a hidden folder beside a destination, locked; remove it in the end."""
     with explain_write_errors(target, needs_bytes, fix):
-        work, lock = _new_hidden_folder(target)
+        work, lock = new_locked_folder(f".{target.name}-", target.parent)
     try:
         yield work
     except SpexError:
@@ -232,15 +232,24 @@ def _hidden_folder(target: Path, needs_bytes: int | None, fix: str = MAKE_ROOM) 
         raise unwritable(target, error, written_bytes=written, needs_bytes=needs_bytes, fix=fix) from error
     finally:
         _finish_replacement(work, target)
-        shutil.rmtree(work, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+        delete_locked(work, lock)
 
 
-def _new_hidden_folder(target: Path) -> tuple[Path, int | None]:
-    """Return a new hidden folder and its lock; no lock where the system or the disk knows none."""
+def new_locked_folder(prefix: str, place: Path) -> tuple[Path, int | None]:
+    """Make a folder that this process holds.
+
+    Args:
+        prefix: Its name begins so.
+        place: The folder in which to make it.
+
+    Returns:
+        The folder and its lock, an open file; no lock where the system or the disk knows none.
+
+    Raises:
+        OSError: If the disk is full or fails.
+    """
     for _ in range(ATTEMPTS):
-        work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        work = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
         try:
             lock = _lock(work)
         except (FileNotFoundError, BlockingIOError):  # another process takes it for a leftover
@@ -250,6 +259,25 @@ def _new_hidden_folder(target: Path) -> tuple[Path, int | None]:
         if lock is not None:
             os.close(lock)
     raise OSError(errno.EBUSY, "another process removes what this one writes")
+
+
+def delete_locked(work: Path, lock: int | None) -> None:
+    """Delete a folder that `new_locked_folder` made, and let go of its lock."""
+    shutil.rmtree(work, ignore_errors=True)
+    if lock is not None:
+        os.close(lock)
+
+
+def remove_if_left(work: Path) -> None:
+    """Delete a folder that `new_locked_folder` made in a process that has ended; without locks nobody knows that."""
+    if work.is_symlink() or not work.is_dir():  # opening a pipe would wait for ever
+        return
+    try:
+        lock = _lock(work)
+    except OSError:
+        return
+    if lock is not None:
+        delete_locked(work, lock)
 
 
 def _lock(work: Path) -> int | None:

@@ -7,7 +7,6 @@ points of a check, and the folder of a change as `Change.save` writes it.
 from __future__ import annotations
 
 import json
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -35,6 +34,7 @@ from spex_nb.extraction import load_extraction
 from spex_nb.extraction.finish import correct_result
 from spex_nb.extraction.storage import DOUBT, FILES
 from spex_nb.output.files import write_whole
+from spex_nb.output.scratch import Scratch
 from spex_nb.output.stored_files import read_arrays
 from spex_nb.regions.editing import History, Patch
 from spex_nb.scene.reopen import open_identified, open_source
@@ -103,7 +103,7 @@ def open_session(state: WorkbenchState, path: str | Path) -> None:
     """
     if not Path(path).is_file():
         raise SourceNotFoundError("There is no such session", found=str(path), expected="a file", fix="Check the path.")
-    scratch = tempfile.TemporaryDirectory(prefix="spex-nb-")
+    scratch = Scratch()
     with explain_malformed(
         SessionError,
         "The session cannot be read",
@@ -112,13 +112,13 @@ def open_session(state: WorkbenchState, path: str | Path) -> None:
         fix="Update spex-nb if a later version wrote it; else there is no way to read it.",
         also=(ExtractionError, SceneError, DatasetError),
     ):
-        payload, source = _unpacked(path, Path(scratch.name))
-        result_folder = Path(scratch.name) / RESULT
+        payload, source = _unpacked(path, scratch.folder)
+        result_folder = scratch.folder / RESULT
         extraction = replace(load_extraction(result_folder), scratch=scratch) if result_folder.is_dir() else None
-        history = History() if extraction is None else _history(Path(scratch.name) / EDITS, payload, extraction)
-        check_file = Path(scratch.name) / CHECK
+        history = History() if extraction is None else _history(scratch.folder / EDITS, payload, extraction)
+        check_file = scratch.folder / CHECK
         check = load_check(check_file, extraction) if extraction is not None and check_file.is_file() else None
-        change_folder = Path(scratch.name) / CHANGE
+        change_folder = scratch.folder / CHANGE
         change = load_change(change_folder) if change_folder.is_dir() else None
         other = _other_scene(payload)
     _restore(state, payload, source, extraction, history, check)

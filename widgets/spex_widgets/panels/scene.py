@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -13,6 +12,7 @@ from ipyfilechooser import FileChooser
 
 from spex_nb.errors import SourceNotFoundError, UnreadableSourceError
 from spex_nb.output.plotting import COMPOSITES
+from spex_nb.output.scratch import Scratch
 from spex_nb.scene.guard import QUESTION, notes_of_scene, settling_options
 from spex_nb.scene.samples import SAMPLES, reopen, source_of
 from spex_nb.scene.windows.scene_source import SceneSource
@@ -68,7 +68,7 @@ class ScenePanel(Panel):
             accept=".tif,.tiff", description="Upload a GeoTIFF (up to 9 MB)", layout={"width": "auto"}
         )
         self.upload.observe(self.trying(self._open_upload), "value")
-        self._uploads: list[tempfile.TemporaryDirectory[str]] = []
+        self._uploads: list[Scratch] = []
         self.warnings, self.question, self.facts = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.settle = button("", "Open the scene again with these arguments", self.trying(self._settle), icon="refresh")
         self.settle.layout.width = "auto"
@@ -141,16 +141,16 @@ class ScenePanel(Panel):
                 expected=f"a GeoTIFF of at most {UPLOAD_BYTES / 1e6:.0f} MB",
                 fix="Put the file beside the notebook, and choose it above.",
             )
-        self._uploads.append(tempfile.TemporaryDirectory(prefix="spex-upload-"))
-        path = Path(self._uploads[-1].name) / name
+        self._uploads.append(Scratch())
+        path = self._uploads[-1].folder / name
         path.write_bytes(content)
         self._open(source_of(path))
 
     def close(self) -> None:
         """Let go of the state, of all widgets and of what was uploaded."""
         super().close()
-        for folder in self._uploads:
-            folder.cleanup()
+        for scratch in self._uploads:
+            scratch.remove()
 
     def _settle(self) -> None:
         """Open the scene again with the arguments that settle the question which it carries."""
