@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spex_nb.change.scene_pair import ScenePair
 from spex_nb.change.unfinished import ExtractionChoices
 from spex_nb.extraction import plan_extraction
-from spex_nb.extraction.mosaic import assemble_mosaic
+from spex_nb.extraction.assemble_tiles import assemble_tiles
 from spex_nb.output.scratch import Scratch
 from spex_nb.regions.find import find_regions, region_mask
 from spex_nb.scene.windows.reader import read_scene
@@ -237,7 +237,7 @@ def _target_masks(part: xr.Dataset, choices: ExtractionChoices) -> dict[str, NDA
         min_area_px=choices.min_area_px,
     )
     with Scratch() as scratch:
-        mosaic = assemble_mosaic(
+        assembled = assemble_tiles(
             plan.tiling,
             lambda window: plan.predictor.predict(window).logits,
             plan.assignment,
@@ -246,7 +246,7 @@ def _target_masks(part: xr.Dataset, choices: ExtractionChoices) -> dict[str, NDA
             {},
         )
     return {
-        target: _large_enough(mosaic.mask == number, choices.min_area_px)
+        target: _large_enough(assembled.mask == number, choices.min_area_px)
         for number, target in enumerate(plan.assignment.classes, start=1)
     }
 

@@ -3,8 +3,8 @@
 from .explain import Explanation as Explanation
 from .extract_scene import extract as extract
 from .finish import correct_result as correct_result
-from .many.neighbours import Mosaic as Mosaic
-from .many.neighbours import mosaic_results as mosaic_results
+from .many.mosaic import Mosaic as Mosaic
+from .many.mosaic import mosaic_results as mosaic_results
 from .many.scene_table import scene_table as scene_table
 from .mask_models import load_mask_model as load_mask_model
 from .plan import Plan as Plan

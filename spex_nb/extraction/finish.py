@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from rasterio.windows import Window as FileWindow
 
 from spex_nb.errors import RegionError
+from spex_nb.extraction.assemble_tiles import AssembledTiles, assemble_tiles
 from spex_nb.extraction.explain import ExplanationStream, explain_targets, faithfulness_of, write_explanation
 from spex_nb.extraction.facts.of_result import RunFindings, facts_of_edit, facts_of_run, rest_facts
 from spex_nb.extraction.measure import MeasuredLayer, SceneStatistics, measure_scene
-from spex_nb.extraction.mosaic import Mosaic, assemble_mosaic
 from spex_nb.extraction.notes import notes_of
 from spex_nb.extraction.plan import Plan, class_names, hashes_of_classes
 from spex_nb.extraction.predict import IndexExtreme
@@ -66,30 +66,30 @@ def finish(
     path = store.folder / PROBABILITY
     with timer.timing("assembling"):
         return_free_memory(math.prod(plan.tiling.shape))  # of the model's last tile
-        mosaic = assemble_mosaic(
+        assembled = assemble_tiles(
             plan.tiling, store.logits, assignment, plan.choices.threshold, path, _georeference(scene)
         )
     with timer.timing("regions"):
-        candidates = _class_regions(mosaic.mask, assignment.classes, scene, plan.choices.min_area_px)
-        specks_px = _specks_px(mosaic.mask, candidates)
-        kept_regions = _filtered(candidates, mosaic, plan)
-        _repaint(mosaic.mask, kept_regions)
+        candidates = _class_regions(assembled.mask, assignment.classes, scene, plan.choices.min_area_px)
+        specks_px = _specks_px(assembled.mask, candidates)
+        kept_regions = _filtered(candidates, assembled, plan)
+        _repaint(assembled.mask, kept_regions)
     with timer.timing("measurement"):
-        return_free_memory(mosaic.mask.size)
-        dropped = _dropped(candidates, kept_regions, mosaic.mask.shape)
-        layers = _class_layers(kept_regions, mosaic.mask, plan.choices.threshold, dropped)
-        layers += _left_out_layers(mosaic, plan)
-        statistics = measure_scene(plan.predictor.reader, mosaic.mask, layers, _probability_rows(path, plan))
-        return_free_memory(mosaic.mask.size)
+        return_free_memory(assembled.mask.size)
+        dropped = _dropped(candidates, kept_regions, assembled.mask.shape)
+        layers = _class_layers(kept_regions, assembled.mask, plan.choices.threshold, dropped)
+        layers += _left_out_layers(assembled, plan)
+        statistics = measure_scene(plan.predictor.reader, assembled.mask, layers, _probability_rows(path, plan))
+        return_free_memory(assembled.mask.size)
     extremes, tile_notes = _tile_meta(plan, store)
     with timer.timing("explanation"):
         findings = RunFindings(
-            candidates, kept_regions, specks_px, mosaic.highest, extremes, mosaic.contested_px, failures
+            candidates, kept_regions, specks_px, assembled.highest, extremes, assembled.contested_px, failures
         )
         facts = facts_of_run(plan, statistics, findings)
         explanations, problems = explain_targets(plan, statistics.overview, statistics.evidence, facts, stream)
     names = dict(zip(assignment.classes, class_names(assignment.classes, plan.instruction), strict=True))
-    mask = xr.DataArray(mosaic.mask, scene["valid"].coords, ("y", "x"), "mask", attrs=_attributes(names, plan))
+    mask = xr.DataArray(assembled.mask, scene["valid"].coords, ("y", "x"), "mask", attrs=_attributes(names, plan))
     return Extraction(
         mask=mask,
         probability=open_probability(path, mask, [*names]),
@@ -100,7 +100,7 @@ def finish(
         instruction=plan.instruction,
         notes=tuple(notes_of(plan, findings, [*tile_notes, *problems])),
         failures={",".join(map(str, window)): why for window, why in sorted(failures.items())},
-        provenance=_provenance(plan, mosaic, statistics, timer) | {"faithfulness": faithfulness_of(explanations)},
+        provenance=_provenance(plan, assembled, statistics, timer) | {"faithfulness": faithfulness_of(explanations)},
         overview=statistics.overview,
         probability_file=path,
         doubt=_doubt_layer(statistics, mask),
@@ -214,10 +214,10 @@ def _regions(is_class: NDArray[np.bool_], scene: xr.Dataset, min_area_px: int) -
     return summarize_regions(is_class, ground=EqualAreaGrid.of(scene), min_area_px=min_area_px, top=None).regions
 
 
-def _filtered(candidates: Regions, mosaic: Mosaic, plan: Plan) -> dict[str, list[Region]]:
+def _filtered(candidates: Regions, assembled: AssembledTiles, plan: Plan) -> dict[str, list[Region]]:
     """Keep the regions that meet the instruction."""
     kept_regions = filter_classes(
-        candidates, plan.instruction, plan.scene, drawn=plan.choices.drawn, masks=mosaic.others
+        candidates, plan.instruction, plan.scene, drawn=plan.choices.drawn, masks=assembled.others
     )
     return dict(zip(candidates, kept_regions, strict=True))
 
@@ -268,11 +268,11 @@ def _dropped(candidates: Regions, kept_regions: Regions, shape: tuple[int, int])
     return paint_runs(np.concatenate([runs for _, runs in dropped]), numbers, shape)
 
 
-def _left_out_layers(mosaic: Mosaic, plan: Plan) -> list[MeasuredLayer]:
+def _left_out_layers(assembled: AssembledTiles, plan: Plan) -> list[MeasuredLayer]:
     """Return the layers that "everything but" leaves out, since the explanation is about them."""
     layers: list[MeasuredLayer] = []
     for target in () if plan.assignment.targets else plan.assignment.excluded:
-        is_target = mosaic.others[target]
+        is_target = assembled.others[target]
         regions = _regions(is_target, plan.scene, plan.choices.min_area_px)
         _repaint(is_target.view(np.uint8), {target: regions})
         layers.append(MeasuredLayer(target, regions, is_target.__getitem__, threshold=plan.choices.threshold))
@@ -322,7 +322,7 @@ def parameters_of(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _provenance(plan: Plan, mosaic: Mosaic, statistics: SceneStatistics, timer: PartTimer) -> dict[str, Any]:
+def _provenance(plan: Plan, assembled: AssembledTiles, statistics: SceneStatistics, timer: PartTimer) -> dict[str, Any]:
     """Return how the result was made, as JSON."""
     answered_by = plan.assignment.answered_by
     versions = {"spex-nb": _version("spex-nb"), "python": platform.python_version()}
@@ -342,8 +342,8 @@ def _provenance(plan: Plan, mosaic: Mosaic, statistics: SceneStatistics, timer: 
         "versions": versions,
         "parameters": parameters_of(plan),
         "tiles": len(plan.windows),
-        "contested_px": mosaic.contested_px,
-        "highest_probability": mosaic.highest,
+        "contested_px": assembled.contested_px,
+        "highest_probability": assembled.highest,
         "timing_s": dict(timer.seconds),
         "made": dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
     }

@@ -17,10 +17,10 @@ from transformers.processing_utils import ProcessorMixin
 from spex_nb.errors import MissingBandError
 from spex_nb.language.prompts import keep_regions
 from spex_nb.model.batch import language_cells
+from spex_nb.model.channel_rules import CHANNEL_RULES
 from spex_nb.model.checkpoint_checks import checkpoint_errors, local_folder, require_sound_processor
 from spex_nb.model.configuration import INDEX_CHANNELS, INDICES, PRIOR_TARGETS
 from spex_nb.model.losses import IGNORED_TOKEN
-from spex_nb.model.prior_rules import CHANNEL_RULES
 from spex_nb.spectral.indices import compute_indices, is_available
 from spex_nb.spectral.priors import mask_by_rules
 

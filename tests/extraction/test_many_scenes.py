@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from spex_nb import extract, load_extraction, sample_scene
 from spex_nb.cli.command import main
 from spex_nb.errors import ExtractionError, GridError, OutputError
-from spex_nb.extraction.many.neighbours import mosaic_results
+from spex_nb.extraction.many.mosaic import mosaic_results
 from spex_nb.extraction.many.scene_table import scene_table
 
 pytestmark = pytest.mark.slow

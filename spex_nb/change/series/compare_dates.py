@@ -28,8 +28,8 @@ from spex_nb.change.unfinished import (
 )
 from spex_nb.errors import EmptySceneError
 from spex_nb.extraction import load_mask_model
-from spex_nb.output.scratch import Scratch
 from spex_nb.extraction.run import Progress
+from spex_nb.output.scratch import Scratch
 from spex_nb.scene.open import on_grid
 from spex_nb.types import MaskModel
 

@@ -49,7 +49,7 @@ def scenes(results: tuple[Path, ...], output: Path | None, overwrite: bool) -> N
 @click.option("--overwrite", is_flag=True, help="Replace an existing mosaic.")
 def mosaic(results: tuple[Path, ...], output: Path, overwrite: bool) -> None:
     """Join neighbouring RESULTs of one instruction and model into one map without seams."""
-    from spex_nb.extraction.many.neighbours import mosaic_results
+    from spex_nb.extraction.many.mosaic import mosaic_results
 
     joined = mosaic_results(results)
     for name, area in joined.areas_ha.items():

@@ -28,7 +28,7 @@ ROWS = 64
 
 
 @dataclass
-class Mosaic:
+class AssembledTiles:
     """What the logits of all tiles show together."""
 
     mask: NDArray[np.uint8]
@@ -41,14 +41,14 @@ class Mosaic:
     """The highest probability of each target anywhere, from 0 to 1."""
 
 
-def assemble_mosaic(
+def assemble_tiles(
     tiling: Tiling,
     logits_of: Callable[[Window], Any],
     assignment: TargetAssignment,
     threshold: float,
     path: Path,
     georeference: dict[str, Any],
-) -> Mosaic:
+) -> AssembledTiles:
     """Blend tiles, write the probability of each class, and decide the class of each pixel.
 
     The logits are compared, not the rounded probabilities. A model that looks at single pixels therefore gives the same
@@ -81,7 +81,7 @@ def assemble_mosaic(
                     window = rasterio.windows.Window(0, top, width, logits.shape[1])
                     file.write(decision.add(top, logits), window=window)
             require_whole_raster(part)
-    return decision.mosaic
+    return decision.assembled
 
 
 def _profile(shape: tuple[int, int], classes: int) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class _Decision:
     def __init__(self, assignment: TargetAssignment, threshold: float, shape: tuple[int, int]) -> None:
         self._assignment = assignment
         self._limit = np.float32(math.log(threshold / (1 - threshold)))
-        self.mosaic = Mosaic(
+        self.assembled = AssembledTiles(
             mask=np.empty(shape, np.uint8),
             others={target: np.zeros(shape, bool) for target in assignment.beside_classes},
             highest=dict.fromkeys(assignment.layers, 0.0),
@@ -125,14 +125,14 @@ class _Decision:
         rows = slice(top, top + logits.shape[1])
         layers = dict(zip(self._assignment.layers, logits, strict=True))
         has_data = ~np.isnan(logits[0])
-        for target, mask in self.mosaic.others.items():
+        for target, mask in self.assembled.others.items():
             mask[rows] = layers[target] > self._limit
         classes = self._class_logits(layers)
         is_class = self._is_class(layers, classes, has_data)
-        self.mosaic.contested_px += int((is_class.sum(axis=0) > 1).sum())
+        self.assembled.contested_px += int((is_class.sum(axis=0) > 1).sum())
         number = np.where(is_class, classes, -np.inf).argmax(axis=0).astype(np.uint8) + np.uint8(1)
         number = np.where(is_class.any(axis=0), number, np.uint8(0))
-        self.mosaic.mask[rows] = np.where(has_data, number, np.uint8(MASK_NODATA))
+        self.assembled.mask[rows] = np.where(has_data, number, np.uint8(MASK_NODATA))
         if has_data.any():
             self._note_highest(layers)
         probability: NDArray[np.float32] = np.rint(expit(classes) * PROBABILITY_STEPS) / np.float32(PROBABILITY_STEPS)
@@ -154,6 +154,6 @@ class _Decision:
         return is_class & ~left_out
 
     def _note_highest(self, layers: dict[str, Any]) -> None:
-        highest = self.mosaic.highest
+        highest = self.assembled.highest
         for target, layer in layers.items():
             highest[target] = max(highest[target], float(expit(np.nanmax(layer))))
