@@ -146,6 +146,18 @@ def test_bands_that_speak_against_the_target_are_said() -> None:
     assert statement.support == "none"
 
 
+@pytest.mark.parametrize(
+    ("name", "doubtful", "sure"),
+    [("probability.mean", 0.55, 0.65), ("near.frac", 0.7, 0.5), ("rival.share", 0.3, 0.2)],
+)
+def test_an_unsure_model_pixels_near_the_threshold_and_a_rival_make_a_hint(
+    name: str, doubtful: float, sure: float
+) -> None:
+    hint = "Take this as a hint, not as a map."
+    assert explain_facts(facts(Fact(name, doubtful, "frac", "mask", "model")))[1].text == hint
+    assert hint not in [statement.text for statement in explain_facts(facts(Fact(name, sure, "frac", "mask", "model")))]
+
+
 def test_a_mask_that_rule_and_model_dispute_is_a_hint() -> None:
     statements = explain_facts(facts(rule__agreement=0.3, rule__inside=0.4))
     assert statements[1].text == "Take this as a hint, not as a map."

@@ -8,10 +8,11 @@ from spex_nb.language.explanation.points import KnownFacts, Point, Support
 
 CLOSE, PARTLY = 0.8, 0.5
 """Shares from which two masks are nearly the same, and in part the same."""
-LOW_MEAN = 0.8
-"""Below this mean probability a mask is a hint; suggested by labels, see docs/explanations.md."""
+LOW_MEAN, MUCH_NEAR, MUCH_RIVAL = 0.6, 0.6, 0.25
+"""A mask is a hint below this mean probability, where pixels just below the threshold reach this share of its area, or
+where the rule of another land cover fits on this share of it. Chosen by labels, see docs/explanations.md."""
 LOW_MEDIAN = 0.7
-"""Below this probability for half of its pixels a mask is a hint."""
+"""At or below this probability for half of the pixels of a mask, a sentence says so."""
 MUCH = 0.1
 """Of the area: what a doubt or a rival must reach to be mentioned."""
 MUCH_IN_A_NINTH = 0.25
@@ -30,8 +31,9 @@ class SurenessPoints(KnownFacts):
         rule_is_good = self._number("rule.iou", 0.0) >= PARTLY
         return (
             (rule_is_good and agreement < CLOSE)
-            or self._number("probability.median", 1.0) <= LOW_MEDIAN
             or self._number("probability.mean", 1.0) < LOW_MEAN
+            or self._number("near.frac") >= MUCH_NEAR
+            or self._number("rival.share") >= MUCH_RIVAL
             or self._number("quality.precision", 1.0) < PARTLY
         )
 
