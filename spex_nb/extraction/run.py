@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from spex_nb.errors import ExtractionCancelledError, lost_cluster
 from spex_nb.extraction.predict import TileJob, TilePrediction, TilePredictor, predict_on_worker
 from spex_nb.extraction.tile_store import TileStore
+from spex_nb.output.memory import MANY_PX, return_free_memory
 from spex_nb.types import Window
 
 AHEAD = 3
@@ -143,6 +144,7 @@ def run_tiles(
     """
     waiting = predictor.reader.in_order(window for window in windows if not store.is_done(window))
     failures: dict[Window, str] = {}
+    predicted_px = 0
     with (
         closing(_here(predictor, waiting) if client is None else _on_cluster(job, waiting, client)) as tiles,
         reporter.tiles() as tile_done,
@@ -156,6 +158,10 @@ def run_tiles(
             else:
                 store.put(window, prediction)
             tile_done()
+            predicted_px += window[2] * window[3]
+            if predicted_px >= MANY_PX:  # the pieces that tiles leave add up
+                return_free_memory(predicted_px)
+                predicted_px = 0
     predictor.reader.forget()
     return failures
 

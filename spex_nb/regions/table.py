@@ -17,6 +17,8 @@ from spex_nb.types import Region
 if TYPE_CHECKING:
     import geopandas as gpd
 
+CORNERS = 50_000
+"""Corners of polygons that are measured at a time."""
 COLUMNS = ["area_px", "area_m2", "share_frac", "size", "location"]
 """Columns of `regions_frame` that the table takes over."""
 
@@ -63,9 +65,19 @@ def _perimeters_m(geometry: Any, scene: xr.Dataset) -> NDArray[np.float64]:
     import shapely
 
     ground = EqualAreaGrid.of(scene)
-    if ground is None or not len(geometry):
+    if ground is None:
         return np.full(len(geometry), np.nan)
     to_pixels = ~scene.rio.transform()
-    outlines = shapely.transform(geometry.values, lambda xy: np.stack(to_pixels @ xy.T, 1))
-    lengths: NDArray[np.float64] = shapely.length(ground.polygon(shapely.segmentize(outlines, SEGMENT_PX)))
-    return lengths
+    lengths = []
+    for some in _in_parts(geometry.values):
+        outlines = shapely.transform(some, lambda xy: np.stack(to_pixels @ xy.T, 1))
+        lengths.append(shapely.length(ground.polygon(shapely.segmentize(outlines, SEGMENT_PX))))
+    return np.concatenate([np.empty(0), *lengths])
+
+
+def _in_parts(polygons: Any) -> list[Any]:
+    """Return polygons in parts of about `CORNERS` corners: what is made of each corner takes memory."""
+    import shapely
+
+    ends = np.cumsum(shapely.get_num_coordinates(polygons)) // CORNERS
+    return np.split(polygons, np.flatnonzero(np.diff(ends)) + 1)
