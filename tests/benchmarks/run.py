@@ -22,8 +22,8 @@ and are shared, so read the ratios, not the seconds or megabytes. "ours / other"
 smaller. The last column is the limit that we set for the row. It limits the ratio, or the value of spex_nb where it has
 a unit.
 
-Times of `extract` include the start of Python and its libraries, the explanation, and all files of a result. A click on a
-tile of 320² reuses the features that were kept with the tile.
+Times of `extract` include the start of Python and its libraries, the explanation, and all files of a result. A click
+reuses the features that were kept with the tile.
 
 """
 
