@@ -13,17 +13,17 @@ from spex_nb.targets import TARGETS
 from spex_nb.types import AdjacentFilter, EdgeFilter
 
 with (Path(__file__).parent / "fresh_instructions.csv").open(encoding="utf-8", newline="") as file:
-    ROWS = [(row["language"], row["text"], row["meaning"]) for row in csv.DictReader(file)]
+    ROWS = [(row["language"], row["text"], int(row["scenes"] or 1), row["meaning"]) for row in csv.DictReader(file)]
 SEPARATORS = {"zh": "；", "ar": "؛"}
 
 
-@pytest.mark.parametrize(("language", "text", "meaning"), ROWS)
-def test_fresh_instructions_mean_what_they_say(language: str, text: str, meaning: str) -> None:
+@pytest.mark.parametrize(("language", "text", "scenes", "meaning"), ROWS)
+def test_fresh_instructions_mean_what_they_say(language: str, text: str, scenes: int, meaning: str) -> None:
     if meaning == "refused":
         with pytest.raises(InstructionError):
-            parse_instruction(text, tuple(TARGETS))
+            parse_instruction(text, tuple(TARGETS), scenes=scenes)
         return
-    parsed = parse_instruction(text, tuple(TARGETS))
+    parsed = parse_instruction(text, tuple(TARGETS), scenes=scenes)
     assert parsed.language == language
     assert parsed.meaning.partition(SEPARATORS.get(language, ";"))[0] == meaning
 

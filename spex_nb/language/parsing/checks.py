@@ -147,11 +147,11 @@ def _require_one_scope(statements: Sequence[Statement], reading: Reading) -> Non
 def _has_unclear_scope(statements: Sequence[Statement], place: int, is_relation_first: bool) -> bool:
     """Say whether a filter stands right after an exclusion, or right after the other target of a relation."""
     wanted = _wanted_places(statements)
-    is_before_noun = is_relation_first and place + 1 in wanted
+    is_before_noun = is_relation_first and _is_before_noun(statements, place)
     if _ends_with_goal(statements[place]) and any(other > place for other in wanted) and not is_before_noun:
         return True
     follows_goal = place > 0 and _ends_with_goal(statements[place - 1])
-    if follows_goal and not isinstance(statements[place].meaning, _RELATIONS):
+    if follows_goal and not is_before_noun and not isinstance(statements[place].meaning, _RELATIONS):
         return True
     before = [s.meaning for s in statements[:place] if isinstance(s.meaning, Mention | Everything)]
     follows_exclusion = bool(before) and isinstance(before[-1], Mention) and before[-1].excluded
@@ -159,6 +159,13 @@ def _has_unclear_scope(statements: Sequence[Statement], place: int, is_relation_
     everything_follows = any(isinstance(s.meaning, Everything) for s in statements[place:])
     is_last = not everything_follows and all(other < place for other in wanted)
     return follows_exclusion and is_last and not is_parted
+
+
+def _is_before_noun(statements: Sequence[Statement], place: int) -> bool:
+    """Say whether nothing but filters stands between a relation and the land cover that it describes."""
+    filters = {i for i, _ in filters_in(statements)}
+    following = next((i for i in range(place + 1, len(statements)) if i not in filters), None)
+    return following in _wanted_places(statements)
 
 
 def _ends_with_goal(statement: Statement) -> bool:

@@ -188,8 +188,8 @@ class _PatternMatch:
 
     @property
     def is_inverted(self) -> bool:
-        """Whether one "not" belongs to the pattern."""
-        return self.has("invert") != self.has("invert_after")
+        """Whether a "not" belongs to the pattern; two of them deny once, as in "no tocan ninguna carretera"."""
+        return any(self.has(name) for name in ("invert", "invert_after", "invert_goal"))
 
     def goal(self, name: str = "goal") -> tuple[str, Shape]:
         """Return the target that a relation is to, and the shape of its regions."""
@@ -232,6 +232,15 @@ def _range(match: _PatternMatch) -> list[Meaning]:
     return [Fault("inverted range")] if match.has("invert") or is_odd else [low, high]
 
 
+def _bounds(match: _PatternMatch) -> list[Meaning]:
+    """Read two bounds of which one alone has a unit: ``over 12 ha but under 30``."""
+    names = ("low_unit", "low_unit") if match.has("low_unit") else ("unit", "unit")
+    return [
+        _area_filter(match.value(how), match, amount, unit)
+        for how, amount, unit in zip(("lower", "upper"), ("low", "high"), names, strict=True)
+    ]
+
+
 def _area_filter(comparison: Any, match: _PatternMatch, name: str, unit_name: str, part: float = 1) -> Meaning:
     amount = (match.value(name) if match.has(name) else 1.0) * part
     unit = match.value(unit_name)
@@ -245,7 +254,9 @@ def _area_filter(comparison: Any, match: _PatternMatch, name: str, unit_name: st
 
 
 def _up_to(match: _PatternMatch) -> list[Meaning]:
-    """Read a bound without comparison: ``bis 2 ha``, ``от 2 га``."""
+    """Read a bound without comparison: ``bis 2 ha``, ``от 2 га``; ``по 2 га`` is the size of each, and no bound."""
+    if match.value("bound") == "each":
+        return [Fault("unit")]
     comparison = "<=" if match.token("bound").sense.kind == "to" else ">="
     return [_area_filter(comparison, match, "amount", "unit")]
 
@@ -280,7 +291,8 @@ def _enclosed(match: _PatternMatch) -> list[Meaning]:
     target, shape = match.goal()
     if match.preposition == "at" or (match.preposition == "on" and target in _BESIDE_WHEN_ON):
         return _adjacent(match)
-    return [EnclosedFilter(target, not match.is_inverted, shape)]
+    is_outside = match.has("how") and match.value("how") == ">"  # the Hindi के बाहर
+    return [EnclosedFilter(target, match.is_inverted == is_outside, shape)]
 
 
 def _direction(match: _PatternMatch) -> list[Meaning]:
@@ -402,7 +414,7 @@ _KINDS = (
     "about", "adjacent", "adjacent_after", "all", "and", "article", "as_unit", "bare_place", "between",
     "between_after", "but", "comma", "compare", "compare_after", "contrast", "direction", "direction_after",
     "drawn", "edge", "everything", "except", "except_after", "from", "half", "in", "inside", "inside_after",
-    "length", "minus", "not", "not_after", "number", "of", "or", "ordinal", "outside", "outside_after",
+    "length", "minus", "near", "not", "not_after", "number", "of", "or", "ordinal", "outside", "outside_after",
     "particle", "place", "place_adjective", "quarter", "question", "rank", "scene", "shore", "shore_adjacent",
     "target", "to", "touch", "unit", "vague", "within", "within_after",
 )  # fmt: skip
@@ -432,11 +444,22 @@ _AFTER = "how:within_after|inside_after|outside_after"
 _LIST = "target ((comma|and|or)+ of* not? all? target)*"
 _LOW = "low:number|article low_unit:unit?"
 _GOAL = "goal:target|shore"
+_ANY_GOAL = f"(article|all)* {_GOAL}"
+_NO_GOAL = f"(article|all)* invert_goal:not? (article|all)* {_GOAL}"
+_LINK_OF_BOUNDS = "(and|but|contrast|comma)*"
+_NOTHING_COUNTED = "(?!unit|length|number|target|rank|of)"
 _SHORE_OF = "shore of (of|article)* goal:target"
 _RANK = "count:number? how:rank of? count_after:number?"
 _RULES: list[_Rule] = [
     (_pattern(text), build)
     for build, texts in {
+        _bounds: (
+            f"of? lower:compare of? low:number low_unit:unit {_LINK_OF_BOUNDS} upper:compare of? high:number"
+            f" {_NOTHING_COUNTED}",
+            f"of? lower:compare of? low:number {_LINK_OF_BOUNDS} upper:compare of? high:number unit:unit",
+            f"low:number low_unit:unit lower:compare_after {_LINK_OF_BOUNDS} high:number upper:compare_after",
+            f"low:number lower:compare_after {_LINK_OF_BOUNDS} high:number unit:unit upper:compare_after",
+        ),
         _range: (
             f"{_NOT} between of? {_LOW} and|to|from high:number unit:unit between_after?",
             f"{_NOT} from|in|of? {_LOW} to|from high:number unit:unit between_after?",
@@ -444,20 +467,21 @@ _RULES: list[_Rule] = [
             f"{_LOW} and|to|from high:number unit:unit between_after",
         ),
         _near: (
-            f"{_NOT} in? {_BEFORE} of? {_DISTANCE} (of|from|to)+ article? {_GOAL}",
-            f"{_NOT} in? {_BEFORE} of? unit:length (of|from|to)+ article? {_GOAL}",
-            f"{_NOT} to? {_DISTANCE} how:compare|compare_after (of|from|to)+ article? {_GOAL}",
+            f"{_NOT} in? {_BEFORE} of? {_DISTANCE} (of|from|to)+ {_ANY_GOAL}",
+            f"{_NOT} in? {_BEFORE} of? unit:length (of|from|to)+ {_ANY_GOAL}",
+            f"{_NOT} to? {_DISTANCE} how:compare|compare_after (of|from|to)+ {_ANY_GOAL}",
             f"{_NOT} in? from+ of? {_GOAL} (of|from|in)* {_BEFORE} {_DISTANCE} in?",
             f"{_NOT} in? from+ of? {_GOAL} (of|from|in)* {_DISTANCE} of? {_AFTER}|compare_after {_NOT_AFTER}",
             f"{_GOAL} of? from+ {_DISTANCE} of? {_AFTER}|compare_after {_NOT_AFTER}",
-            f"{_NOT} in? {_GOAL} {_DISTANCE} of? {_AFTER}",
+            f"{_NOT} in? {_GOAL} (of|near)* {_DISTANCE} of? {_AFTER}",
+            f"near (of|to|from)* {_ANY_GOAL} how:within of? {_DISTANCE}",
         ),
         _area: (
             f"{_NOT} of? how:compare|particle of? {_AREA} vague?",
             f"{_NOT} of? how:compare of? unit:unit",
             f"{_AREA} of? how:compare|compare_after vague? {_NOT_AFTER}",
         ),
-        _about: (f"of? about:about in? {_AREA}",),
+        _about: (f"of? about:about in? {_AREA} vague?",),
         _up_to: (f"bound:to|from {_AREA}",),
         _question: ("what:question of* unit:unit|length?",),
         _unit_asked: (
@@ -490,7 +514,7 @@ _RULES: list[_Rule] = [
         _edge: (
             f"{_NOT} how:touch invert_after:not? (in|of|to|from)* (scene of?)? edge",
             f"(scene of?)? edge (of|from|to|in)* {_NOT} how:touch {_NOT_AFTER}",
-            f"{_NOT} (scene of?)? edge (of|from|to|in)* how:touch {_NOT_AFTER}",
+            f"{_NOT} (of|from|in)* (scene of?)? edge (of|from|to|in)* how:touch {_NOT_AFTER}",
             f"{_NOT} (in|adjacent|of)+ (scene of?)? edge (of scene)? adjacent_after? {_NOT_AFTER}",
             f"{_NOT} (scene of?)? edge (in|adjacent_after)+ {_NOT_AFTER}",
             f"{_NOT} in? adjacent (of|in)* scene",
@@ -504,14 +528,15 @@ _RULES: list[_Rule] = [
             f"{_NOT} in|adjacent (of|to|from|in|article)* {_SHORE_OF}",
             f"{_NOT} in (of|to|from|in|article)* goal:target shore",
             f"{_NOT} adjacent invert_after:not? (of|to|from|in|article)* {_GOAL} adjacent_after",
-            f"{_NOT} in? adjacent (of|to|from|in)* article? {_GOAL}",
-            f"{_NOT} how:touch invert_after:not? (of|to|from|in)* article? {_GOAL}",
+            f"{_NOT} in? adjacent (of|to|from|in)* {_NO_GOAL}",
+            f"{_NOT} how:touch (of|to|from|in)* {_NO_GOAL}",
+            f"{_NOT} in (article|of)* {_GOAL} adjacent_after",
             f"{_NOT} in article? goal:shore",
             f"{_GOAL} of? adjacent_after in? {_NOT_AFTER}",
             f"{_NOT} (in|of|from)* shore_adjacent in?",
         ),
         _direction: (
-            f"{_NOT} in? where:direction (of|from)* article? {_GOAL}",
+            f"{_NOT} in? where:direction (of|from)* {_ANY_GOAL}",
             f"{_GOAL} of? where:direction_after in? {_NOT_AFTER}",
         ),
         _place: (
@@ -519,7 +544,10 @@ _RULES: list[_Rule] = [
             "invert:not|outside? (in|of|inside)* part:half|quarter? of? where:place|place_adjective|bare_place"
             f" part_after:half|quarter? (of|in)* inside_after? {_NOT_AFTER}",
         ),
-        _enclosed: (f"{_NOT} in|inside|within (of|in)* article? all? goal:target inside_after?",),
+        _enclosed: (
+            f"{_NOT} in|inside|within (of|in)* (article|all)* invert_goal:not? (article|all)* goal:target"
+            " inside_after?",
+        ),
         _everything: ("everything",),
         _mention: ("goal:target",),
         _bad_amount: ("compare|within of? minus:minus? number length:length|unit?",),
@@ -533,6 +561,8 @@ _OWN_ORDERS = {
     "count": _counted,
     "direction": _direction,
     "enclosed": _enclosed,
+    "near": _near,
+    "place": _place,
     "scene": _link,
     "unit": _asked_in_unit,
 }

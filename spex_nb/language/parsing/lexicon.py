@@ -13,14 +13,13 @@ from itertools import groupby
 from typing import Any
 
 from spex_nb.errors import LanguageError
-from spex_nb.language.concepts import ConceptName, concept_names, concept_of, get_concept
+from spex_nb.language.concepts import concept_names
 from spex_nb.language.frequent_words import foreign_words, is_frequent
 from spex_nb.language.languages import NUMBER, Language, fold, get_language, read_number
+from spex_nb.language.parsing.implied_words import sense_of, with_implied_words
 from spex_nb.language.parsing.quantities import compound_number, merge_quantities
 from spex_nb.language.parsing.set_aside import places_set_aside
 from spex_nb.language.parsing.tokens import UNKNOWN, Sense, Token, join_words
-from spex_nb.targets import TARGETS
-from spex_nb.types import Shape
 
 SHORTEST_MENDED = 5
 """Letters of the shortest word that is mended: shorter ones have too many neighbours."""
@@ -50,8 +49,7 @@ _ARTICLE = "ال"
 _DROPPED = frozenset({"ask", "every", "filler", "modal", "purpose", "purpose_after", "request", "those", "which"})
 """Kinds of words that the grammar does not read."""
 _LATIN = ("en", "de", "es", "fr", "pt")
-COARSER = "vegetation"
-"""Answers the kinds of vegetation that are no targets of their own."""
+_GAP = Token(Sense("filler"), "")
 _SENTENCE_ENDS = frozenset(".!?。।؟")
 _ELIDED = {"d": "de"}
 """French words before a vowel -> their whole form."""
@@ -281,7 +279,7 @@ def read_text(text: str, code: str, classes: Mapping[str, Sequence[str]] | None 
     lexicon = with_classes(get_lexicon(code), classes) if classes else get_lexicon(code)
     mended: dict[str, str] = {}
     atoms = [_mend(part, lexicon, mended) for atom in _atoms(text) for part in _parts(atom, lexicon)]
-    every = _without_idle_units(_with_changes(_tokens(atoms, lexicon), code), code)
+    every = with_implied_words(list(_tokens(atoms, lexicon)), code)
     aside = places_set_aside(every)
     tokens = [token for place, token in enumerate(every) if place not in aside]
     read = [token for token in tokens if token.sense.kind not in _DROPPED]
@@ -295,47 +293,6 @@ def read_text(text: str, code: str, classes: Mapping[str, Sequence[str]] | None 
         set_aside=_unknown_words([token if place in aside else _GAP for place, token in enumerate(every)]),
         text=text,
     )
-
-
-def _with_changes(tokens: Iterable[Token], code: str) -> list[Token]:
-    """Read a word such as deforestation as what it says: forest, lost."""
-    read: list[Token] = []
-    for token in tokens:
-        concept = get_concept(token.sense.value) if token.sense.kind == "concept" else None
-        if concept is None or not concept.change:
-            read.append(token)
-            continue
-        read.append(replace(token, sense=Sense("change", _CHANGE_WORDS[concept.change])))
-        if concept.changed:
-            name = next(name for name in concept_names(code) if name.concept == concept.changed)
-            read.append(replace(token, sense=_sense(name)))
-    return read
-
-
-_CHANGE_WORDS = {"gained": "new", "lost": "lost", "changed": "any"}
-"""By the change that a concept names, the words of the grammar that ask for it."""
-_GAP = Token(Sense("filler"), "")
-_MEASURING = frozenset({"compare", "within", "between"})
-"""Kinds of words after which a thing such as a football field is a unit."""
-_MEASURING_AFTER = frozenset({"compare_after", "within_after", "between_after"})
-"""The same, where the language puts the comparison after the unit."""
-_BEFORE_UNIT = 3
-"""Words between a comparison and its unit, at most: of about one."""
-
-
-def _without_idle_units(tokens: list[Token], code: str) -> list[Token]:
-    """Read a varying unit that measures nothing as the thing itself: football fields, not their area."""
-    kinds = [token.sense.kind for token in tokens]
-    read = list(tokens)
-    for place, token in enumerate(tokens):
-        before, after = kinds[max(0, place - 1 - _BEFORE_UNIT) : place], kinds[place + 1 : place + 2]
-        is_measured = bool({"unit", "length"} & {*before})  # the comparison has its unit already
-        measures = (not is_measured and _MEASURING & {*before}) or _MEASURING_AFTER & {*after}
-        if kinds[place] == "unclear_unit" and not measures and concept_of(token.text, code):
-            key = fold(token.text)
-            name = next(name for name in concept_names(code) if fold(name.form) == key)
-            read[place] = replace(token, sense=_sense(name))
-    return read
 
 
 def _unknown_words(tokens: Sequence[Token]) -> tuple[str, ...]:
@@ -375,22 +332,13 @@ def _nouns(language: Language) -> Iterator[tuple[str, Sense]]:
     for named in concept_names(language.code):
         # "Without vegetation" leaves vegetation out, though bare soil is called so.
         if not named.form.startswith(exclusions):
-            yield named.form, _sense(named)
+            yield named.form, sense_of(named)
 
 
 def is_plural(target: str, name: str, language: Language) -> bool | None:
     """Say whether a usual name of a target is plural, if its concept shows it."""
     forms = {fold(other.form): other.plural for other in concept_names(language.code) if other.concept == target}
     return forms.get(fold(name))
-
-
-def _sense(name: ConceptName) -> Sense:
-    concept = get_concept(name.concept)
-    if concept.target is None:
-        return Sense("concept", concept.id, name.plural)
-    target = concept.target if concept.target in TARGETS else COARSER
-    shape: Shape = concept.shape  # type: ignore[assignment]
-    return Sense("target", target, name.plural, lemma=name.lemma if concept.is_narrower else "", shape=shape)
 
 
 _SIGNS = {
@@ -508,11 +456,20 @@ def _longest(atoms: list[_Atom], start: int, lexicon: Lexicon) -> tuple[int, Sen
     for length in range(min(lexicon.longest, len(atoms) - start), 0, -1):
         words = atoms[start : start + length]
         sense = lexicon.spelled.get(tuple(atom.spelling for atom in words))
-        if sense or (sense := lexicon.senses.get(tuple(atom.key for atom in words))):
+        if not sense and not (length > 1 and _is_accented_target(words[0], lexicon)):
+            sense = lexicon.senses.get(tuple(atom.key for atom in words))
+        if sense:
             return length, sense
     if atoms[start].key[0].isdigit():
         return 1, _number(atoms[start], lexicon.language)
     return 1, UNKNOWN
+
+
+def _is_accented_target(atom: _Atom, lexicon: Lexicon) -> bool:
+    """Say whether accents make a word a land cover, so that it begins no phrase without them: prés is not près."""
+    sense = lexicon.spelled.get((atom.spelling,))
+    has_accents = atom.key.isascii() and not atom.spelling.isascii()
+    return sense is not None and sense.kind == "target" and has_accents and len(lexicon.spellings.get(atom.key, ())) > 1
 
 
 def _number(atom: _Atom, language: Language) -> Sense:

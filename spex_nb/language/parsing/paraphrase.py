@@ -165,7 +165,7 @@ class _Writer:
             case AreaFilter(comparison, amount, unit):
                 return self._agreeing(comparison).format(self._echoed(wanted.stated, self.area(amount, unit, wanted)))
             case NearFilter(target, metres, within):
-                distance = self._echoed(wanted.stated, self.distance(metres))
+                distance = self._echoed(wanted.stated, self.distance(metres, ECHOED if wanted.stated else SIGNIFICANT))
                 phrase = self._agreeing("near" if within else "far")
                 return phrase.format(distance=distance, target=self.nouns([target], "oblique"))
             case PlaceFilter(place, inside):
@@ -175,7 +175,7 @@ class _Writer:
             case DrawnFilter(inside):
                 return str(self.phrases["inside drawn" if inside else "outside drawn"])
             case EdgeFilter(touching):
-                return str(self.phrases["touching" if touching else "not touching"])
+                return self._agreeing("touching" if touching else "not touching")
             case AdjacentFilter(target, inside):
                 return self._unless(inside, self._agreeing("adjacent").format(self.nouns([target], "oblique")))
             case EnclosedFilter(target, inside):
@@ -240,8 +240,9 @@ class _Writer:
         )
         return self.quantity(amount / SQUARE_METRES[unit], unit, ECHOED)
 
-    def distance(self, metres: float) -> str:
-        return self.quantity(metres / KM, "km") if metres >= KM else self.quantity(metres, "m", 4)
+    def distance(self, metres: float, significant: int = SIGNIFICANT) -> str:
+        """Write a distance in metres, or in kilometres from one on."""
+        return self.quantity(metres / KM, "km", significant) if metres >= KM else self.quantity(metres, "m", 4)
 
     def quantity(self, amount: float, unit: str, significant: int = SIGNIFICANT) -> str:
         """Write an amount with its unit, which agrees with it where the language has such forms."""
@@ -284,7 +285,7 @@ class _Writer:
         return self._agreeing(f"{name} n").format(count)
 
     def _unless(self, inside: bool, text: str) -> str:
-        return text if inside else str(self.phrases["not"]).format(text)
+        return text if inside else self._agreeing("not").format(text)
 
     def _without(self, nouns: str, excluded: Sequence[str]) -> str:
         form: str = self.phrases["without" if self.targets else "everything except"]

@@ -103,7 +103,9 @@ def _with_part(tokens: Sequence[Token], number: Token, end: int) -> tuple[Token,
         return number, end
     after = end + joined + 1
     skipped = _skip(kinds[joined + 1 :])
-    is_before_unit = kinds[joined + 1 + skipped : joined + 2 + skipped] in (["unit"], ["length"])
+    rest = kinds[joined + 1 + skipped :]
+    is_lower_bound = joined and rest[:1] in (["and"], ["to"]) and rest[1:2] in (["number"], ["numeral"])
+    is_before_unit = rest[:1] in (["unit"], ["length"]) or is_lower_bound  # between two and a half and ten hectares
     if not is_before_unit:
         return number, end
     is_more = bool(joined) or (part == "half" and number.sense.value > 1)  # "one half" is less than one

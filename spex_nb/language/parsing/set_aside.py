@@ -9,7 +9,7 @@ from spex_nb.language.parsing.tokens import Token
 _EMPTY = frozenset(
     {
         "all", "and", "article", "ask", "comma", "contrast", "every", "filler", "from", "in", "modal", "of", "or",
-        "particle", "purpose", "request", "scene", "those", "time", "to", "unknown", "which",
+        "particle", "purpose", "purpose_after", "request", "scene", "those", "time", "to", "unknown", "which",
     }
 )  # fmt: skip
 """Kinds of words that say nothing about regions."""
