@@ -9,13 +9,12 @@ from typing import Any
 
 import xarray as xr
 
-from spex_nb.errors import OutputError
 from spex_nb.extraction import Extraction, extract, load_extraction
-from spex_nb.extraction.extract_scene import partial_folder, remove_traces
+from spex_nb.extraction.extract_scene import remove_traces
 from spex_nb.extraction.plan import hash_of
 from spex_nb.extraction.run import Progress
 from spex_nb.extraction.tile_store import TileStore
-from spex_nb.output.files import remove_leftovers
+from spex_nb.output.unfinished import partial_folder
 from spex_nb.types import Instruction, MaskModel
 
 
@@ -78,27 +77,6 @@ class UnfinishedComparison:
     def remove(self) -> None:
         """Delete the folder."""
         TileStore(self.folder).remove()
-
-
-def require_free(out: Path, overwrite: bool) -> None:
-    """Remove what killed writers of an output left, and raise if it exists and no unfinished run lies beside it.
-
-    Raises:
-        OutputError: If it exists.
-    """
-    remove_leftovers(out.absolute().parent, out.name)
-    if out.exists() and not overwrite and not partial_folder(out).exists():
-        raise output_exists(out)
-
-
-def output_exists(out: Path) -> OutputError:
-    """Return the error for an output that holds something else."""
-    return OutputError(
-        "The output exists",
-        found=str(out),
-        expected="a new folder",
-        fix="Choose another, or allow overwriting.",
-    )
 
 
 def extract_or_load(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from spex_nb.cli.options import open_options, scene_options
-from spex_nb.errors import OutputError
 
 if TYPE_CHECKING:
     from spex_nb.change import Change, ChangeSeries
@@ -55,7 +54,6 @@ def compare(
 
     Options that say how a scene is opened hold for all.
     """
-    _require_free(output, overwrite)
     settings = {name: choices.pop(name) for name in ("model", "threshold", "min_area_px", "seed", "anyway")}
     options = open_options(**choices) | ({"clouds": True} if clouds else {})
     question = _question(targets)
@@ -87,14 +85,3 @@ def _series(
 
     listed = None if dates is None else [date.strip() for date in dates.split(",")]
     return compare_series(scenes[0] if len(scenes) == 1 else scenes, targets, dates=listed, **settings)
-
-
-def _require_free(output: Path, overwrite: bool) -> None:
-    """Raise before the work if the result could not be written after it."""
-    if output.exists() and any(output.iterdir()) and not overwrite:
-        raise OutputError(
-            "The output exists",
-            found=str(output),
-            expected="a new folder",
-            fix="Choose another --output, or replace it with --overwrite.",
-        )

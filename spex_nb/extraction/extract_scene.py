@@ -16,8 +16,9 @@ from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.run import PartTimer, Progress, ProgressReporter, run_tiles
 from spex_nb.extraction.storage import at_home, compare_request, load_extraction, save_extraction
 from spex_nb.extraction.tile_store import TileStore
-from spex_nb.output.files import remove_leftovers
+from spex_nb.output.files import output_exists, remove_leftovers
 from spex_nb.output.scratch import Scratch
+from spex_nb.output.unfinished import partial_folder, require_free
 from spex_nb.types import Instruction, MaskModel, TaughtClass, Window
 
 
@@ -94,8 +95,7 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         ExtractionError: If an argument makes no sense, memory or disk will not do, or every tile failed.
     """
     if out is not None:
-        remove_leftovers(Path(out).absolute().parent, Path(out).name)
-        _require_free(Path(out), overwrite)
+        require_free(Path(out), overwrite)
     plan = plan_extraction(
         scene,
         instruction,
@@ -140,11 +140,6 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
     return at_home(result, Path(out))
 
 
-def partial_folder(out: Path) -> Path:
-    """Return where the finished tiles of an unfinished result lie."""
-    return out.with_name(f"{out.name}.partial")
-
-
 def _save(result: Extraction, out: str | Path, overwrite: bool) -> None:
     try:
         save_extraction(result, out, overwrite=overwrite)
@@ -185,23 +180,9 @@ def _saved_before_the_kill(plan: Plan, out: Path) -> Extraction:
         "parameters": parameters_of(plan),
     }
     if not TileStore(partial_folder(out)).holds(plan.identity) or compare_request(out, request).holds == "no":
-        raise _exists(out)
+        raise output_exists(out)
     remove_traces(out)
     return load_extraction(out)
-
-
-def _require_free(out: Path, overwrite: bool) -> None:
-    if out.exists() and not overwrite and not partial_folder(out).exists():
-        raise _exists(out)
-
-
-def _exists(out: Path) -> OutputError:
-    return OutputError(
-        "The output exists",
-        found=str(out),
-        expected="a new folder",
-        fix="Choose another, allow overwriting, or read it with load_extraction.",
-    )
 
 
 def _require_some(failures: Mapping[Window, str], plan: Plan) -> None:

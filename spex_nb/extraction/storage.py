@@ -53,6 +53,7 @@ def save_extraction(result: Extraction, folder: str | Path, *, overwrite: bool =
         OutputError: If the folder exists and may not be overwritten, holds something else, or cannot be written; if the
             disk is full.
     """
+    return_free_memory(result.mask.size)
     # A kernel dies where HDF5 closes a file on a full disk: the overview is made in memory.
     with dask.config.set(scheduler="threads"):  # a cluster has no lock for a file in memory
         overview = bytes(result.overview.to_netcdf(None, engine="h5netcdf"))

@@ -207,6 +207,16 @@ def unwritable(
     )
 
 
+def output_exists(path: Path) -> OutputError:
+    """Return the error of an output that may not be replaced."""
+    return OutputError(
+        "The output exists",
+        found=str(path),
+        expected="a new path",
+        fix="Choose another, or allow overwriting (overwrite=True, --overwrite).",
+    )
+
+
 def free_bytes(path: Path) -> int:
     """Return how much room there is on the disk of a path that need not exist yet."""
     place = next((place for place in (path, *path.absolute().parents) if place.is_dir()), Path("/"))
@@ -355,12 +365,7 @@ def _write_errors() -> tuple[type[Exception], ...]:
 
 def _require_writable(target: Path, overwrite: bool) -> None:
     if target.exists() and not overwrite:
-        raise OutputError(
-            "The output exists",
-            found=str(target),
-            expected="a new path",
-            fix="Choose another, or allow overwriting.",
-        )
+        raise output_exists(target)
     if not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
         raise OutputError(
             "The output folder cannot be written",

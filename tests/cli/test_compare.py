@@ -63,7 +63,7 @@ def test_two_files_become_a_folder_and_an_explanation(pair: tuple[Path, Path], t
 
     again = spex(*pair, "--targets", "water", "--output", out)
     assert again.exit_code == 2
-    assert "replace it with --overwrite" in again.stderr
+    assert "--overwrite" in again.stderr
     assert json.loads((out / "change.json").read_text()) == figures
 
 
@@ -124,3 +124,20 @@ def test_bad_input_ends_with_a_sentence(
     assert message in result.output
     assert "Traceback" not in result.output
     assert not (tmp_path / "change").exists()
+
+
+def test_a_command_that_was_killed_before_it_cleaned_up_ends_at_once(
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*pair, "--targets", "water", "--output", tmp_path / "change"]
+    with monkeypatch.context() as killed:
+        killed.setattr("spex_nb.change.unfinished.UnfinishedComparison.remove", lambda _: None)
+        first = spex(*words)
+    assert (tmp_path / "change.partial").is_dir()
+    again = spex(*words)
+    assert again.exit_code == 0, again.output
+    assert again.stdout == first.stdout
+    assert not (tmp_path / "change.partial").exists()
+    once_more = spex(*words)
+    assert once_more.exit_code == 2
+    assert "The output exists" in once_more.output

@@ -23,13 +23,13 @@ from spex_nb.change.unfinished import (
     ExtractionChoices,
     RunSettings,
     UnfinishedComparison,
-    output_exists,
-    require_free,
 )
 from spex_nb.errors import EmptySceneError
 from spex_nb.extraction import load_mask_model
 from spex_nb.extraction.run import Progress
+from spex_nb.output.files import output_exists
 from spex_nb.output.scratch import Scratch
+from spex_nb.output.unfinished import require_free
 from spex_nb.scene.open import on_grid
 from spex_nb.types import MaskModel
 
