@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 import xarray as xr
 from numpy.typing import NDArray
 from rasterio.windows import Window as FileWindow
@@ -22,7 +23,7 @@ from spex_nb.extraction.assemble_tiles import AssembledTiles, assemble_tiles
 from spex_nb.extraction.explain import ExplanationStream, explain_targets, faithfulness_of, write_explanation
 from spex_nb.extraction.facts.of_result import RunFindings, facts_of_edit, facts_of_run, rest_facts
 from spex_nb.extraction.measure import MeasuredLayer, SceneStatistics, measure_scene
-from spex_nb.extraction.notes import notes_of
+from spex_nb.extraction.notes import notes_of, notes_of_edit
 from spex_nb.extraction.plan import Plan, class_names, hashes_of_classes
 from spex_nb.extraction.predict import IndexExtreme
 from spex_nb.extraction.result import Extraction
@@ -30,6 +31,7 @@ from spex_nb.extraction.run import PartTimer
 from spex_nb.extraction.storage import PROBABILITY, open_probability
 from spex_nb.extraction.tile_store import TileStore
 from spex_nb.output.memory import return_free_memory
+from spex_nb.regions.edited_regions import EditedRegions, hold_filters
 from spex_nb.regions.filters import filter_classes
 from spex_nb.regions.find import summarize_regions
 from spex_nb.regions.ground import EqualAreaGrid
@@ -110,7 +112,8 @@ def finish(
 def correct_result(result: Extraction, mask: NDArray[np.uint8], scene: xr.Dataset) -> Extraction:
     """Return a result with another mask, and everything that follows from a mask.
 
-    The model's text and probabilities stay. Its claims are checked against the new mask.
+    The model's text and probabilities stay. Its claims are checked against the new mask. The filters of the
+    instruction hold for what was edited: a region that does not meet them leaves the mask, and the notes say so.
 
     Args:
         result: The result as it was extracted.
@@ -128,10 +131,15 @@ def correct_result(result: Extraction, mask: NDArray[np.uint8], scene: xr.Datase
     edited_px = int((pixels != result.mask.values).sum())
     if not edited_px:
         return result
-    regions = _class_regions(pixels, [*result.class_names], scene)
+    held = _held_regions(result, pixels, scene)
+    regions, dropped = held.kept, None
+    if any(held.left_out.values()):
+        dropped = _dropped({name: [*regions[name], *held.left_out[name]] for name in regions}, regions, pixels.shape)
+        pixels = pixels.copy()
+        _repaint(pixels, regions)
     reader = SceneReader(open_source(SceneSource(as_scene(scene))), CORRECTION_TILE_PX)
     threshold = float(result.provenance["parameters"]["threshold"])
-    layers, rows_of = _class_layers(regions, pixels, threshold), _stored_probability_rows(result)
+    layers, rows_of = _class_layers(regions, pixels, threshold, dropped), _stored_probability_rows(result)
     statistics = measure_scene(reader, pixels, layers, rows_of, hashes_scene=False)
     statistics = replace(statistics, evidence=_with_checked_areas(statistics.evidence, result.evidence))
     evidence = {**result.evidence, **statistics.evidence}
@@ -146,7 +154,8 @@ def correct_result(result: Extraction, mask: NDArray[np.uint8], scene: xr.Datase
         else old
         for old in result.explanations
     )
-    note = f"{edited_px:,} pixels were edited by hand; all figures are of the edited mask."
+    edited_note = f"{edited_px:,} pixels were edited by hand; all figures are of the edited mask."
+    notes = notes_of_edit(held, result.instruction, result.provenance["answered_by"])
     faithfulness = faithfulness_of(explanations)
     edited = result.mask.copy(data=pixels)
     return replace(
@@ -156,8 +165,25 @@ def correct_result(result: Extraction, mask: NDArray[np.uint8], scene: xr.Datase
         regions=class_table(regions, statistics.figures, scene),
         evidence=evidence,
         explanations=explanations,
-        notes=(*result.notes, note),
+        notes=(*result.notes, edited_note, *notes),
         provenance={**result.provenance, "edited_px": edited_px, "faithfulness": faithfulness},
+    )
+
+
+def _held_regions(result: Extraction, pixels: NDArray[np.uint8], scene: xr.Dataset) -> EditedRegions:
+    """Return the regions of an edited mask: those that the instruction asks for, and those that it leaves out."""
+    instruction, names = result.instruction, [*result.class_names]
+    after = _class_regions(pixels, names, scene)
+    if not instruction.filters and not any(instruction.own_filters.values()):
+        return EditedRegions(after, {name: [] for name in after})
+    drawn = result.provenance["parameters"].get("drawn")
+    return hold_filters(
+        _class_regions(result.mask.values, names, scene),
+        after,
+        instruction,
+        scene,
+        drawn=None if drawn is None else shapely.from_wkt(drawn),
+        masks={name: pixels == number for number, name in enumerate(names, start=1)},
     )
 
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from spex_nb.extraction.facts.of_result import RunFindings
+from spex_nb.extraction.mask_models import INDEX
 from spex_nb.extraction.plan import Plan
 from spex_nb.language.explanation.note_words import NoteWriter
 from spex_nb.language.explanation.request import stand_in_sentences
 from spex_nb.language.explanation.rule_words import rule_in_words
+from spex_nb.language.languages import get_language
+from spex_nb.language.parsing.paraphrase import describe_filter
+from spex_nb.regions.edited_regions import EditedRegions
 from spex_nb.scene.guard import notes_of_scene
 from spex_nb.spectral.priors import prior_of
+from spex_nb.targets import TARGETS
+from spex_nb.types import SQUARE_METRES, Instruction, Region
+
+NAMED_REGIONS = 3
+"""Regions left out whose sizes a note names."""
 
 
 def notes_of(plan: Plan, findings: RunFindings, more: Sequence[str]) -> list[str]:
@@ -35,6 +44,39 @@ def notes_of(plan: Plan, findings: RunFindings, more: Sequence[str]) -> list[str
         "" if plan.scene.spex.crs else writer.write("no_crs"),
     ]
     return [note for note in notes if note]
+
+
+def notes_of_edit(held: EditedRegions, instruction: Instruction, answered_by: Mapping[str, str]) -> list[str]:
+    """Return what one should know of regions that were edited by hand, in the language of the instruction.
+
+    Args:
+        held: The regions, held against the instruction.
+        instruction: That the result answers.
+        answered_by: Who showed each target in the extraction, by target.
+    """
+    writer, language = NoteWriter(instruction.language), get_language(instruction.language)
+    notes = []
+    for name, regions in held.left_out.items():
+        if regions:
+            places = ", ".join(_size_in_words(region, writer) for region in regions[:NAMED_REGIONS])
+            more = ", …" if len(regions) > NAMED_REGIONS else ""
+            notes.append(
+                writer.write("edit_left_out", word=writer.noun(name), number=str(len(regions)), areas=places + more)
+            )
+    for name, filters in held.untested.items():
+        targets = [name] if name in TARGETS else []
+        conditions = "; ".join(describe_filter(wanted, language, targets) for wanted in filters)
+        notes.append(writer.write("edit_untested", word=writer.noun(name), conditions=conditions))
+    other = [name for name in held.by_index if answered_by.get(name) != INDEX]
+    notes += [writer.write("edit_by_index", word=writer.noun(name)) for name in other]
+    return notes
+
+
+def _size_in_words(region: Region, writer: NoteWriter) -> str:
+    """Return the area of a region in hectares, or in pixels where there is no CRS."""
+    if region.area_m2 is None:
+        return f"{region.area_px} px"
+    return f"{writer.decimal(region.area_m2 / SQUARE_METRES['ha'], '.2g')} ha"
 
 
 def _area_of_interest(plan: Plan, writer: NoteWriter) -> Iterator[str]:

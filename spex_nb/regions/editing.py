@@ -164,6 +164,16 @@ class History:
         patch = Patch.between(before, after)
         return self if patch is None else History((*self.done, patch))
 
+    def add_step(self) -> History:
+        """Return the history after a step that changes no pixel, such as a point that the model had no answer to."""
+        nothing = np.zeros((0, 0), np.uint8)
+        return History((*self.done, Patch(0, 0, nothing, nothing)))
+
+    def without_steps(self) -> History:
+        """Return the history of the edits that change pixels."""
+        done, undone = (tuple(patch for patch in part if patch.after.size) for part in (self.done, self.undone))
+        return History(done, undone)
+
     def undo(self, mask: ClassMask) -> tuple[History, ClassMask]:
         """Undo the last edit; return history and mask, both unchanged where there is no edit."""
         if not self.done:

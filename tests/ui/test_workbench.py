@@ -14,6 +14,7 @@ import pytest
 from ipywidgets.widgets.widget import _instances
 from spex_widgets import Workbench, WorkbenchState, open_session, save_session
 from spex_widgets.jobs import ImmediateExecutor
+from spex_widgets.map.images import FAINT
 
 from spex_nb import open_scene, sample_scene
 from spex_nb.errors import (
@@ -118,6 +119,81 @@ def test_hands_on_the_map_change_the_state(recording_map: Any, fake_model: Any) 
     assert (recording_map.draw_box, recording_map.brush) == (None, None)
     recording_map.click(5, 3, 0.0, 0.0)
     assert "Click into a coloured area" in bench.panels["Correct"].problem.value
+    bench.close()
+
+
+def test_what_the_instruction_does_not_ask_for_is_faint_and_said(recording_map: Any) -> None:
+    bench = Workbench("lake_30m", "index", executor=ImmediateExecutor(), view=recording_map)
+    extract(bench, "lakes larger than 2 ha")
+    state, before = bench.state, len(bench.result.regions)
+    row, column = np.argwhere(state.mask.values == 0)[0]
+    state.tool, state.brush_px = "paint", 1
+    recording_map.brush([(column + 0.5, row + 0.5)])  # 0.09 ha
+    shown, _ = recording_map.calls_of("set_mask")[-1]
+    assert shown[row, column] == 1 + FAINT
+    assert (bench.result.mask.values[row, column], state.mask.values[row, column]) == (0, 1)
+    assert len(bench.result.regions) == before
+    assert "left out of the mask and of all figures" in bench.panels["Correct"].status.value
+    state.brush_px = 8
+    recording_map.brush([(column + 0.5, row + 0.5)])  # a quarter of a disc of 8 px is larger than 2 ha
+    shown, _ = recording_map.calls_of("set_mask")[-1]
+    assert shown[row, column] == 1 == bench.result.mask.values[row, column]
+    assert "left out" not in bench.panels["Correct"].status.value
+    bench.close()
+
+
+def test_undo_takes_back_points_also_where_they_changed_no_pixel(recording_map: Any, fake_model: Any) -> None:
+    bench = Workbench("river_10m", fake_model, executor=ImmediateExecutor(), view=recording_map)
+    extract(bench)
+    state, panel = bench.state, bench.panels["Correct"]
+    state.tool = "add"
+    row, column = np.argwhere(state.mask.values == 1)[0]
+    for _ in range(2):  # the second point is where the answer to the first one is already
+        recording_map.click(float(row), float(column), 0.0, 0.0)
+    assert len(state.user_prompts.clicks) == len(state.history.done) == 2
+    panel.forget.click()
+    assert not state.user_prompts
+    panel.undo.click()
+    assert len(state.user_prompts.clicks) == 2
+    panel.undo.click()
+    assert len(state.user_prompts.clicks) == 1
+    panel.undo.click()
+    assert not state.user_prompts
+    assert panel.undo.disabled
+    panel.redo.click()
+    assert len(state.user_prompts.clicks) == 1
+    bench.close()
+
+
+def test_undo_of_another_class_brings_back_the_class_of_its_points(recording_map: Any, fake_model: Any) -> None:
+    bench = Workbench("river_10m", fake_model, executor=ImmediateExecutor(), view=recording_map)
+    extract(bench, "water and vegetation")
+    state, panel = bench.state, bench.panels["Correct"]
+    state.tool = "add"
+    recording_map.click(5.0, 5.0, 0.0, 0.0)
+    recording_map.click(40.0, 40.0, 0.0, 0.0)
+    panel.target.value = 2
+    assert not state.user_prompts
+    panel.undo.click()
+    assert (state.number, len(state.user_prompts.clicks)) == (1, 1)
+    assert panel.target.value == 1
+    bench.close()
+
+
+def test_undo_takes_back_a_question_that_the_model_still_thinks_about(recording_map: Any, fake_model: Any) -> None:
+    bench = Workbench("river_10m", fake_model, executor=ImmediateExecutor(), view=recording_map)
+    extract(bench)
+    state, waiting = bench.state, []
+    bench.state.jobs.start = lambda work, done, failed: waiting.append((work, done))  # type: ignore[method-assign]
+    state.tool, before = "add", state.mask.values.copy()
+    recording_map.click(5.0, 5.0, 0.0, 0.0)
+    assert state.busy
+    bench.panels["Correct"].undo.click()
+    assert (state.busy, len(state.user_prompts.clicks)) == ("", 0)
+    (work, done), *_ = waiting
+    done(work(None))
+    assert np.array_equal(state.mask.values, before)
+    assert not state.history.done
     bench.close()
 
 

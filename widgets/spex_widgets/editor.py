@@ -14,7 +14,7 @@ from spex_nb.extraction.refine import UserPrompts, prompts_within, refine_window
 from spex_nb.regions.editing import History, brush, delete, merge, split
 from spex_nb.types import Point
 from spex_widgets.jobs import Job
-from spex_widgets.state import WorkbenchState
+from spex_widgets.state import PromptStep, WorkbenchState
 
 MaskPixels = NDArray[np.uint8]
 """A mask [h, w]: 0 none, 1 ... n the classes, 255 no data."""
@@ -30,36 +30,60 @@ def change(state: WorkbenchState, edit: Callable[[MaskPixels], MaskPixels]) -> N
     try:
         before = _pixels(state)
         after = edit(before)
-        history = state.history.add(before, after)
-        if history is not state.history:
-            number = len(history.done)
-            state.prompt_steps = {step: both for step, both in state.prompt_steps.items() if step < number}
-        _take(state, history, after)
+        _add_step(state, state.history.add(before, after), after)
     except RegionError as error:
         state.error = error
     else:
         state.error = None
 
 
+def _add_step(state: WorkbenchState, history: History, pixels: MaskPixels, step: PromptStep | None = None) -> None:
+    """Take over a history that has one more step; what was undone before cannot be done again."""
+    if history is not state.history:
+        number = len(history.done)
+        steps = {earlier: prompts for earlier, prompts in state.prompt_steps.items() if earlier < number}
+        state.prompt_steps = steps if step is None else {**steps, number: step}
+    _take(state, history, pixels)
+
+
 def undo(state: WorkbenchState) -> None:
-    """Take the last edit back, and the points that made the model do it."""
-    if state.mask is not None:
-        step = len(state.history.done)
-        _take(state, *state.history.undo(_pixels(state)))
-        _take_prompts(state, step, 0)
+    """Take back what a hand did last: an edit, a point or box with the answer to it, or a question that still runs."""
+    if state.mask is None:
+        return
+    if state.asked is not None:
+        _take_prompts(state, state.asked.number, state.asked.before)
+        return
+    step = state.prompt_steps.get(len(state.history.done))
+    _take(state, *state.history.undo(_pixels(state)))
+    if step is not None:
+        _take_prompts(state, step.number, step.before)
 
 
 def redo(state: WorkbenchState) -> None:
     """Do again what was taken back last."""
     if state.mask is not None:
         _take(state, *state.history.redo(_pixels(state)))
-        _take_prompts(state, len(state.history.done), 1)
+        step = state.prompt_steps.get(len(state.history.done))
+        if step is not None:
+            _take_prompts(state, step.number, step.after)
 
 
-def _take_prompts(state: WorkbenchState, step: int, side: int) -> None:
-    """Take over the points from before an edit of the model (side 0) or from after it (side 1)."""
-    if step in state.prompt_steps:
-        state.user_prompts = state.prompt_steps[step][side]
+def forget_prompts(state: WorkbenchState) -> None:
+    """Remove all points and boxes; the mask stays as it is, and `undo` brings them back."""
+    if not state.user_prompts:
+        return
+    step = PromptStep(state.number, state.user_prompts, UserPrompts())
+    state.user_prompts = UserPrompts()
+    if state.mask is not None:
+        _add_step(state, state.history.add_step(), _pixels(state), step)
+
+
+def _take_prompts(state: WorkbenchState, number: int, prompts: UserPrompts) -> None:
+    """Take over points and boxes, with the class that they are of; a question that still runs has no answer then."""
+    with state.hold_trait_notifications():
+        if state.asked is not None:
+            state.asked, state.busy = None, ""
+        state.number, state.user_prompts = number, prompts
 
 
 def draw(state: WorkbenchState, stroke: list[Point]) -> None:
@@ -145,8 +169,9 @@ def ask_model(state: WorkbenchState, user_prompts: UserPrompts) -> None:
     except RegionError as error:
         state.error = error
         return
-    prompts_before = state.user_prompts
-    state.user_prompts, state.busy = user_prompts, "asking the model again"
+    before = state.user_prompts if state.asked is None else state.asked.before
+    step = PromptStep(state.number, before, user_prompts)
+    state.asked, state.user_prompts, state.busy = step, user_prompts, "asking the model again"
     scene, (top, left, *_), number = state.result_scene, state.window, state.number
     row, column, height, width = state.view_window
     prompts, view = user_prompts.moved(left, top), (row - top, column - left, height, width)
@@ -158,15 +183,17 @@ def ask_model(state: WorkbenchState, user_prompts: UserPrompts) -> None:
             return window, refine_window(scene, model, target, window, prompts_within(prompts, window))
 
     def done(answer: Any) -> None:
-        if state.user_prompts is user_prompts:  # else there are newer prompts, whose answer follows
-            state.busy, edits = "", len(state.history.done)
-            change(state, lambda mask: replace_window(mask, answer[0], number, answer[1]))
-            if len(state.history.done) > edits:
-                state.prompt_steps = {**state.prompt_steps, edits + 1: (prompts_before, user_prompts)}
+        if state.asked is step:  # else it was taken back, or there are newer prompts, whose answer follows
+            state.asked, state.busy, state.error = None, "", None
+            mask = _pixels(state)
+            refined = replace_window(mask, answer[0], number, answer[1])
+            history = state.history.add(mask, refined)
+            _add_step(state, state.history.add_step() if history is state.history else history, refined, step)
 
     def failed(error: BaseException) -> None:
-        with state.hold_trait_notifications():
-            state.busy, state.error, state.user_prompts = "", error, UserPrompts()
+        if state.asked is step:
+            _take_prompts(state, step.number, step.before)
+        state.error = error
 
     state.jobs.start(work, done, failed)
 
@@ -196,6 +223,9 @@ def _in_result(state: WorkbenchState, point: Point) -> Point:
 def _take(state: WorkbenchState, history: History, pixels: MaskPixels) -> None:
     """Take over edited pixels, and measure again everything that follows from them."""
     if history is state.history:
+        return
+    if pixels is state.mask.values or np.array_equal(pixels, state.mask.values):
+        state.history = history
         return
     with state.hold_trait_notifications():
         state.history, state.region, state.result = history, -1, None

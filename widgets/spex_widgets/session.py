@@ -79,7 +79,7 @@ def save_session(state: WorkbenchState, path: str | Path, *, overwrite: bool = F
                 if (folder / name).is_file():
                     file.write(folder / name, f"{RESULT}/{name}", zipfile.ZIP_STORED)
             edits = scratch / EDITS
-            arrays: dict[str, Any] = dict(_arrays(state.history))
+            arrays: dict[str, Any] = dict(_arrays(state.history.without_steps()))
             np.savez_compressed(edits, **arrays)
             file.write(edits, EDITS)
             if state.check is not None:
@@ -135,6 +135,7 @@ def _other_scene(payload: _Stored) -> OtherScene | None:
 
 def _description(state: WorkbenchState) -> dict[str, Any]:
     model = state.model if isinstance(state.model, str | Path) else getattr(state.model, "id", "")
+    history = state.history.without_steps()
     return {
         "format": FORMAT,
         "scene": state.source.to_json(),
@@ -148,8 +149,8 @@ def _description(state: WorkbenchState) -> dict[str, Any]:
         "past": state.past,
         "window": state.window,
         "points": state.points,
-        "patches": [[patch.row, patch.column] for patch in _patches(state.history)],
-        "done": len(state.history.done),
+        "patches": [[patch.row, patch.column] for patch in _patches(history)],
+        "done": len(history.done),
         "other": None if state.other is None else state.other.source.to_json(),
         "other_is_later": state.other is None or state.other.is_later,
     }

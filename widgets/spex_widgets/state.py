@@ -63,6 +63,15 @@ class Preview(NamedTuple):
     """None for the measured one."""
 
 
+class PromptStep(NamedTuple):
+    """What a step by hand did to the points and boxes, so that it can be undone."""
+
+    number: int
+    """Of the class that they were of."""
+    before: UserPrompts
+    after: UserPrompts
+
+
 class OtherScene(NamedTuple):
     """The scene that the open one was compared with."""
 
@@ -136,7 +145,9 @@ class WorkbenchState(traitlets.HasTraits):
     user_prompts = traitlets.Instance(UserPrompts, args=())
     """Clicks and boxes, in pixels of the scene."""
     prompt_steps: traitlets.Dict[int, Any] = traitlets.Dict()
-    """By the number of an edit that the model made: the `UserPrompts` before it and after it."""
+    """By the number of an edit that points and boxes belong to: its `PromptStep`."""
+    asked = ByIdentity(None, allow_none=True)
+    """The `PromptStep` that the model is asked about; None where it is not asked."""
     anchor = ByIdentity(None, allow_none=True)
     """The first of two clicks: (x, y) in pixels of the scene."""
     points = traitlets.Dict()
@@ -180,6 +191,7 @@ class WorkbenchState(traitlets.HasTraits):
         """Let go of mask, regions and edits."""
         with self.hold_trait_notifications():
             self.extraction = self.result = self.mask = self.preview = self.anchor = self.error = self.check = None
+            self.asked = None
             self.history, self.user_prompts, self.region, self.number = History(), UserPrompts(), -1, 1
             self.prompt_steps = {}
 

@@ -54,10 +54,16 @@ def _whole(place: WebGrid) -> View:
 def _mask_picture(state: WorkbenchState, pyramid: Pyramid, view: View) -> Any:
     whole = np.zeros((pyramid.grid.height, pyramid.grid.width), np.uint8)
     row, column, height, width = _window(state)
-    whole[row : row + height, column : column + width] = state.mask.values
+    whole[row : row + height, column : column + width] = _counted(state).values
     mask = xr.DataArray(whole, dims=("y", "x"))
     colors = {number: map_images.class_rgb(name) for number, name in enumerate(state.extraction.class_names, start=1)}
     return map_images.render_mask(Pyramid(on_grid(mask, pyramid.grid)), colors, view)
+
+
+def _counted(state: WorkbenchState) -> xr.DataArray:
+    """Return the mask without what the instruction does not ask for, as far as that was measured."""
+    mask: xr.DataArray = state.mask if state.result is None else state.result.mask
+    return mask
 
 
 def _window(state: WorkbenchState) -> Window:

@@ -10,6 +10,8 @@ from spex_nb.output.map_images import data_uri
 from spex_nb.output.web_mercator import View
 from spex_widgets.jobs import Failed, Job, Jobs
 
+FAINT = 128
+"""Added to the number of a class where it is drawn faintly: the instruction does not ask for these pixels."""
 Kind = Literal["png", "webp"]
 Draw = Callable[[View], bytes]
 

@@ -16,6 +16,7 @@ from spex_nb.spectral.priors import spectral_prior
 from spex_nb.types import MASK_NODATA, Point, Window
 from spex_widgets import editor
 from spex_widgets.explanations import legend
+from spex_widgets.map.images import FAINT
 from spex_widgets.map.readout import Readout
 from spex_widgets.measuring import ruler_text
 from spex_widgets.state import Preview, StateObserver, WorkbenchState
@@ -41,6 +42,7 @@ class MapLink:
         self._observer.follow(self._show_scene, "scene")
         self._observer.follow(self._show_picture, "bands", "index")
         self._observer.follow(self._show_mask, "mask", "preview", "layer", "number")
+        self._observer.follow(self._show_left_out, "result")
         self._observer.follow(self._show_strength, "opacity", "wipe")
         self._observer.follow(self._show_wiped_regions, "wipe")
         self._observer.follow(self._show_regions, "result", "extraction")
@@ -82,7 +84,7 @@ class MapLink:
         elif state.layer == "mask":
             self.view.clear_mask()
             hatched = (True,) if state.extraction.is_untrusted else ()
-            self.view.set_mask(self._on_scene(state.mask, MASK_NODATA), state.extraction.class_names, *hatched)
+            self.view.set_mask(self._on_scene(self._marked_mask(), MASK_NODATA), state.extraction.class_names, *hatched)
         elif state.layer == "doubt":
             self._show_doubt()
         else:
@@ -90,6 +92,17 @@ class MapLink:
             chosen = min(state.number, len(state.extraction.class_names)) - 1
             probability = self._on_scene(state.extraction.probability[chosen], np.nan)
             self.view.set_probability(probability, [*state.extraction.class_names][chosen])
+
+    def _marked_mask(self) -> xr.DataArray:
+        """Return the mask, on which what the instruction does not ask for is faint, as far as that was measured."""
+        mask: xr.DataArray = self.state.mask
+        left_out = _left_out(self.state)
+        return mask if left_out is None else mask.copy(data=np.where(left_out, mask.values + FAINT, mask.values))
+
+    def _show_left_out(self) -> None:
+        """Show once an edit is measured what of it does not count."""
+        if _left_out(self.state) is not None:
+            self._show_mask()
 
     def _show_doubt(self) -> None:
         """Show the doubt of the result as a strength of colour; nothing in results that have none."""
@@ -203,6 +216,14 @@ class MapLink:
 
 def _prior_of(preview: Preview) -> Callable[[xr.Dataset], Any]:
     return lambda scene: spectral_prior(scene, preview.target, threshold=preview.threshold).mask.values
+
+
+def _left_out(state: WorkbenchState) -> NDArray[np.bool_] | None:
+    """Return the edited pixels [h, w] that the instruction does not ask for; None where there are none."""
+    if state.result is None or state.result.mask is state.mask:
+        return None
+    differs: NDArray[np.bool_] = state.result.mask.values != state.mask.values
+    return differs if differs.any() else None
 
 
 def _nothing() -> Any:

@@ -115,4 +115,7 @@ def _class_at(state: WorkbenchState, row: int, column: int) -> str:
         return "outside of what was searched"
     number = int(state.mask.values[row - top, column - left])
     labels = [*state.extraction.class_names.values()]
-    return labels[number - 1] if 0 < number < MASK_NODATA and number <= len(labels) else ""
+    if not 0 < number < MASK_NODATA or number > len(labels):
+        return ""
+    counts = state.result is None or int(state.result.mask.values[row - top, column - left]) == number
+    return labels[number - 1] if counts else f"{labels[number - 1]}, not counted"

@@ -25,7 +25,7 @@ from spex_widgets.charts import color_bar
 from spex_widgets.jobs import Jobs
 from spex_widgets.map.basemaps import is_reachable
 from spex_widgets.map.furniture import Furniture
-from spex_widgets.map.images import Draw, Kind, MapImages
+from spex_widgets.map.images import FAINT, Draw, Kind, MapImages
 from spex_widgets.map.outlines import Outlines
 from spex_widgets.map.pins import BOX_STYLE, PIN_STYLES, RULER_STYLE, Box, Click, Pins
 from spex_widgets.map.pointer import OnClick, OnDrag, Path, Pointer, box_window
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 MARGIN_FRAC = 0.25
 """Drawn beyond each edge of the map, so that a small move shows no gap."""
+FAINT_ALPHA = 90
 ZOOM_STEP = 0.25
 """A scene fills the frame better by quarters of a step than by whole ones."""
 ORDER = ("scene", "index", "probability", "mask", "live mask")
@@ -160,7 +161,7 @@ class MapView:
 
         Args:
             mask: bool or uint8 [H, W] on the scene's pixels: 0 none, 1 ... n the classes, 255 no data; a DataArray, an
-                array, or the path of a file.
+                array, or the path of a file. Numbers that are larger by `FAINT` are drawn faintly.
             class_names: Ids of the classes, in the order of their numbers.
             hatched: Whether stripes show that the mask cannot be trusted.
         """
@@ -430,5 +431,8 @@ def _bare_map() -> Any:
     return bare
 
 
-def _class_colors(class_names: Sequence[str] | Mapping[str, str]) -> dict[int, tuple[int, int, int]]:
-    return {number: map_images.class_rgb(name) for number, name in enumerate(class_names, start=1)}
+def _class_colors(class_names: Sequence[str] | Mapping[str, str]) -> dict[int, tuple[int, ...]]:
+    """Return the colour of each class, and a faint one for what of it does not count."""
+    colors = {number: map_images.class_rgb(name) for number, name in enumerate(class_names, start=1)}
+    faint = {number + FAINT: (*color, FAINT_ALPHA) for number, color in colors.items()}
+    return {**colors, **faint}

@@ -6,7 +6,7 @@ import ipywidgets as ipw
 
 from spex_nb.extraction.refine import UserPrompts
 from spex_widgets import editor
-from spex_widgets.messages import block, error_html, quiet
+from spex_widgets.messages import block, error_html, note, quiet
 from spex_widgets.panels.panel import WIDE, Panel, button
 from spex_widgets.state import TOOLS, WorkbenchState
 
@@ -62,7 +62,7 @@ class EditingPanel(Panel):
         )
         self.follow(self._show_tool, "tool", "anchor", "brush_px")
         self.follow(self._show_classes, "extraction", "number")
-        self.follow(self._show_history, "history", "mask", "user_prompts", "busy")
+        self.follow(self._show_history, "history", "mask", "user_prompts", "busy", "asked", "result")
         self.follow(self._show_problem, "error")
 
     def _choose_tool(self) -> None:
@@ -70,7 +70,7 @@ class EditingPanel(Panel):
             self.state.tool, self.state.anchor = self.tool.value, None
 
     def _choose_target(self) -> None:
-        if self.target.value:
+        if self.target.value and self.target.value != self.state.number:
             with self.state.hold_trait_notifications():
                 self.state.number, self.state.user_prompts = self.target.value, UserPrompts()
 
@@ -78,7 +78,7 @@ class EditingPanel(Panel):
         self.state.brush_px = self.radius.value
 
     def _forget(self) -> None:
-        self.state.user_prompts = UserPrompts()
+        editor.forget_prompts(self.state)
 
     def _show_tool(self) -> None:
         self.tool.value, self.radius.value = self.state.tool, self.state.brush_px
@@ -93,12 +93,20 @@ class EditingPanel(Panel):
 
     def _show_history(self) -> None:
         done, undone = len(self.state.history.done), len(self.state.history.undone)
-        self.undo.disabled, self.redo.disabled = not done, not undone
+        self.undo.disabled, self.redo.disabled = not done and self.state.asked is None, not undone
         self.forget.disabled = not self.state.user_prompts
         clicks, boxes = len(self.state.user_prompts.clicks), len(self.state.user_prompts.boxes)
         hints = f" {_count(clicks, 'point')}, {_count(boxes, 'box')}." if self.state.user_prompts else ""
         busy = f" {self.state.busy.capitalize()} …" if self.state.busy else ""
-        self.status.value = block(f"{_count(done, 'edit')}.{hints}{busy}", "quiet")
+        self.status.value = block(f"{_count(done, 'edit')}.{hints}{busy}", "quiet") + self._notes_of_edit()
+
+    def _notes_of_edit(self) -> str:
+        """Return what one should know of the edited mask, such as regions that the instruction does not ask for."""
+        result, extraction = self.state.result, self.state.extraction
+        if result is None or extraction is None:
+            return ""
+        number_of_pixels, *rest = [text for text in result.notes if text not in extraction.notes] or [""]
+        return quiet(number_of_pixels) + "".join(map(note, rest))
 
     def _show_problem(self) -> None:
         self.problem.value = "" if self.state.error is None else error_html(self.state.error)
