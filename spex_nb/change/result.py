@@ -151,7 +151,7 @@ class TargetChange:
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """The result of `compare`. A notebook shows its explanation and its table."""
+    """The result of `compare`. A notebook shows its explanation, its table and a picture."""
 
     classes: xr.Dataset = field(repr=False)
     """A uint8 array [H, W] for each target: 0 neither, 1 gained, 2 lost, 3 kept, 255 no data in one of the scenes."""
@@ -219,6 +219,18 @@ class Change:
         from spex_nb.change.storage.saved_change import save_change
 
         return save_change(self, folder, overwrite=overwrite)
+
+    def __str__(self) -> str:
+        """Return the explanation."""
+        return self.explanation
+
+    def _repr_mimebundle_(self, **_formats: Any) -> dict[str, str]:
+        from spex_nb.output.html import mime_bundle, png_uri
+        from spex_nb.output.plotting import picture_bytes
+
+        picture = picture_bytes(self.plot())
+        shown = f'<img alt="Where it was gained, lost and kept" src="{png_uri(picture)}">'
+        return mime_bundle(self._repr_html_() + shown, str(self), picture)
 
     def _repr_html_(self) -> str:
         paragraphs = "".join(f"<p>{escape(part)}</p>" for part in self.explanation.split("\n"))

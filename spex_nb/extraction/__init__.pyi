@@ -10,6 +10,7 @@ from .mask_models import load_mask_model as load_mask_model
 from .plan import Plan as Plan
 from .plan import plan_extraction as plan_extraction
 from .result import Extraction as Extraction
+from .result_page import bundle_extraction as bundle_extraction
 from .result_page import show_extraction as show_extraction
 from .result_page import write_result_page as write_result_page
 from .run import Progress as Progress

@@ -260,7 +260,17 @@ class Extraction:
         ]
         return {f"{prefix}checked_areas": pd.DataFrame(rows)} if rows else {}
 
+    def __str__(self) -> str:
+        """Return the answer as text: what was asked, the explanation, the number of regions, the notes."""
+        number = f"{len(self.regions):,} {'region' if len(self.regions) == 1 else 'regions'}"
+        return "\n".join([f"Asked: {self.instruction.text}", self.explanation, number, *self.notes])
+
     def _repr_html_(self) -> str:
         from spex_nb import extraction
 
         return extraction.show_extraction(self)
+
+    def _repr_mimebundle_(self, **_formats: Any) -> dict[str, str]:
+        from spex_nb import extraction
+
+        return extraction.bundle_extraction(self)

@@ -12,7 +12,7 @@ import numpy as np
 
 from spex_nb.extraction.explain import Explanation, css_class, mark_legend, mark_of, marked_pieces, support_mark
 from spex_nb.extraction.result import Extraction
-from spex_nb.output.html import MISSING, render, write_page
+from spex_nb.output.html import MISSING, mime_bundle, render, write_page
 from spex_nb.output.plotting import picture_bytes
 from spex_nb.types import Claim, Evidence, Spread, Statement
 
@@ -38,6 +38,12 @@ WHOLE_FROM = 100
 def show_extraction(result: Extraction) -> str:
     """Return a result as HTML for a notebook cell: instruction, picture, explanation with marks, table and notes."""
     return str(render("result_cell.html", **_values(result, CELL_ROWS)))
+
+
+def bundle_extraction(result: Extraction) -> dict[str, str]:
+    """Return a result as HTML, text and picture by MIME type, for notebooks, terminals and converters."""
+    values = _values(result, CELL_ROWS)
+    return mime_bundle(str(render("result_cell.html", **values)), str(result), values["picture"])
 
 
 def write_result_page(result: Extraction, path: str | Path, *, overwrite: bool = False) -> Path:

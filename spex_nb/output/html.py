@@ -40,6 +40,17 @@ def render(template: str, **values: object) -> Markup:
     return Markup(_environment().get_template(template).render(**values))  # the template escapes
 
 
+def mime_bundle(html: str, text: str, picture: bytes) -> dict[str, str]:
+    """Return what a notebook shows of a result, in the forms that its pages, converters and terminals know.
+
+    Args:
+        html: With the picture in it.
+        text: For a terminal, and for a page that shows neither.
+        picture: PNG, for a converter that shows no HTML, such as to PDF.
+    """
+    return {"text/html": html, "text/plain": text, "image/png": base64.b64encode(picture).decode()}
+
+
 def write_page(template: str, path: str | Path, *, overwrite: bool = False, **values: object) -> Path:
     """Write a page made from a template, whole or not at all.
 

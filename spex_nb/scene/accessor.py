@@ -54,6 +54,15 @@ class SpexAccessor:
                 fix="Open the file with spex_nb.open_scene, or rename the dims and variables.",
             )
 
+    def __repr__(self) -> str:
+        """Return what the scene is, a line each: size, place, bands, values."""
+        height, width = self.shape
+        gsd = "" if self.gsd_m is None else f" of {self.gsd_m:.3g} m"
+        place = "no CRS" if self.crs is None else str(self.crs.to_string())
+        radiometry = str(self._scene.attrs.get("radiometry", "not stated"))
+        lines = (f"{height:,} x {width:,} pixels{gsd}", place, ", ".join(self.bands), f"values: {radiometry}")
+        return "\n".join(lines)
+
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width, in pixels."""

@@ -288,6 +288,9 @@ def test_a_change_is_saved_whole_and_read_again(changed: Change, tmp_path: Path)
 def test_a_notebook_shows_the_explanation_and_a_picture(changed: Change) -> None:
     assert "subtracted from no figure" in changed._repr_html_()
     assert changed.plot().axes[0].get_title().startswith("water")
+    bundle = changed._repr_mimebundle_(include=None, exclude=None)
+    assert bundle["text/plain"] == str(changed) == changed.explanation
+    assert f"base64,{bundle['image/png']}" in bundle["text/html"]
 
 
 @pytest.mark.data

@@ -155,7 +155,7 @@ def test_a_region_that_becomes_too_small_is_left_out_and_untouched_ones_stay() -
     result = extract(scene, "lakes larger than 2 ha", "index", progress=False)
     mask = result.mask.values.copy()
     runs = find_regions(mask == 1, min_area_px=1, top=None)
-    row, start, end = runs[-1].runs[len(runs[-1].runs) // 2].tolist()
+    row, start, _ = runs[-1].runs[len(runs[-1].runs) // 2].tolist()
     smallest = region_at(mask, (start + 0.5, row + 0.5))
     mask[smallest] = 0
     mask[row, start] = 1

@@ -17,7 +17,7 @@ import rasterio
 import xarray as xr
 from matplotlib.image import imread
 
-from spex_nb import Extraction, load_extraction, sample_scene
+from spex_nb import Extraction, extract, load_extraction, sample_scene
 from spex_nb.errors import ExtractionError, OutputError, SourceNotFoundError
 from spex_nb.extraction import storage
 from spex_nb.extraction.result_page import write_result_page
@@ -203,3 +203,14 @@ def test_a_picture_shows_the_mask_over_the_scene() -> None:
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["water bodies", "vegetation"]
+
+
+def test_a_notebook_gets_a_page_a_text_and_a_picture() -> None:
+    result = extract(sample_scene("lake_30m"), "the 2 largest lakes", "index", progress=False)
+    bundle = result._repr_mimebundle_(include=None, exclude=None)
+    assert bundle["text/html"] == result._repr_html_()
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert bundle["text/plain"] == str(result)
+    assert str(result).startswith("Asked: the 2 largest lakes\n")
+    assert "\n2 regions" in str(result)
+    assert "<" not in str(result).replace(" < ", "")

@@ -8,6 +8,7 @@ import xarray as xr
 from affine import Affine
 
 import spex_nb
+from spex_nb import sample_scene
 from spex_nb.errors import BandError, GridError, SensorError, SourceNotFoundError
 from spex_nb.scene.cloud_masks import coding_of, fmask_clear, qa_pixel_clear, scl_clear
 from spex_nb.scene.samples import sample_path
@@ -85,3 +86,12 @@ def test_xarray_opens_a_scene_by_the_engine_spex() -> None:
     with pytest.raises(SourceNotFoundError, match="does not exist"):
         xr.open_dataset("nowhere.tif", engine=SpexBackendEntrypoint)  # type: ignore[arg-type]
     assert not SpexBackendEntrypoint().guess_can_open(path)
+
+
+def test_a_scene_says_what_it_is_in_four_lines() -> None:
+    lines = repr(sample_scene("lake_30m").spex).split("\n")
+    height, width = sample_scene("lake_30m").spex.shape
+    assert lines[0] == f"{height:,} x {width:,} pixels of 30 m"
+    assert lines[1].startswith("EPSG:")
+    assert "red" in lines[2]
+    assert lines[3].startswith("values: ")

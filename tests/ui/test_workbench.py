@@ -184,7 +184,7 @@ def test_undo_takes_back_a_question_that_the_model_still_thinks_about(recording_
     bench = Workbench("river_10m", fake_model, executor=ImmediateExecutor(), view=recording_map)
     extract(bench)
     state, waiting = bench.state, []
-    bench.state.jobs.start = lambda work, done, failed: waiting.append((work, done))  # type: ignore[method-assign]
+    bench.state.jobs.start = lambda work, done, _failed: waiting.append((work, done))  # type: ignore[method-assign]
     state.tool, before = "add", state.mask.values.copy()
     recording_map.click(5.0, 5.0, 0.0, 0.0)
     assert state.busy

@@ -164,6 +164,24 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+def when_quiet(action: Callable[[], None], seconds: float) -> Callable[[], None]:
+    """Call something after a while on the kernel's loop; at once where no loop runs. Return what forgets it.
+
+    Args:
+        action: What is called.
+        seconds: How long to wait.
+    """
+    loop = _running_loop()
+    if loop is None:
+        action()
+        return _nothing
+    return loop.call_later(seconds, action).cancel
+
+
+def _nothing() -> None:
+    """Do nothing: there is nothing to forget."""
+
+
 def record_warnings(work: Callable[[], Result]) -> tuple[Result, list[str]]:
     """Do a piece of work; return what it gives, and the texts of the warnings of spex_nb meanwhile."""
     with _RECORDING, warnings.catch_warnings(record=True) as caught:

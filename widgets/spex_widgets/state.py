@@ -171,6 +171,8 @@ class WorkbenchState(traitlets.HasTraits):
         self.jobs = Jobs(executor)
         self.visible_window: Callable[[], Window | None] | None = None
         """Says what is seen of the scene, where there is a map."""
+        self.turn_to: Callable[[str], object] | None = None
+        """Shows the panel of a title, where there are several."""
         self.model_lock = Lock()
         """ByIdentity by who asks the model: it keeps the features of one tile at a time."""
         self._loaded: tuple[Any, MaskModel] | None = None
@@ -261,7 +263,7 @@ class WorkbenchState(traitlets.HasTraits):
         self.unobserve_all()
         self.jobs.close()
         self.forget_result()
-        self.scene = self.model = self._loaded = self.visible_window = None
+        self.scene = self.model = self._loaded = self.visible_window = self.turn_to = None
 
 
 def _drop(_outcome: object) -> None:

@@ -28,7 +28,7 @@ from spex_widgets.panels.compare import ComparePanel
 from spex_widgets.panels.editing import EditingPanel
 from spex_widgets.panels.export import ExportPanel
 from spex_widgets.panels.index import IndexPanel
-from spex_widgets.panels.instruction import WHOLE, WINDOW, InstructionPanel
+from spex_widgets.panels.instruction import FRESH, WHOLE, WINDOW, InstructionPanel
 from spex_widgets.panels.layers import LayersPanel
 from spex_widgets.panels.panel import Panel, close_all, walk_widgets
 from spex_widgets.panels.result import ResultPanel
@@ -131,7 +131,12 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         self.state.observe(self._show_head, ["scene", "busy", "error"])
         self.state.observe(self._show_result, ["extraction"])
         self.state.observe(self._tell_browser, ["tool", "brush_px", "scene"])
-        self.show(_first_panel(opened))
+        self._show_first(height)
+
+    def _show_first(self, height: str) -> None:
+        """Turn to the first panel, and lay everything out."""
+        self.state.turn_to = self.show
+        self.show(_first_panel(self.state.scene))
         self._show_head()
         self._tell_browser()
         self._lay_out(height)
@@ -219,7 +224,7 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         self._on_map = (ask_panel.ask, self.tools, self.layers)
         for part in self._on_map:
             part.add_class("spex-on-map")
-        ask_panel.ask.add_class("spex-fresh")
+        ask_panel.ask.add_class(FRESH)
         self._left = ipw.VBox(
             [self.view.widget, *self._on_map], layout={"flex": "1 1 auto", "height": height, "min_width": "0"}
         )
@@ -268,9 +273,9 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         """Turn to a new result; the examples step back then, until there is another scene."""
         ask_bar = self.panels[InstructionPanel.title].ask
         if self.state.extraction is None:
-            ask_bar.add_class("spex-fresh")
+            ask_bar.add_class(FRESH)
         else:
-            ask_bar.remove_class("spex-fresh")
+            ask_bar.remove_class(FRESH)
             self.show(ResultPanel.title)
 
     def _resend(self) -> None:

@@ -17,8 +17,6 @@ from spex_widgets.map.images import Draw, MapImages
 from spex_widgets.map.swipe import Swipe
 from spex_widgets.map.viewport import Viewport
 
-MARGIN_FRAC = 0.25
-"""Drawn beyond each edge of the map."""
 NAMES = ("before", "after", "change")
 NEAR_INFRARED = ("nir", "red", "green")
 
@@ -38,7 +36,7 @@ class ComparedLayers:
         self.layers = {name: ipyleaflet.ImageOverlay(name=name) for name in NAMES}
         self.swipe = Swipe(map)
         self._images = MapImages(self.layers, self._view, jobs, failed)
-        self._viewport = Viewport(map, _ignore, self._images.redraw)
+        self._viewport = Viewport(map, _ignore, self._images.follow_move)
 
     def show(self, change: Change, before: xr.Dataset, after: xr.Dataset, target: str) -> None:
         """Lay two scenes and the gain and loss of a target on the map.
@@ -78,6 +76,7 @@ class ComparedLayers:
     def close(self) -> None:
         """Take all pictures off the map, and let go of it."""
         self._viewport.close()
+        self._images.close()
         self.clear()
         for widget in (*self.layers.values(), self.swipe):
             widget.close()
@@ -86,8 +85,8 @@ class ComparedLayers:
         others = [layer for layer in self._map.layers if layer not in self.layers.values()]
         self._map.layers = (*others, *layers)
 
-    def _view(self) -> View | None:
-        return None if self._place is None else self._viewport.view(self._place, MARGIN_FRAC)
+    def _view(self, margin_frac: float) -> View | None:
+        return None if self._place is None else self._viewport.view(self._place, margin_frac)
 
 
 def _scene_picture(scene: xr.Dataset) -> Draw:

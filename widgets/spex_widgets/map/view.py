@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import leafmap
 
-MARGIN_FRAC = 0.25
-"""Drawn beyond each edge of the map, so that a small move shows no gap."""
 FAINT_ALPHA = 90
 ZOOM_STEP = 0.25
 """A scene fills the frame better by quarters of a step than by whole ones."""
@@ -86,14 +84,14 @@ class MapView:
         self._layers_of_view = [*self._overlays.values(), *vectors.values(), *pins.values()]
         self._hidden: frozenset[str] = frozenset()
         self._furniture = Furniture(self.map)
-        self._images = MapImages(self._overlays, lambda: self._view(MARGIN_FRAC), self._jobs, self._failed)
+        self._images = MapImages(self._overlays, self._view, self._jobs, self._failed)
         self._outlines = Outlines(vectors)
         self._pins = Pins(pins)
         self._pointer = Pointer(self.map)
         self._scene: Pyramid | None = None
         self._stretches: dict[tuple[str, ...], Any] = {}
         self._wipe_frac = 1.0
-        self._viewport = Viewport(self.map, self._resend, self._images.redraw)
+        self._viewport = Viewport(self.map, self._resend, self._follow_move)
 
     @property
     def widget(self) -> Any:
@@ -336,6 +334,7 @@ class MapView:
             return
         self.is_closed = True
         self._viewport.close()
+        self._images.close()
         self._clear()
         self._pointer.close()
         self._jobs.close()
@@ -404,6 +403,13 @@ class MapView:
         self.on_shown()
 
     # -- drawing
+
+    def _follow_move(self) -> None:
+        """Draw what the map shows now; the edge of the wipe moves with the map."""
+        if self._wipe_frac < 1:
+            self._images.redraw(*OVER_SCENE)
+        else:
+            self._images.follow_move()
 
     def _view(self, margin_frac: float = 0.0) -> View | None:
         return None if self._scene is None else self._viewport.view(self._place, margin_frac)

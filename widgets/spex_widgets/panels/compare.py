@@ -168,7 +168,7 @@ class ComparePanel(Panel):
 
     def _failed(self, error: BaseException) -> None:
         self._end()
-        self.fail(error)
+        self.fail(error, self._start)
 
     def _end(self) -> None:
         self.start.disabled, self.cancel.disabled = False, True

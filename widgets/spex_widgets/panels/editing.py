@@ -58,6 +58,7 @@ class EditingPanel(Panel):
             ipw.HBox([self.undo, self.redo]),
             ipw.HBox([self.forget, self.delete]),
             self.problem,
+            self.ways_out,
             self.status,
         )
         self.follow(self._show_tool, "tool", "anchor", "brush_px")
@@ -109,7 +110,9 @@ class EditingPanel(Panel):
         return quiet(number_of_pixels) + "".join(map(note, rest))
 
     def _show_problem(self) -> None:
-        self.problem.value = "" if self.state.error is None else error_html(self.state.error)
+        error = self.state.error
+        self.problem.value = "" if error is None else error_html(error)
+        self.ways_out.offer(() if error is None else self.remedies(error, None))
 
 
 def _count(number: int, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from itertools import count
 from pathlib import Path
@@ -18,6 +18,7 @@ from spex_nb.extraction.result_page import write_result_page
 from spex_widgets.jobs import record_warnings
 from spex_widgets.messages import block, note, quiet
 from spex_widgets.panels.panel import WIDE, Panel, button
+from spex_widgets.remedies import Remedy
 from spex_widgets.session import open_session, save_session
 from spex_widgets.state import WorkbenchState
 
@@ -54,6 +55,7 @@ class ExportPanel(Panel):
         self.save = button("Save session", "Scene, instruction, result and edits as one file", self.trying(self._save))
         self.open = button("Open session", "Go on where it was saved", self.trying(self._open))
         self.status = ipw.HTML()
+        self._last: Callable[[], object] | None = None
         buttons = [*self.buttons.values()]
         self.lay_out(
             self.folder,
@@ -85,6 +87,7 @@ class ExportPanel(Panel):
             _, notes = record_warnings(lambda: write(result, path, over))
             return path, notes
 
+        self._last = lambda: self._export(name)
         self._start(work, f"Writing {name} …")
 
     def _place(self, name: str) -> Path:
@@ -112,7 +115,19 @@ class ExportPanel(Panel):
 
     def _not_written(self, error: BaseException) -> None:
         self.status.value = ""
-        self.fail(error)
+        self.fail(error, self._last)
+
+    def remedies(self, error: BaseException, again: Callable[[], object] | None) -> Sequence[Remedy]:
+        """Return what a button can do about an error; a file that is in the way can be replaced."""
+        others = super().remedies(error, again)
+        if again is None or not isinstance(error, OutputError) or not Path(error.found).is_file():
+            return others
+
+        def replace_file() -> None:
+            self.overwrite.value = True
+            again()
+
+        return [Remedy(f"Replace {Path(error.found).name}", "Write over it", replace_file), *others]
 
     def _save(self) -> None:
         path = save_session(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from html import escape
@@ -21,9 +20,10 @@ from spex_nb.extraction.mask_models import INDEX, usual_model
 from spex_nb.extraction.plan import names_of_classes
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.types import Instruction, Window
-from spex_widgets.jobs import Job
+from spex_widgets.jobs import Job, when_quiet
 from spex_widgets.messages import block, error_html, quiet
 from spex_widgets.panels.panel import WIDE, Panel, button
+from spex_widgets.remedies import Remedy
 from spex_widgets.state import WorkbenchState
 
 ON_EARTH = ("water", "lakes larger than 2 ha", "vegetation in the north", "everything except water")
@@ -52,6 +52,8 @@ EXAMPLES = (
 )
 QUIET_S = 0.6
 """Seconds without typing before a refusal shows: half a word is not yet wrong."""
+FRESH = "spex-fresh"
+"""Class of the ask bar while its examples are seen."""
 PAST = 20
 """Instructions that are remembered."""
 WINDOW, WHOLE = "what the map shows", "whole scene"
@@ -117,6 +119,7 @@ class InstructionPanel(Panel):
         examples.add_class("spex-examples")
         line = ipw.HBox([self.text, self.run, self.cancel])
         self.ask = ipw.VBox([line, examples, self.meaning, self.suggestions, self.bar, self.progress, self.error])
+        self.ask.children = (*self.ask.children, self.ways_out)
         """What is typed, said back and run; a workbench lays it on the map."""
         self.ask.add_class("spex-ask")
         choices = ipw.VBox([self.examples, self.model, self.scope])
@@ -142,7 +145,7 @@ class InstructionPanel(Panel):
                 self.state.text, names_of_classes(self.state.taught)
             )
         except InstructionError as refusal:
-            self._forget = _after_quiet(partial(self._show_refusal, refusal))
+            self._forget = when_quiet(partial(self._show_refusal, refusal), QUIET_S)
         self.run.disabled = self._job is not None or self.state.instruction is None or self.state.scene is None
 
     def _show_refusal(self, refusal: InstructionError) -> None:
@@ -152,6 +155,24 @@ class InstructionPanel(Panel):
             button(text, "Ask for this instead", self.trying(partial(self._take, text)), layout={"width": "auto"})
             for text in refusal.suggestions
         ]
+        if not refusal.suggestions:
+            self.ways_out.offer([self._show_examples()])
+
+    def _show_examples(self) -> Remedy:
+        """Return a button that shows instructions which are understood."""
+
+        def act() -> None:
+            self.ask.add_class(FRESH)
+            self.choices.selected_index = 0
+
+        return Remedy("Show what I can ask", "Show examples in nine languages", act)
+
+    def remedies(self, error: BaseException, again: Callable[[], object] | None) -> Sequence[Remedy]:
+        """Return what a button can do about an error: while another extraction runs, also cancel it."""
+        if self._job is not None and isinstance(error, ExtractionError):
+            return [Remedy("Cancel the one that runs", "Stop after the current tile", self._cancel)]
+        examples = [self._show_examples()] if isinstance(error, InstructionError) else []
+        return [*super().remedies(error, again), *examples]
 
     def _take(self, text: str) -> None:
         """Take over an instruction, and run it if it can be run."""
@@ -266,7 +287,7 @@ class InstructionPanel(Panel):
             self.progress.value = quiet("Cancelled.")
         else:
             self.progress.value = ""
-            self.fail(error)
+            self.fail(error, self.start)
 
     def _cancel(self) -> None:
         if self._job is not None:
@@ -293,16 +314,6 @@ def _understood(text: str, classes: Mapping[str, Sequence[str]]) -> tuple[Instru
         return None, quiet("Type what to extract, or choose an example. Nine languages are understood.")
     instruction = parse_instruction(text, classes=classes)
     return instruction, block(f"<strong dir='auto'>{escape(instruction.meaning)}</strong>", "quote")
-
-
-def _after_quiet(show: Callable[[], None]) -> Callable[[], None]:
-    """Call something once the user has stopped typing; at once where no loop runs. Return what forgets it."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        show()
-        return _nothing
-    return loop.call_later(QUIET_S, show).cancel
 
 
 def _nothing() -> None:

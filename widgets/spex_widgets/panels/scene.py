@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -10,7 +11,14 @@ from typing import Any
 import ipywidgets as ipw
 from ipyfilechooser import FileChooser
 
-from spex_nb.errors import SourceNotFoundError, UnreadableSourceError
+from spex_nb.errors import (
+    FormulaError,
+    IndexNameError,
+    MissingBandError,
+    SceneError,
+    SourceNotFoundError,
+    UnreadableSourceError,
+)
 from spex_nb.output.plotting import COMPOSITES
 from spex_nb.output.scratch import Scratch
 from spex_nb.scene.guard import QUESTION, notes_of_scene, settling_options
@@ -20,6 +28,7 @@ from spex_nb.spectral.indices import list_indices
 from spex_widgets.jobs import record_warnings
 from spex_widgets.messages import block, note, table
 from spex_widgets.panels.panel import WIDE, Panel, button
+from spex_widgets.remedies import Remedy
 from spex_widgets.state import WorkbenchState, usual_bands
 
 UPLOAD_BYTES = 9_000_000
@@ -168,7 +177,9 @@ class ScenePanel(Panel):
         self.open_sample.disabled = self.open_file.disabled = self.settle.disabled = True
         self.warnings.value = block(f"Opening {escape(str(source))} …", "quiet")
         self.state.jobs.start(
-            lambda _job: (source, *record_warnings(lambda: reopen(source))), self._opened, self._not_opened
+            lambda _job: (source, *record_warnings(lambda: reopen(source))),
+            self._opened,
+            lambda error: self._not_opened(error, source),
         )
 
     def _opened(self, outcome: tuple[SceneSource, Any, list[str]]) -> None:
@@ -178,10 +189,19 @@ class ScenePanel(Panel):
         self.warnings.value = "".join(note(text) for text in warnings if text != question)
         self.state.show_scene(scene, source)
 
-    def _not_opened(self, error: BaseException) -> None:
+    def _not_opened(self, error: BaseException, source: SceneSource) -> None:
         self._let_open()
         self.warnings.value = ""
-        self.fail(error)
+        self.fail(error, lambda: self._open(source))
+
+    def remedies(self, error: BaseException, again: Callable[[], object] | None) -> Sequence[Remedy]:
+        """Return what a button can do: the picture again after an index that cannot be, or else the chosen sample."""
+        if self.state.index and isinstance(error, MissingBandError | IndexNameError | FormulaError):
+            return [Remedy("Show the picture again", "Show no index", lambda: setattr(self.state, "index", ""))]
+        sample = f"Open the sample {self.sample.label or self.sample.value}"
+        opens = [Remedy(sample, "A scene that comes with spex_nb", self._open_sample)]
+        others = [way for way in super().remedies(error, again) if way.label != "Open another scene"]
+        return [*others, *(opens if isinstance(error, SceneError) else ())]
 
     def _let_open(self) -> None:
         self.open_sample.disabled = self.open_file.disabled = self.settle.disabled = False

@@ -130,7 +130,7 @@ class TeachPanel(Panel):
     def _failed(self, error: BaseException) -> None:
         self._is_teaching = self._is_late = False
         self.status.value = ""
-        self.fail(error)
+        self.fail(error, self._take_points)
 
     def _use(self, taught: Taught) -> None:
         """Let instructions name a class, in place of one of the same name."""

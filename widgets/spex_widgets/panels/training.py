@@ -204,7 +204,7 @@ class TrainingPanel(Panel):
     def _not_built(self, error: BaseException) -> None:
         self.train.disabled = False
         self.status.value = ""
-        self.fail(error)
+        self.fail(error, self.start)
 
     def _run(self, training: Any) -> None:
         self._training, self._seen = training, (-1, -1, -1)
