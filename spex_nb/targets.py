@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -198,9 +199,15 @@ def stand_in(name: str, answerable: Collection[str], gsd_m: float | None) -> str
     return target.parent if is_too_small or (name not in answerable and target.parent in answerable) else name
 
 
-def class_rgb(name: str) -> tuple[int, int, int]:
-    """Return the colour of a class: red, green and blue in 0..255. A class that is no target has `OTHER_COLOR`."""
-    color = TARGETS[name].color if name in TARGETS else OTHER_COLOR
+def class_rgb(name: str, stated: object = None) -> tuple[int, int, int]:
+    """Return the colour of a class: red, green and blue in 0..255.
+
+    Args:
+        name: Id of the class.
+        stated: ``#rrggbb``, for a class that is no target; anything else is no colour, and `OTHER_COLOR` is taken.
+    """
+    own = stated if isinstance(stated, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", stated) else OTHER_COLOR
+    color = TARGETS[name].color if name in TARGETS else own
     red, green, blue = bytes.fromhex(color.removeprefix("#"))
     return red, green, blue
 

@@ -569,6 +569,10 @@ class TaughtClass(MaskModel, Protocol):
     def names(self) -> Mapping[str, tuple[str, ...]]:
         """Further names, by ISO 639-1 code of their language."""
 
+    @property
+    def color(self) -> str:
+        """How it is drawn, as ``#rrggbb``."""
+
     def require_scene(self, scene: Any) -> None:
         """Raise unless the class can be asked about a scene.
 

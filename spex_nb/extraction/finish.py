@@ -364,6 +364,7 @@ def _provenance(plan: Plan, assembled: AssembledTiles, statistics: SceneStatisti
         "model_hash": plan.model_hash,
         "model_settings": plan.model.card.settings_fingerprint,
         "taught": hashes_of_classes(plan.assignment.taught, plan.instruction),
+        "colors": {taught_class.name: taught_class.color for taught_class in plan.assignment.taught},
         "answered_by": {target: answered_by.get(target, plan.model.id) for target in plan.assignment.layers},
         "versions": versions,
         "parameters": parameters_of(plan),

@@ -86,6 +86,12 @@ class Extraction:
         return faithfulness([claim for claims in self.claims.values() for claim in claims])
 
     @property
+    def class_colors(self) -> dict[str, tuple[int, int, int]]:
+        """Colour of each class, 0..255, by id: that of the target, or the one that a taught class was given."""
+        stated = dict(self.provenance.get("colors") or {})
+        return {name: class_rgb(name, stated.get(name)) for name in self.class_names}
+
+    @property
     def is_untrusted(self) -> bool:
         """Whether the whole answer cannot be trusted; the first sentence of the explanation says why."""
         return any(fact.id == "trust" for explanation in self.explanations for fact in explanation.facts)
@@ -94,7 +100,9 @@ class Extraction:
         """Draw the mask over the scene, with a legend; in stripes where the answer cannot be trusted."""
         from spex_nb.output.plotting import plot_classes
 
-        return plot_classes(self.overview, self.mask, self.class_names, hatched=self.is_untrusted)
+        return plot_classes(
+            self.overview, self.mask, self.class_names, hatched=self.is_untrusted, colors=self.class_colors
+        )
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write everything into a folder, which `load_extraction` reads again.
@@ -111,7 +119,7 @@ class Extraction:
 
         Errors as `save_cog`.
         """
-        colors = {0: NOTHING_RGB} | {number: class_rgb(name) for number, name in enumerate(self.class_names, start=1)}
+        colors = {0: NOTHING_RGB} | dict(enumerate(self.class_colors.values(), start=1))
         legend = [LegendClass("0", "none", NOTHING_RGB, is_empty=True)]
         legend += [replace(entry, value=str(number)) for number, entry in enumerate(self._legend(), start=1)]
         return export.save_cog(self.mask, path, overwrite=overwrite, colors=colors, legend=legend)
@@ -143,8 +151,9 @@ class Extraction:
             for explanation in self.explanations
             if any(fact.id == "trust" for fact in explanation.facts)
         }
+        colors = self.class_colors
         return [
-            LegendClass(name, f"{title}{UNTRUSTED if name in untrusted else ''}", class_rgb(name), name in untrusted)
+            LegendClass(name, f"{title}{UNTRUSTED if name in untrusted else ''}", colors[name], name in untrusted)
             for name, title in self.class_names.items()
         ]
 
@@ -247,7 +256,7 @@ class Extraction:
         """
         from spex_nb.output.leaflet import mask_layer
 
-        leafmap_map.add_layer(mask_layer(self.mask, list(self.class_names), name or self.instruction.meaning))
+        leafmap_map.add_layer(mask_layer(self.mask, self.class_colors, name or self.instruction.meaning))
         return leafmap_map
 
     def _checked_areas(self, prefix: str = "") -> dict[str, pd.DataFrame]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from spex_nb.errors import GridError, require_extra
-from spex_nb.targets import class_rgb
 from spex_nb.types import MASK_NODATA
 
 LONGEST_PX = 1500
@@ -23,12 +22,12 @@ Bounds = tuple[tuple[float, float], tuple[float, float]]
 """((south, west), (north, east)), degrees."""
 
 
-def mask_layer(mask: xr.DataArray, classes: Sequence[str], name: str) -> Any:
+def mask_layer(mask: xr.DataArray, classes: Mapping[str, Sequence[int]], name: str) -> Any:
     """Return a mask as an ``ipyleaflet.ImageOverlay``.
 
     Args:
         mask: uint8 [H, W]: 0 none, 1 ... n the classes, 255 no data.
-        classes: Ids of the classes, which choose the colours.
+        classes: Red, green and blue of each class, 0..255, by id.
         name: Name of the layer, as plain text. It is escaped, for leaflet's layers control takes names as HTML.
 
     Raises:
@@ -78,11 +77,11 @@ def _in_web_mercator(mask: xr.DataArray) -> tuple[NDArray[np.uint8], Bounds]:
     return warped, ((south, west), (north, east))
 
 
-def _colored(pixels: NDArray[np.uint8], classes: Sequence[str]) -> NDArray[np.uint8]:
+def _colored(pixels: NDArray[np.uint8], classes: Mapping[str, Sequence[int]]) -> NDArray[np.uint8]:
     """Return a mask [H, W] as RGBA [H, W, 4]; pixels of no class are transparent."""
     colors = np.zeros((256, 4), np.uint8)
-    for number, name in enumerate(classes, start=1):
-        colors[number] = [*class_rgb(name), OPACITY]
+    for number, color in enumerate(classes.values(), start=1):
+        colors[number] = [*color, OPACITY]
     return colors[pixels]
 
 

@@ -15,7 +15,7 @@ import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import BandError, nearest
 from spex_nb.regions.find import region_mask
 from spex_nb.scene.open import require_inside
-from spex_nb.targets import class_color
+from spex_nb.targets import class_rgb
 from spex_nb.types import Region
 
 if TYPE_CHECKING:
@@ -137,7 +137,14 @@ def stripes(shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return bands
 
 
-def plot_classes(scene: xr.Dataset, mask: xr.DataArray, names: Mapping[str, str], *, hatched: bool = False) -> Figure:
+def plot_classes(
+    scene: xr.Dataset,
+    mask: xr.DataArray,
+    names: Mapping[str, str],
+    *,
+    hatched: bool = False,
+    colors: Mapping[str, Sequence[int]] | None = None,
+) -> Figure:
     """Draw the classes of a mask over the picture of its scene, with a legend.
 
     Args:
@@ -145,21 +152,24 @@ def plot_classes(scene: xr.Dataset, mask: xr.DataArray, names: Mapping[str, str]
         mask: uint8 [H, W] of the same ground, with as many pixels or more: 0 none, 1 ... n the classes, 255 no data.
         names: Id of each class, in the order of its number, and what the legend calls it.
         hatched: Whether stripes show that the mask cannot be trusted (default: no).
+        colors: Red, green and blue of classes, 0..255, by id; those of the targets if not given.
     """
     from matplotlib.patches import Patch
+
+    shades = {name: np.divide((colors or {}).get(name, class_rgb(name)), 255) for name in names}
 
     figure, axes = _figure()
     axes.imshow(picture_of(_thinned(scene)), extent=_extent(scene), interpolation="nearest")
     thin = _thinned(mask).values
     overlay = np.zeros((*thin.shape, 4))
     for number, name in enumerate(names, start=1):
-        overlay[thin == number] = (*class_color(name), 0.6)
+        overlay[thin == number] = (*shades[name], 0.6)
     if hatched:
         overlay[~stripes(overlay.shape)] = 0
     left, right, bottom, top = axes.images[0].get_extent()
     axes.imshow(overlay, extent=(left, right, bottom, top), interpolation="nearest")
     _label_axes(axes, scene)
-    keys = [Patch(color=(*class_color(name), 0.6), label=_plain(label)) for name, label in names.items()]
+    keys = [Patch(color=(*shades[name], 0.6), label=_plain(label)) for name, label in names.items()]
     axes.legend(handles=keys, loc="upper left", bbox_to_anchor=(0, -0.12), frameon=False, ncols=2)
     return figure
 

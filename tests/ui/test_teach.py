@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from spex_widgets import InstructionPanel, TeachPanel, WorkbenchState, editor
+from spex_widgets import InstructionPanel, TeachPanel, Workbench, WorkbenchState, editor
 from spex_widgets.jobs import ImmediateExecutor
 
+from spex_nb import extract
 from spex_nb.teaching import load_taught
 from tests.teaching.conftest import centres, covers_of, scene_of
 
@@ -90,3 +93,39 @@ def test_mistakes_are_shown_under_the_panel(state: WorkbenchState, tmp_path: Pat
     panel.path.value = str(tmp_path / "none.spex-class")
     panel.load.click()
     assert "Check the path" in panel.error.value
+
+
+def test_a_taught_class_has_its_colour_and_its_name_in_the_workbench_and_in_a_session(
+    tmp_path: Path, recording_map: Any
+) -> None:
+    scene = scene_of(covers_of())
+    bench = Workbench(scene, "index", executor=ImmediateExecutor(), view=recording_map)
+    covers, panel = covers_of(), bench.panels["Teach"]
+    panel.name.value = "reeds"
+    click(bench.state, panel, "+", centres(covers, 0, 6))
+    click(bench.state, panel, "−", [position for number in (1, 2, 3) for position in centres(covers, number, 2)])
+    bench.ask("reeds")
+    bench.extract()
+    assert bench.panels["Result"].error.value == ""
+    assert bench.result.class_colors == {"reeds": (0x88, 0x22, 0x55)}
+    assert recording_map.colors == bench.result.class_colors
+    assert "background: #882255" in recording_map.calls_of("set_legend")[-1][0]
+    assert "<td>reeds</td>" in bench.panels["Result"].evidence.value
+    path = bench.save(tmp_path / "a.spex")
+    again = Workbench(scene, "index", executor=ImmediateExecutor(), view=type(recording_map)())
+    again.reopen(path)
+    assert [taught.name for taught in again.state.taught] == ["reeds"]
+    assert again.state.instruction.targets == ("reeds",)
+    again.extract()
+    assert np.array_equal(again.result.mask.values, bench.result.mask.values)
+    again.panels["Teach"].name.value = "mud"
+    assert again.panels["Teach"]._color("mud") != "#882255"
+    bench.close()
+    again.close()
+
+
+def test_a_result_believes_no_colour_of_a_stranger(state: WorkbenchState) -> None:
+    panel = taught_panel(state)
+    result = extract(state.scene, "reeds", "index", taught=[panel.taught], progress=False)
+    hostile = replace(result, provenance={**result.provenance, "colors": {"reeds": "red;url(x)"}})
+    assert hostile.class_colors == {"reeds": (0xF0, 0xE4, 0x42)}

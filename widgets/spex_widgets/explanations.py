@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from spex_nb.extraction.explain import Explanation, css_class, mark_legend, mark_of, marked_pieces, support_mark
-from spex_nb.targets import OTHER_COLOR, TARGETS
+from spex_nb.targets import TARGETS, class_rgb
 from spex_nb.types import Claim, Evidence, Spread, Statement
 from spex_widgets.messages import table
 
@@ -80,17 +80,22 @@ def claim_label(claim: Claim) -> str:
     return f"{mark_of(claim).strip() or '?'} {claim.text}"
 
 
-def legend(classes: Mapping[str, str], evidence: Mapping[str, Evidence] | None = None) -> str:
+def legend(
+    classes: Mapping[str, str],
+    evidence: Mapping[str, Evidence] | None = None,
+    colors: Mapping[str, Sequence[int]] | None = None,
+) -> str:
     """Return the classes of a mask with their colours, and their areas where there are figures.
 
     Args:
         classes: Names of the classes, and how the user calls them.
         evidence: Figures of the classes.
+        colors: Red, green and blue of classes, 0..255, by name; those of the targets if not given.
     """
-    colors = {name: TARGETS[name].color if name in TARGETS else OTHER_COLOR for name in classes}
+    shades = {name: "#{:02x}{:02x}{:02x}".format(*(colors or {}).get(name, class_rgb(name))) for name in classes}
     areas = {name: f" <strong>{_area(figures)}</strong>" for name, figures in (evidence or {}).items()}
     keys = "".join(
-        f"<span style='margin-right: 1.2em'><span class='key' style='background: {colors[name]}'></span>"
+        f"<span style='margin-right: 1.2em'><span class='key' style='background: {shades[name]}'></span>"
         f"{escape(label)}{areas.get(name, '')}</span>"
         for name, label in classes.items()
     )
@@ -101,7 +106,7 @@ def evidence_table(evidence: Mapping[str, Evidence]) -> str:
     """Return the figures of each target as a table."""
     rows = [
         (
-            TARGETS[name].word,
+            TARGETS[name].word if name in TARGETS else name,
             _area(figures),
             f"{figures.share_frac:.2%}",
             f"{figures.number:,}",

@@ -1,7 +1,7 @@
 """A whole session as one file: where the scene is, what was asked, the result, every edit; written whole or not at all.
 
 The file is a zip: ``session.json``, the result's folder as `save_extraction` writes it, the edits as arrays, the
-points of a check, and the folder of a change as `Change.save` writes it.
+points of a check, taught classes, and the folder of a change as `Change.save` writes it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from spex_nb.errors import (
     SourceNotFoundError,
     SpexError,
     SpexWarning,
+    TeachingError,
     explain_malformed,
 )
 from spex_nb.evaluation import MapCheck, load_check
@@ -43,6 +44,7 @@ from spex_nb.scene.windows.reader import fingerprint_scene
 from spex_nb.scene.windows.scene_files import changes_of
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.spectral.indices import compute_index
+from spex_nb.teaching import load_taught
 from spex_nb.typed_json import decode
 from spex_widgets.state import OtherScene, WorkbenchState
 
@@ -50,6 +52,9 @@ FORMAT = 1
 PACKED = (*FILES, DOUBT)
 """What of a result a session holds."""
 SESSION, EDITS, RESULT, CHECK, CHANGE = "session.json", "edits.npz", "result", "check.gpkg", "change"
+TAUGHT = "taught"
+"""Folder of the taught classes, which are called by their number."""
+MOST_TAUGHT = 100
 LARGEST_DESCRIPTION, LARGEST_EDITS = 2**24, 2**28
 """Bytes of the two files that are compressed, when they are unpacked."""
 
@@ -84,11 +89,18 @@ def save_session(state: WorkbenchState, path: str | Path, *, overwrite: bool = F
             file.write(edits, EDITS)
             if state.check is not None:
                 file.write(state.check.save(scratch / CHECK), CHECK, zipfile.ZIP_STORED)
+        _write_taught(state, file, scratch)
         if state.change is not None:
             folder = state.change.save(scratch / CHANGE)
             for name in CHANGE_FILES:
                 file.write(folder / name, f"{CHANGE}/{name}", zipfile.ZIP_STORED)
     return Path(path)
+
+
+def _write_taught(state: WorkbenchState, file: zipfile.ZipFile, scratch: Path) -> None:
+    (scratch / TAUGHT).mkdir()
+    for name, taught in zip(_taught_files(len(state.taught)), state.taught, strict=False):
+        file.write(taught.save(scratch / name), name, zipfile.ZIP_STORED)
 
 
 def open_session(state: WorkbenchState, path: str | Path) -> None:
@@ -110,7 +122,7 @@ def open_session(state: WorkbenchState, path: str | Path) -> None:
         where=path,
         expected=f"a whole file of format {FORMAT}",
         fix="Update spex-nb if a later version wrote it; else there is no way to read it.",
-        also=(ExtractionError, SceneError, DatasetError),
+        also=(ExtractionError, SceneError, DatasetError, TeachingError),
     ):
         payload, source = _unpacked(path, scratch.folder)
         result_folder = scratch.folder / RESULT
@@ -121,9 +133,22 @@ def open_session(state: WorkbenchState, path: str | Path) -> None:
         change_folder = scratch.folder / CHANGE
         change = load_change(change_folder) if change_folder.is_dir() else None
         other = _other_scene(payload)
+        taught = tuple(load_taught(path) for path in sorted((Path(scratch.name) / TAUGHT).glob("*")))
     _restore(state, payload, source, extraction, history, check)
+    state.taught = _joined(state.taught, taught)
     if change is not None:
         state.other, state.change = other, change
+
+
+def _taught_files(number: int) -> list[str]:
+    """Return the names of the files of taught classes in a session."""
+    return [f"{TAUGHT}/{place:02}.spex-class" for place in range(min(number, MOST_TAUGHT))]
+
+
+def _joined(known: tuple[Any, ...], stored: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return taught classes with those of a session in the place of any of the same name."""
+    names = {taught.name for taught in stored}
+    return (*(taught for taught in known if taught.name not in names), *stored)
 
 
 def _other_scene(payload: _Stored) -> OtherScene | None:
@@ -227,7 +252,12 @@ def _require_member(info: zipfile.ZipInfo) -> None:
     """Raise unless a file of the archive is one that `save_session` writes, packed as it packs them."""
     limit = {SESSION: LARGEST_DESCRIPTION, EDITS: LARGEST_EDITS}.get(info.filename)
     of_change = (f"{CHANGE}/{name}" for name in CHANGE_FILES)
-    is_result = info.filename in {CHECK, *(f"{RESULT}/{name}" for name in PACKED), *of_change}
+    is_result = info.filename in {
+        CHECK,
+        *_taught_files(MOST_TAUGHT),
+        *(f"{RESULT}/{name}" for name in PACKED),
+        *of_change,
+    }
     if limit is None and not is_result:
         raise ValueError(f"it holds {info.filename[:80]!r}, which no session has")
     is_packed = info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size

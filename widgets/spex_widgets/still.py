@@ -56,7 +56,7 @@ def _mask_picture(state: WorkbenchState, pyramid: Pyramid, view: View) -> Any:
     row, column, height, width = _window(state)
     whole[row : row + height, column : column + width] = _counted(state).values
     mask = xr.DataArray(whole, dims=("y", "x"))
-    colors = {number: map_images.class_rgb(name) for number, name in enumerate(state.extraction.class_names, start=1)}
+    colors = dict(enumerate(state.extraction.class_colors.values(), start=1))
     return map_images.render_mask(Pyramid(on_grid(mask, pyramid.grid)), colors, view)
 
 

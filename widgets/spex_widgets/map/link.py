@@ -83,12 +83,14 @@ class MapLink:
             self.view.clear_mask()
         elif state.layer == "mask":
             self.view.clear_mask()
+            self.view.colors = state.extraction.class_colors
             hatched = (True,) if state.extraction.is_untrusted else ()
             self.view.set_mask(self._on_scene(self._marked_mask(), MASK_NODATA), state.extraction.class_names, *hatched)
         elif state.layer == "doubt":
             self._show_doubt()
         else:
             self.view.clear_mask()
+            self.view.colors = state.extraction.class_colors
             chosen = min(state.number, len(state.extraction.class_names)) - 1
             probability = self._on_scene(state.extraction.probability[chosen], np.nan)
             self.view.set_probability(probability, [*state.extraction.class_names][chosen])
@@ -166,7 +168,9 @@ class MapLink:
         elif state.layer == "doubt":
             self.view.set_legend("<p>doubt: the stronger, the less sure</p>")
         elif state.result is not None:
-            self.view.set_legend(legend(state.extraction.class_names, state.result.evidence))
+            self.view.set_legend(
+                legend(state.extraction.class_names, state.result.evidence, state.extraction.class_colors)
+            )
 
     def _show_hidden(self) -> None:
         self.view.set_hidden(self.state.hidden)

@@ -74,6 +74,8 @@ class MapView:
         """Called when ``notice`` has been set."""
         self.on_shown: Callable[[], None] = lambda: None
         """Called when a page shows the map for the first time."""
+        self.colors: Mapping[str, map_images.Color] = {}
+        """Red, green and blue of classes, 0..255, by name; those of the targets where a name is missing."""
         self.is_closed = False
         self._jobs = Jobs(executor, threads=1)
         self._overlays = {name: ipyleaflet.ImageOverlay(name=name) for name in ORDER}
@@ -164,7 +166,7 @@ class MapView:
             hatched: Whether stripes show that the mask cannot be trusted.
         """
         pyramid = self._on_scene(mask)
-        colors = _class_colors(class_names)
+        colors = self._class_colors(class_names)
 
         def draw(view: View) -> bytes:
             picture = map_images.render_mask(pyramid, colors, view)
@@ -183,7 +185,7 @@ class MapView:
             class_names: Names of the classes, as for ``set_mask``.
             bands: That it needs; all if not given.
         """
-        scene, colors = self._shown_scene, _class_colors(class_names)
+        scene, colors = self._shown_scene, self._class_colors(class_names)
 
         def draw(view: View) -> bytes:
             return self._mask_png(map_images.render_live_mask(scene, measure, colors, view, bands), view)
@@ -192,7 +194,7 @@ class MapView:
 
     def set_probability(self, probability: Any, class_name: str = "") -> None:
         """Show a probability, the more opaque the higher: float [H, W] in 0..1 on the scene's pixels."""
-        pyramid, color = self._on_scene(probability), map_images.class_rgb(class_name)
+        pyramid, color = self._on_scene(probability), self._color(class_name)
         self._put(
             "probability",
             lambda view: self._mask_png(map_images.render_probability(pyramid, view, color), view),
@@ -373,6 +375,15 @@ class MapView:
         pixels = layer.data if isinstance(layer, xr.DataArray) else layer
         return Pyramid(on_grid(xr.DataArray(pixels, dims=("y", "x")), scene.grid))
 
+    def _color(self, name: str) -> map_images.Color:
+        return self.colors.get(name) or map_images.class_rgb(name)
+
+    def _class_colors(self, names: Sequence[str] | Mapping[str, str]) -> dict[int, tuple[int, ...]]:
+        """Return the colour of each class, and a faint one for what of it does not count."""
+        colors = {number: self._color(name) for number, name in enumerate(names, start=1)}
+        faint = {number + FAINT: (*color, FAINT_ALPHA) for number, color in colors.items()}
+        return {**colors, **faint}
+
     def _put(self, name: str, draw: Draw, kind: Kind) -> None:
         self._images.put(name, draw, kind)
         self._lay()
@@ -435,10 +446,3 @@ def _bare_map() -> Any:
     )
     bare.layers = ()
     return bare
-
-
-def _class_colors(class_names: Sequence[str] | Mapping[str, str]) -> dict[int, tuple[int, ...]]:
-    """Return the colour of each class, and a faint one for what of it does not count."""
-    colors = {number: map_images.class_rgb(name) for number, name in enumerate(class_names, start=1)}
-    faint = {number + FAINT: (*color, FAINT_ALPHA) for number, color in colors.items()}
-    return {**colors, **faint}

@@ -73,7 +73,7 @@ class ResultPanel(Panel):
         self.head.value = block(
             f"<strong dir='auto'>{escape(instruction.text)}</strong>"
             f"{'' if self.state.text == instruction.text else meaning}"
-            f"{legend(result.class_names, result.evidence)}"
+            f"{legend(result.class_names, result.evidence, result.class_colors)}"
         )
 
     def _show_doubts(self, result: Extraction) -> None:

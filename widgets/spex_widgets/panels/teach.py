@@ -19,6 +19,8 @@ YES, NO = "+", "−"
 SPOT_PX = 96
 """Side of what the map shows of a place to look at."""
 BANDS_SHOWN = 4
+COLORS = ("#882255", "#aa4499", "#44aa99", "#ddcc77", "#332288")
+"""Of taught classes, in their order; no target has one of them. They are of Tol's muted scheme."""
 HINT = "Name the class, choose +, click on places where it is; then choose −, and click on places where it is not."
 
 
@@ -110,7 +112,13 @@ class TeachPanel(Panel):
         if self._sample is None or self._sample[0] is not scene:
             kind = kind_of(scene)
             self._sample = scene, sample_scene_features(scene, kind, band_names(scene, kind))
-        return teach(scene, name, yes=yes, no=no, samples=[self._sample[1]])
+        return teach(scene, name, yes=yes, no=no, samples=[self._sample[1]], color=self._color(name))
+
+    def _color(self, name: str) -> str:
+        """Return the colour of a class: the one that it has, else one that no other taught class has."""
+        taken = {taught.name: taught.color for taught in self.state.taught}
+        free = [color for color in COLORS if color not in taken.values()]
+        return taken.get(name) or (free or COLORS)[0]
 
     def _taught(self, taught: Taught) -> None:
         self._is_teaching = False
