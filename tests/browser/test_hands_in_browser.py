@@ -1,0 +1,96 @@
+"""Hands in a real browser: strokes that the instruction does not ask for, errors with buttons, a class that is taught."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.test_workbench_in_browser import keep, notebook, open_all, press, seen, turn_to, wait_for_more
+
+LAKES = "lakes larger than 2 ha"
+TAUGHT = (0x88, 0x22, 0x55)
+"""Colour of the first class that a user teaches."""
+
+
+def ask(page: Any, text: str) -> None:
+    """Type an instruction, and run it by Enter once it is said back."""
+    box = page.locator("input[placeholder^='such as']")
+    box.fill(text)
+    page.locator(".spex-ask .quote:visible").first.wait_for()
+    box.press("Enter")
+
+
+def click_at(page: Any, x: float, y: float) -> None:
+    """Click on the map at shares of its width and height."""
+    area = page.locator(".leaflet-container").bounding_box()
+    page.mouse.click(area["x"] + x * area["width"], area["y"] + y * area["height"])
+
+
+@pytest.mark.browser
+def test_a_small_stroke_counts_nowhere_and_undo_takes_it_back(
+    page: Any, lab_under_base_url: str, notebooks: Path, tmp_path: Path
+) -> None:
+    notebook(notebooks, "hands", "from spex_widgets import Workbench\nbench = Workbench('lake_30m', 'index')\nbench")
+    open_all(page, lab_under_base_url, "hands")
+    ask(page, LAKES)
+    page.locator(".spex h4", has_text="Evidence").first.wait_for()
+    rows = page.locator(".spex-regions tbody tr")
+    before = rows.count()
+    turn_to(page, "Correct")
+    page.locator(".widget-slider", has_text="Brush").get_by_role("slider").press("Home")  # a pixel wide: 0.1 ha
+    press(page, "brush")
+    click_at(page, 0.5, 0.9)
+    left_out = page.locator(".note", has_text="left out of the mask and of all figures")
+    left_out.first.wait_for()
+    keep(page, "left_out")
+    turn_to(page, "Ask")
+    assert rows.count() == before
+    turn_to(page, "Correct")
+    press(page, "Undo")
+    page.get_by_text("0 edits.").wait_for()
+    left_out.first.wait_for(state="hidden")
+
+    turn_to(page, "Save")
+    page.get_by_label("Folder", exact=True).fill(str(tmp_path / "new"))
+    page.get_by_label("Folder", exact=True).press("Tab")
+    press(page, "GeoPackage")
+    press(page, "Make the folder new")
+    page.get_by_text("Written to").wait_for()
+    assert (tmp_path / "new" / "result.gpkg").is_file()
+    press(page, "Save session")
+    page.get_by_text("Session saved").wait_for()
+    press(page, "Save session")
+    press(page, "Replace session.spex")
+    page.get_by_text("Session saved").wait_for()
+    assert page.get_by_role("alert").count() == 0
+
+    turn_to(page, "Ask")
+    page.locator("input[placeholder^='such as']").fill("qwertzuiop")
+    page.get_by_role("alert").first.wait_for()
+    keep(page, "refused")
+
+
+@pytest.mark.browser
+def test_a_class_is_taught_by_clicks_and_found(page: Any, lab_under_base_url: str, notebooks: Path) -> None:
+    notebook(notebooks, "teach", "from spex_widgets import Workbench\nbench = Workbench('river_10m', 'index')\nbench")
+    open_all(page, lab_under_base_url, "teach")
+    turn_to(page, "Teach")
+    page.get_by_label("Class", exact=True).fill("shallows")
+    page.get_by_label("Class", exact=True).press("Tab")
+    press(page, "+ it is here")
+    for x, y in ((0.35, 0.3), (0.4, 0.35), (0.45, 0.4)):
+        click_at(page, x, y)
+    press(page, "− not here")
+    for x, y in ((0.6, 0.3), (0.6, 0.7), (0.5, 0.8)):
+        click_at(page, x, y)
+    page.locator(".quote", has_text="IoU").first.wait_for()
+    keep(page, "taught")
+    page.locator("body").press("Escape")
+    ask(page, "shallows")
+    page.locator(".spex-legend", has_text="shallows").wait_for()
+    page.get_by_title("Layers of the map").click()
+    page.get_by_role("slider", name="Opacity of the result").press("End")
+    wait_for_more(page, lambda: float((abs(seen(page) - TAUGHT).max(axis=-1) <= 2).mean()), 0.004)
+    keep(page, "taught_class_found")
