@@ -1,7 +1,8 @@
-"""Hands in a real browser: strokes that the instruction does not ask for, errors with buttons, a class that is taught."""
+"""Hands in a real browser: strokes that nobody asked for, errors with buttons, a class that is taught."""
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,13 @@ import pytest
 from tests.browser.test_workbench_in_browser import keep, notebook, open_all, press, seen, turn_to, wait_for_more
 
 LAKES = "lakes larger than 2 ha"
+SAMPLES = Path(__file__).parent.parent.parent / "data_samples"
+DROPPED = """content => {
+    const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0)), dropped = new DataTransfer();
+    dropped.items.add(new File([bytes], "dropped.tif", { type: "image/tiff" }));
+    return dropped;
+}"""
+"""Makes what a browser passes on when a file is dropped."""
 TAUGHT = (0x88, 0x22, 0x55)
 """Colour of the first class that a user teaches."""
 
@@ -29,7 +37,7 @@ def click_at(page: Any, x: float, y: float) -> None:
 
 
 @pytest.mark.browser
-def test_a_small_stroke_counts_nowhere_and_undo_takes_it_back(
+def test_a_small_stroke_counts_nowhere_and_undo_takes_it_back(  # noqa: PLR0915 (one story, told once)
     page: Any, lab_under_base_url: str, notebooks: Path, tmp_path: Path
 ) -> None:
     notebook(notebooks, "hands", "from spex_widgets import Workbench\nbench = Workbench('lake_30m', 'index')\nbench")
@@ -48,7 +56,8 @@ def test_a_small_stroke_counts_nowhere_and_undo_takes_it_back(
     turn_to(page, "Ask")
     assert rows.count() == before
     turn_to(page, "Correct")
-    press(page, "Undo")
+    page.locator(".leaflet-container").focus()
+    page.keyboard.press("Control+z")
     page.get_by_text("0 edits.").wait_for()
     left_out.first.wait_for(state="hidden")
 
@@ -70,6 +79,12 @@ def test_a_small_stroke_counts_nowhere_and_undo_takes_it_back(
     page.locator("input[placeholder^='such as']").fill("qwertzuiop")
     page.get_by_role("alert").first.wait_for()
     keep(page, "refused")
+
+    content = base64.b64encode((SAMPLES / "river_10m.tif").read_bytes()).decode()
+    dropped = page.evaluate_handle(DROPPED, content)
+    page.dispatch_event(".spex-map", "drop", {"dataTransfer": dropped})
+    page.get_by_text("dropped.tif (uploaded)").first.wait_for()
+    keep(page, "dropped")
 
 
 @pytest.mark.browser

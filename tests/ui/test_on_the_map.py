@@ -16,7 +16,8 @@ from spex_widgets.jobs import ImmediateExecutor
 from spex_widgets.map.readout import Readout, pixel_text
 from spex_widgets.measuring import ruler_text
 
-from spex_nb import sample_scene, spectral_prior
+from spex_nb import sample_scene
+from spex_nb.scene.samples import sample_path, spectral_prior
 
 
 def scales(map: Any) -> list[Any]:  # noqa: A002 (its name)
@@ -119,6 +120,52 @@ def test_clicks_measure_until_the_tool_is_left(recording_map: Any) -> None:
     bench._browser_side._handle_custom_msg({"kind": "escape"}, [])
     assert (bench.state.tool, bench.tools.tool.value, bench.state.ruler) == ("look", "look", ())
     assert recording_map.calls_of("set_ruler")[-1] == ((),)
+    bench.close()
+
+
+def test_keys_take_back_points_and_edits(recording_map: Any) -> None:
+    bench = Workbench("river_10m", "index", executor=ImmediateExecutor(), view=recording_map)
+
+    def tell(kind: str) -> None:
+        bench._browser_side._handle_custom_msg({"kind": kind}, [])
+
+    tell("undo")  # nothing is there to take back
+    bench.state.tool = "measure"
+    recording_map.click(0.0, 0.0, 0.0, 0.0)
+    recording_map.click(0.0, 50.0, 0.0, 0.0)
+    tell("undo")
+    assert bench.state.ruler == ((0.5, 0.5),)
+    bench.state.tool = "spectrum"
+    recording_map.click(0.0, 0.0, 0.0, 0.0)
+    tell("undo")
+    assert bench.state.points == {}
+    bench.ask("water")
+    bench.extract()
+    before = bench.state.mask.values
+    bench.state.tool = "paint"
+    recording_map.brush([(5.5, 5.5)])
+    tell("undo")
+    assert np.array_equal(bench.state.mask.values, before)
+    tell("redo")
+    assert bench.state.mask.values[5, 5] == 1
+    bench.close()
+
+
+def test_a_file_that_is_dropped_becomes_the_scene(recording_map: Any) -> None:
+    bench = Workbench("lake_30m", "index", executor=ImmediateExecutor(), view=recording_map)
+    content = sample_path("river_10m").read_bytes()
+
+    def drop(name: str, size: int, buffers: list[bytes]) -> None:
+        bench._browser_side._handle_custom_msg({"kind": "file", "name": name, "size": size}, buffers)
+
+    drop("../mine.tif", len(content), [content])
+    assert bench.state.scene.spex.shape == sample_scene("river_10m").spex.shape
+    assert "mine.tif (uploaded)" in bench.head.value
+    assert "spex-upload" not in bench.head.value + bench.panels["Scene"].facts.value
+    drop("large.tif", 20_000_000, [])
+    assert "20.0 MB" in bench.panels["Scene"].error.value
+    drop("page.html", 6, [b"<html>"])
+    assert "cannot be uploaded" in bench.panels["Scene"].error.value
     bench.close()
 
 

@@ -47,8 +47,11 @@ def _add_step(state: WorkbenchState, history: History, pixels: MaskPixels, step:
 
 
 def undo(state: WorkbenchState) -> None:
-    """Take back what a hand did last: an edit, a point or box with the answer to it, or a question that still runs."""
-    if state.mask is None:
+    """Take back what a hand did last: an edit, a point or box with the answer to it, or a question that still runs.
+
+    While a tool is in the hand that leaves the mask alone, it is the last point of that tool.
+    """
+    if _takes_point_back(state) or state.mask is None:
         return
     if state.asked is not None:
         _take_prompts(state, state.asked.number, state.asked.before)
@@ -57,6 +60,19 @@ def undo(state: WorkbenchState) -> None:
     _take(state, *state.history.undo(_pixels(state)))
     if step is not None:
         _take_prompts(state, step.number, step.before)
+
+
+def _takes_point_back(state: WorkbenchState) -> bool:
+    """Take back the first of two clicks, a corner of the line, or a point of a spectrum; say whether there was one."""
+    if state.anchor is not None:
+        state.anchor = None
+    elif state.tool == "measure" and state.ruler:
+        state.ruler = state.ruler[:-1]
+    elif state.tool == "spectrum" and state.points:
+        state.points = dict([*state.points.items()][:-1])
+    else:
+        return False
+    return True
 
 
 def redo(state: WorkbenchState) -> None:

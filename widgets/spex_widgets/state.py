@@ -44,6 +44,16 @@ WARMING_PX = 64
 """Side of the corner that the model is asked about before anybody asks."""
 
 
+UPLOAD_PREFIX = "spex-upload-"
+"""How the folder of an uploaded scene begins; its path says nothing to the user."""
+
+
+def scene_label(source: SceneSource) -> str:
+    """Return what the user calls a scene: the name of an uploaded file, else whatever the source is."""
+    path = Path(source.name)
+    return f"{path.name} (uploaded)" if path.parent.name.startswith(UPLOAD_PREFIX) else str(source)
+
+
 class ByIdentity(traitlets.Any):
     """An attribute that changes whenever it holds another object: scenes and masks have no useful ``==``."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from functools import partial
 from html import escape
@@ -38,7 +39,7 @@ from spex_widgets.panels.teach import TeachPanel
 from spex_widgets.panels.tools import ToolsPanel
 from spex_widgets.panels.training import TrainingPanel
 from spex_widgets.session import open_session, save_session
-from spex_widgets.state import WorkbenchState
+from spex_widgets.state import WorkbenchState, scene_label
 from spex_widgets.still import still_png, still_text
 from spex_widgets.workbench_style import WORKBENCH_STYLE
 
@@ -107,7 +108,7 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         """The panels by their titles."""
         self.layers = LayersPanel(self.state)
         self.tools = ToolsPanel(self.state, self.view.zoom_to_scene)
-        self._browser_side = BrowserSide(self.view.widget, partial(editor.leave_tool, self.state), self._go_to_region)
+        self._browser_side = BrowserSide(self.view.widget, self._hear)
         self._link = MapLink(self.state, self.view)
         self.panels[ComparePanel.title].show_on(getattr(self.view, "map", None))
         self._made_map = map is None
@@ -235,6 +236,18 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         style = ipw.HTML(STYLE + WORKBENCH_STYLE, layout={"display": "none"})
         self.children = [style, self.head, body, self._browser_side]
 
+    def _hear(self, kind: str, said: Mapping[str, Any], content: bytes) -> None:
+        """Do what was done in the page: a key, a region in a sentence that was pressed, a file that was dropped."""
+        if kind == "escape":
+            editor.leave_tool(self.state)
+        elif kind in ("undo", "redo"):
+            self.panels[EditingPanel.title].trying(partial(getattr(editor, kind), self.state))()
+        elif kind == "region" and isinstance(said.get("row"), int):
+            self._go_to_region(said["row"])
+        elif kind == "file":
+            self.show(ScenePanel.title)
+            self.panels[ScenePanel.title].open_sent(str(said.get("name")), int(said.get("size") or 0), content)
+
     def _go_to_region(self, row: int) -> None:
         """Go to the region of a sentence that was pressed."""
         if self.state.result is not None and 0 <= row < len(self.state.result.regions):
@@ -262,7 +275,7 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
 
     def _show_head(self, _what: Any = None) -> None:
         state = self.state
-        what = "no scene" if state.scene is None else str(state.source)
+        what = "no scene" if state.scene is None else scene_label(state.source)
         busy = f" · <em>{escape(state.busy)} …</em>" if state.busy else ""
         wrong = " · <strong>see the tab 'Correct'</strong>" if state.error is not None else ""
         doubt = "" if state.scene is None or QUESTION not in state.scene.attrs else DOUBT

@@ -6,6 +6,7 @@ WORKBENCH_STYLE = """<style>
 .spex-workbench { background: var(--jp-layout-color0, #fff); color: var(--jp-ui-font-color1, #222) }
 .spex-workbench:fullscreen { padding: 6px; overflow: hidden }
 .spex-workbench:fullscreen .spex-fit { height: calc(100vh - 48px) !important }
+.spex-workbench.spex-drop .spex-map { outline: 3px dashed #0072b2; outline-offset: -6px }
 .spex-map { position: relative; overflow: hidden }
 .spex-map > .leaflet-container, .spex-map > .jupyter-widgets { margin: 0 }
 .spex-map .leaflet-container { background: var(--jp-layout-color2, #eee) }

@@ -146,6 +146,35 @@ function toggleFullScreen(event, root) {
   if (event.target.closest?.(".spex-full")) document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen();
 }
 
+const LARGEST_BYTES = 9e6; // servers of notebooks close a connection that sends more than 10 MB at once
+
+// A GeoTIFF that is dropped on the workbench becomes the scene; without this the browser would leave the page.
+function dropFiles(listen, model, root) {
+  const holdsFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  const mark = (is) => root.classList.toggle("spex-drop", is);
+  listen("dragover", (event) => { if (holdsFiles(event)) { event.preventDefault(); event.stopPropagation(); mark(true); } });
+  listen("dragleave", (event) => { if (!root.contains(event.relatedTarget)) mark(false); });
+  listen("drop", async (event) => {
+    mark(false);
+    const file = event.dataTransfer?.files?.[0];
+    if (!file) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const content = file.size > LARGEST_BYTES ? [] : [await file.arrayBuffer()];
+    model.send({ kind: "file", name: file.name, size: file.size }, undefined, content);
+  });
+}
+
+// Ctrl+Z in a field takes back letters, and everywhere else what a hand did on the map.
+function takeBack(event, model) {
+  if (!(event.ctrlKey || event.metaKey) || event.target.closest?.("input, textarea, select")) return;
+  const key = event.key.toLowerCase(), isRedo = key === "y" || (key === "z" && event.shiftKey);
+  if (key !== "z" && !isRedo) return;
+  event.preventDefault();
+  event.stopPropagation();
+  model.send({ kind: isRedo ? "redo" : "undo" });
+}
+
 export default {
   async render({ model, el }) {
     const stop = new AbortController();
@@ -167,11 +196,13 @@ export default {
       watch.observe(root, { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
       cleanUps.push(() => watch.disconnect());
       listen("click", (event) => { leadTo(event, model); toggleFullScreen(event, root); });
+      dropFiles(listen, model, root);
       const map = await until(() => leafletMap(model, root));
       const hands = map && followPointer(map, model, stop.signal);
       if (hands) cleanUps.push(hands.close);
       listen("keydown", (event) => {
         stepThrough(event);
+        takeBack(event, model);
         leadTo(event, model);
         if (event.key === "Escape") { hands?.clear(); model.send({ kind: "escape" }); }
       });

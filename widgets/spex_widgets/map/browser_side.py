@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
+
+Hear = Callable[[str, Mapping[str, Any], bytes], None]
 
 
 class BrowserSide(anywidget.AnyWidget):
@@ -15,8 +17,7 @@ class BrowserSide(anywidget.AnyWidget):
 
     Args:
         map: The map widget; None where there is none to follow.
-        on_escape: Called when Esc is pressed.
-        on_region: Called with the row of a region whose number in a sentence was pressed.
+        hear: Called with the kind of what was done in the page, its particulars, and the bytes of a file.
     """
 
     _esm = Path(__file__).with_name("browser_side.js").read_text(encoding="utf-8")
@@ -26,21 +27,19 @@ class BrowserSide(anywidget.AnyWidget):
     brush_m = traitlets.Float(0.0).tag(sync=True)
     """Radius of the brush in metres of Web Mercator, in which maps measure their screen."""
 
-    def __init__(self, map: Any, on_escape: Callable[[], None], on_region: Callable[[int], None]) -> None:  # noqa: A002 (its name)
+    def __init__(self, map: Any, hear: Hear) -> None:  # noqa: A002 (its name)
         super().__init__(map_id=str(getattr(map, "model_id", "")), layout={"display": "none"})
-        self._on_escape, self._on_region = on_escape, on_region
+        self._told = hear
         self.on_msg(self._hear)
 
     def close(self) -> None:
         """Hear no more, and let go of who was called."""
-        self._on_escape, self._on_region = _ignore, _ignore
+        self._told = _ignore
         super().close()
 
-    def _hear(self, _widget: Any, content: Any, _buffers: Any) -> None:
-        if content.get("kind") == "escape":
-            self._on_escape()
-        elif content.get("kind") == "region" and isinstance(content.get("row"), int):
-            self._on_region(content["row"])
+    def _hear(self, _widget: Any, content: Any, buffers: Any) -> None:
+        if isinstance(content, dict):
+            self._told(str(content.get("kind")), content, bytes(buffers[0]) if buffers else b"")
 
 
 def _ignore(*_: Any) -> None:

@@ -29,7 +29,7 @@ from spex_widgets.jobs import record_warnings
 from spex_widgets.messages import block, note, table
 from spex_widgets.panels.panel import WIDE, Panel, button
 from spex_widgets.remedies import Remedy
-from spex_widgets.state import WorkbenchState, usual_bands
+from spex_widgets.state import UPLOAD_PREFIX, WorkbenchState, scene_label, usual_bands
 
 UPLOAD_BYTES = 9_000_000
 """Servers of notebooks close a connection that sends more than 10 MB at once."""
@@ -142,11 +142,24 @@ class ScenePanel(Panel):
             return
         (sent,) = self.upload.value
         self.upload.value = ()
-        content, name = bytes(sent["content"]), Path(sent["name"]).name
-        if len(content) > UPLOAD_BYTES or not content.startswith(TIFF_STARTS):
+        self._open_sent(sent["name"], len(sent["content"]), bytes(sent["content"]))
+
+    def open_sent(self, name: str, size: int, content: bytes) -> None:
+        """Open a GeoTIFF that was dropped on the map; what is wrong with it appears in the panel.
+
+        Args:
+            name: Of the file.
+            size: Its bytes.
+            content: The bytes themselves; none where the page did not send them, for they are too many.
+        """
+        self.trying(lambda: self._open_sent(name, size, content))()
+
+    def _open_sent(self, sent_name: str, size: int, content: bytes) -> None:
+        name = Path(sent_name).name
+        if size > UPLOAD_BYTES or not content.startswith(TIFF_STARTS):
             raise UnreadableSourceError(
                 "This file cannot be uploaded",
-                found=f"{name}, {len(content) / 1e6:,.1f} MB",
+                found=f"{name}, {size / 1e6:,.1f} MB",
                 expected=f"a GeoTIFF of at most {UPLOAD_BYTES / 1e6:.0f} MB",
                 fix="Put the file beside the notebook, and choose it above.",
             )
@@ -175,7 +188,7 @@ class ScenePanel(Panel):
 
     def _open(self, source: SceneSource) -> None:
         self.open_sample.disabled = self.open_file.disabled = self.settle.disabled = True
-        self.warnings.value = block(f"Opening {escape(str(source))} …", "quiet")
+        self.warnings.value = block(f"Opening {escape(scene_label(source))} …", "quiet")
         self.state.jobs.start(
             lambda _job: (source, *record_warnings(lambda: reopen(source))),
             self._opened,
@@ -276,7 +289,7 @@ def _facts(scene: Any, source: SceneSource) -> list[tuple[str, ...]]:
         f"{scene.spex.crs.to_string()}, {gsd:.3g} m a pixel" if scene.spex.crs and gsd else "none: areas are in pixels"
     )
     rows = [
-        ("from", str(source)),
+        ("from", scene_label(source)),
         ("size", f"{height:,} × {width:,} px"),
         ("CRS", place),
         ("sensor", _because(attrs, "sensor", "sensor_reason")),
