@@ -16,8 +16,8 @@ from spex_widgets.jobs import ImmediateExecutor
 from spex_widgets.map.readout import Readout, pixel_text
 from spex_widgets.measuring import ruler_text
 
-from spex_nb import sample_scene
-from spex_nb.scene.samples import sample_path, spectral_prior
+from spex_nb import sample_scene, spectral_prior
+from spex_nb.scene.samples import sample_path
 
 
 def scales(map: Any) -> list[Any]:  # noqa: A002 (its name)

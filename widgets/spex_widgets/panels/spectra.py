@@ -45,7 +45,8 @@ class SpectraPanel(Panel):
         self.state.point_name = self.label.value
 
     def _pick(self) -> None:
-        self.state.tool = "spectrum" if self.pick.value else "look"
+        if self.pick.value or self.state.tool == "spectrum":  # else another tool was chosen meanwhile
+            self.state.tool = "spectrum" if self.pick.value else "look"
 
     def _show_tool(self) -> None:
         self.pick.value = self.state.tool == "spectrum"

@@ -79,7 +79,8 @@ class TeachPanel(Panel):
             self.sign.value = ""
             raise TeachingError("The class has no name", found="nothing", expected="a name", fix="Write it above.")
         self._name_points()
-        self.state.tool = "spectrum" if self.sign.value else "look"
+        if self.sign.value or self.state.tool == "spectrum":  # else another tool was chosen meanwhile
+            self.state.tool = "spectrum" if self.sign.value else "look"
 
     def _name_points(self) -> None:
         if self.sign.value:
