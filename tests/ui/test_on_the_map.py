@@ -161,7 +161,7 @@ def test_a_file_that_is_dropped_becomes_the_scene(recording_map: Any) -> None:
     drop("../mine.tif", len(content), [content])
     assert bench.state.scene.spex.shape == sample_scene("river_10m").spex.shape
     assert "mine.tif (uploaded)" in bench.head.value
-    assert "spex-upload" not in bench.head.value + bench.panels["Scene"].facts.value
+    assert "spex-scratch" not in bench.head.value + bench.panels["Scene"].facts.value
     drop("large.tif", 20_000_000, [])
     assert "20.0 MB" in bench.panels["Scene"].error.value
     drop("page.html", 6, [b"<html>"])

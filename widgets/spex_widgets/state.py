@@ -15,6 +15,7 @@ import xarray as xr
 from spex_nb.extraction import extract
 from spex_nb.extraction.mask_models import load_mask_model, model_at_scale, usual_model
 from spex_nb.extraction.refine import UserPrompts
+from spex_nb.output.scratch import PREFIX as SCRATCH
 from spex_nb.regions.editing import History
 from spex_nb.scene.samples import source_of
 from spex_nb.scene.windows.scene_source import SceneSource
@@ -44,14 +45,10 @@ WARMING_PX = 64
 """Side of the corner that the model is asked about before anybody asks."""
 
 
-UPLOAD_PREFIX = "spex-upload-"
-"""How the folder of an uploaded scene begins; its path says nothing to the user."""
-
-
 def scene_label(source: SceneSource) -> str:
-    """Return what the user calls a scene: the name of an uploaded file, else whatever the source is."""
+    """Return what the user calls a scene: an uploaded file lies in a folder whose name says nothing."""
     path = Path(source.name)
-    return f"{path.name} (uploaded)" if path.parent.name.startswith(UPLOAD_PREFIX) else str(source)
+    return f"{path.name} (uploaded)" if path.parent.name.startswith(SCRATCH) else str(source)
 
 
 class ByIdentity(traitlets.Any):

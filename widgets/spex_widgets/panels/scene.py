@@ -29,7 +29,7 @@ from spex_widgets.jobs import record_warnings
 from spex_widgets.messages import block, note, table
 from spex_widgets.panels.panel import WIDE, Panel, button
 from spex_widgets.remedies import Remedy
-from spex_widgets.state import UPLOAD_PREFIX, WorkbenchState, scene_label, usual_bands
+from spex_widgets.state import WorkbenchState, scene_label, usual_bands
 
 UPLOAD_BYTES = 9_000_000
 """Servers of notebooks close a connection that sends more than 10 MB at once."""
