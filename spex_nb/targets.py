@@ -206,8 +206,8 @@ def class_rgb(name: str, stated: object = None) -> tuple[int, int, int]:
         name: Id of the class.
         stated: ``#rrggbb``, for a class that is no target; anything else is no colour, and `OTHER_COLOR` is taken.
     """
-    own = stated if isinstance(stated, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", stated) else OTHER_COLOR
-    color = TARGETS[name].color if name in TARGETS else own
+    stated_color = stated if isinstance(stated, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", stated) else OTHER_COLOR
+    color = TARGETS[name].color if name in TARGETS else stated_color
     red, green, blue = bytes.fromhex(color.removeprefix("#"))
     return red, green, blue
 

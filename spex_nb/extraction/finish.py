@@ -132,7 +132,7 @@ def correct_result(result: Extraction, mask: NDArray[np.uint8], scene: xr.Datase
     if not edited_px:
         return result
     held = _held_regions(result, pixels, scene)
-    regions, dropped = held.kept, None
+    regions, dropped = held.kept_regions, None
     if any(held.left_out.values()):
         dropped = _dropped({name: [*regions[name], *held.left_out[name]] for name in regions}, regions, pixels.shape)
         pixels = pixels.copy()

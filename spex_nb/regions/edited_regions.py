@@ -22,13 +22,13 @@ class EditedRegions:
     """The regions of an edited mask, held against the instruction.
 
     Attributes:
-        kept: By class, those that count.
+        kept_regions: By class, those that count.
         left_out: By class, those that the instruction does not ask for.
         untested: By class, filters that only the whole extraction can test; regions stay in spite of them.
         by_index: Other targets that filters speak of, as far as only a spectral index showed where they are.
     """
 
-    kept: Regions
+    kept_regions: Regions
     left_out: Regions
     untested: Mapping[str, tuple[Filter, ...]] = field(default_factory=dict)
     by_index: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ def hold_filters(
     untouched = {name: {region.runs.tobytes() for region in regions} for name, regions in before.items()}
     touched = {
         name: [region for region in regions if region.runs.tobytes() not in untouched.get(name, ())]
-        for name, regions in edited.kept.items()
+        for name, regions in edited.kept_regions.items()
     }
     ranks: list[tuple[str, RankFilter]] = []
     for name, wanted in _filters_by_class(instruction, list(after)):
@@ -71,10 +71,10 @@ def hold_filters(
             edited.test(name, wanted, touched)
     for name, wanted in ranks if any(touched.values()) else ():
         edited.rank(name, wanted)
-    counted = {id(region) for regions in edited.kept.values() for region in regions}
-    left_out = {name: [one for one in regions if id(one) not in counted] for name, regions in after.items()}
+    counted = {id(region) for regions in edited.kept_regions.values() for region in regions}
+    left_out = {name: [region for region in regions if id(region) not in counted] for name, regions in after.items()}
     untested = {name: tuple(filters) for name, filters in edited.untested.items()}
-    return EditedRegions(edited.kept, left_out, untested, tuple(edited.by_index))
+    return EditedRegions(edited.kept_regions, left_out, untested, tuple(edited.by_index))
 
 
 def _filters_by_class(instruction: Instruction, names: Sequence[str]) -> list[tuple[str, Filter]]:
@@ -87,7 +87,7 @@ def _filters_by_class(instruction: Instruction, names: Sequence[str]) -> list[tu
 class _Edited:
     """Regions that are tested filter after filter."""
 
-    kept: Regions
+    kept_regions: Regions
     instruction: Instruction
     scene: xr.Dataset
     drawn: Any
@@ -97,31 +97,31 @@ class _Edited:
 
     def test(self, name: str, wanted: Filter, touched: Mapping[str, Sequence[Region]]) -> None:
         """Drop the touched regions that do not meet a filter."""
-        for of_class in [name] if name else list(self.kept):
+        for of_class in [name] if name else list(self.kept_regions):
             doubtful = {id(region) for region in touched[of_class]}
-            asked = [region for region in self.kept[of_class] if id(region) in doubtful]
-            if not asked:
+            changed_regions = [region for region in self.kept_regions[of_class] if id(region) in doubtful]
+            if not changed_regions:
                 continue
             try:
-                (passed,) = self._filtered({of_class: asked}, wanted)
+                (passed,) = self._filtered({of_class: changed_regions}, wanted)
             except (BandError, RegionError, TargetError):  # no index shows the other target
                 self._leave_untested(of_class, wanted)
                 continue
             self._note_neighbours(wanted)
             good = {id(region) for region in passed}
-            self.kept[of_class] = [
-                region for region in self.kept[of_class] if id(region) not in doubtful or id(region) in good
+            self.kept_regions[of_class] = [
+                region for region in self.kept_regions[of_class] if id(region) not in doubtful or id(region) in good
             ]
 
     def rank(self, name: str, wanted: RankFilter) -> None:
         """Keep the first of the regions that are left."""
-        names = [name] if name else list(self.kept)
+        names = [name] if name else list(self.kept_regions)
         if wanted.first != 1 or not wanted.inside:
             for of_class in names:
                 self._leave_untested(of_class, wanted)
             return
-        passed = self._filtered({of_class: self.kept[of_class] for of_class in names}, wanted)
-        self.kept.update(zip(names, passed, strict=True))
+        passed = self._filtered({of_class: self.kept_regions[of_class] for of_class in names}, wanted)
+        self.kept_regions.update(zip(names, passed, strict=True))
 
     def _filtered(self, regions: Regions, wanted: Filter) -> list[list[Region]]:
         alone = replace(self.instruction, filters=(wanted,), own_filters={})

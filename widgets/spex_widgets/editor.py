@@ -53,8 +53,8 @@ def undo(state: WorkbenchState) -> None:
     """
     if _takes_point_back(state) or state.mask is None:
         return
-    if state.asked is not None:
-        _take_prompts(state, state.asked.number, state.asked.before)
+    if state.pending_step is not None:
+        _take_prompts(state, state.pending_step.number, state.pending_step.before)
         return
     step = state.prompt_steps.get(len(state.history.done))
     _take(state, *state.history.undo(_pixels(state)))
@@ -97,8 +97,8 @@ def forget_prompts(state: WorkbenchState) -> None:
 def _take_prompts(state: WorkbenchState, number: int, prompts: UserPrompts) -> None:
     """Take over points and boxes, with the class that they are of; a question that still runs has no answer then."""
     with state.hold_trait_notifications():
-        if state.asked is not None:
-            state.asked, state.busy = None, ""
+        if state.pending_step is not None:
+            state.pending_step, state.busy = None, ""
         state.number, state.user_prompts = number, prompts
 
 
@@ -185,9 +185,9 @@ def ask_model(state: WorkbenchState, user_prompts: UserPrompts) -> None:
     except RegionError as error:
         state.error = error
         return
-    before = state.user_prompts if state.asked is None else state.asked.before
+    before = state.user_prompts if state.pending_step is None else state.pending_step.before
     step = PromptStep(state.number, before, user_prompts)
-    state.asked, state.user_prompts, state.busy = step, user_prompts, "asking the model again"
+    state.pending_step, state.user_prompts, state.busy = step, user_prompts, "asking the model again"
     scene, (top, left, *_), number = state.result_scene, state.window, state.number
     row, column, height, width = state.view_window
     prompts, view = user_prompts.moved(left, top), (row - top, column - left, height, width)
@@ -199,15 +199,15 @@ def ask_model(state: WorkbenchState, user_prompts: UserPrompts) -> None:
             return window, refine_window(scene, model, target, window, prompts_within(prompts, window))
 
     def done(answer: Any) -> None:
-        if state.asked is step:  # else it was taken back, or there are newer prompts, whose answer follows
-            state.asked, state.busy, state.error = None, "", None
+        if state.pending_step is step:  # else it was taken back, or there are newer prompts, whose answer follows
+            state.pending_step, state.busy, state.error = None, "", None
             mask = _pixels(state)
             refined = replace_window(mask, answer[0], number, answer[1])
             history = state.history.add(mask, refined)
             _add_step(state, state.history.add_step() if history is state.history else history, refined, step)
 
     def failed(error: BaseException) -> None:
-        if state.asked is step:
+        if state.pending_step is step:
             _take_prompts(state, step.number, step.before)
         state.error = error
 

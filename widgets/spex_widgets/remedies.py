@@ -87,10 +87,15 @@ def _without_filters(
     error: BaseException, state: WorkbenchState, again: Callable[[], object] | None
 ) -> Iterator[Remedy]:
     """Offer the instruction without its filters where one of these cannot be measured."""
-    asked = state.instruction
-    if again is None or not isinstance(error, RegionError) or asked is None or not (asked.filters or asked.own_filters):
+    instruction = state.instruction
+    if (
+        again is None
+        or not isinstance(error, RegionError)
+        or instruction is None
+        or not (instruction.filters or instruction.own_filters)
+    ):
         return
-    plain = describe(get_language(asked.language), asked.targets, asked.excluded)
+    plain = describe(get_language(instruction.language), instruction.targets, instruction.excluded)
     try:
         parse_instruction(plain)
     except InstructionError:  # such as a taught class, which only the state knows

@@ -133,7 +133,7 @@ def open_session(state: WorkbenchState, path: str | Path) -> None:
         change_folder = scratch.folder / CHANGE
         change = load_change(change_folder) if change_folder.is_dir() else None
         other = _other_scene(payload)
-        taught = tuple(load_taught(path) for path in sorted((Path(scratch.name) / TAUGHT).glob("*")))
+        taught = tuple(load_taught(path) for path in sorted((scratch.folder / TAUGHT).glob("*")))
     _restore(state, payload, source, extraction, history, check)
     state.taught = _joined(state.taught, taught)
     if change is not None:
@@ -145,10 +145,10 @@ def _taught_files(number: int) -> list[str]:
     return [f"{TAUGHT}/{place:02}.spex-class" for place in range(min(number, MOST_TAUGHT))]
 
 
-def _joined(known: tuple[Any, ...], stored: tuple[Any, ...]) -> tuple[Any, ...]:
+def _joined(classes: tuple[Any, ...], stored: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return taught classes with those of a session in the place of any of the same name."""
     names = {taught.name for taught in stored}
-    return (*(taught for taught in known if taught.name not in names), *stored)
+    return (*(taught for taught in classes if taught.name not in names), *stored)
 
 
 def _other_scene(payload: _Stored) -> OtherScene | None:

@@ -153,7 +153,7 @@ class WorkbenchState(traitlets.HasTraits):
     """Clicks and boxes, in pixels of the scene."""
     prompt_steps: traitlets.Dict[int, Any] = traitlets.Dict()
     """By the number of an edit that points and boxes belong to: its `PromptStep`."""
-    asked = ByIdentity(None, allow_none=True)
+    pending_step = ByIdentity(None, allow_none=True)
     """The `PromptStep` that the model is asked about; None where it is not asked."""
     anchor = ByIdentity(None, allow_none=True)
     """The first of two clicks: (x, y) in pixels of the scene."""
@@ -200,7 +200,7 @@ class WorkbenchState(traitlets.HasTraits):
         """Let go of mask, regions and edits."""
         with self.hold_trait_notifications():
             self.extraction = self.result = self.mask = self.preview = self.anchor = self.error = self.check = None
-            self.asked = None
+            self.pending_step = None
             self.history, self.user_prompts, self.region, self.number = History(), UserPrompts(), -1, 1
             self.prompt_steps = {}
 

@@ -236,17 +236,19 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         style = ipw.HTML(STYLE + WORKBENCH_STYLE, layout={"display": "none"})
         self.children = [style, self.head, body, self._browser_side]
 
-    def _hear(self, kind: str, said: Mapping[str, Any], content: bytes) -> None:
+    def _hear(self, kind: str, particulars: Mapping[str, Any], content: bytes) -> None:
         """Do what was done in the page: a key, a region in a sentence that was pressed, a file that was dropped."""
         if kind == "escape":
             editor.leave_tool(self.state)
         elif kind in ("undo", "redo"):
             self.panels[EditingPanel.title].trying(partial(getattr(editor, kind), self.state))()
-        elif kind == "region" and isinstance(said.get("row"), int):
-            self._go_to_region(said["row"])
+        elif kind == "region" and isinstance(particulars.get("row"), int):
+            self._go_to_region(particulars["row"])
         elif kind == "file":
             self.show(ScenePanel.title)
-            self.panels[ScenePanel.title].open_sent(str(said.get("name")), int(said.get("size") or 0), content)
+            self.panels[ScenePanel.title].open_sent(
+                str(particulars.get("name")), int(particulars.get("size") or 0), content
+            )
 
     def _go_to_region(self, row: int) -> None:
         """Go to the region of a sentence that was pressed."""

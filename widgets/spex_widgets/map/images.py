@@ -31,16 +31,16 @@ class _MapImage:
     kind: Kind = "png"
     wanted: int = 0
     """Number of the latest view that was asked for; older drawings are thrown away."""
-    asked: View | None = None
+    requested_view: View | None = None
     """That view, of what is shown now."""
 
     def covers(self, seen: View) -> bool:
         """Say whether a view lies in the picture that was asked for last, at the same scale."""
-        if self.asked is None:
+        if self.requested_view is None:
             return False
-        (west, south, east, north), drawn = seen.bounds_lonlat, self.asked.bounds_lonlat
+        (west, south, east, north), drawn = seen.bounds_lonlat, self.requested_view.bounds_lonlat
         is_inside = drawn[0] <= west and drawn[1] <= south and east <= drawn[2] and north <= drawn[3]
-        return is_inside and abs(self.asked.transform.a / seen.transform.a - 1) < SAME_SCALE
+        return is_inside and abs(self.requested_view.transform.a / seen.transform.a - 1) < SAME_SCALE
 
 
 class MapImages:
@@ -85,13 +85,13 @@ class MapImages:
     def drop(self, name: str) -> None:
         """Show nothing in a layer."""
         image = self._images[name]
-        image.draw, image.asked, image.overlay.url = None, None, ""
+        image.draw, image.requested_view, image.overlay.url = None, None, ""
         image.wanted += 1
 
     def redraw(self, *names: str) -> None:
         """Draw layers anew for what the map shows now: all of them if none is named."""
         for name in names or self._images:
-            self._images[name].asked = None
+            self._images[name].requested_view = None
         self.follow_move()
 
     def follow_move(self) -> None:
@@ -113,12 +113,12 @@ class MapImages:
         """Draw what lies around the part that is seen."""
         wide = self._view(MARGIN_FRAC)
         for image in self._images.values():
-            if wide is not None and image.draw is not None and image.asked != wide:
+            if wide is not None and image.draw is not None and image.requested_view != wide:
                 self._draw(image, image.draw, wide)
 
     def _draw(self, image: _MapImage, draw: Draw, view: View) -> None:
         image.wanted += 1
-        image.asked = view
+        image.requested_view = view
         number = image.wanted
 
         def work(_job: Job) -> bytes | None:
@@ -132,7 +132,7 @@ class MapImages:
                     image.overlay.url = data_uri(encoded, image.kind)
 
         def failed(error: BaseException) -> None:
-            image.asked = None
+            image.requested_view = None
             self._failed(error)
 
         self._jobs.start(work, done, failed)

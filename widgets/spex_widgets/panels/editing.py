@@ -63,7 +63,7 @@ class EditingPanel(Panel):
         )
         self.follow(self._show_tool, "tool", "anchor", "brush_px")
         self.follow(self._show_classes, "extraction", "number")
-        self.follow(self._show_history, "history", "mask", "user_prompts", "busy", "asked", "result")
+        self.follow(self._show_history, "history", "mask", "user_prompts", "busy", "pending_step", "result")
         self.follow(self._show_problem, "error")
 
     def _choose_tool(self) -> None:
@@ -94,7 +94,7 @@ class EditingPanel(Panel):
 
     def _show_history(self) -> None:
         done, undone = len(self.state.history.done), len(self.state.history.undone)
-        self.undo.disabled, self.redo.disabled = not done and self.state.asked is None, not undone
+        self.undo.disabled, self.redo.disabled = not done and self.state.pending_step is None, not undone
         self.forget.disabled = not self.state.user_prompts
         clicks, boxes = len(self.state.user_prompts.clicks), len(self.state.user_prompts.boxes)
         hints = f" {_count(clicks, 'point')}, {_count(boxes, 'box')}." if self.state.user_prompts else ""

@@ -37,7 +37,7 @@ class Panel(ipw.VBox):  # type: ignore[misc]
     def lay_out(self, *parts: Any) -> None:
         """Show these widgets, with the errors below them unless they stand among them."""
         placed = [*walk_widgets(parts)]
-        errors = [widget for widget in (self.error, self.ways_out) if not any(widget is one for one in placed)]
+        errors = [widget for widget in (self.error, self.ways_out) if not any(widget is part for part in placed)]
         self.children = [ipw.HTML(STYLE, layout={"display": "none"}), *parts, *errors]
 
     def follow(self, show: Callable[[], None], *names: str) -> None:

@@ -148,8 +148,8 @@ class ScenePanel(Panel):
         """Open a GeoTIFF that was dropped on the map; what is wrong with it appears in the panel.
 
         Args:
-            name: Of the file.
-            size: Its bytes.
+            name: The name of the file.
+            size: How many bytes it has.
             content: The bytes themselves; none where the page did not send them, for they are too many.
         """
         self.trying(lambda: self._open_sent(name, size, content))()
