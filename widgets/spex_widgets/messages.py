@@ -36,7 +36,8 @@ STYLE = """<style>
 .spex-regions table { width: 100%; margin: 0 }
 .spex-regions td, .spex-regions th { padding: 1px 6px }
 .spex-regions thead th { position: sticky; top: 0; background: var(--jp-layout-color1, #fff) }
-.spex-regions td:nth-child(3) { white-space: nowrap }
+.spex-regions .spex-area { white-space: nowrap }
+.spex-regions .spex-one-class .spex-class { display: none }
 .spex-regions th button { border: 0; background: none; padding: 0; font: inherit; color: inherit; cursor: pointer }
 .spex-regions th[aria-sort=ascending] button::after { content: " ▲" }
 .spex-regions th[aria-sort=descending] button::after { content: " ▼" }

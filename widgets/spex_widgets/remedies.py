@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import ipywidgets as ipw
 
@@ -162,14 +162,16 @@ class RemedyRow(ipw.HBox):  # type: ignore[misc]
         self._trying = trying
         self.offered: tuple[Remedy, ...] = ()
         """What the buttons do, in their order."""
+        self._buttons: list[Any] = []
 
     def offer(self, remedies: Sequence[Remedy]) -> None:
         """Show one button a remedy, in place of those before."""
         self.offered = tuple(remedies)
-        new = [self._make_button(number) for number in range(len(self.children), len(self.offered))]
+        new = [self._make_button(number) for number in range(len(self._buttons), len(self.offered))]
         if new:
-            self.children = (*self.children, *new)
-        for number, button in enumerate(self.children):
+            self._buttons += new
+            self.children = tuple(self._buttons)
+        for number, button in enumerate(self._buttons):
             is_offered = number < len(self.offered)
             button.layout.display = None if is_offered else "none"
             if is_offered:

@@ -61,8 +61,8 @@ WITH_ROOT = (ScenePanel, ComparePanel)
 """Panels that open files, and only below one folder."""
 TABS = {"Ask": ("Ask", "Result"), "Correct": ("Correct",), "Save": ("Save",)}
 """Titles of the panels that each tab shows, one below the other. All other panels stand behind "More"."""
-HEIGHT = "min(70vh, 720px)"
-"""Of map and panel: the rest of the window is left to the page."""
+HEIGHT = "min(70vh, 720px, 100vh - 240px)"
+"""Of map and panel: the rest of the window is left to the page, whose bars and first lines take 240 pixels."""
 PANEL_WIDTH = "max(300px, 36%)"
 DOUBT = " · <strong>these numbers cannot be reflectance: see the tab 'Scene'</strong>"
 

@@ -39,7 +39,8 @@ WORKBENCH_STYLE = """<style>
 .spex-legend p { margin: 1px 0 }
 .spex-readout { font-variant-numeric: tabular-nums; max-width: 460px }
 .spex-workbench .leaflet-control { margin-bottom: 6px }
-.spex-workbench .leaflet-bar a { color: #222 }
+.spex-workbench .leaflet-bar a, .spex-workbench .leaflet-bar a:hover { color: var(--jp-ui-font-color1, #222);
+  background-color: var(--jp-layout-color1, #fff) }
 .spex-tabs .widget-toggle-button { margin-top: 0 }
 .spex [data-region] { cursor: pointer; text-decoration: underline; text-decoration-style: dotted;
   text-underline-offset: 2px }

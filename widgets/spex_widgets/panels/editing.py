@@ -36,7 +36,7 @@ class EditingPanel(Panel):
             options=[(name, tool) for tool, name in TOOLS.items()],
             description="Tool",
             tooltips=[*HELP.values()],
-            style={"button_width": "76px"},
+            style={"button_width": "84px"},
         )
         self.help, self.problem, self.status = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.target = ipw.Dropdown(description="Class", layout=WIDE)

@@ -29,7 +29,7 @@ export default {
     const count = make("div", { className: "quiet" }, el);
     count.setAttribute("role", "status");
     const heads = COLUMNS.map(([name, label]) => {
-      const cell = make("th", { scope: "col" }, head);
+      const cell = make("th", { scope: "col", className: `spex-${name}` }, head);
       make("button", { textContent: label, type: "button", title: `Sort by ${label.toLowerCase()}`, onclick: () => {
         order = { column: name, down: order.column === name ? !order.down : name === "area" || name === "sure" };
         draw();
@@ -56,10 +56,12 @@ export default {
         const line = make("tr", { tabIndex: row.row === chosen || (chosen < 0 && !place) ? 0 : -1 });
         line.dataset.row = row.row;
         line.setAttribute("aria-selected", String(row.row === chosen));
-        for (const cell of row.cells) make("td", { textContent: cell }, line);
+        row.cells.forEach((cell, place) => make("td", { textContent: cell, className: `spex-${COLUMNS[place][0]}` }, line));
         line.onclick = () => choose(row.row);
         return line;
       }));
+      // A class that all regions share says nothing in a narrow panel.
+      table.classList.toggle("spex-one-class", new Set(model.get("rows").map((row) => row.class)).size < 2);
       const known = model.get("total");
       count.textContent = rows.length === known ? `${known} regions` : `${rows.length} of ${known} regions`;
     }

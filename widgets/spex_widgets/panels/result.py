@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 
 import ipywidgets as ipw
 
@@ -148,4 +149,6 @@ def _claims(result: Extraction) -> list[Claim]:
 
 def _provenance_line(result: Extraction) -> str:
     facts = result.provenance
-    return f"{facts['model']} on {facts['scene']}, spex-nb {facts['versions']['spex-nb']}, {facts['made']}"
+    return (
+        f"{facts['model']} on {Path(str(facts['scene'])).name}, spex-nb {facts['versions']['spex-nb']}, {facts['made']}"
+    )
