@@ -11,6 +11,7 @@ import resource
 import shutil
 import sys
 import tempfile
+import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
@@ -19,8 +20,14 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import psutil
+
 CASES = {"raster": 10_000, "text": 1_000, "checkpoint": 500, "result": 500, "session": 500}
 LIMIT_S = {"raster": 120, "text": 30, "checkpoint": 120, "result": 60, "session": 90}
+"""Processor time of a case."""
+WAITS = 20
+"""Times its processor time that a case may take by the clock: a busy machine is slow, and no clock tells why."""
+LOOK_S = 2.0
 MEMORY_BYTES = 8 * 2**30
 """Address space of a child: libraries map 3 GB of it."""
 SCRATCH = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -67,7 +74,7 @@ def _in_children(cases: list[Case]) -> Iterator[Ending]:
         there.close()
         while waiting:
             kind, seed = waiting.pop(0)
-            ending = _ask(here, kind, seed)
+            ending = _ask(here, psutil.Process(child.pid), kind, seed)
             yield kind, seed, ending
             if ending.startswith(("hangs", "dies")):
                 break
@@ -76,14 +83,23 @@ def _in_children(cases: list[Case]) -> Iterator[Ending]:
         child.join()
 
 
-def _ask(here: Connection, kind: str, seed: int) -> str:
+def _ask(here: Connection, child: psutil.Process, kind: str, seed: int) -> str:
     try:
         here.send((kind, seed))
-        if not here.poll(LIMIT_S[kind]):
-            return f"hangs for {LIMIT_S[kind]} s"
+        start, began = _processor_s(child), time.monotonic()
+        while not here.poll(LOOK_S):
+            if _processor_s(child) - start > LIMIT_S[kind]:
+                return f"hangs: more than {LIMIT_S[kind]} s of processor time"
+            if time.monotonic() - began > WAITS * LIMIT_S[kind]:
+                return f"hangs: waits for {WAITS * LIMIT_S[kind]} s"
         return str(here.recv())
-    except (EOFError, OSError):
+    except (EOFError, OSError, psutil.Error):
         return "dies"
+
+
+def _processor_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def _serve(there: Connection) -> None:
