@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from spex_nb.errors import InstructionError
+from spex_nb.language.explanation.change_words import ChangeWords
 from spex_nb.language.instructions import parse_instruction
+from spex_nb.language.languages import get_language
+from spex_nb.language.parsing.paraphrase import describe
 from spex_nb.types import Instruction
 
 
@@ -23,13 +26,25 @@ def parse_change(text: str, *, with_filters: bool = False) -> Instruction:
     has_filters = bool(parsed.filters or parsed.own_filters) and not with_filters
     if parsed.targets and not has_filters and not parsed.excluded:
         return parsed
+    if has_filters or parsed.excluded:
+        raise InstructionError(
+            "Dates are compared by land covers as a whole",
+            found=parsed.meaning,
+            expected="such as: what water was gained",
+            fix="Leave the filters out, or extract each scene by this instruction.",
+            message=_refusal_of_filters(parsed),
+            suggestions=[describe(get_language(parsed.language), parsed.targets)] if parsed.targets else (),
+        )
     raise InstructionError(
-        "Two scenes are compared by targets alone"
-        if has_filters or parsed.excluded
-        else "The instruction names no target",
+        "The instruction names no target",
         found=parsed.meaning,
         expected="such as: what water was gained",
-        fix="Name a land cover."
-        if not (parsed.targets or parsed.excluded)
-        else "Leave the filters out, and choose among the regions of the change.",
+        fix="Name a land cover.",
     )
+
+
+def _refusal_of_filters(parsed: Instruction) -> str:
+    """Say in the user's language that filters and exclusions have no part in a comparison of dates."""
+    language, own_filters = get_language(parsed.language), parsed.own_filters
+    meaning = describe(language, parsed.targets, parsed.excluded, parsed.filters, own_filters=own_filters)
+    return ChangeWords(parsed.language).sentence("series_filters", meaning=meaning)

@@ -152,8 +152,13 @@ def _forms(entry: str, concept: str, endings: list[str]) -> Iterator[ConceptName
 
     ``big cit{y/ies}`` has a singular and a plural. Commas part the cases, in the same order in all words of
     the entry. A number in braces is a place in ``endings``, counted from 1, and a plus sign is the first of them. An
-    entry that starts with a slash is a plural.
+    entry that starts with a slash is a plural. A multiplication sign joins each beginning to each end.
     """
+    if "×" in entry:
+        starts, ends = (part.split(",") for part in entry.split("×"))
+        for form in (start + end for start in starts for end in ends):
+            yield ConceptName(form, concept, None, form)
+        return
     if entry.startswith("/"):
         yield ConceptName(entry[1:], concept, True, entry[1:])
         return

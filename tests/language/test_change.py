@@ -9,8 +9,10 @@ import pytest
 from spex_nb.errors import InstructionError
 from spex_nb.language.change_requests import parse_change
 from spex_nb.language.concepts import concept_names, list_concepts, refusal_text
+from spex_nb.language.explanation.change_words import ChangeWords
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import LANGUAGES, get_language
+from spex_nb.language.parsing.paraphrase import describe
 from spex_nb.targets import TARGETS
 from spex_nb.types import AreaFilter, ChangeRequest, PlaceFilter, RankFilter
 
@@ -251,6 +253,30 @@ def test_filters_of_a_change_hold_for_what_was_gained_or_lost() -> None:
     assert "larger than 2 ha" in question
     with pytest.raises(InstructionError, match="Leave the filters out"):
         parse_change("lakes lost, larger than 2 ha")
+
+
+FILTERED_SERIES = {
+    "en": "lakes over 2 ha in each year",
+    "de": "Seen über 2 ha für jedes Jahr",
+    "fr": "lacs de plus de 2 ha chaque année",
+    "es": "lagos de más de 2 ha cada año",
+    "pt": "lagos com mais de 2 ha cada ano",
+    "ru": "озёра больше 2 га каждый год",
+    "zh": "每年大于2公顷的湖泊",
+    "ar": "البحيرات الأكبر من 2 هكتار كل عام",
+    "hi": "हर साल 2 हेक्टेयर से बड़ी झीलें",
+}
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_filters_of_a_series_are_refused_with_what_to_do(code: str) -> None:
+    with pytest.raises(InstructionError) as refused:
+        parse_change(FILTERED_SERIES[code])
+    language = get_language(code)
+    sentence = ChangeWords(code).sentence("series_filters", meaning="")
+    assert refused.value.message.endswith(sentence[-20:])
+    assert describe(language, ["water"]) in refused.value.suggestions
+    assert describe(language, ["water"], (), (AreaFilter(">", 2, "ha"),)) in refused.value.message
 
 
 def test_a_change_says_its_further_question_in_a_sentence_of_its_own() -> None:

@@ -145,6 +145,7 @@ def _compared(
         doubts=doubts_of_series(masks, series, choices),
         mask_files={mask.date: rasters.raster(mask.date) for mask in masks},
         provenance=_provenance(masks, series, choices),
+        language=choices.instruction.language,
     )
 
 

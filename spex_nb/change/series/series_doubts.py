@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from spex_nb.change.series.dated_masks import AlignedSeries, DatedMask
 from spex_nb.change.unfinished import ExtractionChoices
 from spex_nb.extraction.facts.dates import latitude_of, season_of
+from spex_nb.language.explanation.change_words import ChangeWords
 from spex_nb.targets import TARGETS
 
 DAY_LENGTH = 10
@@ -15,89 +16,94 @@ INDEX = "index"
 
 
 def doubts_of_series(masks: Sequence[DatedMask], series: AlignedSeries, choices: ExtractionChoices) -> tuple[str, ...]:
-    """Return what makes a series unsure, a sentence each.
+    """Return what makes a series unsure, a sentence each, in the language of the instruction.
 
     Args:
         masks: In the order of their dates.
         series: The scenes.
         choices: How they were extracted.
     """
+    words = ChangeWords(choices.instruction.language)
     return (
-        *(f"The extraction of {mask.date} says: {text}" for mask in masks for text in mask.distrust),
-        *(f"{mask.failures} tiles of {mask.date} failed and count as no data." for mask in masks if mask.failures),
-        *_stand_ins(choices.instruction.targets, masks[0].targets),
-        *_methods(masks, choices.model.id),
-        *_sources(masks, series),
-        *_places(masks),
-        *_seasons(masks, series),
-        *_origins(masks),
-        *_clouds(masks),
-        "The interval holds the edge of the mask, within half a pixel, and noise.",
-        "Light, haze, water level, growth and mistakes of the extraction can change the figures further.",
+        *(words.sentence("series_says", date=mask.date, text=text) for mask in masks for text in mask.distrust),
+        *_failed_tiles(masks, words),
+        *_stand_ins(choices.instruction.targets, masks[0].targets, words),
+        *_methods(masks, choices.model.id, words),
+        *_sources(masks, series, words),
+        *_places(masks, words),
+        *_seasons(masks, series, words),
+        *_origins(masks, words),
+        *_clouds(masks, words),
+        words.sentence("series_interval"),
+        words.sentence("further"),
     )
 
 
-def _stand_ins(wanted: Sequence[str], targets: Sequence[str]) -> Iterator[str]:
+def _failed_tiles(masks: Sequence[DatedMask], words: ChangeWords) -> Iterator[str]:
+    for mask in masks:
+        if mask.failures:
+            yield words.sentence("series_failed", tiles=words.number(mask.failures), date=mask.date)
+
+
+def _stand_ins(wanted: Sequence[str], targets: Sequence[str], words: ChangeWords) -> Iterator[str]:
     for name in wanted:
         parent = TARGETS[name].parent
         if name not in targets and parent is not None:
-            word = TARGETS[name].word.capitalize()
-            yield f"{word} cannot be seen in such pixels or is not known to the model: {TARGETS[parent].word} answers."
+            yield words.sentence("stand_in", target=words.noun(name, begins=True), parent=words.noun(parent))
 
 
-def _methods(masks: Sequence[DatedMask], model_id: str) -> Iterator[str]:
+def _methods(masks: Sequence[DatedMask], model_id: str, words: ChangeWords) -> Iterator[str]:
     """Say who answered instead of the model, and on which dates another method did."""
     for target in masks[0].targets:
         methods = {mask.date: mask.answered_by[target] for mask in masks}
-        word = TARGETS[target].word
+        noun = words.noun(target, begins=words.language != "en")
         if set(methods.values()) == {INDEX} and model_id != INDEX:
-            yield f"A spectral index answered for {word}, which {model_id} leaves to it or does not know."
+            yield words.sentence("by_index", target=noun, model=model_id)
         if len(set(methods.values())) > 1:
-            by_index = ", ".join(date for date, method in methods.items() if method == INDEX)
-            yield f"For {word} an index answered on {by_index}, and {model_id} on the other dates."
+            by_index = words.listed([date for date, method in methods.items() if method == INDEX])
+            yield words.sentence("series_methods", target=noun, dates=by_index, model=model_id)
 
 
-def _sources(masks: Sequence[DatedMask], series: AlignedSeries) -> Iterator[str]:
+def _sources(masks: Sequence[DatedMask], series: AlignedSeries, words: ChangeWords) -> Iterator[str]:
     sensors = sorted({mask.sensor for mask in masks})
     if len(sensors) > 1:
-        yield f"The sensors differ ({', '.join(sensors)}), and so do their bands."
+        yield words.sentence("series_sensors", sensors=words.listed(sensors))
     every = {name for scene in series.scenes for name in scene.opened.scene.spex.bands}
     if left_out := sorted(every - set(series.bands)):
-        yield f"Left out are bands that not all scenes have: {', '.join(left_out)}."
+        yield words.sentence("series_bands", bands=words.listed(left_out))
     sides = sorted({round(mask.gsd_m, 3) for mask in masks if mask.gsd_m is not None})
     if sides and sides[-1] > 1.05 * sides[0]:
-        yield f"Pixels of {sides[0]:.3g} m to {sides[-1]:.3g} m were brought to the largest ones."
+        yield words.sentence("series_pixels", first=words.short(sides[0]), second=words.short(sides[-1]))
     smoothed = [mask.date for mask in masks if mask.is_interpolated]
     if smoothed:
-        yield f"Interpolation smooths the scenes of {', '.join(smoothed)}: small regions fade there."
+        yield words.sentence("series_smoothed", dates=words.listed(smoothed))
     if any(mask.is_relative for mask in masks):
-        yield "The values are not calibrated: the same ground can have other values on another date."
+        yield words.sentence("uncalibrated")
 
 
-def _places(masks: Sequence[DatedMask]) -> Iterator[str]:
+def _places(masks: Sequence[DatedMask], words: ChangeWords) -> Iterator[str]:
     """Say which scenes may not lie over the others."""
     unknown = [mask.date for mask in masks if not mask.is_shift_measured]
     if unknown:
-        yield (
-            f"The shift of {', '.join(unknown)} could not be measured, so that nothing was moved there: the frequency "
-            "is blurred along edges. Areas hardly depend on a shift."
-        )
+        yield words.sentence("series_shift", dates=words.listed(unknown))
 
 
-def _seasons(masks: Sequence[DatedMask], series: AlignedSeries) -> Iterator[str]:
+def _seasons(masks: Sequence[DatedMask], series: AlignedSeries, words: ChangeWords) -> Iterator[str]:
     latitude = latitude_of(series.scenes[series.reference].opened.scene)
-    seasons = {season_of(mask.date, latitude) for mask in masks if len(mask.date) == DAY_LENGTH} - {None}
-    if len(seasons) > 1:
-        yield f"The seasons differ ({', '.join(sorted(map(str, seasons)))}): part of the change is that of the year."
+    seasons = {season_of(mask.date, latitude) for mask in masks if len(mask.date) == DAY_LENGTH}
+    names = [words.season(season) for season in sorted(filter(None, seasons))]
+    if len(names) > 1:
+        yield words.sentence("series_seasons", seasons=words.listed(names))
 
 
-def _origins(masks: Sequence[DatedMask]) -> Iterator[str]:
+def _origins(masks: Sequence[DatedMask], words: ChangeWords) -> Iterator[str]:
     if any(mask.origin == "year in the name" for mask in masks):
-        yield "The dates are years in the names of the scenes, which differ in nothing else."
+        yield words.sentence("series_years")
 
 
-def _clouds(masks: Sequence[DatedMask]) -> Iterator[str]:
+def _clouds(masks: Sequence[DatedMask], words: ChangeWords) -> Iterator[str]:
     unmasked = [mask.date for mask in masks if not mask.has_cloud_mask]
-    if unmasked:
-        dates = "any date" if len(unmasked) == len(masks) else ", ".join(unmasked)
-        yield f"No clouds were masked on {dates}: a cloud there counts as change."
+    if len(unmasked) == len(masks):
+        yield words.sentence("series_clouds_any")
+    elif unmasked:
+        yield words.sentence("series_clouds", dates=words.listed(unmasked))

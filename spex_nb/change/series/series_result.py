@@ -61,6 +61,8 @@ class ChangeSeries:
     """By date, a GeoTIFF of the mask: 0 none, 1 ... n the targets, 255 no data. They lie in the folder of the result,
     or in a temporary one that lives as long as this result."""
     provenance: Mapping[str, Any] = field(repr=False)
+    language: str = "en"
+    """Of the explanation: that of the instruction, as an ISO 639-1 code."""
     scratch: Any = field(default=None, repr=False)
     """What keeps the temporary folder alive."""
 

@@ -14,6 +14,7 @@ from spex_nb.change.result import Area
 from spex_nb.change.series.series_result import ChangeSeries, DateArea
 from spex_nb.change.storage.stored_rasters import read_layers
 from spex_nb.errors import GridWarning
+from spex_nb.language.languages import LANGUAGES
 from spex_nb.output.export import save_cog
 from spex_nb.output.files import write_folder_whole
 from spex_nb.output.memory import return_free_memory
@@ -68,6 +69,7 @@ def describe_series(series: ChangeSeries) -> dict[str, Any]:
         "doubts": [*series.doubts],
         "frequency_attributes": {str(name): str(text) for name, text in series.frequency.attrs.items()},
         "explanation": series.explanation,
+        "language": series.language,
         "provenance": dict(series.provenance),
     }
 
@@ -85,11 +87,14 @@ class _Description:
     frequency_attributes: Mapping[str, str]
     explanation: str
     provenance: Mapping[str, Any]
+    language: str = "en"
 
     def __post_init__(self) -> None:
-        """Refuse a later format, dates that are no dates, and areas of other dates or targets."""
+        """Refuse a later format, an unknown language, dates that are no dates, and areas of other dates or targets."""
         if self.format != FORMAT:
             raise ValueError(f"format {self.format}")
+        if self.language not in LANGUAGES:
+            raise ValueError(f"the language {self.language}")
         strange = [date for date in self.scenes if not _DATE.fullmatch(date)]
         if strange or len(self.scenes) < 2:  # noqa: PLR2004 (or there is no series)
             raise ValueError(f"scenes of the dates {', '.join(self.scenes)}")
@@ -136,6 +141,7 @@ def _loaded(place: Path) -> ChangeSeries:
         doubts=description.doubts,
         mask_files=files,
         provenance=description.provenance,
+        language=description.language,
     )
 
 

@@ -1,4 +1,4 @@
-"""A series in plain English: from the first date to the last, the extremes, how often, then doubts."""
+"""A series in the user's language: from the first date to the last, the extremes, how often, then doubts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from spex_nb.change.result import Area
 from spex_nb.change.series.series_result import ChangeSeries, DateArea
-from spex_nb.targets import TARGETS
+from spex_nb.language.explanation.change_words import ChangeWords
 from spex_nb.types import MASK_NODATA
 
 ALWAYS_PERCENT = 100
@@ -19,30 +20,27 @@ LEAST_HIDDEN_FRAC = 0.01
 
 def explain_series(series: ChangeSeries) -> str:
     """Return the explanation of a series, a paragraph for each target and one for doubts; all figures are its data."""
-    paragraphs = [" ".join(_sentences(series, target, dates)) for target, dates in series.areas.items()]
-    return "\n".join([*paragraphs, " ".join([*_ground(series), *series.doubts])])
+    words = ChangeWords(series.language)
+    paragraphs = [words.joined(_sentences(series, target, dates, words)) for target, dates in series.areas.items()]
+    return "\n".join([*paragraphs, words.joined([*_ground(series, words), *series.doubts])])
 
 
-def _sentences(series: ChangeSeries, target: str, dates: Sequence[DateArea]) -> Iterator[str]:
-    word = TARGETS[target].word.capitalize()
+def _sentences(series: ChangeSeries, target: str, dates: Sequence[DateArea], words: ChangeWords) -> Iterator[str]:
+    noun = words.noun(target, begins=True)
     if not any(of_date.area.px for of_date in dates):
-        yield f"{word}: none was found on any of {len(dates)} dates."
+        yield words.sentence("series_none", target=noun, dates=words.number(len(dates)))
         return
     first, last = dates[0], dates[-1]
     has_grown, has_shrunk = last.low.px > most_px(first), most_px(last) < first.low.px
-    verb = "grew" if has_grown else "shrank" if has_shrunk else ""
-    if verb:
-        yield f"{word} {verb} from {_figure(first)} {when(first.date)} to {_figure(last)} {when(last.date)}."
-    else:
-        yield f"{word}: no sure change, {_figure(first)} {when(first.date)} and {_figure(last)} {when(last.date)}."
-        yield "The intervals overlap, with what unseen ground may hide."
-    yield from _extremes(dates)
-    yield from _hidden(dates)
+    key = "series_grew" if has_grown else "series_shrank" if has_shrunk else "series_unsure"
+    yield words.sentence(key, target=noun, first=_figure(first, words), last=_figure(last, words))
+    yield from _extremes(dates, words)
+    yield from _hidden(dates, words)
     frequency = series.frequency[target].values
     ever = (frequency != MASK_NODATA) & (frequency > 0)
     always = int(np.count_nonzero(frequency == ALWAYS_PERCENT))
     share = always / max(1, int(np.count_nonzero(ever)))
-    yield f"Of all pixels that were ever {TARGETS[target].word}, {share:.0%} were so whenever they were seen."
+    yield words.sentence("series_always", target=_inside(words, target), share=words.percent(share))
 
 
 def most_px(of_date: DateArea) -> float:
@@ -50,39 +48,50 @@ def most_px(of_date: DateArea) -> float:
     return of_date.high.px + of_date.hidden.px
 
 
-def when(date: str) -> str:
-    """Return a date with its preposition: ``on`` a day, ``in`` a month or a year."""
-    return f"{'on' if len(date) == DAY_LENGTH else 'in'} {date}"
+def _inside(words: ChangeWords, target: str) -> str:
+    """Return what a target is called where English names it within a sentence, and others begin with it."""
+    return words.noun(target, begins=words.language != "en")
 
 
-def _figure(of_date: DateArea) -> str:
-    return f"{of_date.area} (between {of_date.low} and {of_date.high})"
+def _figure(of_date: DateArea, words: ChangeWords) -> str:
+    return words.sentence("series_figure", **_slots(of_date, words))
 
 
-def _extremes(dates: Sequence[DateArea]) -> Iterator[str]:
+def _slots(of_date: DateArea, words: ChangeWords) -> dict[str, str]:
+    """Return the area of a date, its interval and the date with its preposition, as written."""
+    date = words.sentence("series_day" if len(of_date.date) == DAY_LENGTH else "series_month", date=of_date.date)
+    areas = {"area": of_date.area, "low": of_date.low, "high": of_date.high}
+    return {"date": date} | {name: _area(area, words) for name, area in areas.items()}
+
+
+def _area(area: Area, words: ChangeWords) -> str:
+    return words.area(area.px, area.ha)
+
+
+def _extremes(dates: Sequence[DateArea], words: ChangeWords) -> Iterator[str]:
     """Say when most and least was seen, where that was neither at the beginning nor at the end."""
     if len(dates) < 3:  # noqa: PLR2004 (only a series has something between)
         return
     most, least = max(dates, key=lambda of_date: of_date.area.px), min(dates, key=lambda of_date: of_date.area.px)
-    parts = [
-        f"{name} was seen {when(of_date.date)}, {_figure(of_date)}"
-        for name, of_date in (("most", most), ("least", least))
-        if of_date not in (dates[0], dates[-1])
-    ]
-    if parts:
-        text = ", and ".join(parts)
-        yield f"{text[:1].upper()}{text[1:]}."
+    for key, of_date in (("series_most", most), ("series_least", least)):
+        if of_date not in (dates[0], dates[-1]):
+            yield words.sentence(key, **_slots(of_date, words))
 
 
-def _hidden(dates: Sequence[DateArea]) -> Iterator[str]:
+def _hidden(dates: Sequence[DateArea], words: ChangeWords) -> Iterator[str]:
     partial = [of_date for of_date in dates if of_date.seen_frac < 1 - LEAST_HIDDEN_FRAC]
     if partial:
-        shown = ", ".join(
-            f"{of_date.date} shows {of_date.seen_frac:.0%} and may hide {of_date.hidden}" for of_date in partial
-        )
-        yield f"Part of the ground was not seen: {shown} of what other dates show."
-        yield "Areas are of the ground that was seen."
+        parts = [
+            words.sentence(
+                "series_hidden_part",
+                date=of_date.date,
+                share=words.percent(of_date.seen_frac),
+                hidden=_area(of_date.hidden, words),
+            )
+            for of_date in partial
+        ]
+        yield words.sentence("series_hidden", parts=words.listed(parts))
 
 
-def _ground(series: ChangeSeries) -> Iterator[str]:
-    yield f"Compared are {series.ground} that at least one date shows; all dates show {series.common}."
+def _ground(series: ChangeSeries, words: ChangeWords) -> Iterator[str]:
+    yield words.sentence("series_ground", ground=_area(series.ground, words), common=_area(series.common, words))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from spex_nb.language.explanation.numerals import read_wording
 from spex_nb.language.languages import get_language, read_data, read_section
@@ -81,6 +81,10 @@ class ChangeWords:
     def listed(self, words: Sequence[str]) -> str:
         """Return words with commas between them."""
         return str(self._answers["comma"]).join(words)
+
+    def joined(self, sentences: Iterable[str]) -> str:
+        """Return sentences as one text: with spaces between them, but for Chinese."""
+        return ("" if self.language == "zh" else " ").join(sentences)
 
     def _unit(self, number: str, unit: str) -> str:
         return str(self._answers["units"][unit].format(number)).replace(NO_BREAK, " ")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ from spex_nb.errors import (
     SourceNotFoundError,
 )
 from spex_nb.extraction import Progress
+from spex_nb.language.explanation.change_words import ChangeWords
+from spex_nb.language.languages import LANGUAGES, get_language
 
 pytestmark = pytest.mark.slow
 
@@ -93,6 +97,27 @@ def test_the_explanation_says_from_what_to_what_and_its_doubts(series: ChangeSer
     assert "No clouds were masked on any date" in series.explanation
     assert "Interpolation smooths" not in series.explanation
     assert series._repr_html_().count("</tr>") == 1 + len(DATES)
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_a_series_is_explained_in_every_language(code: str, series: ChangeSeries) -> None:
+    spoken = replace(series, language=code)
+    first = spoken.explanation.split("\n")[0]
+    assert get_language(code).targets["water"][0].casefold() in first.casefold()
+    assert all(date in first for date in DATES)
+    words = ChangeWords(code)
+    figures = [area for of_date in series.areas["water"] for area in (of_date.area, of_date.low, of_date.high)]
+    assert all(words.area(area.px, area.ha) in first for area in figures)
+    if code != "en":
+        assert not re.search(r"\b(between|shrank|seen|dates?|was)\b", first)
+
+
+def test_a_series_answers_in_the_language_of_its_instruction(scenes: list[xr.Dataset]) -> None:
+    spoken = quietly(scenes, "wie hat sich das Wasser verändert?")
+    assert spoken.language == "de"
+    assert spoken.explanation.startswith("Gewässer: Abnahme von")
+    assert "An keinem Datum wurden Wolken maskiert" in spoken.explanation
+    assert not re.search(r"\b(the|clouds|date|can)\b", spoken.explanation)
 
 
 def test_a_scene_against_itself_is_no_sure_change(landscape: Callable[..., Any]) -> None:
