@@ -28,6 +28,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "mcp": ("mcp",),
         "model": ("torch", "transformers", "safetensors", "tokenizers"),
         "notebook": ("jupytext", "nbformat"),
+        "onnx": ("onnxruntime", "safetensors", "tokenizers"),
         "stac": ("pystac_client", "requests"),
     }
 )

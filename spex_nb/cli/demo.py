@@ -47,10 +47,10 @@ def main(output: Path) -> None:
 
 
 def _model() -> tuple[MaskModel, str]:
-    """Return the model that ships, or the index where torch or the checkpoint is missing, and a sentence on which."""
+    """Return the model that ships, or the index where nothing can compute it, and a sentence on which."""
     name = usual_model()
     if name == INDEX:
-        return load_mask_model(name), "No checkpoint, or no torch, is installed: the spectral index answers."
+        return load_mask_model(name), "Neither torch nor ONNX Runtime is installed: the spectral index answers."
     return load_mask_model(name), f"The checkpoint {name!r} answers."
 
 

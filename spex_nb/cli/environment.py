@@ -29,6 +29,7 @@ PACKAGES = (
     "leafmap",
     "torch",
     "transformers",
+    "onnxruntime",
 )
 DRIVERS = ("GTiff", "COG", "VRT", "JP2OpenJPEG", "GPKG", "netCDF", "Zarr")
 

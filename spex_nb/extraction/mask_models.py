@@ -1,20 +1,21 @@
-"""A name or path → MaskModel: the one lazy door to `model`; and the index baseline, which needs no torch."""
+"""A name or path → MaskModel: the one lazy door to `model` and `runtime`; and the index, which needs neither."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from spex_nb.errors import CheckpointError, is_installed, require_extra
+from spex_nb.errors import CheckpointError, MissingExtraError, is_installed, require_extra
 from spex_nb.language.answers import write_answer
 from spex_nb.language.evidence import measure_prediction
+from spex_nb.runtime.graphs import has_graphs
 from spex_nb.spectral.priors import RULES, prior_of, spectral_prior
 from spex_nb.types import Evidence, MaskModel, ModelCard, Prior, ScaledModel
 
@@ -24,6 +25,10 @@ SHIPPED = "tiny"
 """Name of the checkpoint that comes along."""
 CHECKPOINTS = Path(__file__).parents[1] / "model" / "checkpoints"
 """As in `model.checkpoint_files`, which loads torch when it is imported."""
+Runtime = Literal["torch", "onnx"]
+"""What computes a checkpoint: torch, or ONNX Runtime on the graphs beside the weights."""
+EXTRA_OF: Mapping[Runtime, str] = {"torch": "model", "onnx": "onnx"}
+"""The optional part that brings each."""
 LOGIT_PER_UNIT = 20.0
 """Of the index: a tenth beyond the threshold is a logit of 2, a probability of 0.88."""
 SUREST = 6.0
@@ -34,7 +39,8 @@ MIN_AREA_PX = 4
 
 def usual_model() -> str:
     """Return the name of the model that ships, or `INDEX` where none does or its packages are not installed."""
-    return SHIPPED if (CHECKPOINTS / SHIPPED).is_dir() and is_installed("model") else INDEX
+    has_runtime = any(is_installed(extra) for extra in EXTRA_OF.values())
+    return SHIPPED if (CHECKPOINTS / SHIPPED).is_dir() and has_runtime else INDEX
 
 
 def load_mask_model(model: str | Path | MaskModel, **options: Any) -> MaskModel:
@@ -42,7 +48,8 @@ def load_mask_model(model: str | Path | MaskModel, **options: Any) -> MaskModel:
 
     Args:
         model: ``index`` for the spectral prior alone; a checkpoint that ships, a folder, or a name on the hub; or an
-            object with `predict` and `explain`, which is passed through.
+            object with `predict` and `explain`, which is passed through. Torch computes a checkpoint where it is
+            installed, and ONNX Runtime where it is not. ``torch:`` or ``onnx:`` before the name chooses one of them.
         **options: Of a checkpoint, as in `SpexPredictor.from_pretrained`: ``device``, ``local_files_only`` and others.
 
     Returns:
@@ -51,7 +58,8 @@ def load_mask_model(model: str | Path | MaskModel, **options: Any) -> MaskModel:
 
     Raises:
         CheckpointError: If there is no such checkpoint, or it cannot be read.
-        MissingExtraError: If a checkpoint is asked for, but the packages of the extra [model] are not installed.
+        MissingExtraError: If a checkpoint is asked for, but the packages of neither [model] nor [onnx] are installed,
+            or not those of the one that was chosen.
         TypeError: If options are given for what is no checkpoint.
     """
     if not isinstance(model, MaskModel) and model != INDEX:
@@ -74,17 +82,79 @@ def _load_checkpoint(name: Any, options: dict[str, Any]) -> MaskModel:
             expected=f"{INDEX!r}, the name or folder of a checkpoint, or an object with predict and explain",
             fix="Pass one of these.",
         )
-    require_extra("model", f"The model {str(name)!r}")
+    runtime, plain = split_runtime(name)
+    chosen = runtime or chosen_runtime(plain, options)
+    require_extra(EXTRA_OF[chosen], f"The model {str(name)!r}")
+    load = _load_on_torch if chosen == "torch" else _load_on_onnx
+    files = None if options else _files_of(plain)
+    if files is None:
+        return load(plain, **options)
+    key = (chosen, *files)
+    with _loading:
+        if key not in _loaded_models:
+            _loaded_models.clear()  # one model is enough to hold
+            _loaded_models[key] = load(plain)
+        return _loaded_models[key]
+
+
+def split_runtime(name: str | Path) -> tuple[Runtime | None, str | Path]:
+    """Return what a name chooses to be computed by, and the rest of it: ``onnx:tiny`` is tiny on ONNX Runtime."""
+    before, colon, rest = str(name).partition(":")
+    for runtime in get_args(Runtime):
+        if colon and before == runtime:
+            return runtime, rest
+    return None, name
+
+
+def chosen_runtime(name: str | Path, options: Mapping[str, Any] | None = None) -> Runtime:
+    """Return what computes a checkpoint whose name chooses nothing.
+
+    Args:
+        name: Of the checkpoint.
+        options: That were given for it; only torch knows any.
+
+    Raises:
+        MissingExtraError: If neither is installed.
+    """
+    if is_installed("model") or (options and not is_installed("onnx")):
+        return "torch"
+    if is_installed("onnx"):
+        return "onnx"
+    raise MissingExtraError(
+        f"The model {str(name)!r} needs packages that are not installed",
+        found="neither torch with transformers, nor onnxruntime",
+        expected="the extra [onnx], which is small, or [model], which also trains",
+        fix="Run: pip install 'spex-nb[onnx]', or: pip install 'spex-nb[model]'",
+    )
+
+
+def _load_on_torch(name: str | Path, **options: Any) -> MaskModel:
     from spex_nb.model.predictor import SpexPredictor
 
-    files = None if options else _files_of(name)
-    if files is None:
-        return SpexPredictor.from_pretrained(name, **options)
-    with _loading:
-        if files not in _loaded_models:
-            _loaded_models.clear()  # one model is enough to hold
-            _loaded_models[files] = SpexPredictor.from_pretrained(name)
-        return _loaded_models[files]
+    return SpexPredictor.from_pretrained(name, **options)
+
+
+def _load_on_onnx(name: str | Path, **options: Any) -> MaskModel:
+    from spex_nb.runtime.predictor import OnnxPredictor
+
+    if options:
+        raise TypeError(f"ONNX Runtime takes no {', '.join(options)}; leave them out, or install spex-nb[model].")
+    folder = _folder_of(name)
+    if folder is None:
+        raise CheckpointError(
+            "There is no such checkpoint",
+            found=str(name),
+            expected=f"{SHIPPED}, or a folder; names on the hub need torch",
+            fix="Check the name, or install spex-nb[model].",
+        )
+    if not has_graphs(folder):
+        raise CheckpointError(
+            "The checkpoint has no graphs for ONNX Runtime",
+            found=f"no folder onnx in {folder}",
+            expected="the graphs that recipes/tiny/export_onnx.py writes",
+            fix="Install spex-nb[model] to use torch, or write the graphs with this recipe.",
+        )
+    return OnnxPredictor.from_pretrained(folder, Path(str(name)).name)
 
 
 _loaded_models: dict[tuple[Any, ...], MaskModel] = {}
@@ -94,13 +164,19 @@ _loading = threading.Lock()
 
 def _files_of(name: str | Path) -> tuple[Any, ...] | None:
     """Return what tells whether a checkpoint has changed: its files, sizes and times; None without a folder here."""
-    shipped = CHECKPOINTS / str(name)
-    folder = shipped if shipped.is_dir() else Path(name)
-    if not folder.is_dir():
+    folder = _folder_of(name)
+    if folder is None:
         return None
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     states = ((str(file.relative_to(folder)), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
     return (folder.resolve(), *states)
+
+
+def _folder_of(name: str | Path) -> Path | None:
+    """Return the folder of a checkpoint that ships, or of a path; None where there is none here."""
+    shipped = CHECKPOINTS / str(name)
+    folder = shipped if shipped.is_dir() else Path(name)
+    return folder if folder.is_dir() else None
 
 
 def is_left_to_index(card: ModelCard, target: str, scene: xr.Dataset) -> bool:

@@ -11,23 +11,8 @@ from transformers import PreTrainedModel
 
 from spex_nb.model.outputs import ImageFeatures
 
-STRIDE = 32
-"""The model pads the sides of an image to a multiple of this, and cuts the padding from the mask again."""
-CELL = 16
-"""Side in pixels of one cell of the map that language model and mask decoder share."""
 LENGTH_BUCKETS = 4
 """Groups of a training batch by prompt length. More groups save little, and each costs a pass."""
-
-
-def language_cells(size: Sequence[int], grid: int | None) -> tuple[int, int]:
-    """Return how many rows and columns of visual tokens an image has in a prompt.
-
-    Args:
-        size: (height, width) of the image in pixels.
-        grid: Most rows and columns, `SpexConfig.language_grid`; None for no limit.
-    """
-    rows, columns = (-(-side // STRIDE) * STRIDE // CELL for side in size)
-    return (rows, columns) if grid is None else (min(rows, grid), min(columns, grid))
 
 
 class Images(NamedTuple):
@@ -38,7 +23,7 @@ class Images(NamedTuple):
     wavelengths_um: Tensor | None = None
     """float [B, 2] or [M, B, 2], centre and width of the bands in micrometres."""
     index_values: Tensor | None = None
-    """float [M, I, H, W], see `configuration.INDICES` and `configuration.PRIOR_TARGETS`."""
+    """float [M, I, H, W], see `INDICES` and `PRIOR_TARGETS` in `runtime.channels`."""
     gsd_m: Tensor | None = None
     """float [M], ground sampling distance in metres, NaN where unknown."""
 

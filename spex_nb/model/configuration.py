@@ -10,11 +10,6 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 StemKind = Literal["fixed", "wavelength"]
 CondensedSource = Literal["prompt", "answer"]
-INDICES = ("NDVI", "NDWI", "MNDWI", "NDBI", "IKAW", "GLI")
-"""Index channels of a stem, where the bands allow them; the last two need only red, green and blue."""
-PRIOR_TARGETS = ("water", "vegetation", "built_up", "bare_soil")
-"""Targets whose spectral priors, 0 or 1, follow the index channels, whatever the prompt asks for."""
-INDEX_CHANNELS = len(INDICES) + len(PRIOR_TARGETS)
 
 
 class _Strict(PretrainedConfig):

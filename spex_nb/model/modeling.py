@@ -16,14 +16,11 @@ from torch.nn import functional as F
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from spex_nb.model.batch import (
-    CELL,
-    STRIDE,
     Images,
     PromptFeatures,
     encode_by_size,
     forward_in_buckets,
     insert_visual,
-    language_cells,
     require_device,
     require_pairs,
     require_wanted,
@@ -49,6 +46,7 @@ from spex_nb.model.layers.stem import make_stem
 from spex_nb.model.layers.vision_encoder import Block, make_encoder
 from spex_nb.model.losses import label_losses, text_loss, upsample_logits, weighted_sum, weights_of
 from spex_nb.model.outputs import ImageFeatures, SpexGeneration, SpexOutput
+from spex_nb.runtime.channels import CELL, STRIDE, language_cells
 
 
 class SpexModel(PreTrainedModel):
@@ -151,7 +149,7 @@ class SpexModel(PreTrainedModel):
             pixel_values: float [N, B, H, W], normalised; NaN where there is no data, which counts as the mean.
             wavelengths_um: float [B, 2] or [N, B, 2], centre and width of the bands in micrometres; a fixed stem needs
                 none.
-            index_values: float [N, I, H, W], see `configuration.INDICES` and `configuration.PRIOR_TARGETS`; a stem with
+            index_values: float [N, I, H, W], see `runtime.channels`; a stem with
                 index channels sees none of them by default.
             gsd_m: float [N], ground sampling distance in metres, NaN where unknown; unknown by default.
 

@@ -24,17 +24,17 @@ from spex_nb.language.evidence import measure_prediction
 from spex_nb.language.prompts import in_language
 from spex_nb.model.checkpoint_checks import local_folder, require_pair
 from spex_nb.model.checkpoint_files import weight_files
-from spex_nb.model.cores import without_coreless_pieces
 from spex_nb.model.layers.joint_readout import TargetTree
 from spex_nb.model.modeling import SpexModel
 from spex_nb.model.outputs import TEXT_INPUTS, ImageFeatures
 from spex_nb.model.processing import SpexProcessor
+from spex_nb.runtime.band_arrays import tile_digest
+from spex_nb.runtime.cores import enforce_cores
+from spex_nb.runtime.scaled_weights import AERIAL, scaled_folder
 from spex_nb.targets import TARGETS
 from spex_nb.types import Evidence, ModelCard
 
 TILE_PX = 512
-AERIAL, AERIAL_GSD_M = "aerial", 2.0
-"""Folder beside the weights with those that learned from aerial pictures, and the largest pixel in metres for them."""
 NEW_TOKENS = 256
 """Longest explanation by default, in tokens."""
 UNSETTLING = ("_name_or_path", "architectures", "transformers_version")
@@ -111,8 +111,8 @@ class SpexPredictor:
         Raises:
             CheckpointError: If the aerial weights cannot be read.
         """
-        folder = self._aerial_folder
-        if folder is None or gsd_m is None or gsd_m > AERIAL_GSD_M:
+        folder = None if self.folder is None else scaled_folder(self.folder, gsd_m)
+        if folder is None:
             return self
         if self._aerial is None:
             device, dtype = str(self.model.device), self.model.dtype
@@ -209,19 +209,7 @@ class SpexPredictor:
             if self._tree is not None:
                 logits = self._compete(self._tree, logits, targets, self._features(encoded))
         layers = np.where(encoded.valid, logits.cpu().numpy(), np.float32(-np.inf))
-        for row, target in enumerate(targets):
-            is_pointed_at = bool(points and points[row]) or bool(boxes and boxes[row])
-            if self._has_cores(target, tile) and not is_pointed_at:
-                layers[row] = without_coreless_pieces(layers[row], *self.model.config.cores[target][:2])
-        return layers
-
-    def _has_cores(self, target: str, tile: xr.Dataset) -> bool:
-        """Whether pieces of a target must be sure somewhere, at the pixels of a tile."""
-        core = self.model.config.cores.get(target)
-        if core is None:
-            return False
-        gsd_m = tile.spex.gsd_m
-        return gsd_m is not None and gsd_m <= core[2]
+        return enforce_cores(layers, targets, self.model.config.cores, tile.spex.gsd_m, [points, boxes])
 
     def _compete(
         self, tree: TargetTree, logits: torch.Tensor, targets: Sequence[str], features: ImageFeatures
@@ -341,7 +329,7 @@ class SpexPredictor:
         """Return the model's inputs of a tile; those of the last tile if it is the same."""
         tile = tile.compute()
         valid = tile.spex.valid.values
-        digest = _digest(tile, valid, self.processor)
+        digest = tile_digest(tile, valid, self.processor.band_settings)
         if self._last is None or self._last.digest != digest:
             self._last = None  # frees the features of the last tile before the next ones are computed
             self._last = _EncodedTile(digest, valid, self.processor.pixels([tile]))
@@ -368,18 +356,6 @@ class _EncodedTile:
     features: ImageFeatures | None = None
     state: object = None
     """State of the model that computed the features."""
-
-
-def _digest(tile: xr.Dataset, valid: NDArray[np.bool_], processor: SpexProcessor) -> bytes:
-    """Hash what determines the model's inputs: the pixels of a tile, its attributes, and the processor's settings."""
-    layers = [tile[name] for name in tile.spex.bands]
-    described = [(layer.name, layer.dtype, layer.attrs) for layer in layers]
-    attributes = (tile.attrs, tile.spex.gsd_m, tile.spex.shape, described)
-    settings = (processor.bands, processor.mean, processor.std, processor.index_channels, processor.prior_channels)
-    digest = hashlib.sha256(repr((attributes, settings)).encode())
-    for values in (*(layer.values for layer in layers), valid):
-        digest.update(np.ascontiguousarray(values).data)
-    return digest.digest()
 
 
 class _StopOnEvent(StoppingCriteria):

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from spex_nb.model.batch import CELL
-from spex_nb.model.configuration import INDICES
 from spex_nb.model.losses import IGNORED
 from spex_nb.model.outputs import TEXT_INPUTS
 from spex_nb.model.processing import SpexProcessor
+from spex_nb.runtime.channels import CELL, INDICES
 from spex_nb.training.samples import Question, Sample
 
 LEAST_SPREAD = 0.05

@@ -109,9 +109,12 @@ def test_what_is_no_model_is_refused() -> None:
         load_mask_model("no-such-model")
 
 
-def test_without_torch_a_checkpoint_names_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_torch_and_onnx_runtime_a_checkpoint_names_the_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_: None if name == "torch" else find(name))
+    missing = ("torch", "onnxruntime")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_: None if name in missing else find(name))
     with pytest.raises(MissingExtraError, match=r"pip install 'spex-nb\[model\]'"):
         load_mask_model(tmp_path)
 

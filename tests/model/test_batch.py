@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from spex_nb.model import SpexModel
-from spex_nb.model.batch import language_cells, length_buckets
-from spex_nb.model.configuration import INDEX_CHANNELS
+from spex_nb.model.batch import length_buckets
+from spex_nb.runtime.channels import INDEX_CHANNELS, language_cells
 from tests.model.test_modeling import IMAGE, WAVES, answered, batch, make
 
 SIZES = ((64, 96), (40, 50))

@@ -47,6 +47,7 @@ PLACES = (
     "spex_nb/model",
     "spex_nb/output",
     "spex_nb/regions",
+    "spex_nb/runtime",
     "spex_nb/scene",
     "spex_nb/spectral",
     "spex_nb/spie",

@@ -9,7 +9,7 @@ import click
 
 from spex_nb.cli.doctor import machine, packages
 from spex_nb.cli.doctor.packages import BESIDE, COURSE, Finding
-from spex_nb.errors import SpexError
+from spex_nb.errors import SpexError, is_installed
 
 PARTS = click.Choice(sorted((*COURSE, *BESIDE)))
 
@@ -75,10 +75,15 @@ def _checks(without: Collection[str]) -> tuple[Check, ...]:
         Check("disk", machine.check_disk, lambda: "Go to a folder of your own."),
         Check("terminal", machine.check_terminal, lambda: "Set the environment variable PYTHONUTF8=1."),
         Check("files", machine.check_files, machine.gdal_fix),
-        Check("model", machine.check_model, install("model"), ("model",)),
+        Check("model", machine.check_model, install("model"), (_runtime_part(without),)),
         Check("widgets", machine.check_widgets, install("map", "notebook"), ("map", "notebook")),
         Check("kernel", machine.check_kernel, lambda: machine.KERNEL_FIX, ("notebook",)),
     )
+
+
+def _runtime_part(without: Collection[str]) -> str:
+    """Return the part whose absence leaves nothing to check of the model: ONNX Runtime stands in for torch."""
+    return "onnx" if "model" in without and is_installed("onnx") and not is_installed("model") else "model"
 
 
 def _findings(check: Check) -> Iterator[Finding]:

@@ -37,6 +37,8 @@ SAMPLE, WATER = "river_10m", 1
 TILE = {"y": slice(20, 148), "x": slice(180, 308)}
 """A window of the sample that holds half a lake and its shore."""
 LEAST_IOU = 0.8
+RUNTIMES = {"torch": ("torch", "torch"), "onnx": ("ONNX Runtime", "onnxruntime")}
+"""What may compute the model: its name, and the package that has its version."""
 REINSTALL = "Install spex_nb again: its checkpoint does not give the mask that it should."
 STRAY = ("GDAL_DATA", "GDAL_DRIVER_PATH", "PROJ_DATA", "PROJ_LIB")
 """Environment variables that other installations set, and that then break GDAL here."""
@@ -157,7 +159,7 @@ def check_files() -> Iterator[Finding]:
 
 def check_model() -> Iterator[Finding]:
     """Load the checkpoint that ships, and compare its mask of the sample's lake with the label."""
-    from spex_nb.extraction.mask_models import SHIPPED, load_mask_model
+    from spex_nb.extraction.mask_models import SHIPPED, chosen_runtime, load_mask_model
     from spex_nb.language.prompts import build_prompt
     from spex_nb.regions.metrics import confusion_counts, iou
     from spex_nb.scene.samples import sample_labels, sample_scene
@@ -165,4 +167,7 @@ def check_model() -> Iterator[Finding]:
     tile, labels = sample_scene(SAMPLE).isel(TILE), sample_labels(SAMPLE).isel(TILE)
     (logits,) = load_mask_model(SHIPPED).predict(tile, ["water"], [build_prompt("water", [])])
     agreement = float(iou(confusion_counts(logits > 0, labels == WATER, tile["valid"])))
-    yield judge("model", f"{SHIPPED} finds a lake, IoU {agreement:.2f}", "" if agreement >= LEAST_IOU else REINSTALL)
+    name, package = RUNTIMES[chosen_runtime(SHIPPED)]
+    where = f"{name} {importlib.metadata.version(package)}"
+    fix = "" if agreement >= LEAST_IOU else REINSTALL
+    yield judge("model", f"{SHIPPED} on {where} finds a lake, IoU {agreement:.2f}", fix)

@@ -13,10 +13,12 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from spex_nb.errors import is_installed
+
 PROJECT = "spex-nb"
 COURSE = ("cluster", "evaluation", "map", "model", "notebook")
 """Optional parts that the lessons need."""
-BESIDE = ("mcp", "stac")
+BESIDE = ("mcp", "onnx", "stac")
 """Optional parts that no lesson needs."""
 
 
@@ -68,8 +70,13 @@ def _part(part: str) -> Finding:
     name = f"extra [{part}]" if part else "packages"
     if not wrong:
         return Finding(name, "ok", ", ".join(f"{need.name} {_installed(need.name)}" for need in needs))
-    is_left_out = part in BESIDE and any(_installed(need.name) is None for need in needs)
+    is_left_out = _may_be_left_out(part) and any(_installed(need.name) is None for need in needs)
     return Finding(name, "note" if is_left_out else "FAIL", "; ".join(wrong), install_command(part))
+
+
+def _may_be_left_out(part: str) -> bool:
+    """Whether most lessons do without a part: ONNX Runtime computes the model where torch is not installed."""
+    return part in BESIDE or (part == "model" and is_installed("onnx"))
 
 
 def _requirements(part: str) -> list[Requirement]:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spex_nb.model.batch import CELL
 from spex_nb.model.configuration import MaskDecoderConfig
 from spex_nb.model.layers.norms import ChannelNorm
+from spex_nb.runtime.channels import CELL
 
 POINT_KINDS = 4
 """Negative point, positive point, upper left corner, lower right corner of a box."""

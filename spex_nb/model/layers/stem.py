@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spex_nb.model.configuration import INDEX_CHANNELS, InternImageConfig, SpexConfig
+from spex_nb.model.configuration import InternImageConfig, SpexConfig
 from spex_nb.model.layers.norms import NORM_EPS
+from spex_nb.runtime.channels import INDEX_CHANNELS
 
 WAVE_FEATURES = 64
 """Sines and cosines that encode a wavelength, and as many that encode a width."""

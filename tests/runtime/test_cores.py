@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from spex_nb.language.prompts import build_prompt
 from spex_nb.model import SpexConfig, SpexPredictor
-from spex_nb.model.cores import without_coreless_pieces
+from spex_nb.runtime.cores import without_coreless_pieces
 from spex_nb.scene.samples import sample_scene
 
 SURE, HALF_SURE = 2.0, 0.3

@@ -1,0 +1,75 @@
+"""`tiny` on ONNX Runtime beside torch: from the start of Python to a result on disk, and a tile that it never saw."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from spex_nb.scene.samples import sample_path
+from tests.benchmarks.bench_extraction import OURS, write_scene
+from tests.benchmarks.bench_indices import row
+from tests.benchmarks.bench_scenes import measure
+
+SIDE, TURNS = 2_048, 3
+STARTED = """
+import sys, time
+start = time.perf_counter()
+from spex_nb import load_mask_model, sample_scene
+from spex_nb.language import build_prompt
+model, scene = load_mask_model(sys.argv[1]), sample_scene("river_10m")
+question = {"targets": ["water"], "prompts": [build_prompt("water", [])]}
+model.predict(scene, **question)
+first = time.perf_counter() - start
+times = []
+for turn in range(5):
+    other = scene.assign(red=scene["red"] + turn / 1e4)
+    start = time.perf_counter()
+    model.predict(other, **question)
+    times.append(time.perf_counter() - start)
+print(first, min(times))
+"""
+
+
+def started(model: str) -> tuple[float, float]:
+    """Return seconds from imports to the first mask of `river_10m`, and of a later tile, the best of some turns."""
+    command = [sys.executable, "-c", STARTED, model]
+    outputs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(TURNS)]
+    pairs = [tuple(map(float, output.split())) for output in outputs]
+    return min(first for first, _ in pairs), min(later for _, later in pairs)
+
+
+def extracted(model: str, source: Path, folder: Path) -> tuple[float, float]:
+    """Return seconds and MB of a whole extraction in a process of its own."""
+    script = folder / "ours.py"
+    script.write_text(OURS)
+    out = folder / f"{model.partition(':')[0]}_{source.stem}"
+    return measure([sys.executable, str(script), str(source), model, str(out), "1"])
+
+
+def rows(folder: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows; the two take turns in one run."""
+    ours, other = started("onnx:tiny"), started("torch:tiny")
+    yield row(
+        "`tiny` by ONNX Runtime, imports to the first mask of `river_10m`; other: torch", ours[0], other[0], "s", "< 1"
+    )
+    yield row("`tiny` by ONNX Runtime, a tile of `river_10m`; other: torch", ours[1], other[1], "s", "< 1")
+    large = folder / "large.tif"
+    write_scene(large, SIDE)
+    for name, source in (("`river_10m`", Path(sample_path("river_10m"))), (f"{SIDE:,}², four bands", large)):
+        ours, other = extracted("onnx:tiny", source, folder), extracted("torch:tiny", source, folder)
+        what = f"`extract` water by `tiny` on ONNX Runtime, {name}"
+        yield row(f"{what}; other: torch", ours[0], other[0], "s", "< 1")
+        yield row(f"{what}, peak memory; other: torch", ours[1], other[1], "MB", "none")
+
+
+def run() -> list[dict[str, str]]:
+    """Return the measured rows."""
+    with tempfile.TemporaryDirectory() as name:
+        return [*rows(Path(name))]
+
+
+if __name__ == "__main__":
+    print(*run(), sep="\n")  # noqa: T201 (a benchmark alone)
