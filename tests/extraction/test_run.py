@@ -18,13 +18,13 @@ import pyogrio
 import pytest
 import rasterio
 import xarray as xr
-from spex_nb.output.unfinished import partial_folder
 
 from spex_nb import Extraction, extract, load_extraction, plan_extraction
 from spex_nb.errors import DeviceMemoryError, ExtractionCancelledError, ExtractionError, OutputError
 from spex_nb.extraction import Progress
 from spex_nb.extraction import tile_store as journals
 from spex_nb.extraction.run import ProgressReporter, run_tiles
+from spex_nb.output.unfinished import partial_folder
 from spex_nb.scene.samples import sample_path
 from tests.extraction.test_extract_scene import Brightness, quietly, scene_of, squares
 

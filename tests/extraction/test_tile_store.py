@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
-from spex_nb.output.unfinished import partial_folder
 
 from spex_nb import extract, sample_scene
 from spex_nb.errors import ExtractionCancelledError, ExtractionError, OutputError
 from spex_nb.extraction import plan as plans
 from spex_nb.extraction.predict import TilePrediction
 from spex_nb.extraction.tile_store import TileStore
+from spex_nb.output.unfinished import partial_folder
 from spex_nb.scene.samples import sample_path
 
 OPTIONS: dict[str, Any] = {"tile_px": 64, "progress": False}
