@@ -5,7 +5,8 @@ After Si et al., SPEX, https://doi.org/10.1109/TGRS.2026.3670308. The module kno
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.distributed import is_initialized
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import logging
 
 from spex_nb.model.batch import (
     Images,
@@ -109,7 +111,7 @@ class SpexModel(PreTrainedModel):
         folder = local_folder(pretrained_model_name_or_path, local_files_only=local_files_only)
         if "config" not in options and not args:
             require_sound_model(folder)
-        with checkpoint_errors(folder):
+        with checkpoint_errors(folder), _without_bar():
             loaded: Any = super().from_pretrained(
                 folder,
                 *args,
@@ -453,3 +455,15 @@ class SpexModel(PreTrainedModel):
 
 _SHARED = ("index_values", "gsd_m", "image_index", "image_sizes", *MaskPrompts._fields)
 """Inputs that `SpexModel.forward` and ``generate`` share, beside those that both name."""
+
+
+@contextmanager
+def _without_bar() -> Iterator[None]:
+    """Keep transformers from drawing its bar while weights are read, which takes a tenth of a second."""
+    had_bar = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if had_bar:
+            logging.enable_progress_bar()

@@ -28,6 +28,14 @@ def tiny() -> SpexPredictor:
     return SpexPredictor.from_pretrained("tiny")
 
 
+def test_reading_weights_draws_no_bar_and_leaves_those_of_others(capfd: pytest.CaptureFixture[str]) -> None:
+    from transformers.utils import logging
+
+    SpexPredictor.from_pretrained("tiny")
+    assert capfd.readouterr().err == ""
+    assert logging.is_progress_bar_enabled()
+
+
 def masks(model: SpexPredictor, scene: xr.Dataset, targets: list[str], priors: Any = None) -> dict[str, Any]:
     logits = model.predict(scene, targets, [build_prompt(target, []) for target in targets], priors=priors)
     return dict(zip(targets, logits > 0, strict=True))
