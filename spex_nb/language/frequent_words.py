@@ -11,7 +11,7 @@ https://doi.org/10.48550/arXiv.2103.02515.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from importlib.resources import files
 
@@ -28,6 +28,7 @@ SPARE = 1.02
 """Rows of the first trial, as a multiple of the words; each further trial takes this many times the rows."""
 
 
+@lru_cache(maxsize=4096)  # each language that reads a text asks for its words
 def is_frequent(word: str, code: str) -> bool:
     """Say whether a word is among the most frequent ones of a language. Capitals and accents do not count.
 

@@ -98,6 +98,26 @@ def test_a_question_is_answered_first() -> None:
     assert plain(place) == "The largest patch lies in the top left and measures 90 ha."
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("number", [1.0, 2.0])
+def test_the_answer_to_where_says_the_place_once(language: str, number: float) -> None:
+    answer = [s for s in explain_facts(facts(number=number), language, question="place") if s.part == "answer"]
+    assert sum("region.1.place" in statement.facts for statement in answer) == 1
+    assert sum("region.1.area" in statement.facts for statement in answer) == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_everything_except_water_counts_no_patches_of_water(language: str) -> None:
+    rest = (
+        Fact("rest.asked", "everything except water bodies", "text", "mask", "instruction"),
+        Fact("rest.area", 9_000_000.0, "m2", "mask", "mask"),
+        Fact("rest.share", 0.9, "frac", "mask", "mask"),
+        Fact("rest.number", 3.0, "patch", "mask", "mask"),
+    )
+    statements = explain_facts(facts(*rest), language)
+    assert not any({"number", "region.1.area", "region.1.place"} & {*s.facts} for s in statements if s.part == "answer")
+
+
 @pytest.mark.parametrize("question", [*get_args(Question)])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_question_has_its_answer_in_every_language(language: str, question: str) -> None:

@@ -68,7 +68,8 @@ class Outline(ReasonPoints, SurenessPoints):
         if self._is_weak() and self._get("trust") is None:
             yield Point("hint", "answer", support="none", is_brief=True)
         yield from self._words()
-        yield from self._parts()
+        if self._get("rest.asked") is None:  # "138 patches" after "everything but water" would not say of what
+            yield from self._parts()
 
     def _rest(self) -> Iterator[Point]:
         """Say what "everything but" leaves, before anything is said of what it leaves out."""
@@ -134,7 +135,9 @@ class Outline(ReasonPoints, SurenessPoints):
         """Say how many regions there are, where the largest lies, and whether it runs out of the picture."""
         number = self._number("number")
         is_counted = self._get("asked") is not None or self._question == "count"
-        if number == 1:
+        if number and self._question == "place":  # which was answered first
+            yield from self._number_of_parts(number)
+        elif number == 1:
             key = "place" if is_counted else "single"
             yield from self._point(key, "answer", is_brief=True, place="region.1.place")
         elif number > 1 and is_counted:
@@ -155,6 +158,11 @@ class Outline(ReasonPoints, SurenessPoints):
         yield from self._long()
         yield from self._point("small", "answer", number="number_small")
         yield from self._point("small_left_out", "answer", smallest="specks.limit", area="specks.area")
+
+    def _number_of_parts(self, number: float) -> Iterator[Point]:
+        """Say how many regions there are, where the sentence of the filters has not said it."""
+        if number > 1 and self._get("asked") is None:
+            yield from self._point("asked_count", "answer", is_brief=True, number="number", name="target")
 
     def _long(self) -> Iterator[Point]:
         """Name the first region that is long and narrow."""

@@ -31,7 +31,8 @@ def rule_in_words(prior: Prior, language: str) -> str:
         return prior.reason
     words = read_data("rules")[language]
     cut = f"{prior.index_name} {'>' if prior.side == 'above' else '<'} {prior.threshold:g}"
-    rule = _localized("; ".join([cut, *filter(None, prior.guard.split(" and "))]), language)
+    joint = _JOINTS.get(language, {}).get("; ", "; ")
+    rule = _localized(joint.join([cut, *filter(None, prior.guard.split(" and "))]), language)
     why = "".join(_translated(prior.why, language))
     sentences = [words["where"].format(word=NoteWriter(language).noun(prior.target), rule=rule, why=why)]
     if prior.better_indices:

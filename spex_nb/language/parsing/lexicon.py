@@ -186,7 +186,7 @@ def get_lexicon(code: str) -> Lexicon:
         spelled,
         senses,
         {key: frozenset(meanings) for key, meanings in vocabulary.items()},
-        {key: tuple(texts) for key, texts in spellings.items()},
+        {key: tuple(dict.fromkeys(texts)) for key, texts in spellings.items()},
         _mendable(vocabulary),
         max(map(len, senses)),
     )
@@ -453,11 +453,13 @@ def _tokens(atoms: list[_Atom], lexicon: Lexicon) -> Iterator[Token]:
 
 
 def _longest(atoms: list[_Atom], start: int, lexicon: Lexicon) -> tuple[int, Sense]:
-    for length in range(min(lexicon.longest, len(atoms) - start), 0, -1):
-        words = atoms[start : start + length]
-        sense = lexicon.spelled.get(tuple(atom.spelling for atom in words))
-        if not sense and not (length > 1 and _is_accented_target(words[0], lexicon)):
-            sense = lexicon.senses.get(tuple(atom.key for atom in words))
+    words = atoms[start : start + lexicon.longest]
+    spellings, keys = tuple(atom.spelling for atom in words), tuple(atom.key for atom in words)
+    is_accented_target = _is_accented_target(atoms[start], lexicon)
+    for length in range(len(words), 0, -1):
+        sense = lexicon.spelled.get(spellings[:length])
+        if not sense and not (length > 1 and is_accented_target):
+            sense = lexicon.senses.get(keys[:length])
         if sense:
             return length, sense
     if atoms[start].key[0].isdigit():
