@@ -61,7 +61,7 @@ class ConceptName:
 @cache
 def list_concepts() -> Mapping[str, Concept]:
     """Return all concepts by their ids."""
-    rows = csv.DictReader(_data("concepts.csv").splitlines())
+    rows = csv.DictReader(_data("concepts.csv").splitlines(), restval="")
     return {row["id"]: _concept(row) for row in rows}
 
 
