@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -258,3 +259,27 @@ def test_the_skill_names_every_tool_and_the_command_prints_it() -> None:
 def _no_leftovers(tmp_path: Path) -> Iterator[None]:
     yield
     assert not [path for path in tmp_path.rglob(".*") if path.is_dir()]
+
+
+PREPARED = """
+import sys
+from pathlib import Path
+from spex_nb.cli.agents.tools import AgentTools
+from spex_nb.cli.agents.workspace import Workspace
+from spex_nb.language.parsing.lexicon import get_lexicon
+tools = AgentTools(Workspace([Path(sys.argv[1])]))
+tools.prepare()
+loaded, built = set(sys.modules), get_lexicon.cache_info().misses
+answer = tools.ask("river.tif", "how much water is there?")
+assert answer["targets"][0]["sentences"]
+new = sorted(name for name in set(sys.modules) - loaded)
+print(len(new), get_lexicon.cache_info().misses - built, *new)
+"""
+
+
+@pytest.mark.slow
+def test_a_prepared_server_loads_nothing_for_its_first_answer(root: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", PREPARED, str(root)], capture_output=True, text=True, check=True)
+    modules, lexicons, *names = done.stdout.split()
+    assert int(lexicons) == 0
+    assert int(modules) < 20, names

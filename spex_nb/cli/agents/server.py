@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ def build_server(roots: tuple[Path, ...], model: str = "index") -> Any:
     from spex_nb.cli.agents.workspace import Workspace
 
     tools = AgentTools(Workspace(roots), model)
+    # While the agent reads what the tools are, they get ready: the first question is answered sooner.
+    threading.Thread(target=tools.prepare, daemon=True).start()
     server = MCPServer("spex", instructions=_instructions(), version=__version__, log_level="WARNING")
     for name in (*READING, *WRITING):
         hints = ToolAnnotations(

@@ -32,6 +32,9 @@ WRITERS: Mapping[Form, Callable[[Extraction, Path, str | None], Path]] = {
 """How a result is written in each form, from the result, the place, and the scene where images are needed."""
 WITH_IMAGES = ("coco", "yolo")
 RECTANGLE_SIDES = 4
+INDEX = "index"
+EXAMPLE = "how much water is there?"
+SMALL_PX = 32
 
 
 @dataclass
@@ -44,8 +47,18 @@ class AgentTools:
     """
 
     workspace: Workspace
-    model: str = "index"
+    model: str = INDEX
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def prepare(self) -> None:
+        """Load what the first question needs, by asking one about a small made-up scene; nothing of it stays.
+
+        Libraries, the words of English and the rules take seconds of a first answer. A call meanwhile waits for it.
+        """
+        from spex_nb.extraction import extract
+
+        with self._working():
+            extract(_small_scene(), EXAMPLE, INDEX, progress=False)
 
     def look(self, path: str = "") -> dict[str, Any]:
         """See what there is: entries of a folder; bands, pixels and doubts of a scene; the answer of a result.
@@ -196,7 +209,7 @@ class AgentTools:
 
     def _model(self, name: str | None) -> Any:
         """Return a model by its name; a path is no name."""
-        from spex_nb.extraction.mask_models import INDEX, SHIPPED, load_mask_model
+        from spex_nb.extraction.mask_models import SHIPPED, load_mask_model
 
         wanted = name or self.model
         if wanted not in (INDEX, SHIPPED):
@@ -223,6 +236,22 @@ class AgentTools:
 
         facts, bands = describe_scene(open_scene(str(self._scene(path)), chunks="auto"))
         return {"kind": "scene", "path": path, "facts": facts, "bands": bands} | _warned(caught)
+
+
+def _small_scene() -> Any:
+    """Return a scene in memory, half water and half plants, with a place on the ground as real ones have it."""
+    import numpy as np
+    import xarray as xr
+    from affine import Affine
+
+    is_water = np.arange(SMALL_PX) < np.full((SMALL_PX, 1), SMALL_PX // 2)
+    plants_and_water = {"green": (0.08, 0.1), "red": (0.05, 0.06), "nir": (0.4, 0.02), "swir16": (0.2, 0.01)}
+    bands = {
+        name: (("y", "x"), np.where(is_water, water, plants).astype(np.float32))
+        for name, (plants, water) in plants_and_water.items()
+    }
+    scene = xr.Dataset(bands)
+    return scene.rio.write_crs("EPSG:32632").rio.write_transform(Affine(10, 0, 5e5, 0, -10, 5.5e6))
 
 
 def _is_product(place: Path) -> bool:
