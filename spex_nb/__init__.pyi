@@ -16,7 +16,7 @@ from .evaluation.map_check import check_map as check_map
 from .evaluation.map_check import compare_maps as compare_maps
 from .extraction.extract_scene import extract as extract
 from .extraction.mask_models import load_mask_model as load_mask_model
-from .extraction.plan import plan_extraction as plan_extraction
+from .extraction.planning.plan import plan_extraction as plan_extraction
 from .extraction.result import Extraction as Extraction
 from .extraction.storage import load_extraction as load_extraction
 from .language.claims import check_explanation as check_explanation

@@ -11,7 +11,7 @@ import xarray as xr
 
 from spex_nb.extraction import Extraction, extract, load_extraction
 from spex_nb.extraction.extract_scene import remove_traces
-from spex_nb.extraction.plan import hash_of
+from spex_nb.extraction.planning.plan import hash_of
 from spex_nb.extraction.run import Progress
 from spex_nb.extraction.tile_store import TileStore
 from spex_nb.output.unfinished import partial_folder

@@ -181,7 +181,8 @@ class Extractor:
     ) -> Extractor:
         """Parse the instruction and load the model and taught classes, before any scene is opened."""
         from spex_nb.extraction.mask_models import load_mask_model
-        from spex_nb.extraction.plan import Choices, hash_of, hashes_of_classes, names_of_classes
+        from spex_nb.extraction.planning.plan import Choices, hash_of
+        from spex_nb.extraction.planning.taught_names import hashes_of_classes, names_of_classes
         from spex_nb.language.instructions import parse_instruction
         from spex_nb.teaching import load_taught
 

@@ -7,8 +7,8 @@ from .many.mosaic import Mosaic as Mosaic
 from .many.mosaic import mosaic_results as mosaic_results
 from .many.scene_table import scene_table as scene_table
 from .mask_models import load_mask_model as load_mask_model
-from .plan import Plan as Plan
-from .plan import plan_extraction as plan_extraction
+from .planning.plan import Plan as Plan
+from .planning.plan import plan_extraction as plan_extraction
 from .result import Extraction as Extraction
 from .result_page import bundle_extraction as bundle_extraction
 from .result_page import show_extraction as show_extraction

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from spex_nb.extraction.plan import TargetAssignment
+from spex_nb.extraction.planning.target_assignment import TargetAssignment
 from spex_nb.extraction.tile_store import GO_ON
 from spex_nb.output.export import BLOCK, CACHE_BYTES, require_whole_raster
 from spex_nb.output.files import write_whole

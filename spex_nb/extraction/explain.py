@@ -17,7 +17,7 @@ from spex_nb.targets import target_or_class
 from spex_nb.types import SQUARE_METRES, AreaFilter, Claim, Evidence, Fact, Instruction, MaskModel, Statement
 
 if TYPE_CHECKING:
-    from spex_nb.extraction.plan import Plan
+    from spex_nb.extraction.planning.plan import Plan
 
 INDEPENDENT, MEASURED, DIFFERS = "✓", "▫", "✗"
 """Marks: held against something that is not the mask itself; measured on the mask; contradicted."""

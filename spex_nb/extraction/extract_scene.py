@@ -11,7 +11,8 @@ from typing import Any
 from spex_nb.errors import ExtractionError, OutputError, explain_cluster_errors
 from spex_nb.extraction.explain import ExplanationStream
 from spex_nb.extraction.finish import finish, parameters_of
-from spex_nb.extraction.plan import Plan, plan_extraction, require_room
+from spex_nb.extraction.planning.free_room import require_room
+from spex_nb.extraction.planning.plan import Plan, plan_extraction
 from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.run import PartTimer, Progress, ProgressReporter, run_tiles
 from spex_nb.extraction.storage import at_home, compare_request, load_extraction, save_extraction

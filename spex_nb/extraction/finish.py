@@ -24,7 +24,9 @@ from spex_nb.extraction.explain import ExplanationStream, explain_targets, faith
 from spex_nb.extraction.facts.of_result import RunFindings, facts_of_edit, facts_of_run, rest_facts
 from spex_nb.extraction.measure import MeasuredLayer, SceneStatistics, measure_scene
 from spex_nb.extraction.notes import notes_of, notes_of_edit
-from spex_nb.extraction.plan import Plan, class_names, hashes_of_classes
+from spex_nb.extraction.planning.plan import Plan
+from spex_nb.extraction.planning.target_assignment import class_names
+from spex_nb.extraction.planning.taught_names import hashes_of_classes
 from spex_nb.extraction.predict import IndexExtreme
 from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.run import PartTimer

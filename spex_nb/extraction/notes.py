@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from spex_nb.extraction.facts.of_result import RunFindings
 from spex_nb.extraction.mask_models import INDEX
-from spex_nb.extraction.plan import Plan
+from spex_nb.extraction.planning.plan import Plan
 from spex_nb.language.explanation.note_words import NoteWriter
 from spex_nb.language.explanation.request import stand_in_sentences
 from spex_nb.language.explanation.rule_words import rule_in_words

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spex_nb import extract, find_regions, measure_evidence, sample_scene
 from spex_nb.errors import CheckpointError, RegionError
 from spex_nb.extraction.finish import correct_result
-from spex_nb.extraction.plan import plan_extraction
+from spex_nb.extraction.planning.plan import plan_extraction
 from spex_nb.model.checkpoint_files import CHECKPOINTS
 from spex_nb.regions.editing import region_at
 

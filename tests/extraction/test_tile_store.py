@@ -15,7 +15,7 @@ import xarray as xr
 
 from spex_nb import extract, sample_scene
 from spex_nb.errors import ExtractionCancelledError, ExtractionError, OutputError
-from spex_nb.extraction import plan as plans
+from spex_nb.extraction.planning import free_room
 from spex_nb.extraction.predict import TilePrediction
 from spex_nb.extraction.tile_store import TileStore
 from spex_nb.output.unfinished import partial_folder
@@ -150,12 +150,12 @@ def test_a_run_that_was_killed_after_it_saved_returns_its_result(tmp_path: Path)
 def test_a_run_that_needs_more_than_there_is_does_not_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene: xr.Dataset = sample_scene("river_10m")
     with monkeypatch.context() as patch:
-        patch.setattr(plans, "free_bytes", lambda _: 1_000)
+        patch.setattr(free_room, "free_bytes", lambda _: 1_000)
         with pytest.raises(OutputError, match=r"may be too small.*0 MB free.*up to \d+ MB are missing.*--anyway"):
             extract(scene, "water", "index", out=tmp_path / "out", **OPTIONS)
         assert list(tmp_path.iterdir()) == []
         extract(scene, "water", "index", out=tmp_path / "out", anyway=True, **OPTIONS)
-    monkeypatch.setattr(plans, "free_memory_bytes", lambda: 1_000_000)
+    monkeypatch.setattr(free_room, "free_memory_bytes", lambda: 1_000_000)
     with pytest.raises(ExtractionError, match=r"memory may be too small.*1 MB free.*are missing.*anyway=True"):
         extract(scene, "water", "index", **OPTIONS)
 
@@ -164,6 +164,6 @@ def test_the_limit_of_a_container_counts(tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text("5000")
     (tmp_path / "memory.current").write_text("3000")
     (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 500")
-    assert plans.free_memory_bytes(tmp_path) == 2500
+    assert free_room.free_memory_bytes(tmp_path) == 2500
     (tmp_path / "memory.max").write_text("max")
-    assert plans.free_memory_bytes(tmp_path) > 2500
+    assert free_room.free_memory_bytes(tmp_path) > 2500

@@ -13,7 +13,7 @@ import torch
 import xarray as xr
 
 from spex_nb.errors import DeviceMemoryError
-from spex_nb.extraction.plan import plan_extraction
+from spex_nb.extraction.planning.plan import plan_extraction
 from spex_nb.language.evidence import measure_evidence
 from spex_nb.language.prompts import build_prompt
 from spex_nb.model import SpexModel, SpexPredictor, SpexProcessor

@@ -12,7 +12,7 @@ from typing import Any
 
 import ipywidgets as ipw
 
-from spex_nb.extraction.plan import names_of_classes
+from spex_nb.extraction.planning.taught_names import names_of_classes
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.scene.guard import QUESTION
 from spex_nb.scene.reopen import as_scene

@@ -46,7 +46,7 @@ STRAY = ("GDAL_DATA", "GDAL_DRIVER_PATH", "PROJ_DATA", "PROJ_LIB")
 
 def check_memory() -> Iterator[Finding]:
     """Compare free memory, that of the container if there is one, with what the lessons take."""
-    from spex_nb.extraction.plan import free_memory_bytes
+    from spex_nb.extraction.planning.free_room import free_memory_bytes
 
     free = free_memory_bytes(CONTROL_GROUP) / GB
     fix = "Close other programs and kernels (in JupyterLab: Kernel, Shut Down All Kernels), or ask the hub for 2 GB."

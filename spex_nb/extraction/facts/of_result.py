@@ -26,7 +26,7 @@ from spex_nb.types import Fact, Instruction, Region, Window
 
 if TYPE_CHECKING:
     from spex_nb.extraction.measure import SceneStatistics
-    from spex_nb.extraction.plan import Plan
+    from spex_nb.extraction.planning.plan import Plan
     from spex_nb.extraction.result import Extraction
 
 

@@ -17,7 +17,7 @@ from spex_nb.errors import (
 )
 from spex_nb.extraction import Extraction, Progress, extract
 from spex_nb.extraction.mask_models import INDEX, usual_model
-from spex_nb.extraction.plan import names_of_classes
+from spex_nb.extraction.planning.taught_names import names_of_classes
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.types import Instruction, Window
 from spex_widgets.jobs import Job, when_quiet
