@@ -122,6 +122,24 @@ def test_hands_on_the_map_change_the_state(recording_map: Any, fake_model: Any) 
     bench.close()
 
 
+def test_the_first_scene_of_an_empty_workbench_is_shown_and_home_waits_for_it() -> None:
+    bench = Workbench(None, "index", executor=ImmediateExecutor())
+    bench.tools.home.click()
+    assert bench.tools.error.value == ""
+    panel = bench.panels["Scene"]
+    panel.sample.value = "lake_30m"
+    panel.open_sample.click()
+    assert panel.error.value == ""
+    assert "scene" in {layer.name for layer in bench.map.layers}
+    extract(bench)
+    bench.panels["Scene"].sample.value = "town_1m"  # with other bands than those that are shown
+    bench.state.bands = ("nir", "swir16", "red")
+    panel.open_sample.click()
+    assert panel.error.value == ""
+    assert bench.view.notice == ""
+    bench.close()
+
+
 def test_what_the_instruction_does_not_ask_for_is_faint_and_said(recording_map: Any) -> None:
     bench = Workbench("lake_30m", "index", executor=ImmediateExecutor(), view=recording_map)
     extract(bench, "lakes larger than 2 ha")

@@ -38,6 +38,8 @@ class MapLink:
         state.visible_window = view.visible_window
         self._is_clicking = False
         self._has_outlines = True
+        self._shown_scene: Any = None
+        """The scene that the map shows: while another one is taken over, nothing of that one can be laid on the map."""
         self._observer = StateObserver(state)
         self._observer.follow(self._show_scene, "scene")
         self._observer.follow(self._show_picture, "bands", "index")
@@ -64,12 +66,16 @@ class MapLink:
     def _show_scene(self) -> None:
         if self.state.scene is not None:
             self.view.set_scene(self.state.scene)
-            self._show_picture()
-            self._show_mask()
-            self._show_regions()
+            self._shown_scene = self.state.scene
+            for show in (self._show_picture, self._show_mask, self._show_regions, self._show_pins, self._show_ruler):
+                show()
+
+    @property
+    def _is_on_map(self) -> bool:
+        return self.state.scene is not None and self._shown_scene is self.state.scene
 
     def _show_picture(self) -> None:
-        if self.state.scene is None:
+        if not self._is_on_map:
             return
         self.view.show_composite(self.state.bands)
         if self.state.index:
@@ -77,6 +83,8 @@ class MapLink:
 
     def _show_mask(self) -> None:
         state = self.state
+        if not self._is_on_map:
+            return
         if state.preview is not None:
             self.view.set_live_mask(_prior_of(state.preview), [state.preview.target])
         elif state.mask is None:
@@ -141,11 +149,11 @@ class MapLink:
     def _show_regions(self) -> None:
         """Show outlines; while an edit is measured, those of before stay."""
         self._has_outlines = self.state.wipe > 0
-        if not self._has_outlines and self.state.scene is not None:
-            self.view.set_regions(_nothing())
-        elif self.state.result is not None:
+        if not self._is_on_map:
+            return
+        if self.state.result is not None and self._has_outlines:
             self.view.set_regions(self.state.result.regions)
-        elif self.state.extraction is None and self.state.scene is not None:
+        elif self.state.extraction is None or not self._has_outlines:
             self.view.set_regions(_nothing())
 
     def _show_region(self) -> None:
@@ -155,7 +163,7 @@ class MapLink:
             self.view.zoom_to_region(region)
 
     def _show_pins(self) -> None:
-        if self.state.scene is not None:
+        if self._is_on_map:
             self.view.set_pins(self.state.user_prompts.clicks, self.state.user_prompts.boxes)
 
     def _show_legend(self) -> None:
@@ -181,7 +189,7 @@ class MapLink:
 
     def _show_ruler(self) -> None:
         state = self.state
-        if state.scene is not None:
+        if self._is_on_map:
             self.view.set_ruler(state.ruler)
             self.view.set_readout(escape(ruler_text(state.scene, state.ruler)))
 

@@ -439,9 +439,9 @@ class MapView:
 
 def _bare_map() -> Any:
     """Return a leafmap map without basemap, for nothing is fetched unless asked for."""
-    import leafmap
+    from leafmap.leafmap import Map  # leafmap itself takes folium in pages such as marimo, which hears no click
 
-    bare = leafmap.Map(
+    bare = Map(
         draw_control=False, toolbar_control=False, fullscreen_control=False, scale_control=False, zoom_snap=ZOOM_STEP
     )
     bare.layers = ()

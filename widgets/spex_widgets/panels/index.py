@@ -41,7 +41,7 @@ class IndexPanel(Panel):
         self.target = ipw.Dropdown(description="Target", layout=WIDE)
         self.slider = ipw.FloatSlider(description="Threshold", readout_format=".3f", layout=WIDE, min=-1, max=1)
         self.again = button("This window", "Use what the map shows now", self.trying(self._restart))
-        self.reset = button("As measured", "Go back to the measured threshold", self.trying(self._reset))
+        self.reset = button("Measured", "Go back to the measured threshold", self.trying(self._reset))
         self.stop = button("Hide", "Take the prior off the map", self.trying(self.hide))
         self.reason, self.histogram, self.words = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.target.observe(self.trying(self._restart), "value")

@@ -38,7 +38,8 @@ class ToolsPanel(Panel):
 
     def __init__(self, state: WorkbenchState, show_all: Callable[[], None]) -> None:
         super().__init__(state)
-        self.home = button("", "Show the whole scene", self.trying(show_all), icon="home", layout=SQUARE)
+        self._move_to_scene = show_all
+        self.home = button("", "Show the whole scene", self.trying(self._show_all), icon="home", layout=SQUARE)
         self.full = ipw.Button(tooltip="Full screen and back", icon="arrows-alt", layout=SQUARE)
         self.full.add_class("spex-full")
         self.tool = ipw.ToggleButtons(
@@ -52,6 +53,10 @@ class ToolsPanel(Panel):
         self.layout.width = "auto"
         self.add_class("spex-tools")
         self.follow(self._show, "tool")
+
+    def _show_all(self) -> None:
+        if self.state.scene is not None:
+            self._move_to_scene()
 
     def _choose(self) -> None:
         with self.state.hold_trait_notifications():
