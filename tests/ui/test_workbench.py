@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from ipywidgets.widgets.widget import _instances
 from spex_widgets import Workbench, WorkbenchState, open_session, save_session
-from spex_widgets.jobs import ImmediateExecutor
+from spex_widgets.jobs import ImmediateExecutor, Job
 from spex_widgets.map.images import FAINT
 
 from spex_nb import open_scene, sample_scene
@@ -137,6 +137,31 @@ def test_the_first_scene_of_an_empty_workbench_is_shown_and_home_waits_for_it() 
     panel.open_sample.click()
     assert panel.error.value == ""
     assert bench.view.notice == ""
+    bench.close()
+
+
+def test_an_answer_about_a_scene_that_was_left_is_dropped(recording_map: Any) -> None:
+    bench = Workbench("river_10m", "index", executor=ImmediateExecutor(), view=recording_map)
+    waiting: list[Any] = []
+
+    def wait(work: Any, done: Any, failed: Any, progress: Any = None) -> Any:
+        waiting.append((work, done, failed))
+        return Job(lambda function, *given: function(*given), progress)
+
+    bench.state.jobs.start = wait  # type: ignore[method-assign]
+    bench.ask("water")
+    job = bench.extract()
+    bench.state.show_scene(sample_scene("lake_30m"), bench.state.source)
+    assert job.is_cancelled()
+    work, done, failed = waiting[0]
+    outcome = work(Job(lambda function, *given: function(*given), None))
+    assert outcome[0].mask.shape == sample_scene("river_10m").spex.shape  # the scene that was asked about
+    done(outcome)
+    assert bench.result is None
+    assert "Another scene was opened meanwhile" in bench.panels["Ask"].progress.value
+    failed(OSError("disk"))
+    assert bench.panels["Ask"].error.value == ""
+    assert bench.state.busy == ""
     bench.close()
 
 

@@ -200,7 +200,8 @@ class WorkbenchState(traitlets.HasTraits):
         """Let go of mask, regions and edits."""
         with self.hold_trait_notifications():
             self.extraction = self.result = self.mask = self.preview = self.anchor = self.error = self.check = None
-            self.pending_step = None
+            if self.pending_step is not None:
+                self.pending_step, self.busy = None, ""
             self.history, self.user_prompts, self.region, self.number = History(), UserPrompts(), -1, 1
             self.prompt_steps = {}
 

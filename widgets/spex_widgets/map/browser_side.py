@@ -29,17 +29,17 @@ class BrowserSide(anywidget.AnyWidget):
 
     def __init__(self, map: Any, hear: Hear) -> None:  # noqa: A002 (its name)
         super().__init__(map_id=str(getattr(map, "model_id", "")), layout={"display": "none"})
-        self._told = hear
+        self._hear_page = hear
         self.on_msg(self._hear)
 
     def close(self) -> None:
         """Hear no more, and let go of who was called."""
-        self._told = _ignore
+        self._hear_page = _ignore
         super().close()
 
     def _hear(self, _widget: Any, content: Any, buffers: Any) -> None:
         if isinstance(content, dict):
-            self._told(str(content.get("kind")), content, bytes(buffers[0]) if buffers else b"")
+            self._hear_page(str(content.get("kind")), content, bytes(buffers[0]) if buffers else b"")
 
 
 def _ignore(*_: Any) -> None:

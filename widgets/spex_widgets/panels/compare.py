@@ -163,6 +163,9 @@ class ComparePanel(Panel):
     def _compared(self, outcome: tuple[Change, OtherScene, tuple[xr.Dataset, xr.Dataset]]) -> None:
         change, other, pair = outcome
         self._end()
+        if not any(part is self.state.scene for part in pair):
+            self.progress.value = quiet("Another scene was opened meanwhile: the comparison is dropped.")
+            return
         self._scenes = (change, *pair)
         self.state.other, self.state.change = other, change
 

@@ -7,6 +7,7 @@ from functools import partial
 from html import escape
 
 import ipywidgets as ipw
+import xarray as xr
 
 from spex_nb.errors import (
     EmptySceneError,
@@ -50,6 +51,7 @@ EXAMPLES = (
     "जल",
     "المياه",
 )
+OTHER_SCENE = "Another scene was opened meanwhile: the answer about the last one is dropped. Ask again."
 QUIET_S = 0.6
 """Seconds without typing before a refusal shows: half a word is not yet wrong."""
 FRESH = "spex-fresh"
@@ -184,8 +186,10 @@ class InstructionPanel(Panel):
         self._take(self.first_examples[number].description)
 
     def _show_first(self) -> None:
-        """Offer examples that the scene can answer."""
+        """Offer examples that the scene can answer; an answer about another scene is not waited for."""
         scene = self.state.scene
+        if self._job is not None:
+            self._job.cancel()
         texts = IN_PICTURE if scene is not None and scene.spex.crs is None else ON_EARTH
         for example, text in zip(self.first_examples, texts, strict=True):
             example.description = text
@@ -232,23 +236,27 @@ class InstructionPanel(Panel):
         if state.scene is None:
             raise EmptySceneError("There is no scene", found="none", expected="one", fix="Open one in the tab 'Scene'.")
         instruction = parse_instruction(state.text, classes=names_of_classes(state.taught))
-        height, width = state.scene.spex.shape
+        scene = state.scene
+        height, width = scene.spex.shape
         window: Window = state.view_window if self.scope.value == WINDOW else (0, 0, height, width)
         self._explanation, self.words.value = "", ""
         self._set_running(True)
         job = state.jobs.start(
-            lambda job: (self._extract(instruction, window, job), window), self._done, self._failed, self._show_progress
+            lambda job: (self._extract(instruction, scene, window, job), window, scene),
+            self._done,
+            lambda error: self._failed(error, scene),
+            self._show_progress,
         )
         self._job = None if job.is_over else job
         return job
 
-    def _extract(self, instruction: Instruction, window: Window, job: Job) -> Extraction:
+    def _extract(self, instruction: Instruction, asked_scene: xr.Dataset, window: Window, job: Job) -> Extraction:
         """Extract, in a job that tells how far it is and passes on what the model says."""
         state = self.state
         job.report(0, "loading the model")
         model = state.loaded_model()
         job.require_wanted()
-        scene = state.scene.spex.window(*window)
+        scene = asked_scene.spex.window(*window)
         job.report(0, "reading")
         with state.model_lock:
             return extract(
@@ -271,19 +279,24 @@ class InstructionPanel(Panel):
         self.bar.value = share
         self.progress.value = quiet(text)
 
-    def _done(self, outcome: tuple[Extraction, Window]) -> None:
-        result, window = outcome
+    def _done(self, outcome: tuple[Extraction, Window, xr.Dataset]) -> None:
+        result, window, scene = outcome
         self._job = None
         self._set_running(False)
+        if self.state.scene is not scene:
+            self.progress.value = quiet(OTHER_SCENE)
+            return
         self.progress.value = ""
         self.state.show_result(result, window)
         past = [result.instruction.text, *(text for text in self.state.past if text != result.instruction.text)]
         self.state.past = tuple(past[:PAST])
 
-    def _failed(self, error: BaseException) -> None:
+    def _failed(self, error: BaseException, scene: xr.Dataset) -> None:
         self._job = None
         self._set_running(False)
-        if isinstance(error, JobCancelledError | ExtractionCancelledError):
+        if self.state.scene is not scene:
+            self.progress.value = quiet(OTHER_SCENE)
+        elif isinstance(error, JobCancelledError | ExtractionCancelledError):
             self.progress.value = quiet("Cancelled.")
         else:
             self.progress.value = ""
