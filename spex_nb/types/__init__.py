@@ -1,0 +1,5 @@
+"""The plain carriers that pass between modules. They hold values and compute nothing."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
