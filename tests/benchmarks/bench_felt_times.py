@@ -1,4 +1,4 @@
-"""What a user of the workbench waits for: the meaning said back, the first answer and later ones, a stroke measured."""
+"""What a user of the workbench waits for: the meaning shown, the first answer and later ones, a stroke measured."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def run() -> list[dict[str, str]]:
     cold = first_answer("", "start")
     what = f"workbench, {SIDE}², `tiny`"
     return [
-        row("workbench, the meaning said back while typing; other: the limit", said, 0.1, "s", "≤ 0.1 s"),
+        row("workbench, the meaning shown while typing; other: the limit", said, 0.1, "s", "≤ 0.1 s"),
         row("workbench, first answer, model loaded meanwhile; other: not loaded", warm, cold, "s", "≤ 3 s"),
         row(f"{what}, a later answer; other: the limit", answered, 1.5, "s", "≤ 1.5 s"),
         row(f"{what}, a stroke drawn and measured; other: the limit", stroked, 0.5, "s", "≤ 0.5 s"),
