@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+pytest.importorskip("torch", reason="the model needs the extra [model]")
+
 from spex_nb.language.prompts import build_prompt
 from spex_nb.model import SpexConfig, SpexPredictor
 from spex_nb.runtime.cores import without_coreless_pieces
