@@ -146,7 +146,7 @@ def pan_rows(path: Path, what: str, scene_mb: float) -> list[dict[str, str]]:
     view.close()
     pan_s, size, raw = np.median(taken), np.median(sizes) / 1024, SIZE_PX[0] * SIZE_PX[1] * 4 / 1024
     return [
-        row(f"{what} COG, a pan at full detail; other: warp what is seen", pan_s, np.median(warped), "s", "≤ 1.5 ×"),
+        row(f"{what} COG, a pan at full detail; other: warp what is seen", pan_s, np.median(warped), "s", "≤ 1.5"),
         row(f"{what} COG of noise, a picture sent; other: uncompressed", size, raw, "kB", "none"),
         row(f"{what} COG, growth of the kernel in {PANS} pans; other: the scene", grown, scene_mb, "MB", "none"),
     ]
