@@ -38,7 +38,7 @@ PLACES = (
     "recipes",
     "spex_nb/errors.py",
     "spex_nb/targets.py",
-    "spex_nb/types.py",
+    "spex_nb/types",
     "spex_nb/change",
     "spex_nb/cli",
     "spex_nb/evaluation",

@@ -236,7 +236,7 @@ def test_a_refusal_waits_until_the_user_stops_typing(monkeypatch: pytest.MonkeyP
         panel.text.value = "water"
         await asyncio.sleep(0.1)
         assert "water bodies" in panel.meaning.value
-        panel.text.value = "watr"
+        panel.text.value = "wather"
         await asyncio.sleep(0.1)
         assert "Not understood" in panel.meaning.value
 
