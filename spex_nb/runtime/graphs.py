@@ -118,9 +118,15 @@ def _load(path: Path, names: list[str], weights: Mapping[str, NDArray[Any]]) -> 
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get(THREADS) or 0)
+    options.intra_op_num_threads = _threads()
     options.log_severity_level = 3  # errors only
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave the cores alone
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(weights[name]) for name in names]
     options.add_external_initializers([f"model.{name}" for name in names], values)
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def _threads() -> int:
+    """Return how many threads the user allows, the first number where a list says it by level; 0 for all cores."""
+    first = os.environ.get(THREADS, "").split(",")[0].strip()
+    return int(first) if first.isascii() and first.isdigit() else 0

@@ -129,6 +129,14 @@ def test_a_worker_process_gets_the_same_model(onnx_model: OnnxPredictor) -> None
     np.testing.assert_array_equal(copy.predict(tile, **question), onnx_model.predict(tile, **question))
 
 
+@pytest.mark.parametrize("allowed", ["2,1", "", "all"])
+def test_whatever_the_limit_of_threads_says_graphs_run(monkeypatch: pytest.MonkeyPatch, allowed: str) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", allowed)
+    tile = tile_of("lake_30m", (10, 10, 20, 20))
+    logits = OnnxPredictor.from_pretrained(TINY).predict(tile, ["water"], [build_prompt("water", [])])
+    assert logits.shape == (1, 20, 20)
+
+
 def test_a_name_chooses_what_computes() -> None:
     assert isinstance(load_mask_model("tiny"), SpexPredictor)
     model = load_mask_model("onnx:tiny")
