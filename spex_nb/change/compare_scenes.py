@@ -107,7 +107,7 @@ def compare(  # noqa: PLR0913 (one door, as that of `extract`)
         ExtractionError: If an argument makes no sense, memory or disk will not do, or every tile failed.
     """
     if out is not None:
-        require_free(Path(out), overwrite)
+        require_free(Path(out), overwrite, "load_change")
     request = ChangeQuestion(compared_targets(targets, with_filters=True), drawn)
     pair = open_pair(before, after, open_options)
     require_filters(request.instruction, pair.on_grid, drawn)
@@ -132,7 +132,7 @@ def _resumed(
     identity = {**pair.identity, **choices.identity, **request.identity, "seed": seed}
     if out.exists() and not overwrite:  # a run that was killed between saving the result and deleting what is beside it
         if not unfinished.holds(identity):
-            raise output_exists(out)
+            raise output_exists(out, "load_change")
         unfinished.remove()
         return load_change(out)
     unfinished.begin(identity, overwrite)

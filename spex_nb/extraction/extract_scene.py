@@ -96,7 +96,7 @@ def extract(  # noqa: PLR0913 (the one door to all that an extraction can be)
         ExtractionError: If an argument makes no sense, memory or disk will not do, or every tile failed.
     """
     if out is not None:
-        require_free(Path(out), overwrite)
+        require_free(Path(out), overwrite, "load_extraction")
     plan = plan_extraction(
         scene,
         instruction,
@@ -181,7 +181,7 @@ def _saved_before_the_kill(plan: Plan, out: Path) -> Extraction:
         "parameters": parameters_of(plan),
     }
     if not TileStore(partial_folder(out)).holds(plan.identity) or compare_request(out, request).holds == "no":
-        raise output_exists(out)
+        raise output_exists(out, "load_extraction")
     remove_traces(out)
     return load_extraction(out)
 

@@ -207,13 +207,19 @@ def unwritable(
     )
 
 
-def output_exists(path: Path) -> OutputError:
-    """Return the error of an output that may not be replaced."""
+def output_exists(path: Path, reader: str = "") -> OutputError:
+    """Return the error of an output that may not be replaced.
+
+    Args:
+        path: The output.
+        reader: The function that reads such outputs; none by default.
+    """
+    or_read = f", or read it with {reader}" if reader else ""
     return OutputError(
         "The output exists",
         found=str(path),
         expected="a new path",
-        fix="Choose another, or allow overwriting (overwrite=True, --overwrite).",
+        fix=f"Choose another, or allow overwriting{or_read}. The option is overwrite=True, or --overwrite.",
     )
 
 

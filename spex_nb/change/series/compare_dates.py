@@ -92,7 +92,7 @@ def compare_series(  # noqa: PLR0913 (one door, as that of `extract`)
         ExtractionError: If an argument makes no sense, memory or disk will not do, or every tile failed.
     """
     if out is not None:
-        require_free(Path(out), overwrite)
+        require_free(Path(out), overwrite, "load_series")
     instruction = replace(compared_targets(targets), change=None)  # each scene is extracted alone
     series = AlignedSeries.of(open_dated_scenes(scenes, dates, open_options))
     choices = ExtractionChoices(instruction, load_mask_model(model), threshold, min_area_px)
@@ -111,7 +111,7 @@ def _resumed(
     identity = series.identity | choices.identity | {"seed": seed}
     if out.exists() and not overwrite:
         if not unfinished.holds(identity):
-            raise output_exists(out)
+            raise output_exists(out, "load_series")
     else:
         unfinished.begin(identity, overwrite)
         save_series(_compared(series, choices, settings, seed, unfinished.folder), out, overwrite=overwrite)
