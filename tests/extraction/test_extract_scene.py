@@ -535,3 +535,13 @@ def test_index_values_that_cannot_be_are_no_extreme_and_no_evidence() -> None:
     for spread in (evidence.inside, evidence.outside):
         assert -1 <= spread.mean <= 1
         assert spread.std <= 1
+
+
+def test_pixels_beside_regions_that_a_filter_left_out_are_none_of_the_answer() -> None:
+    scene = sample_scene("lake_30m")
+    everything, small = (
+        extract(scene, text, progress=False).explanations[0] for text in ("water", "water bodies smaller than 30 acres")
+    )
+    assert {"near.below", "near.frac"} <= {fact.id for fact in everything.facts}
+    assert not {"near.below", "near.frac"} & {fact.id for fact in small.facts}
+    assert "a hint" not in " ".join(statement.text for statement in small.statements)

@@ -381,3 +381,30 @@ def test_a_unit_that_is_not_metric_is_the_one_that_the_user_wrote() -> None:
     assert stated_unit("100亩", 66_666.7, "zh") == StatedUnit("亩", pytest.approx(666.667))
     assert stated_unit("an acre", 4046.9, "en") is None
     assert stated_unit("1 acre", 4046.9, "en") is None
+
+
+def points_of_nothing(**values: Any) -> list[str]:
+    """Return the points of an answer that found nothing, with some values changed."""
+    given = {"area_px": 0.0, "rule.area": 0.0, "extreme.probability": 0.2, "extreme.index": -0.4} | values
+    some = [fact for fact in facts() if fact.id not in given]
+    changed = [Fact(name, value, "number", "scene", "rule") for name, value in given.items()]
+    return [f"{point.key} {point.support}" for point in Outline([*some, *changed]).points()]
+
+
+def test_a_value_that_passes_a_condition_of_the_rule_says_nothing_for_its_absence() -> None:
+    assert "miss_index independent" in points_of_nothing()
+    assert not [key for key in points_of_nothing(**{"extreme.index": 0.3}) if key.startswith("miss_index")]
+
+
+def test_impossible_numbers_confirm_no_absence() -> None:
+    assert "miss_index none" in points_of_nothing(trust="numbers")
+
+
+def test_a_probability_that_reads_like_the_threshold_is_not_held_against_it() -> None:
+    assert "miss_model mask" in points_of_nothing(**{"extreme.probability": 0.49})
+    assert "miss_model mask" not in points_of_nothing(**{"extreme.probability": 0.49996})
+
+
+def test_an_index_on_the_wrong_side_of_zero_confirms_nothing() -> None:
+    assert support_of(explain_facts(facts(index__inside=0.2, index__outside=-0.5)), "NDWI averages") == "independent"
+    assert support_of(explain_facts(facts(index__inside=-0.2, index__outside=-0.5)), "NDWI averages") == "mask"

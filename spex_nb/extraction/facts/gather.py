@@ -256,6 +256,7 @@ def _probability(context: FactContext) -> Iterator[Fact]:
         if not context.by_index:
             yield Fact("probability.mean", sums.probability_sum / counted, "probability", "mask", "model")
             yield Fact("probability.median", (median_step + 1) / BINS, "probability", "mask", "model", "at most")
+    if counted and context.candidates is None:  # what lies beside regions that filters left out is none of this area
         yield _ground("near.below", sums.just_below_px, _m2_of(sums.just_below_px, context), "outside", "model")
         yield Fact("near.below_px", float(sums.just_below_px), "px", "outside", "model")
         yield Fact("near.above_px", float(sums.just_above_px), "px", "mask", "model")

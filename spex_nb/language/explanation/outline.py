@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from spex_nb.language.explanation.points import Point
+from spex_nb.language.explanation.points import Point, Support
 from spex_nb.language.explanation.reasons import EXPECTED, ReasonPoints
 from spex_nb.language.explanation.sureness import MUCH, SurenessPoints
 from spex_nb.targets import target_or_class
 from spex_nb.types import Fact
 
+ROUNDED = 0.005
+"""Shares that differ by less read the same: they are said in whole percents."""
 ELONGATED = 3.0
 """A region this many times as long as wide is called long."""
 LARGEST_ELONGATED = 3
@@ -191,11 +193,15 @@ class Outline(ReasonPoints, SurenessPoints):
         if self._is_by_rule:
             yield from self._missed_by_rule()
             return
-        yield from self._point("miss_model", "why", is_brief=True, value="extreme.probability", threshold="threshold")
+        if self._number("threshold") - self._number("extreme.probability") >= ROUNDED:  # else both read the same
+            yield from self._point(
+                "miss_model", "why", is_brief=True, value="extreme.probability", threshold="threshold"
+            )
         if self._number("rule.area"):
             yield from self._point("rule_sees", "sureness", "none", is_brief=True, rule="rule", area="rule.area")
-        else:
-            yield from self._point("miss_index", "why", "independent", rule="rule", value="extreme.index")
+        elif not self._has_passed():
+            support: Support = "none" if self._word("trust") == "numbers" else "independent"
+            yield from self._point("miss_index", "why", support, rule="rule", value="extreme.index")
 
     def _missed_by_rule(self) -> Iterator[Point]:
         """Say why no pixel, or no region, passes the rule that decided."""
@@ -203,10 +209,14 @@ class Outline(ReasonPoints, SurenessPoints):
             yield from self._point("miss_specks", "why", is_brief=True, rule="rule")
             return
         yield from self._point("miss_rule", "why", is_brief=True, rule="rule", value="extreme.index")
+        if self._has_passed():
+            yield Point("miss_guard", "why", {"value": self._by_id["extreme.index"]}, "mask", is_brief=True)
+
+    def _has_passed(self) -> bool:
+        """Say whether the nearest value of the index passes the first condition of its rule."""
         value, bound = self._number("extreme.index"), self._number("rule.threshold")
         is_above = " > " in self._word("rule").split("; ")[0]
-        if self._get("extreme.index") and (value > bound if is_above else value < bound):
-            yield Point("miss_guard", "why", {"value": self._by_id["extreme.index"]}, "mask", is_brief=True)
+        return self._get("extreme.index") is not None and (value > bound if is_above else value < bound)
 
     # --- confusions and what to do -----------------------------------------------------------------------------------
 

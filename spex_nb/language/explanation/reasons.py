@@ -129,6 +129,11 @@ class ReasonPoints(KnownFacts):
             return False
         return self._lies(name, side)
 
+    def _is_beyond_zero(self, side: str) -> bool:
+        """Say whether the index of the mask has the sign that the target demands, and is not merely less opposed."""
+        inside = self._number("index.inside")
+        return inside > 0 if side == "higher" else inside < 0
+
     def _index(self) -> Iterator[Point]:
         """Say what the index is inside and outside."""
         if not self._pair("index"):
@@ -136,7 +141,7 @@ class ReasonPoints(KnownFacts):
             return
         target, side = INDEX_SIDES.get(self._word("index.name"), ("", ""))
         parent = target_or_class(self._target).parent
-        fits = target in (self._target, parent) and self._lies("index", side)
+        fits = target in (self._target, parent) and self._lies("index", side) and self._is_beyond_zero(side)
         support: Support = "independent" if fits and not self._is_by_rule else "mask"
         spreads = [fact for fact in map(self._get, ("index.inside.spread", "index.outside.spread")) if fact]
         if not all(map(is_possible, spreads)):
