@@ -16,9 +16,11 @@ from spex_nb.language.parsing.grammar import Mention, Statement, parse_tokens
 from spex_nb.language.parsing.lexicon import Reading, read_text
 from spex_nb.language.parsing.paraphrase import Remarks, describe
 from spex_nb.language.parsing.questions import asked_question, asked_unit
-from spex_nb.language.parsing.refusals import ASK
+from spex_nb.language.parsing.refusals import ASK, refusal
 from spex_nb.language.parsing.scope import add_shapes, assign_filters, shapes_of
+from spex_nb.language.parsing.sentences import require_plain_sentence, require_present
 from spex_nb.language.parsing.spoken import familiarity, foreign_refusal, is_foreign
+from spex_nb.language.parsing.tokens import join_words
 from spex_nb.language.proposals.door import with_proposal
 from spex_nb.language.proposals.settings import configured_server
 from spex_nb.spectral.priors import NO_INDEX, RULES
@@ -90,8 +92,14 @@ def _parsed(
     readings = [_answered(reading, answerable) for reading in sorted(_readings(text, classes), key=attrgetter("cost"))]
     best = [reading for reading in readings if reading.cost == readings[0].cost]
     changes = [reading for reading in best if split_change(reading)[0]]
+    is_native = not (readings[0].unknown and is_foreign(readings))
+    closest = max(best, key=familiarity)
+    if is_native:
+        require_present(closest)
     if changes and scenes < TWO_DATES:
         raise change_refusal(changes[0])  # though another language may read no change in it
+    if is_native:
+        require_plain_sentence(closest, is_change=bool(changes))
     refusals = []
     for reading in sorted(best, key=familiarity, reverse=True) if len(best) > 1 else best:
         try:
@@ -166,8 +174,11 @@ def _instruction(
 ) -> Instruction:
     mentions = [s.meaning for s in statements if isinstance(s.meaning, Mention)]
     targets = tuple(dict.fromkeys(m.token.sense.value for m in mentions if not m.excluded))
-    excluded = tuple(dict.fromkeys(m.token.sense.value for m in mentions if m.excluded))
+    left_out = (m.token.sense.value for m in mentions if m.excluded)
+    excluded = tuple(name for name in dict.fromkeys(left_out) if name not in targets)  # else shapes part them
     filters, own_filters = assign_filters(statements, reading)
+    if change and not {m.token.sense.value for m in mentions if m.excluded}.isdisjoint(targets):
+        raise refusal(reading, "both", join_words([mention.token.text for mention in mentions]))
     shapes = {} if change else shapes_of(mentions)  # a lake that shrinks loses its shore, and that is no lake
     require_possible(targets, filters, reading, shapes)
     for filters_of_target in own_filters.values():
@@ -178,7 +189,8 @@ def _instruction(
     senses = [token.sense for token in reading.tokens if token.sense.lemma]
     narrower = {sense.lemma: sense.value for sense in senses}
     word_shapes = {sense.lemma: sense.shape for sense in senses if not change}
-    remarks = Remarks(narrower, word_shapes, reading.mended, reading.set_aside)
+    parted = {mention.token.sense.value for mention in mentions if mention.excluded} & {*targets}
+    remarks = Remarks(narrower, word_shapes, reading.mended, reading.set_aside, frozenset(parted))
     own_filters = add_shapes(own_filters, shapes)
     meaning = describe(
         reading.language,

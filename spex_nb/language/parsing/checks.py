@@ -10,6 +10,7 @@ from spex_nb.language.parsing.lexicon import Reading
 from spex_nb.language.parsing.paraphrase import describe_filter
 from spex_nb.language.parsing.questions import require_one_question
 from spex_nb.language.parsing.refusals import concept_refusal, refusal
+from spex_nb.language.parsing.scope import shape_left
 from spex_nb.language.parsing.tokens import Token, join_words
 from spex_nb.types import (
     SQUARE_METRES,
@@ -50,6 +51,7 @@ _SAME_NAME = frozenset(
         "change",
         "concept",
         "except",
+        "far",
         "length",
         "minus",
         "near",
@@ -204,8 +206,9 @@ def _require_targets(statements: Sequence[Statement], reading: Reading) -> None:
     wanted = {mention.token.sense.value for mention in mentions if not mention.excluded}
     excluded = {mention.token.sense.value for mention in mentions if mention.excluded}
     names_all = any("everything" in _kinds(s) for s in statements)
-    if wanted & excluded:
-        words = [m.token.text for m in mentions if m.token.sense.value in wanted & excluded]
+    both = {target for target in wanted & excluded if not shape_left(mentions, target)}
+    if both:
+        words = [m.token.text for m in mentions if m.token.sense.value in both]
         raise refusal(reading, "both", ", ".join(words), statements)
     if wanted and names_all:
         raise refusal(reading, "everything", _names(sorted(wanted), reading), statements)

@@ -281,7 +281,7 @@ def _near(match: _PatternMatch) -> list[Meaning]:
 
 
 def _adjacent(match: _PatternMatch) -> list[Meaning]:
-    target, shape = match.goal() if match.has("goal") else ("water", "")
+    target, shape = match.goal() if match.has("goal") else match.goal("shore")
     is_apart = match.has("how") and match.value("how") != "touching"
     return [AdjacentFilter(target, match.is_inverted == is_apart, shape)]
 
@@ -402,6 +402,11 @@ def _link(match: _PatternMatch) -> list[Meaning]:
 
 def _relation(_: _PatternMatch) -> list[Meaning]:
     return [Fault("relation")]
+
+
+def _far(_: _PatternMatch) -> list[Meaning]:
+    """Refuse what is far from a land cover: how far?"""
+    return [Fault("far")]
 
 
 def _bad_amount(match: _PatternMatch) -> list[Meaning]:
@@ -533,7 +538,7 @@ _RULES: list[_Rule] = [
             f"{_NOT} in (article|of)* {_GOAL} adjacent_after",
             f"{_NOT} in article? goal:shore",
             f"{_GOAL} of? adjacent_after in? {_NOT_AFTER}",
-            f"{_NOT} (in|of|from)* shore_adjacent in?",
+            f"{_NOT} (in|of|from)* shore:shore_adjacent in?",
         ),
         _direction: (
             f"{_NOT} in? where:direction (of|from)* {_ANY_GOAL}",
@@ -561,6 +566,7 @@ _OWN_ORDERS = {
     "count": _counted,
     "direction": _direction,
     "enclosed": _enclosed,
+    "far": _far,
     "near": _near,
     "place": _place,
     "scene": _link,

@@ -55,6 +55,8 @@ _ELIDED = {"d": "de"}
 """French words before a vowel -> their whole form."""
 _ACCUSATIVE = "ا"
 """Ending of an Arabic word without article in the accusative."""
+_SHARE = re.compile(r"(?=(\w{3,}?)(?:e?n|e?s)?anteil)(\w+?)anteil(?:e|en|s|es)?")
+"""German words such as Waldanteil: the share of a land cover. The groups are its name without and with a linking s."""
 _CLITICS = ("و", "ف", "لل", "ب", "ل", "ك")
 
 
@@ -278,7 +280,8 @@ def read_text(text: str, code: str, classes: Mapping[str, Sequence[str]] | None 
     """
     lexicon = with_classes(get_lexicon(code), classes) if classes else get_lexicon(code)
     mended: dict[str, str] = {}
-    atoms = [_mend(part, lexicon, mended) for atom in _atoms(text) for part in _parts(atom, lexicon)]
+    asked = _asked_plainly(text, lexicon.language)
+    atoms = [_mend(part, lexicon, mended) for atom in _atoms(asked) for part in _parts(atom, lexicon)]
     every = with_implied_words(list(_tokens(atoms, lexicon)), code)
     aside = places_set_aside(every)
     tokens = [token for place, token in enumerate(every) if place not in aside]
@@ -293,6 +296,13 @@ def read_text(text: str, code: str, classes: Mapping[str, Sequence[str]] | None 
         set_aside=_unknown_words([token if place in aside else _GAP for place, token in enumerate(every)]),
         text=text,
     )
+
+
+def _asked_plainly(text: str, language: Language) -> str:
+    """Return a question without its idle negation: "isn't there any water?" asks whether there is some."""
+    for pattern, plain in language.instructions["denied questions"]:
+        text = re.sub(pattern, plain, text, flags=re.IGNORECASE)
+    return text
 
 
 def _unknown_words(tokens: Sequence[Token]) -> tuple[str, ...]:
@@ -319,7 +329,14 @@ def _words(words: Mapping[str, Any]) -> Iterator[tuple[str, Sense]]:
     for kind, entry in words.items():
         for value, forms in entry.items() if isinstance(entry, dict) else [(None, entry)]:
             for form in forms:
-                yield from _forms(form, Sense(kind, float(value) if value and kind == "numeral" else value))
+                yield from _forms(form, _sense(kind, value, form))
+
+
+def _sense(kind: str, value: str | None, form: str) -> Sense:
+    """Return the sense of a word; a shore that is listed under a shape belongs to water of that shape."""
+    if value in ("compact", "elongated"):
+        return Sense(kind, "water", lemma=form, shape=value)  # type: ignore[arg-type]
+    return Sense(kind, float(value) if value and kind == "numeral" else value)
 
 
 def _nouns(language: Language) -> Iterator[tuple[str, Sense]]:
@@ -405,6 +422,9 @@ def _parts(atom: _Atom, lexicon: Lexicon) -> list[_Atom]:
     """Split an Arabic word from the short words written together with it, and read a German number word."""
     if atom.key in lexicon.vocabulary:
         return [atom]
+    share = _SHARE.fullmatch(atom.key) if lexicon.language.code == "de" else None
+    if share and (head := next((head for head in share.groups() if head in lexicon.vocabulary), "")):
+        return [_Atom("Anteil", "anteil"), _Atom(atom.text, head)]
     if lexicon.language.code == "de" and (number := compound_number(atom.key, _number_words("de"))) is not None:
         return [_Atom(atom.text, f"{number:g}".replace(".", ","))]
     for clitic in _CLITICS:

@@ -50,6 +50,8 @@ class Remarks:
     """Typing errors: (as typed, as read)."""
     set_aside: Sequence[str] = ()
     """Words without a part in the meaning."""
+    parted: frozenset[str] = frozenset()
+    """Targets of which words of one shape are left out: the sentence then says the shape that remains."""
 
 
 def describe(  # noqa: PLR0913 (one argument for each part of an instruction)
@@ -81,7 +83,11 @@ def describe(  # noqa: PLR0913 (one argument for each part of an instruction)
         Such as ``water bodies between 1 and 5 ha – how many are there?; “pond” is treated as a water body``.
     """
     writer = _Writer(language, targets)
-    own_filters = {name: [f for f in of if not isinstance(f, ShapeFilter)] for name, of in (own_filters or {}).items()}
+    remarks = remarks or Remarks()
+    own_filters = {
+        name: [f for f in of if name in remarks.parted or not isinstance(f, ShapeFilter)]
+        for name, of in (own_filters or {}).items()
+    }
     own_filters = {name: of for name, of in own_filters.items() if of}
     if change is None:
         sentence = writer.subject(targets, excluded, filters, own_filters) + writer.question(question, unit)
@@ -89,7 +95,7 @@ def describe(  # noqa: PLR0913 (one argument for each part of an instruction)
         sentence = writer.subject(targets, excluded, (), own_filters) + writer.change(change, filters)
         sentence += writer.further_question(question, unit)
     sentence = sentence if targets or excluded else sentence.lstrip(_LEADS)
-    return str(writer.phrases["stop"]).join([sentence, *writer.remarks(remarks or Remarks())])
+    return str(writer.phrases["stop"]).join([sentence, *writer.remarks(remarks)])
 
 
 def describe_filter(wanted: Filter, language: Language, targets: Sequence[str] = ()) -> str:

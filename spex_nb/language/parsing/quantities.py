@@ -134,17 +134,30 @@ class _Count:
 
     def __init__(self, ones_first: bool, by_digits: bool) -> None:
         self._ones_first = ones_first
+        self._by_digits = by_digits
         self._small = {HUNDRED, 10, THOUSAND} if by_digits else {HUNDRED}
+        self._scale_before = self._idle = 0.0
         self._total = self._group = self._last = 0.0
         self._least = float("inf")
         self._is_empty = True
 
     @property
     def value(self) -> float:
-        return self._total + self._group
+        return self._total + self._group + self._idle
 
     def take(self, value: float, *, is_joined: bool) -> bool:
         """Add a word's value, if it fits."""
+        is_taken = self._add(value, is_joined)
+        if is_taken and self._by_digits:
+            # A last digit behind a unit counts the next lower one: 一千二 is 1200, but 一千零二 is 1002.
+            is_short = 0 < value < 10 and self._scale_before >= HUNDRED  # noqa: PLR2004
+            self._idle = value * (self._scale_before / 10 - 1) if is_short else 0.0
+            self._scale_before = value if value >= 10 else 0.0  # noqa: PLR2004
+        return is_taken
+
+    def _add(self, value: float, is_joined: bool) -> bool:
+        if value == 0 and not self._is_empty:
+            return self._by_digits
         if value in self._small and not self._is_empty and 0 < self._last < value:
             self._group += self._last * (value - 1)
             self._last = 0.0

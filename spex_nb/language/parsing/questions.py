@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from spex_nb.language.parsing.grammar import Fault, Mention, QuestionPart, Statement, UnitPart
 from spex_nb.language.parsing.lexicon import Reading
 from spex_nb.language.parsing.refusals import refusal
-from spex_nb.language.parsing.tokens import Sense, join_words
+from spex_nb.language.parsing.tokens import Sense, Token, join_words
 from spex_nb.types import AreaUnit, Question, RankFilter
 
 _MARKS = ("?", "？", "؟")
@@ -30,7 +31,7 @@ def require_one_question(statements: Sequence[Statement], reading: Reading) -> N
     kinds = {s.meaning.question for s in questions if isinstance(s.meaning, QuestionPart)} | set(
         map(_question_of, units)
     )
-    if "share" in kinds and any(_question_of(s) == "share" for s in units):
+    if "share" in kinds and (_asks_how_large_a_share(statements) or any(_question_of(s) == "share" for s in units)):
         kinds -= {"area"}  # "how much, in percent"
     if len(kinds) > 1 or len({s.meaning for s in units}) > 1:
         raise refusal(reading, "questions", join_words([_words(s) for s in statements if s in (*questions, *units)]))
@@ -38,6 +39,16 @@ def require_one_question(statements: Sequence[Statement], reading: Reading) -> N
     for statement in units:
         if isinstance(statement.meaning, UnitPart) and statement.meaning.is_bare and not is_asked:
             raise refusal(reading, "bare_unit", _words(statement), statements)
+
+
+def _asks_how_large_a_share(statements: Sequence[Statement]) -> bool:
+    """Say whether a share follows the question for a size at once: "how large is the share of forest?"."""
+    asked = [s.meaning.question if isinstance(s.meaning, QuestionPart) else "" for s in statements if not _is_idle(s)]
+    return ("area", "share") in pairwise(asked)
+
+
+def _is_idle(statement: Statement) -> bool:
+    return isinstance(statement.meaning, Token) and statement.meaning.sense.kind in ("of", "article", "in")
 
 
 def asked_question(statements: Sequence[Statement], reading: Reading) -> Question:

@@ -27,6 +27,12 @@ _ENGLISH = {
     "unit": ("The unit is not known: {words}", "{units}"),
     "unit_varies": ("The unit differs from place to place: {words}", "{units}"),
     "vague": ("A size without a number has no exact meaning", _AREA),
+    "far": ("Distance without a number has no exact meaning", "a distance: 'more than 500 m from roads'"),
+    "alone": ("More than one land cover is asked for, and one is named", "the others as well"),
+    "became": (
+        "What became of one land cover is not compared",
+        "two questions: what was gained of one, and what was lost of the other",
+    ),
     "near": ("Nearness without a distance has no exact meaning", "a distance: 'within 500 m of roads', or 'next to'"),
     "number": ("A number stands alone", "a number with its unit or rank: 'larger than 2 ha', 'the 3 largest'"),
     "bare_unit": ("An area is compared with nothing", "a comparison: 'larger than 2 ha', 'at most 500 m2'"),
@@ -74,7 +80,7 @@ _ENGLISH = {
     "fit": ("These words fit nowhere in the sentence", "one land cover or several, then what they must meet"),
 }
 """By the name of a problem: what is wrong, and what is expected."""
-_SAID_AS = {"minus": "amount", "or": "links", "questions": "twice", "rank": "except", "beside": "none"}
+_SAID_AS = {"far": "near", "minus": "amount", "or": "links", "questions": "twice", "rank": "except", "beside": "none"}
 """Problems that the user's language says in the words of another one."""
 _QUOTATION = re.compile(r"(\S\s?)\{typed\}(\s?\S)")
 """The quotation marks of a language, as its sentence about typing errors has them."""
@@ -85,7 +91,12 @@ _FIX = {
 
 
 def refusal(
-    reading: Reading, problem: str, words: str, statements: Sequence[Statement] = (), understood: str = ""
+    reading: Reading,
+    problem: str,
+    words: str,
+    statements: Sequence[Statement] = (),
+    understood: str = "",
+    instead: Sequence[str] = (),
 ) -> InstructionError:
     """Return the error for a problem.
 
@@ -95,10 +106,11 @@ def refusal(
         words: The words at fault, as typed.
         statements: What was understood, for suggestions.
         understood: The meaning of all other words, if they have one.
+        instead: Instructions to suggest; by default those nearest to what was understood.
     """
     units = known_units(reading.language)
     reason, expected = (text.format(words=words, units=units) for text in _ENGLISH[problem])
-    suggestions = suggest(problem, statements, reading.language, understood)
+    suggestions = tuple(instead) or suggest(problem, statements, reading.language, understood)
     name = _SAID_AS.get(problem, problem)
     message = _message(
         reading.language, reading.language.instructions["refusals"][name], words, suggestions, understood
@@ -162,6 +174,8 @@ def known_units(language: Language) -> str:
 def _filters(problem: str, other: str) -> tuple[tuple[Filter, ...], ...]:
     if problem == "near":
         return (NearFilter(other, 500),), (AdjacentFilter(other),)
+    if problem == "far":
+        return (NearFilter(other, 500, within=False),), (AdjacentFilter(other, inside=False),)
     if problem in ("place", "part", "relative", "twice", "beside"):
         return _IN_PLACE
     if problem in ("unit", "unit_varies"):

@@ -53,13 +53,40 @@ def assign_filters(statements: Sequence[Statement], reading: Reading) -> tuple[t
     return tuple(dict.fromkeys(shared)), {target: filters for target, filters in own_filters.items() if filters}
 
 
+def shape_left(mentions: Sequence[Mention], target: str) -> Shape:
+    """Return the shape that remains of a target where words of one shape are left out: water, but no rivers.
+
+    Args:
+        mentions: Of all land covers.
+        target: One that is asked for and left out.
+
+    Returns:
+        ``compact`` or ``elongated``; empty where nothing tells what is wanted from what is not.
+    """
+    shapes: dict[bool, set[Shape]] = {False: set(), True: set()}
+    for mention in mentions:
+        if mention.token.sense.value == target:
+            shapes[mention.excluded].add(mention.token.sense.shape)
+    left_out = shapes[True].pop() if len(shapes[True]) == 1 else ""
+    other = _OTHER_SHAPE[left_out]
+    return other if shapes[False] <= {"", other} else ""
+
+
+_OTHER_SHAPE: dict[Shape, Shape] = {"compact": "elongated", "elongated": "compact", "": ""}
+
+
 def shapes_of(mentions: Sequence[Mention]) -> dict[str, Shape]:
-    """Return the shape that all words for a target share: "lakes" are compact, "lakes and rivers" are any water."""
+    """Return the shape that all words for a target share: "lakes" are compact, "lakes and rivers" are any water.
+
+    A shape that is left out decides as well: "water, but no rivers" is compact.
+    """
+    excluded = {mention.token.sense.value for mention in mentions if mention.excluded}
     shapes: dict[str, set[Shape]] = {}
     for mention in mentions:
         if not mention.excluded:
             shapes.setdefault(mention.token.sense.value, set()).add(mention.token.sense.shape)
-    return {target: next(iter(words)) for target, words in shapes.items() if len(words) == 1}
+    shared = {target: next(iter(words)) for target, words in shapes.items() if len(words) == 1}
+    return shared | {target: shape_left(mentions, target) for target in shapes.keys() & excluded}
 
 
 def add_shapes(own_filters: OwnFilters, shapes: Mapping[str, Shape]) -> dict[str, tuple[Filter, ...]]:
