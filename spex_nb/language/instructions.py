@@ -93,13 +93,12 @@ def _parsed(
     best = [reading for reading in readings if reading.cost == readings[0].cost]
     changes = [reading for reading in best if split_change(reading)[0]]
     is_native = not (readings[0].unknown and is_foreign(readings))
-    closest = max(best, key=familiarity)
-    if is_native:
-        require_present(closest)
+    for reading in best if is_native else ():
+        require_present(reading)
     if changes and scenes < TWO_DATES:
         raise change_refusal(changes[0])  # though another language may read no change in it
     if is_native:
-        require_plain_sentence(closest, is_change=bool(changes))
+        require_plain_sentence(max(best, key=familiarity), is_change=bool(changes))
     refusals = []
     for reading in sorted(best, key=familiarity, reverse=True) if len(best) > 1 else best:
         try:

@@ -280,8 +280,8 @@ def read_text(text: str, code: str, classes: Mapping[str, Sequence[str]] | None 
     """
     lexicon = with_classes(get_lexicon(code), classes) if classes else get_lexicon(code)
     mended: dict[str, str] = {}
-    asked = _asked_plainly(text, lexicon.language)
-    atoms = [_mend(part, lexicon, mended) for atom in _atoms(asked) for part in _parts(atom, lexicon)]
+    plain_text = _asked_plainly(text, lexicon.language)
+    atoms = [_mend(part, lexicon, mended) for atom in _atoms(plain_text) for part in _parts(atom, lexicon)]
     every = with_implied_words(list(_tokens(atoms, lexicon)), code)
     aside = places_set_aside(every)
     tokens = [token for place, token in enumerate(every) if place not in aside]
@@ -329,14 +329,13 @@ def _words(words: Mapping[str, Any]) -> Iterator[tuple[str, Sense]]:
     for kind, entry in words.items():
         for value, forms in entry.items() if isinstance(entry, dict) else [(None, entry)]:
             for form in forms:
-                yield from _forms(form, _sense(kind, value, form))
+                for text, sense in _forms(form, Sense(kind, float(value) if value and kind == "numeral" else value)):
+                    yield text, _of_shape(text, sense) if value in ("compact", "elongated") else sense
 
 
-def _sense(kind: str, value: str | None, form: str) -> Sense:
-    """Return the sense of a word; a shore that is listed under a shape belongs to water of that shape."""
-    if value in ("compact", "elongated"):
-        return Sense(kind, "water", lemma=form, shape=value)  # type: ignore[arg-type]
-    return Sense(kind, float(value) if value and kind == "numeral" else value)
+def _of_shape(text: str, sense: Sense) -> Sense:
+    """Return the sense of a shore that is listed under a shape: it belongs to water of that shape."""
+    return replace(sense, value="water", lemma=text, shape=sense.value)
 
 
 def _nouns(language: Language) -> Iterator[tuple[str, Sense]]:
@@ -419,12 +418,12 @@ def _bare(key: str) -> str:
 
 
 def _parts(atom: _Atom, lexicon: Lexicon) -> list[_Atom]:
-    """Split an Arabic word from the short words written together with it, and read a German number word."""
-    if atom.key in lexicon.vocabulary:
-        return [atom]
+    """Split an Arabic word from the short words written together with it; read a German number, and a German share."""
     share = _SHARE.fullmatch(atom.key) if lexicon.language.code == "de" else None
     if share and (head := next((head for head in share.groups() if head in lexicon.vocabulary), "")):
         return [_Atom("Anteil", "anteil"), _Atom(atom.text, head)]
+    if atom.key in lexicon.vocabulary:
+        return [atom]
     if lexicon.language.code == "de" and (number := compound_number(atom.key, _number_words("de"))) is not None:
         return [_Atom(atom.text, f"{number:g}".replace(".", ","))]
     for clitic in _CLITICS:

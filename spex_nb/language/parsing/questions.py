@@ -43,8 +43,9 @@ def require_one_question(statements: Sequence[Statement], reading: Reading) -> N
 
 def _asks_how_large_a_share(statements: Sequence[Statement]) -> bool:
     """Say whether a share follows the question for a size at once: "how large is the share of forest?"."""
-    asked = [s.meaning.question if isinstance(s.meaning, QuestionPart) else "" for s in statements if not _is_idle(s)]
-    return ("area", "share") in pairwise(asked)
+    parts = [s.meaning for s in statements if not _is_idle(s)]
+    questions = [part.question if isinstance(part, QuestionPart) else "" for part in parts]
+    return ("area", "share") in pairwise(questions)
 
 
 def _is_idle(statement: Statement) -> bool:

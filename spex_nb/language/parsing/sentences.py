@@ -1,4 +1,4 @@
-"""Sentences that their language knows as a whole: the future, "land for a house", questions with a "not" in them."""
+"""Sentences whose words all have a meaning, but together none that a picture shows: the future, land for a house."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def _formerly(reading: Reading, words: str) -> InstructionError | None:
 def _turned(reading: Reading, words: str, targets: Sequence[str]) -> InstructionError | None:
     if len(targets) < 2:  # noqa: PLR2004
         return None
-    questions = ((targets[1], "gained"), (targets[0], "lost"))
-    texts = [describe(reading.language, [name], change=ChangeRequest(kind)) for name, kind in questions]
+    changes = ((targets[1], ChangeRequest("gained")), (targets[0], ChangeRequest("lost")))
+    texts = [describe(reading.language, [name], change=change) for name, change in changes]
     return refusal(reading, "became", words, instead=texts)
 
 
