@@ -12,7 +12,7 @@ from spex_nb.language.languages import fold, get_language
 from spex_nb.language.parsing.lexicon import Reading
 from spex_nb.language.parsing.paraphrase import describe
 from spex_nb.language.parsing.refusals import concept_refusal, refusal
-from spex_nb.language.parsing.tokens import Sense, Token
+from spex_nb.language.parsing.tokens import Sense, Token, join_words
 from spex_nb.types import ChangeRequest
 
 FUTURE = "forecast"
@@ -20,7 +20,7 @@ FUTURE = "forecast"
 _SITES_TAKE = frozenset({"building", "built_up", "road"})
 """Targets that somebody looks for land for."""
 _IDLE = frozenset({"all", "article", "of", "in", "particle"})
-"""Kinds of words that may stand between a negation and a change."""
+"""Kinds of words that may stand between two that belong together."""
 
 
 def require_present(reading: Reading) -> None:
@@ -48,7 +48,9 @@ def require_plain_sentence(reading: Reading, *, is_change: bool) -> None:
         words = "" if problem == "event" and is_change else _words(reading, problem)
         if words and (error := refuse(reading, words)):
             raise error
-    if is_change and (words := _denied_change(reading.tokens)):
+    if words := _beside(reading.tokens, _DOUBLED):
+        raise refusal(reading, "fit", words)
+    if is_change and (words := _beside(reading.tokens, _DENIED_CHANGES)):
         raise refusal(reading, "except", words)
 
 
@@ -124,13 +126,18 @@ def _targets(reading: Reading) -> list[str]:
     return [token.sense.value for token in reading.tokens if token.sense.kind == "target"]
 
 
-def _denied_change(tokens: Sequence[Token]) -> str:
-    """Return the words of "no change in the forest"; empty where no negation stands beside a change."""
+_DOUBLED = frozenset({("except", "not"), ("not", "except")})
+"""Kinds of words that deny twice: everything except not water."""
+_DENIED_CHANGES = frozenset(
+    {("not", "change"), ("except", "change"), ("change", "not_after"), ("change", "except_after")}
+)
+"""Kinds of words that deny a change: no change in the forest."""
+
+
+def _beside(tokens: Sequence[Token], pairs: frozenset[tuple[str, str]]) -> str:
+    """Return the first two words of two kinds that stand side by side but for idle words; empty if there are none."""
     spoken = [token for token in tokens if token.sense.kind not in _IDLE]
     for first, second in pairwise(spoken):
-        kinds = first.sense.kind, second.sense.kind
-        is_before = kinds[0] in ("not", "except") and kinds[1] == "change"
-        is_after = kinds[0] == "change" and kinds[1] in ("not_after", "except_after")
-        if is_before or is_after:
-            return f"{first.text} {second.text}"
+        if (first.sense.kind, second.sense.kind) in pairs:
+            return join_words([first.text, second.text])
     return ""
