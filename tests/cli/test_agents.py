@@ -235,6 +235,7 @@ def test_errors_are_sentences_and_models_are_names(tools: AgentTools) -> None:
         AgentTools(Workspace([Path("nowhere")]))
 
 
+@pytest.mark.slow
 def test_several_folders_are_told_apart_by_their_names(root: Path, tmp_path: Path) -> None:
     other = tmp_path / "results"
     other.mkdir()

@@ -45,6 +45,7 @@ def test_a_file_and_four_numbers_give_the_same_area(scene: Path, tmp_path: Path)
     assert (second != 255).sum() == 140 * 100
 
 
+@pytest.mark.slow
 def test_a_result_of_another_area_is_not_taken_for_done(scene: Path) -> None:
     assert spex(scene, "--aoi", "604300,5310000,605700,5311000").exit_code == 0
     for words in ([], ["--aoi", "604300,5310000,605700,5311010"]):

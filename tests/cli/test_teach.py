@@ -48,6 +48,7 @@ def taught(files: Path, *words: str | Path) -> Result:
     return spex("teach", files / "lake.tif", "reeds", *examples, *words)
 
 
+@pytest.mark.slow
 def test_examples_in_files_teach_a_class_that_extract_takes(files: Path, tmp_path: Path) -> None:
     place = tmp_path / "reeds.spex-class"
     outcome = taught(files, "-o", place, "--also-called", "de=Schilf", "--other-than", "water", "--places", "2")

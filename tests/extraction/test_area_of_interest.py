@@ -120,6 +120,7 @@ def test_a_model_that_looks_around_sees_beyond_the_border(tile_px: int) -> None:
     np.testing.assert_allclose(part.probability.values[:, inside], plain.probability.values[:, inside], atol=1 / 4096)
 
 
+@pytest.mark.slow
 def test_only_windows_that_the_area_meets_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Window] = []
     read = reader.read_layers
@@ -246,6 +247,7 @@ def test_a_run_of_the_whole_scene_does_not_go_on_with_an_area(tmp_path: Path) ->
         quietly(aoi=TWO, **options)
 
 
+@pytest.mark.slow
 def test_a_worker_gets_the_area_with_its_job() -> None:
     plan = plan_extraction(sample_path("river_10m"), "water", "index", aoi=TWO, tile_px=64)
     assert plan.area is not None

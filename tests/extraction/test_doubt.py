@@ -91,6 +91,7 @@ def test_doubt_has_a_place_and_squares_to_look_at() -> None:
     assert doubtful_windows(np.full((9, 9), 255, np.uint8)) == []
 
 
+@pytest.mark.slow
 def test_a_result_has_doubt_which_is_stored_and_measured_again_after_an_edit(tmp_path: Path) -> None:
     scene = sample_scene("river_10m")
     result = extract(scene, "water", "index", progress=False)

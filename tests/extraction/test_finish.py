@@ -164,6 +164,7 @@ def test_a_region_that_becomes_too_small_is_left_out_and_untouched_ones_stay() -
     assert "1 (0.09 ha)" in corrected.notes[-1]
 
 
+@pytest.mark.slow
 def test_the_index_stands_in_for_a_neighbour_that_a_model_showed(fake_model: Any) -> None:
     scene = sample_scene("river_10m")
     result = extract(scene, "water within 500 m of forests", fake_model, progress=False)

@@ -101,6 +101,7 @@ def test_strangers_in_the_folder_stop_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.slow
 def test_a_half_probability_stops_no_later_run(tmp_path: Path) -> None:
     scene = sample_scene("river_10m")
     start(scene, tmp_path / "out")
@@ -132,6 +133,7 @@ def test_a_pixel_of_a_scene_in_memory_that_changed_is_refused(tmp_path: Path) ->
         extract(changed, "water", "index", out=tmp_path / "out", **OPTIONS)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_after_it_saved_returns_its_result(tmp_path: Path) -> None:
     scene, out = sample_scene("river_10m"), tmp_path / "out"
     start(scene, out)

@@ -282,6 +282,7 @@ def test_a_change_of_the_aerial_weights_is_a_change_of_the_checkpoint(of_two_sca
     assert SpexPredictor.from_pretrained(of_two_scales, device="cpu").card.fingerprint != before
 
 
+@pytest.mark.slow
 def test_an_extraction_asks_the_weights_of_its_pixels(of_two_scales: Path, tile: xr.Dataset) -> None:
     bare = tile.drop_vars(["x", "y", "spatial_ref"], errors="ignore")
     aerial, satellite = (bare.assign_attrs(gsd_m=gsd_m) for gsd_m in (0.6, 10.0))

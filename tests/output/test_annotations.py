@@ -269,6 +269,7 @@ def test_a_scene_without_a_crs_has_images_in_pixels(scene: xr.Dataset, tmp_path:
     assert frame.area.sum() == pytest.approx(int((result.mask == 1).sum()), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_command_writes_both_beside_the_result_and_not_twice(tmp_path: Path) -> None:
     words = ["extract", str(sample_path("river_10m")), "water", "--model", "index", "--quiet", "--out", str(tmp_path)]
     refused = CliRunner().invoke(main, [*words, "--also", "coco,shape"])

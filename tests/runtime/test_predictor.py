@@ -62,6 +62,7 @@ def other_share(given: Any, expected: Any) -> float:
     return float(((given > 0) != (expected > 0)).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "window"), WINDOWS)
 def test_masks_of_all_targets_with_and_without_priors(
     torch_model: SpexPredictor, onnx_model: OnnxPredictor, name: str, window: tuple[int, int, int, int]
@@ -78,6 +79,7 @@ def test_masks_of_all_targets_with_and_without_priors(
         assert other_share(given, expected) <= MOST_OTHER
 
 
+@pytest.mark.slow
 def test_masks_of_single_targets_clicks_and_boxes(torch_model: SpexPredictor, onnx_model: OnnxPredictor) -> None:
     for name, target in (("river_10m", "water"), ("town_1m", "building"), ("town_1m", "tree_cover")):
         tile = tile_of(name, (0, 0, 72, 100))
@@ -180,6 +182,7 @@ def copied(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_graphs_take_the_weights_that_lie_beside_them(copied: Path, onnx_model: OnnxPredictor) -> None:
     """A checkpoint that was trained further needs no new graphs."""
     from safetensors.numpy import load_file, save_file
@@ -197,6 +200,7 @@ def test_graphs_take_the_weights_that_lie_beside_them(copied: Path, onnx_model: 
     assert not np.allclose(other, onnx_model.predict(tile, **question), atol=0.1)
 
 
+@pytest.mark.slow
 def test_damaged_checkpoints_are_refused(copied: Path) -> None:
     from safetensors.numpy import load_file, save_file
 

@@ -234,6 +234,7 @@ def test_a_dataset_on_a_server_without_its_client_is_an_error_of_ours(server: Se
         open_scene(server.address + name)
 
 
+@pytest.mark.slow
 def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     silent = Server(answers=False)
     limits = {"GDAL_HTTP_CONNECTTIMEOUT": "1", "GDAL_HTTP_TIMEOUT": "1", "GDAL_HTTP_LOW_SPEED_TIME": "1"}

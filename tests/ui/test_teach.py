@@ -35,6 +35,7 @@ def taught_panel(state: WorkbenchState) -> TeachPanel:
     return panel
 
 
+@pytest.mark.slow
 def test_clicks_teach_a_class_that_the_instruction_panel_extracts(state: WorkbenchState) -> None:
     panel = taught_panel(state)
     assert panel.error.value == ""
@@ -58,6 +59,7 @@ def test_the_map_goes_to_the_next_place(state: WorkbenchState) -> None:
     assert "is it reeds?" in panel.status.value
 
 
+@pytest.mark.slow
 def test_a_class_is_written_and_opened_again(state: WorkbenchState, tmp_path: Path) -> None:
     panel = taught_panel(state)
     panel.path.value = str(tmp_path / "reeds.spex-class")
@@ -95,6 +97,7 @@ def test_mistakes_are_shown_under_the_panel(state: WorkbenchState, tmp_path: Pat
     assert "Check the path" in panel.error.value
 
 
+@pytest.mark.slow
 def test_a_taught_class_has_its_colour_and_its_name_in_the_workbench_and_in_a_session(
     tmp_path: Path, recording_map: Any
 ) -> None:
