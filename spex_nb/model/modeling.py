@@ -5,8 +5,7 @@ After Si et al., SPEX, https://doi.org/10.1109/TGRS.2026.3670308. The module kno
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from torch import Tensor, nn
 from torch.distributed import is_initialized
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM, PreTrainedModel
-from transformers.utils import logging
 
 from spex_nb.model.batch import (
     Images,
@@ -48,6 +46,7 @@ from spex_nb.model.layers.stem import make_stem
 from spex_nb.model.layers.vision_encoder import Block, make_encoder
 from spex_nb.model.losses import label_losses, text_loss, upsample_logits, weighted_sum, weights_of
 from spex_nb.model.outputs import ImageFeatures, SpexGeneration, SpexOutput
+from spex_nb.model.progress_bar import without_progress_bar
 from spex_nb.runtime.channels import CELL, STRIDE, language_cells
 
 
@@ -111,7 +110,7 @@ class SpexModel(PreTrainedModel):
         folder = local_folder(pretrained_model_name_or_path, local_files_only=local_files_only)
         if "config" not in options and not args:
             require_sound_model(folder)
-        with checkpoint_errors(folder), _without_bar():
+        with checkpoint_errors(folder), without_progress_bar():
             loaded: Any = super().from_pretrained(
                 folder,
                 *args,
@@ -455,15 +454,3 @@ class SpexModel(PreTrainedModel):
 
 _SHARED = ("index_values", "gsd_m", "image_index", "image_sizes", *MaskPrompts._fields)
 """Inputs that `SpexModel.forward` and ``generate`` share, beside those that both name."""
-
-
-@contextmanager
-def _without_bar() -> Iterator[None]:
-    """Keep transformers from drawing its bar while weights are read, which takes a tenth of a second."""
-    had_bar = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if had_bar:
-            logging.enable_progress_bar()

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers.utils import logging as transformers_logging
 
 from spex_nb.errors import OutputError, TrainingError
 from spex_nb.model import SpexModel, SpexProcessor
+from spex_nb.model.progress_bar import without_progress_bar
 from spex_nb.output.files import remove_leftovers, write_folder_whole
 from spex_nb.training.checkpoints import last_checkpoint, remove_broken
 from spex_nb.training.curves import FINAL, Line, read_curves
@@ -60,7 +60,14 @@ def run_stage(
     if final.exists():
         return StageResult(final, stage.steps, True, read_curves(stage.out))
     remove_broken(stage.out)
-    transformers_logging.disable_progress_bar()  # the curves show the progress
+    with without_progress_bar():  # the curves show the progress
+        return _train(stage, on_log, stop, final)
+
+
+def _train(
+    stage: Stage, on_log: Callable[[Line], None] | None, stop: threading.Event | None, final: Path
+) -> StageResult:
+    """Train the steps that are left, and write the checkpoint if those were all."""
     torch.manual_seed(stage.seed)
     processor = load_processor(stage)
     batcher = batcher_of(stage, processor)

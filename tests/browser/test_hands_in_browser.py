@@ -97,10 +97,11 @@ def test_a_class_is_taught_by_clicks_and_found(page: Any, lab_under_base_url: st
     press(page, "+ it is here")
     for x, y in ((0.35, 0.3), (0.4, 0.35), (0.45, 0.4)):
         click_at(page, x, y)
+    page.get_by_text("3 × +, 0 × −.").wait_for()  # a page keeps back what a busy kernel has not yet heard, but no click
     press(page, "− not here")
     for x, y in ((0.6, 0.3), (0.6, 0.7), (0.5, 0.8)):
         click_at(page, x, y)
-    page.locator(".quote", has_text="IoU").first.wait_for()
+    page.locator(".quote", has_text="from 3 places of yes and 3 of no").first.wait_for()
     keep(page, "taught")
     page.locator("body").press("Escape")
     ask(page, "shallows")

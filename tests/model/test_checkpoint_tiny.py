@@ -31,6 +31,7 @@ def tiny() -> SpexPredictor:
 def test_reading_weights_draws_no_bar_and_leaves_those_of_others(capfd: pytest.CaptureFixture[str]) -> None:
     from transformers.utils import logging
 
+    logging.enable_progress_bar()
     SpexPredictor.from_pretrained("tiny")
     assert capfd.readouterr().err == ""
     assert logging.is_progress_bar_enabled()

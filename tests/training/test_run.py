@@ -18,6 +18,7 @@ from spex_nb.errors import TrainingError
 torch = pytest.importorskip("torch", reason="training needs the extra [model]")
 
 from safetensors.torch import load_file  # noqa: E402 (after the check for torch)
+from transformers.utils import logging  # noqa: E402
 
 from spex_nb.model import SpexModel, SpexPredictor, SpexProcessor  # noqa: E402
 from spex_nb.spie import open_dataset  # noqa: E402
@@ -54,8 +55,10 @@ def stage(landscapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Stage:
 
 @pytest.fixture(scope="module")
 def whole(stage: Stage) -> Path:
-    """Return the checkpoint of a stage that ran without interruption."""
+    """Return the checkpoint of a stage that ran without interruption, and left the bars of others as they were."""
+    logging.enable_progress_bar()
     result = run_stage(stage)
+    assert logging.is_progress_bar_enabled()
     assert (result.steps, result.is_whole) == (STEPS, True)
     return result.folder
 
