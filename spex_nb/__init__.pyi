@@ -1,11 +1,14 @@
 """The public names of this package; the loader of `__init__.py` reads them from here."""
 
-from .change.compare_scenes import compare as compare
-from .change.result import Change as Change
-from .change.series.compare_dates import compare_series as compare_series
-from .change.series.series_result import ChangeSeries as ChangeSeries
-from .change.series.series_storage import load_series as load_series
-from .change.storage.stored_change import load_change as load_change
+from .analysis.change.compare_scenes import compare as compare
+from .analysis.change.result import Change as Change
+from .analysis.change.series.compare_dates import compare_series as compare_series
+from .analysis.change.series.series_result import ChangeSeries as ChangeSeries
+from .analysis.change.series.series_storage import load_series as load_series
+from .analysis.change.storage.stored_change import load_change as load_change
+from .analysis.teaching.class_files import load_taught as load_taught
+from .analysis.teaching.taught import Taught as Taught
+from .analysis.teaching.teach_class import teach as teach
 from .cli.environment import show_versions as show_versions
 from .errors import SpexError as SpexError
 from .errors import SpexWarning as SpexWarning
@@ -37,9 +40,6 @@ from .spectral.indices import compute_index as compute_index
 from .spectral.indices import compute_indices as compute_indices
 from .spectral.indices import list_indices as list_indices
 from .spectral.priors import spectral_prior as spectral_prior
-from .teaching.class_files import load_taught as load_taught
-from .teaching.taught import Taught as Taught
-from .teaching.teach_class import teach as teach
 from .types import Evidence as Evidence
 from .types import MaskModel as MaskModel
 from .types import Region as Region

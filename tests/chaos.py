@@ -250,7 +250,7 @@ def compare_job(count: int) -> Job:
     """Return a job that compares a sample with itself: as a pair, or as a series of so many dates."""
 
     def job(folder: Path) -> None:
-        from spex_nb.change import compare, compare_series, load_change, load_series
+        from spex_nb.analysis.change import compare, compare_series, load_change, load_series
         from spex_nb.scene.samples import sample_path
 
         out, file = folder / "out", sample_path("river_10m")

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
+from spex_nb.analysis.teaching.cover_network import BANDS, COVERS, INPUTS, LARGEST_INPUT
+from spex_nb.analysis.teaching.features import raw_features
 from spex_nb.scene.open import open_scene
-from spex_nb.teaching.cover_network import BANDS, COVERS, INPUTS, LARGEST_INPUT
-from spex_nb.teaching.features import raw_features
 
 CODES = (10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 95)
 """Of WorldCover, in the order of `COVERS`."""

@@ -2,7 +2,7 @@
 
 Without folders it writes those of the checkpoint that ships, for satellites and for aerial pictures. A graph holds no
 weights: it takes those of ``model.safetensors`` by their names. After training, the old graphs serve the new weights.
-After a change of layers or sizes, run this again; ``tests/runtime`` compares the masks of both.
+After a change of layers or sizes, run this again; ``tests/model/runtime`` compares the masks of both.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from spex_nb.model import SpexModel
 from spex_nb.model.checkpoint_files import CHECKPOINTS
 from spex_nb.model.layers import dcnv3, mask_decoder, stem
 from spex_nb.model.layers.joint_readout import TargetTree
-from spex_nb.runtime.graphs import FOLDER, LISTED, GraphList
+from spex_nb.model.runtime.graphs import FOLDER, LISTED, GraphList
 
 OPSET = 20
 """The first with a grid sampling whose modes are named as here."""

@@ -32,7 +32,7 @@ from spex_nb.extraction.facts.gather import FAILING_IOU
 from spex_nb.extraction.facts.quality import FILE, sensor_class
 from spex_nb.extraction.mask_models import is_left_to_index, load_mask_model, model_at_scale
 from spex_nb.extraction.predict import MemoryFallbackModel, TileStep
-from spex_nb.runtime.scaled_weights import AERIAL, AERIAL_GSD_M
+from spex_nb.model.runtime.scaled_weights import AERIAL, AERIAL_GSD_M
 from spex_nb.types import MaskModel
 
 Mask = NDArray[np.bool_]

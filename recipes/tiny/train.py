@@ -21,7 +21,7 @@ from prepare import prepare
 
 from spex_nb.cli.train import Screen
 from spex_nb.model import SpexModel, SpexProcessor
-from spex_nb.runtime.scaled_weights import AERIAL
+from spex_nb.model.runtime.scaled_weights import AERIAL
 from spex_nb.training import read_stage, run_stage
 from spex_nb.training.stage import LANGUAGE
 

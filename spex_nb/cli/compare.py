@@ -11,7 +11,7 @@ import click
 from spex_nb.cli.options import open_options, scene_options
 
 if TYPE_CHECKING:
-    from spex_nb.change import Change, ChangeSeries
+    from spex_nb.analysis.change import Change, ChangeSeries
 
 
 @click.command()
@@ -73,7 +73,7 @@ def _question(given: Sequence[str]) -> str | list[str]:
 
 
 def _changed(scenes: Sequence[str], targets: str | Sequence[str], settings: dict[str, Any]) -> Change:
-    from spex_nb.change import compare as compare_scenes
+    from spex_nb.analysis.change import compare as compare_scenes
 
     return compare_scenes(scenes[0], scenes[1], targets, **settings)
 
@@ -81,7 +81,7 @@ def _changed(scenes: Sequence[str], targets: str | Sequence[str], settings: dict
 def _series(
     scenes: Sequence[str], targets: str | Sequence[str], dates: str | None, settings: dict[str, Any]
 ) -> ChangeSeries:
-    from spex_nb.change import compare_series
+    from spex_nb.analysis.change import compare_series
 
     listed = None if dates is None else [date.strip() for date in dates.split(",")]
     return compare_series(scenes[0] if len(scenes) == 1 else scenes, targets, dates=listed, **settings)

@@ -180,11 +180,11 @@ class Extractor:
         taught: Sequence[Path] = (),
     ) -> Extractor:
         """Parse the instruction and load the model and taught classes, before any scene is opened."""
+        from spex_nb.analysis.teaching import load_taught
         from spex_nb.extraction.mask_models import load_mask_model
         from spex_nb.extraction.planning.plan import Choices, hash_of
         from spex_nb.extraction.planning.taught_names import hashes_of_classes, names_of_classes
         from spex_nb.language.instructions import parse_instruction
-        from spex_nb.teaching import load_taught
 
         classes = tuple(map(load_taught, taught))
         parsed = parse_instruction(instruction, classes=names_of_classes(classes))

@@ -35,9 +35,9 @@ def teach(
     **choices: Any,
 ) -> None:
     """Teach a class NAME by examples on SCENE, and write it as a file for `spex extract --taught`."""
+    from spex_nb.analysis.teaching import next_places
+    from spex_nb.analysis.teaching import teach as teach_class
     from spex_nb.scene.open import open_scene
-    from spex_nb.teaching import next_places
-    from spex_nb.teaching import teach as teach_class
 
     keys = ("yes", "no", "other_than", "crs", "definition", "color", "seed")
     settings = {key: choices.pop(key) for key in keys}

@@ -20,7 +20,7 @@ from spex_nb.extraction import Extraction
 from spex_nb.output.files import explain_write_errors, write_whole
 from spex_nb.output.stored_files import require_plain_geopackage
 from spex_nb.scene.windows.pointers import vector_pointer
-from spex_nb.targets import TARGETS
+from spex_nb.types.targets import TARGETS
 
 if TYPE_CHECKING:
     import geopandas as gpd

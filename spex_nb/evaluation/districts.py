@@ -19,8 +19,8 @@ from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.regions.placed_polygons import PlacedPolygons, place_polygons
 from spex_nb.regions.polygon_sources import read_polygons
 from spex_nb.scene.grid import Grid
-from spex_nb.targets import class_rgb
 from spex_nb.types import MASK_NODATA, SQUARE_METRES
+from spex_nb.types.targets import class_rgb
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -32,8 +32,8 @@ from spex_nb.regions import metrics
 from spex_nb.spie.dataset import SpieDataset, open_dataset
 from spex_nb.spie.records import Record
 from spex_nb.spie.settings import draw
-from spex_nb.targets import get_target, overlap
 from spex_nb.types import MaskModel
+from spex_nb.types.targets import get_target, overlap
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,8 +18,8 @@ from spex_nb.spectral.catalogue import index_info
 from spex_nb.spectral.indices import compute_index, compute_indices
 from spex_nb.spectral.priors import RULES
 from spex_nb.spectral.thresholds import find_threshold
-from spex_nb.targets import get_target
 from spex_nb.types import ModelCard, Side
+from spex_nb.types.targets import get_target
 
 SIGNS: Mapping[Side, int] = {"above": 1, "below": -1}
 VISIBLE = ("NGRDI", "BCC", "GLI")

@@ -13,8 +13,8 @@ from spex_nb.language.explanation.numerals import StatedUnit, read_wording, stat
 from spex_nb.language.explanation.wording import explain_facts
 from spex_nb.language.languages import get_language, read_section
 from spex_nb.language.prompts import write_prompt
-from spex_nb.targets import target_or_class
 from spex_nb.types import SQUARE_METRES, AreaFilter, Claim, Evidence, Fact, Instruction, MaskModel, Statement
+from spex_nb.types.targets import target_or_class
 
 if TYPE_CHECKING:
     from spex_nb.extraction.planning.plan import Plan

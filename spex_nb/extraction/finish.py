@@ -43,8 +43,8 @@ from spex_nb.scene.reopen import as_scene, open_source
 from spex_nb.scene.windows.rasters import Reading
 from spex_nb.scene.windows.reader import SceneReader
 from spex_nb.scene.windows.scene_source import SceneSource
-from spex_nb.targets import EVERYTHING_ELSE
 from spex_nb.types import MASK_NODATA, Evidence, Fact, Region, Window
+from spex_nb.types.targets import EVERYTHING_ELSE
 
 PACKAGES = ("numpy", "scipy", "xarray", "rasterio", "shapely", "torch", "transformers")
 """Packages whose versions are stored with a result."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from spex_nb.errors import CheckpointError, MissingExtraError, is_installed, require_extra
 from spex_nb.language.answers import write_answer
 from spex_nb.language.evidence import measure_prediction
-from spex_nb.runtime.graphs import has_graphs
+from spex_nb.model.runtime.graphs import has_graphs
 from spex_nb.spectral.priors import RULES, prior_of, spectral_prior
 from spex_nb.types import Evidence, MaskModel, ModelCard, Prior, ScaledModel
 
@@ -135,7 +135,7 @@ def _load_on_torch(name: str | Path, **options: Any) -> MaskModel:
 
 
 def _load_on_onnx(name: str | Path, **options: Any) -> MaskModel:
-    from spex_nb.runtime.predictor import OnnxPredictor
+    from spex_nb.model.runtime.predictor import OnnxPredictor
 
     if options:
         raise TypeError(f"ONNX Runtime takes no {', '.join(options)}; leave them out, or install spex-nb[model].")

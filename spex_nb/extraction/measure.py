@@ -23,8 +23,8 @@ from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.regions.runs import RegionSums, row_blocks
 from spex_nb.scene.windows.reader import BandHash, SceneReader
 from spex_nb.spectral.indices import compute_index, compute_indices, within_range
-from spex_nb.targets import EVERYTHING_ELSE
 from spex_nb.types import MASK_NODATA, Evidence, Region, Spread
+from spex_nb.types.targets import EVERYTHING_ELSE
 
 OVERVIEW_PX = 1024
 """Longest side of the thinned scene that a result keeps, in pixels."""

@@ -16,8 +16,8 @@ from spex_nb.language.parsing.paraphrase import describe_filter
 from spex_nb.regions.edited_regions import EditedRegions
 from spex_nb.scene.guard import notes_of_scene
 from spex_nb.spectral.priors import prior_of
-from spex_nb.targets import TARGETS
 from spex_nb.types import SQUARE_METRES, Instruction, Region
+from spex_nb.types.targets import TARGETS
 
 NAMED_REGIONS = 3
 """Regions left out whose sizes a note names."""

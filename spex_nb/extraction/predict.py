@@ -26,8 +26,8 @@ from spex_nb.scene.windows.reader import SceneReader
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.spectral.indices import within_range
 from spex_nb.spectral.priors import prior_of
-from spex_nb.targets import TARGETS, are_exclusive, target_or_class
 from spex_nb.types import DeviceModel, MaskModel, Prior, Side, TaughtClass, Window
+from spex_nb.types.targets import TARGETS, are_exclusive, target_or_class
 
 PROMPT_MIN_AREA_PX = 4
 """Smaller regions of a prior are left out of prompts, as in the data that the model learned from."""

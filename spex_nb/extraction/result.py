@@ -17,8 +17,8 @@ from spex_nb.errors import OutputError
 from spex_nb.extraction.explain import Explanation, faithfulness
 from spex_nb.output import export
 from spex_nb.output.qgis import LegendClass, categorized_style
-from spex_nb.targets import class_rgb
 from spex_nb.types import Claim, Evidence, Instruction
+from spex_nb.types.targets import class_rgb
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -33,8 +33,8 @@ from spex_nb.output.stored_files import (
 from spex_nb.scene.open import EAGER_BYTES, on_grid
 from spex_nb.scene.windows.rasters import Reading, lazy_bands, probe, read_window
 from spex_nb.scene.windows.scene_files import changes_of
-from spex_nb.typed_json import decode, read_json, require_room
 from spex_nb.types import MASK_NODATA, Evidence, Filter, Instruction, Statement
+from spex_nb.types.typed_json import decode, read_json, require_room
 
 DESCRIPTION, MASK, PROBABILITY = "extraction.json", "mask.tif", "probability.tif"
 REGIONS, OVERVIEW, RUNS = "regions.gpkg", "overview.nc", "runs.npz"

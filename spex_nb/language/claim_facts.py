@@ -9,8 +9,8 @@ from functools import cached_property
 
 from spex_nb.language.claim_clauses import RANKS, SIDES, Clause, Role, denial
 from spex_nb.language.claim_tokens import Token
-from spex_nb.targets import overlap
 from spex_nb.types import SQUARE_METRES, Evidence, Region, Spread
+from spex_nb.types.targets import overlap
 
 OF_REGION = "area of a region"
 HALF = 0.5

@@ -13,8 +13,8 @@ from functools import partial
 from spex_nb.language.claim_clauses import RANKS, Clause, comparison_at, denial
 from spex_nb.language.claim_facts import lies_in
 from spex_nb.language.claim_tokens import Token
-from spex_nb.targets import overlap
 from spex_nb.types import SQUARE_METRES, Evidence, Region, Verdict
+from spex_nb.types.targets import overlap
 
 LOOSE = 0.12
 """Largest error of a fraction, a ratio or an average in words, as a share of the measured one."""

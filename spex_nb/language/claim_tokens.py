@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from spex_nb.language.languages import ARABIC_DECIMAL, Language, fold, get_language, read_data, read_section
-from spex_nb.targets import TARGETS
+from spex_nb.types.targets import TARGETS
 
 LONGEST_NUMBER = 40
 """Characters of the longest number that is read; longer ones are noise."""

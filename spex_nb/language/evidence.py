@@ -14,8 +14,8 @@ from spex_nb.language.prompts import parse_prompt
 from spex_nb.regions.find import summarize_regions
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.spectral.indices import compute_index, within_range
-from spex_nb.targets import get_target, target_or_class
 from spex_nb.types import Evidence, RegionSource, Spread
+from spex_nb.types.targets import get_target, target_or_class
 
 
 def measure_evidence(

@@ -24,8 +24,8 @@ from spex_nb.language.parsing.tokens import join_words
 from spex_nb.language.proposals.door import with_proposal
 from spex_nb.language.proposals.settings import configured_server
 from spex_nb.spectral.priors import NO_INDEX, RULES
-from spex_nb.targets import stand_in
 from spex_nb.types import ChangeRequest, Instruction
+from spex_nb.types.targets import stand_in
 
 TWO_DATES = 2
 """Scenes that a change takes."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from spex_nb.errors import PromptError, PromptWarning
 from spex_nb.regions.find import LOCATIONS, SIZE_WORDS, region_attributes
-from spex_nb.targets import get_target
 from spex_nb.types import Attributes, Point, Region
+from spex_nb.types.targets import get_target
 
 IMAGE_TOKEN = "<image>"
 ASK = (

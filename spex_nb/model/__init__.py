@@ -1,24 +1,8 @@
-"""The SPEX model on torch and transformers. Importing this loads both; nothing below it is imported by `spex_nb`."""
+"""The SPEX model: on torch and transformers, and in `runtime` without them. A name loads them when it is first used.
 
-from transformers import AutoConfig, AutoModel, AutoProcessor
+With each of its classes, `AutoConfig`, `AutoModel` and `AutoProcessor` of transformers learn to know it.
+"""
 
-from spex_nb.model.checkpoint_files import shipped_checkpoints
-from spex_nb.model.configuration import SpexConfig
-from spex_nb.model.inspection import fit_batch, look_inside
-from spex_nb.model.modeling import SpexModel
-from spex_nb.model.predictor import SpexPredictor
-from spex_nb.model.processing import SpexProcessor
+import lazy_loader
 
-AutoConfig.register(SpexConfig.model_type, SpexConfig)
-AutoModel.register(SpexConfig, SpexModel)
-AutoProcessor.register(SpexConfig, SpexProcessor)
-
-__all__ = [
-    "SpexConfig",
-    "SpexModel",
-    "SpexPredictor",
-    "SpexProcessor",
-    "fit_batch",
-    "look_inside",
-    "shipped_checkpoints",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

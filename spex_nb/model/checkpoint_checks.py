@@ -21,7 +21,7 @@ from spex_nb.errors import CheckpointError, explain_malformed
 from spex_nb.model.checkpoint_files import require_all, resolve_checkpoint, weight_files
 from spex_nb.model.configuration import CondensationConfig, InternImageConfig, MaskDecoderConfig, SpexConfig, StemConfig
 from spex_nb.scene.windows.locations import is_pipe
-from spex_nb.typed_json import decode, read_json, require_room
+from spex_nb.types.typed_json import decode, read_json, require_room
 
 CONFIG, PROCESSOR, TOKENIZER = "config.json", "processor_config.json", "tokenizer.json"
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")

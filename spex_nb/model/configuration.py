@@ -412,3 +412,6 @@ def _foreign(given: PretrainedConfig | Mapping[str, Any] | None) -> PretrainedCo
     strange = sorted(key for key in values if not hasattr(usual, key) and key not in _COMMON and key[0] != "_")
     _require(not strange, f"{kind} configuration", f"given {', '.join(strange)}", "keys that it knows")
     return CONFIG_MAPPING[kind](**values)
+
+
+AutoConfig.register(SpexConfig.model_type, SpexConfig)

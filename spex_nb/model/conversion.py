@@ -22,7 +22,7 @@ from spex_nb.model.configuration import SpexConfig
 from spex_nb.model.layers.stem import FixedStem
 from spex_nb.model.modeling import SpexModel
 from spex_nb.model.processing import SpexProcessor
-from spex_nb.runtime.prompt_arrays import IMAGE_TOKEN
+from spex_nb.model.runtime.prompt_arrays import IMAGE_TOKEN
 
 VISION = r"model\.vision_tower\.vision_tower\.vision_model\."
 TOWER = r"model\.vision_tower\."

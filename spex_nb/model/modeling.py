@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed import is_initialized
 from torch.nn import functional as F
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
 
 from spex_nb.model.batch import (
     Images,
@@ -47,7 +47,7 @@ from spex_nb.model.layers.vision_encoder import Block, make_encoder
 from spex_nb.model.losses import label_losses, text_loss, upsample_logits, weighted_sum, weights_of
 from spex_nb.model.outputs import ImageFeatures, SpexGeneration, SpexOutput
 from spex_nb.model.progress_bar import without_progress_bar
-from spex_nb.runtime.channels import CELL, STRIDE, language_cells
+from spex_nb.model.runtime.channels import CELL, STRIDE, language_cells
 
 
 class SpexModel(PreTrainedModel):
@@ -454,3 +454,5 @@ class SpexModel(PreTrainedModel):
 
 _SHARED = ("index_values", "gsd_m", "image_index", "image_sizes", *MaskPrompts._fields)
 """Inputs that `SpexModel.forward` and ``generate`` share, beside those that both name."""
+
+AutoModel.register(SpexConfig, SpexModel)

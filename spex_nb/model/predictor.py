@@ -28,11 +28,11 @@ from spex_nb.model.layers.joint_readout import TargetTree
 from spex_nb.model.modeling import SpexModel
 from spex_nb.model.outputs import TEXT_INPUTS, ImageFeatures
 from spex_nb.model.processing import SpexProcessor
-from spex_nb.runtime.band_arrays import tile_digest
-from spex_nb.runtime.cores import enforce_cores
-from spex_nb.runtime.scaled_weights import AERIAL, scaled_folder
-from spex_nb.targets import TARGETS
+from spex_nb.model.runtime.band_arrays import tile_digest
+from spex_nb.model.runtime.cores import enforce_cores
+from spex_nb.model.runtime.scaled_weights import AERIAL, scaled_folder
 from spex_nb.types import Evidence, ModelCard
+from spex_nb.types.targets import TARGETS
 
 TILE_PX = 512
 NEW_TOKENS = 256

@@ -9,15 +9,16 @@ from typing import Any
 import torch
 import xarray as xr
 from torch import Tensor
-from transformers import BatchFeature
+from transformers import AutoProcessor, BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
 from spex_nb.language.prompts import keep_regions
 from spex_nb.model.checkpoint_checks import checkpoint_errors, local_folder, require_sound_processor
+from spex_nb.model.configuration import SpexConfig
 from spex_nb.model.losses import IGNORED_TOKEN
-from spex_nb.runtime.band_arrays import BandSettings, band_arrays
-from spex_nb.runtime.channels import INDEX_CHANNELS, language_cells
-from spex_nb.runtime.prompt_arrays import IMAGE_TOKEN, prior_array, prompt_points, prompt_tokens, require_length
+from spex_nb.model.runtime.band_arrays import BandSettings, band_arrays
+from spex_nb.model.runtime.channels import INDEX_CHANNELS, language_cells
+from spex_nb.model.runtime.prompt_arrays import IMAGE_TOKEN, prior_array, prompt_points, prompt_tokens, require_length
 
 
 class SpexProcessor(ProcessorMixin):
@@ -236,3 +237,6 @@ def _common_size(shapes: Sequence[tuple[int, int]]) -> tuple[int, ...]:
 def _padded(row: list[int], length: int, fill: int, side: str) -> list[int]:
     rest = [fill] * (length - len(row))
     return rest + row if side == "left" else row + rest
+
+
+AutoProcessor.register(SpexConfig, SpexProcessor)

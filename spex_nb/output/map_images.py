@@ -20,8 +20,8 @@ from spex_nb.output.plotting import COMPOSITES, color_limits, colormap_name, str
 from spex_nb.output.web_mercator import WEB_MERCATOR, View, WebGrid
 from spex_nb.scene.windows.pyramid import Pyramid
 from spex_nb.spectral.indices import compute_index
-from spex_nb.targets import class_rgb as class_rgb  # noqa: PLC0414 (maps ask for it here)
 from spex_nb.types import Window
+from spex_nb.types.targets import class_rgb as class_rgb  # noqa: PLC0414 (maps ask for it here)
 
 Limits = tuple[float, float]
 Color = tuple[int, int, int]

@@ -15,8 +15,8 @@ import spex_nb.scene.accessor  # noqa: F401  (registers .spex)
 from spex_nb.errors import BandError, nearest
 from spex_nb.regions.find import region_mask
 from spex_nb.scene.open import require_inside
-from spex_nb.targets import class_rgb
 from spex_nb.types import Region
+from spex_nb.types.targets import class_rgb
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,8 +19,8 @@ from affine import Affine
 from spex_nb.errors import GridError, OutputError
 from spex_nb.output.files import write_whole
 from spex_nb.scene.grid import Grid
-from spex_nb.targets import class_rgb
 from spex_nb.types import MASK_NODATA
+from spex_nb.types.targets import class_rgb
 
 EXTENSIONS = (
     "https://stac-extensions.github.io/projection/v2.0.0/schema.json",

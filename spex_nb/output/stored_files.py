@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
 from spex_nb.errors import ExtractionError, SceneError, SourceNotFoundError, explain_malformed
-from spex_nb.typed_json import require_room
+from spex_nb.types.typed_json import require_room
 
 LARGEST_SIDE, MOST_DIMS = 4096, 2
 """Of an overview: the scene is thinned to 1,024 pixels."""

@@ -17,8 +17,8 @@ from spex_nb.regions.find import find_regions
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.spectral.priors import prior_of
 from spex_nb.spie.settings import Settings, draw
-from spex_nb.targets import get_target, overlap
 from spex_nb.types import Evidence, Region
+from spex_nb.types.targets import get_target, overlap
 
 Rewrite = Callable[[str], str]
 Labels = Mapping[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]

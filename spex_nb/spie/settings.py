@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from spex_nb.errors import DatasetError
-from spex_nb.targets import TARGETS, get_target
+from spex_nb.types.targets import TARGETS, get_target
 
 FEWEST_TOKENS = 256
 """Smallest limit of a prompt: one region always fits."""

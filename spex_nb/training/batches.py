@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from spex_nb.model.losses import IGNORED
 from spex_nb.model.outputs import TEXT_INPUTS
 from spex_nb.model.processing import SpexProcessor
-from spex_nb.runtime.channels import CELL, INDICES
+from spex_nb.model.runtime.channels import CELL, INDICES
 from spex_nb.training.samples import Question, Sample
 
 LEAST_SPREAD = 0.05

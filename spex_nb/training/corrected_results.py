@@ -21,7 +21,7 @@ from spex_nb.spie.build_dataset import BuildReport, build
 from spex_nb.spie.settings import Settings
 from spex_nb.spie.sources.labelled_scene import LabelledScene
 from spex_nb.spie.sources.user_rasters import labelled_scenes
-from spex_nb.targets import TARGETS
+from spex_nb.types.targets import TARGETS
 
 CODES = {target: number for number, target in enumerate(TARGETS, start=1)}
 """Codes in the class rasters of examples."""

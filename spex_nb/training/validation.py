@@ -16,10 +16,10 @@ from spex_nb.output.files import write_whole
 from spex_nb.output.plotting import picture_of
 from spex_nb.regions.metrics import confusion_counts, iou
 from spex_nb.spie.tiles import UNKNOWN
-from spex_nb.targets import class_color
 from spex_nb.training.batches import Batcher
 from spex_nb.training.crops import TileEntry
 from spex_nb.training.samples import PromptSampling, Question, make_sample
+from spex_nb.types.targets import class_color
 
 PLAIN = PromptSampling(targets=99, prior=0.0, wrong=0.0, attributes=0.0, clicks=0.0)
 """All targets of a tile, without priors, regions or clicks."""

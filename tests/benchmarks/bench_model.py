@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spex_nb.model import SpexConfig, SpexModel
 from spex_nb.model.layers.dcnv3 import Sampling, deform_conv3
-from spex_nb.runtime.channels import language_cells
+from spex_nb.model.runtime.channels import language_cells
 from tests.benchmarks.bench_indices import best_of, row
 
 STAGES = ((128, 160, 10), (64, 320, 20), (32, 640, 40), (16, 1280, 80))

@@ -21,13 +21,13 @@ import rasterio
 import xarray as xr
 from numpy.typing import NDArray
 
+from spex_nb.analysis.teaching.examples import places_of
+from spex_nb.analysis.teaching.features import FeatureSpace, band_names, fitted_space, kind_of, raw_features
+from spex_nb.analysis.teaching.next_places import next_places
+from spex_nb.analysis.teaching.scene_sample import PixelFeatures
+from spex_nb.analysis.teaching.taught import Examples, Lesson, Taught
+from spex_nb.analysis.teaching.teach_class import Naming, fit_class
 from spex_nb.scene.open import open_scene
-from spex_nb.teaching.examples import places_of
-from spex_nb.teaching.features import FeatureSpace, band_names, fitted_space, kind_of, raw_features
-from spex_nb.teaching.next_places import next_places
-from spex_nb.teaching.scene_sample import PixelFeatures
-from spex_nb.teaching.taught import Examples, Lesson, Taught
-from spex_nb.teaching.teach_class import Naming, fit_class
 
 COVERS = {"tree": 10, "grass": 30, "crop": 40, "built-up": 50}
 COVER_FRAC = (0.05, 0.70)

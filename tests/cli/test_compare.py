@@ -131,7 +131,7 @@ def test_a_command_that_was_killed_before_it_cleaned_up_ends_at_once(
 ) -> None:
     words = [*pair, "--targets", "water", "--output", tmp_path / "change"]
     with monkeypatch.context() as killed:
-        killed.setattr("spex_nb.change.unfinished.UnfinishedComparison.remove", lambda _: None)
+        killed.setattr("spex_nb.analysis.change.unfinished.UnfinishedComparison.remove", lambda _: None)
         first = spex(*words)
     assert (tmp_path / "change.partial").is_dir()
     again = spex(*words)

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from spex_nb import load_extraction, load_taught
 from spex_nb.cli.command import main
-from tests.teaching.conftest import BANDS, centres, covers_of, scene_of
+from tests.analysis.teaching.conftest import BANDS, centres, covers_of, scene_of
 
 
 def spex(*words: str | Path) -> Result:

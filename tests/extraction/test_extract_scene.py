@@ -25,8 +25,8 @@ from spex_nb.errors import (
 from spex_nb.extraction.predict import TileStep
 from spex_nb.language.evidence import measure_evidence
 from spex_nb.language.prompts import build_prompt, parse_prompt
-from spex_nb.targets import EVERYTHING_ELSE
 from spex_nb.types import Evidence, MaskModel, ModelCard
+from spex_nb.types.targets import EVERYTHING_ELSE
 
 UTM = Affine(10, 0, 500_000, 0, -10, 5_500_000)
 

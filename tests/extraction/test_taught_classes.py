@@ -10,12 +10,12 @@ import pytest
 import xarray as xr
 from affine import Affine
 
+from spex_nb.analysis.teaching import Taught, load_taught, teach
 from spex_nb.errors import InstructionError, MissingBandError, TeachingError
 from spex_nb.extraction import extract, load_extraction
 from spex_nb.language import parse_instruction
-from spex_nb.teaching import Taught, load_taught, teach
 from spex_nb.types import AreaFilter
-from tests.teaching.conftest import centres, covers_of, scene_of
+from tests.analysis.teaching.conftest import centres, covers_of, scene_of
 
 CLASSES = {"reeds": ("reeds", "Schilf"), "solar panels": ("solar panels", "太阳能板")}
 

@@ -14,8 +14,8 @@ from spex_nb.errors import LanguageError
 from spex_nb.language.answers import write_answer
 from spex_nb.language.languages import LANGUAGES, get_language, read_section
 from spex_nb.regions.find import LOCATIONS, SIZE_WORDS
-from spex_nb.targets import TARGETS
 from spex_nb.types import Evidence, Region, Spread
+from spex_nb.types.targets import TARGETS
 
 
 def region(area_px: int, location: str = "top-left", size: str = "large", area_m2: float | None = None) -> Region:

@@ -13,8 +13,8 @@ from spex_nb.language.explanation.change_words import ChangeWords
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import LANGUAGES, get_language
 from spex_nb.language.parsing.paraphrase import describe
-from spex_nb.targets import TARGETS
 from spex_nb.types import AreaFilter, ChangeRequest, PlaceFilter, RankFilter
+from spex_nb.types.targets import TARGETS
 
 THINGS: dict[str, tuple[tuple[str, str], ...]] = {
     "en": (

@@ -21,8 +21,8 @@ from spex_nb.language.answers import write_answer
 from spex_nb.language.claims import check_explanation, same_figures
 from spex_nb.language.languages import LANGUAGES
 from spex_nb.regions.find import LOCATIONS, SIZE_WORDS, size_word
-from spex_nb.targets import TARGETS
 from spex_nb.types import Claim, Evidence, Region, Spread
+from spex_nb.types.targets import TARGETS
 
 H, C, U = "holds", "contradicts", "cannot be checked"
 

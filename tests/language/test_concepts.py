@@ -12,7 +12,7 @@ import pytest
 from spex_nb.errors import LanguageError
 from spex_nb.language.concepts import concept_names, concept_of, get_concept, list_concepts, refusal_text
 from spex_nb.language.languages import LANGUAGES, fold
-from spex_nb.targets import TARGETS, overlap
+from spex_nb.types.targets import TARGETS, overlap
 
 LONGEST_REFUSAL = 300
 """Characters that a reader takes in at a glance."""

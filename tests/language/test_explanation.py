@@ -15,8 +15,8 @@ from spex_nb.language.explanation.outline import Outline
 from spex_nb.language.explanation.points import Point
 from spex_nb.language.explanation.wording import Realiser, explain_facts
 from spex_nb.language.languages import LANGUAGES
-from spex_nb.targets import TARGETS
 from spex_nb.types import Fact, Question, Statement
+from spex_nb.types.targets import TARGETS
 
 
 def facts(*more: Fact, **values: Any) -> list[Fact]:

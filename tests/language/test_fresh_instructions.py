@@ -9,8 +9,8 @@ import pytest
 
 from spex_nb.errors import InstructionError
 from spex_nb.language.instructions import parse_instruction
-from spex_nb.targets import TARGETS
 from spex_nb.types import AdjacentFilter, EdgeFilter
+from spex_nb.types.targets import TARGETS
 
 with (Path(__file__).parent / "fresh_instructions.csv").open(encoding="utf-8", newline="") as file:
     ROWS = [(row["language"], row["text"], int(row["scenes"] or 1), row["meaning"]) for row in csv.DictReader(file)]

@@ -15,8 +15,8 @@ from spex_nb.errors import InstructionError
 from spex_nb.language.concepts import Concept, concept_names, list_concepts
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import LANGUAGES
-from spex_nb.targets import TARGETS
 from spex_nb.types import AreaFilter, DirectionFilter, Filter, NearFilter, PlaceFilter, RankFilter, ShapeFilter
+from spex_nb.types.targets import TARGETS
 
 TEMPLATES: dict[str, dict[str, str]] = {
     "en": {

@@ -17,7 +17,6 @@ from spex_nb.language.instructions import LONGEST, parse_instruction
 from spex_nb.language.languages import LANGUAGES, get_language
 from spex_nb.language.parsing.lexicon import get_lexicon, read_text
 from spex_nb.language.parsing.paraphrase import describe
-from spex_nb.targets import TARGETS
 from spex_nb.types import (
     AdjacentFilter,
     AreaFilter,
@@ -33,6 +32,7 @@ from spex_nb.types import (
     RankFilter,
     ShapeFilter,
 )
+from spex_nb.types.targets import TARGETS
 
 with (Path(__file__).parent / "instructions.csv").open(encoding="utf-8", newline="") as file:
     TABLE = [(row["language"], row["text"], row["meaning"]) for row in csv.DictReader(file)]

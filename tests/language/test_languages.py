@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from spex_nb.errors import LanguageError
 from spex_nb.language.languages import LANGUAGES, fold, get_language, read_number
 from spex_nb.regions.find import LOCATIONS, SIZE_WORDS
-from spex_nb.targets import TARGETS
+from spex_nb.types.targets import TARGETS
 
 UNITS = {"m2", "ha", "km2", "px", "m", "km", "percent"}
 

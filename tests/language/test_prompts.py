@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from spex_nb.errors import PromptError, PromptWarning, TargetError
 from spex_nb.language.prompts import build_prompt, estimate_tokens, keep_regions, parse_prompt
 from spex_nb.regions.find import LOCATIONS, SIZE_WORDS, find_regions, region_attributes
-from spex_nb.targets import TARGETS, get_target
 from spex_nb.types import Attributes
+from spex_nb.types.targets import TARGETS, get_target
 
 EXAMPLE = Attributes("huge", (0.48, 0.422), "center", ((0.09, 0.0), (0.998, 0.0), (0.998, 0.963), (0.09, 0.963)))
 ENTRY = (

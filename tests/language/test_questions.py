@@ -11,8 +11,8 @@ from spex_nb.language.concepts import concept_names, list_concepts
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import LANGUAGES, get_language
 from spex_nb.language.parsing.paraphrase import describe
-from spex_nb.targets import TARGETS
 from spex_nb.types import SQUARE_METRES, AreaUnit, Question, RankFilter
+from spex_nb.types.targets import TARGETS
 
 QUESTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {

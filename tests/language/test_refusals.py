@@ -11,7 +11,7 @@ import pytest
 from spex_nb.errors import InstructionError
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import LANGUAGES, get_language
-from spex_nb.targets import TARGETS
+from spex_nb.types.targets import TARGETS
 
 with (Path(__file__).parent / "instructions.csv").open(encoding="utf-8", newline="") as file:
     REFUSED = [

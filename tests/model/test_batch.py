@@ -10,7 +10,7 @@ import torch
 
 from spex_nb.model import SpexModel
 from spex_nb.model.batch import length_buckets
-from spex_nb.runtime.channels import INDEX_CHANNELS, language_cells
+from spex_nb.model.runtime.channels import INDEX_CHANNELS, language_cells
 from tests.model.test_modeling import IMAGE, WAVES, answered, batch, make
 
 SIZES = ((64, 96), (40, 50))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spex_nb.model import SpexModel
-from spex_nb.runtime.channels import INDEX_CHANNELS
+from spex_nb.model.runtime.channels import INDEX_CHANNELS
 from spex_nb.training.stage import make_stage
 from tests.model.test_modeling import CELLS, IMAGE, WAVES, answered, make
 

@@ -18,7 +18,7 @@ from spex_nb.language.evidence import measure_evidence
 from spex_nb.language.prompts import build_prompt
 from spex_nb.model import SpexModel, SpexPredictor, SpexProcessor
 from spex_nb.scene.samples import sample_scene
-from spex_nb.targets import TARGETS
+from spex_nb.types.targets import TARGETS
 from tests.model.test_modeling import TEXT, make
 from tests.model.test_processing import make_tokenizer
 

@@ -18,8 +18,8 @@ from spex_nb.errors import CheckpointError, MissingBandError
 from spex_nb.language.prompts import build_prompt
 from spex_nb.model import SpexModel, SpexPredictor, SpexProcessor, fit_batch, look_inside
 from spex_nb.model.outputs import ImageFeatures
-from spex_nb.runtime.channel_rules import CHANNEL_RULES
-from spex_nb.runtime.channels import INDICES, PRIOR_TARGETS
+from spex_nb.model.runtime.channel_rules import CHANNEL_RULES
+from spex_nb.model.runtime.channels import INDICES, PRIOR_TARGETS
 from spex_nb.scene.samples import sample_scene
 from spex_nb.spectral.priors import mask_by_rules
 from spex_nb.training import train_tokenizer

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spex_nb.model.layers.stem import FixedStem, WavelengthStem
-from spex_nb.runtime.channels import INDEX_CHANNELS
+from spex_nb.model.runtime.channels import INDEX_CHANNELS
 
 WAVES = torch.tensor([[0.49, 0.07], [0.56, 0.04], [0.66, 0.03], [0.83, 0.1], [1.61, 0.09]])
 

@@ -16,8 +16,8 @@ import shapely
 from spex_nb import Extraction, check_map, extract, load_extraction, sample_scene, zonal_table
 from spex_nb.errors import OutputError
 from spex_nb.evaluation import save_zonal_table
-from spex_nb.targets import class_rgb
 from spex_nb.types import Fact
+from spex_nb.types.targets import class_rgb
 
 QGIS_COLUMNS = [
     "id",

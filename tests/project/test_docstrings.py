@@ -13,7 +13,8 @@ import pytest
 from tests.project.test_prose import DIALECT, sentences_of, words_of
 
 ROOMS = (
-    "change",
+    "analysis.change",
+    "analysis.teaching",
     "scene",
     "spectral",
     "regions",
@@ -22,7 +23,6 @@ ROOMS = (
     "model",
     "extraction",
     "spie",
-    "teaching",
     "training",
     "evaluation",
     "cli",

@@ -37,9 +37,8 @@ ALLOWED = {("spex_nb/errors.py", "found")}
 PLACES = (
     "recipes",
     "spex_nb/errors.py",
-    "spex_nb/targets.py",
     "spex_nb/types",
-    "spex_nb/change",
+    "spex_nb/analysis",
     "spex_nb/cli",
     "spex_nb/evaluation",
     "spex_nb/extraction",
@@ -47,11 +46,9 @@ PLACES = (
     "spex_nb/model",
     "spex_nb/output",
     "spex_nb/regions",
-    "spex_nb/runtime",
     "spex_nb/scene",
     "spex_nb/spectral",
     "spex_nb/spie",
-    "spex_nb/teaching",
     "spex_nb/training",
     "widgets/spex_widgets",
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-import pkgutil
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,7 +59,9 @@ PROMISED = {
     "Evidence",
     "show_versions",
 }
-ROOMS = [room.name for room in pkgutil.iter_modules(spex_nb.__path__, "spex_nb.") if room.ispkg]
+PACKAGE = Path(spex_nb.__file__).parent
+ROOMS = [".".join(face.parent.relative_to(PACKAGE.parent).parts) for face in sorted(PACKAGE.glob("*/**/__init__.pyi"))]
+"""Rooms, and parts of a room that have a face of their own."""
 GROUND_FLOOR = {"spex_nb.errors", "spex_nb.types"}
 """Modules of carriers and errors: all that they define is public."""
 

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "docs" / "site"
 ROOMS = (
-    *("change", "evaluation", "extraction", "language", "model", "output", "regions", "scene", "spectral", "spie"),
-    "training",
+    *("analysis.change", "analysis.teaching", "evaluation", "extraction", "language", "model", "output", "regions"),
+    *("scene", "spectral", "spie", "training"),
 )
 PROMISED = ("spex_nb", *(f"spex_nb.{room}" for room in ROOMS), "spex_widgets")
 

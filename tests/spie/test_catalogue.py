@@ -10,7 +10,7 @@ from development_sets import CATALOGUE
 from spex_nb.scene.sensors import COMMON_BANDS, get_sensor
 from spex_nb.spie.sources.catalogue import CatalogueEntry, dataset_catalogue
 from spex_nb.spie.sources.readers import READERS
-from spex_nb.targets import TARGETS
+from spex_nb.types.targets import TARGETS
 from tests.spie.small_sets import COLORS
 
 

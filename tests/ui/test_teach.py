@@ -12,8 +12,8 @@ from spex_widgets import InstructionPanel, TeachPanel, Workbench, WorkbenchState
 from spex_widgets.jobs import ImmediateExecutor
 
 from spex_nb import extract
-from spex_nb.teaching import load_taught
-from tests.teaching.conftest import centres, covers_of, scene_of
+from spex_nb.analysis.teaching import load_taught
+from tests.analysis.teaching.conftest import centres, covers_of, scene_of
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from spex_nb.extraction.explain import Explanation, css_class, mark_legend, mark_of, marked_pieces, support_mark
-from spex_nb.targets import TARGETS, class_rgb
 from spex_nb.types import Claim, Evidence, Spread, Statement
+from spex_nb.types.targets import TARGETS, class_rgb
 from spex_widgets.messages import table
 
 FACT_OF_REGION = re.compile(r"region\.(\d+)\.")

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spex_nb.change import load_change
-from spex_nb.change.storage.saved_change import FILES as CHANGE_FILES
+from spex_nb.analysis.change import load_change
+from spex_nb.analysis.change.storage.saved_change import FILES as CHANGE_FILES
+from spex_nb.analysis.teaching import load_taught
 from spex_nb.errors import (
     DatasetError,
     ExtractionError,
@@ -44,8 +45,7 @@ from spex_nb.scene.windows.reader import fingerprint_scene
 from spex_nb.scene.windows.scene_files import changes_of
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.spectral.indices import compute_index
-from spex_nb.teaching import load_taught
-from spex_nb.typed_json import decode
+from spex_nb.types.typed_json import decode
 from spex_widgets.state import OtherScene, WorkbenchState
 
 FORMAT = 1

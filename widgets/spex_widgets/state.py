@@ -19,8 +19,8 @@ from spex_nb.output.scratch import PREFIX as SCRATCH
 from spex_nb.regions.editing import History
 from spex_nb.scene.samples import source_of
 from spex_nb.scene.windows.scene_source import SceneSource
-from spex_nb.targets import TARGETS
 from spex_nb.types import MaskModel, Window
+from spex_nb.types.targets import TARGETS
 from spex_widgets.jobs import Jobs, record_warnings
 
 TOOLS = {

@@ -26,8 +26,8 @@ from spex_nb.extraction.mask_models import load_mask_model
 from spex_nb.language.prompts import build_prompt
 from spex_nb.regions.metrics import confusion_counts, iou, matched_counts, matched_f1
 from spex_nb.scene.sensors import get_sensor
-from spex_nb.targets import are_exclusive
 from spex_nb.types import MaskModel
+from spex_nb.types.targets import are_exclusive
 
 TOP = ("water", "vegetation", "built_up", "bare_soil")
 SCALES_M = (None, 0.6, 1.0)

@@ -27,8 +27,8 @@ from spex_nb.model import SpexModel, SpexProcessor
 from spex_nb.model.layers.condensation import TargetQueries
 from spex_nb.model.layers.joint_readout import dice_loss, partial_label_loss
 from spex_nb.model.layers.prompt_encoder import MaskPrompts
-from spex_nb.runtime.band_arrays import MEAN, STD
-from spex_nb.runtime.channels import INDEX_CHANNELS, INDICES
+from spex_nb.model.runtime.band_arrays import MEAN, STD
+from spex_nb.model.runtime.channels import INDEX_CHANNELS, INDICES
 
 STEPS = 6000
 """About 75 minutes of one core: 0.74 s of it a step."""

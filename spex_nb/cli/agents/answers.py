@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spex_nb.change import Change
+    from spex_nb.analysis.change import Change
     from spex_nb.extraction import Explanation, Extraction
     from spex_nb.types import Fact
 

@@ -154,7 +154,7 @@ class AgentTools:
             out: Relative path of a new folder for the change; nothing is saved if not given.
             model: As of ask.
         """
-        from spex_nb.change import compare
+        from spex_nb.analysis.change import compare
 
         with self._working() as caught:
             place = None if out is None else self.workspace.writable(out)

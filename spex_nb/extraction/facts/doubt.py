@@ -17,8 +17,8 @@ from scipy.ndimage import uniform_filter
 
 from spex_nb.regions.find import location_word
 from spex_nb.regions.runs import row_blocks
-from spex_nb.targets import TARGETS, are_exclusive
 from spex_nb.types import MASK_NODATA, Window
+from spex_nb.types.targets import TARGETS, are_exclusive
 
 STEPS = 250
 """Steps of doubt, from none to as much as can be."""

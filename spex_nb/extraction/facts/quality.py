@@ -15,7 +15,7 @@ from typing import Any
 import xarray as xr
 
 from spex_nb.errors import CheckpointError
-from spex_nb.typed_json import decode, read_json
+from spex_nb.types.typed_json import decode, read_json
 
 FILE = "quality.json"
 ROUNDING = 1.05

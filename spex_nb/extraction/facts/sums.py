@@ -13,8 +13,8 @@ from scipy.ndimage import binary_dilation
 
 from spex_nb.regions.runs import RegionSums
 from spex_nb.spectral.priors import prior_of
-from spex_nb.targets import TARGETS, are_exclusive
 from spex_nb.types import Prior, Region
+from spex_nb.types.targets import TARGETS, are_exclusive
 
 BAND_ORDER = ("blue", "green", "red", "nir", "swir16", "swir22")
 """Bands whose reflectance is worth a sentence."""

@@ -26,8 +26,8 @@ from spex_nb.output.qgis import LegendClass, categorized_style
 from spex_nb.regions.find import find_regions, regions_frame
 from spex_nb.scene.grid import Grid
 from spex_nb.scene.open import on_grid
-from spex_nb.targets import class_rgb
 from spex_nb.types import MASK_NODATA, SQUARE_METRES
+from spex_nb.types.targets import class_rgb
 
 if TYPE_CHECKING:
     import geopandas as gpd

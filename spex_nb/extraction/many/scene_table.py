@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from spex_nb.errors import ExtractionError, SceneError, explain_malformed
 from spex_nb.extraction.storage import DESCRIPTION, MASK
 from spex_nb.scene.windows.rasters import probe
-from spex_nb.typed_json import read_json
 from spex_nb.types import SQUARE_METRES
+from spex_nb.types.typed_json import read_json
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -12,8 +12,8 @@ from spex_nb.errors import MissingBandError, TargetError
 from spex_nb.extraction.mask_models import INDEX, is_left_to_index
 from spex_nb.language.languages import get_language
 from spex_nb.spectral.priors import NO_INDEX, RULES, spectral_prior
-from spex_nb.targets import EVERYTHING_ELSE, TARGETS, stand_in
 from spex_nb.types import Filter, Instruction, MaskModel, TaughtClass, neighbouring_targets
+from spex_nb.types.targets import EVERYTHING_ELSE, TARGETS, stand_in
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spex_nb.language.languages import get_language, read_data
-from spex_nb.targets import EVERYTHING_ELSE, TARGETS
+from spex_nb.types.targets import EVERYTHING_ELSE, TARGETS
 
 
 def read_notes(language: str) -> dict[str, str]:

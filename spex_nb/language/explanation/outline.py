@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from spex_nb.language.explanation.points import Point, Support
 from spex_nb.language.explanation.reasons import EXPECTED, ReasonPoints
 from spex_nb.language.explanation.sureness import MUCH, SurenessPoints
-from spex_nb.targets import target_or_class
 from spex_nb.types import Fact
+from spex_nb.types.targets import target_or_class
 
 ROUNDED = 0.005
 """Shares that differ by less read the same: they are said in whole percents."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from spex_nb.language.explanation.points import KnownFacts, Point, Support, is_possible
-from spex_nb.targets import target_or_class
 from spex_nb.types import Fact
+from spex_nb.types.targets import target_or_class
 
 CLEARLY = 0.1
 """A difference of two reflectances below this share of them tells nothing."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from spex_nb.language.explanation.note_words import NoteWriter
 from spex_nb.language.languages import get_language
 from spex_nb.language.parsing.paraphrase import describe, describe_word
-from spex_nb.targets import TARGETS
 from spex_nb.types import Fact, Filter, Instruction, ShapeFilter
+from spex_nb.types.targets import TARGETS
 
 
 def request_facts(instruction: Instruction, target: str) -> tuple[Fact, ...]:

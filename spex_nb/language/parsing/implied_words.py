@@ -9,8 +9,8 @@ from functools import cache
 from spex_nb.language.concepts import ConceptName, concept_names, concept_of, get_concept
 from spex_nb.language.languages import fold
 from spex_nb.language.parsing.tokens import Sense, Token
-from spex_nb.targets import TARGETS
 from spex_nb.types import Shape
+from spex_nb.types.targets import TARGETS
 
 COARSER = "vegetation"
 """Answers the kinds of vegetation that are no targets of their own."""

@@ -12,8 +12,8 @@ from spex_nb.language.parsing.grammar import Mention, Statement
 from spex_nb.language.parsing.lexicon import Reading
 from spex_nb.language.parsing.paraphrase import describe
 from spex_nb.language.parsing.tokens import Token
-from spex_nb.targets import TARGETS
 from spex_nb.types import AdjacentFilter, AreaFilter, EnclosedFilter, Filter, NearFilter, PlaceFilter, RankFilter
+from spex_nb.types.targets import TARGETS
 
 ASK = "Ask for {targets}, as in 'lakes larger than 2 ha in the north-west' or 'everything except water'.".format(
     targets=", ".join(target.word for target in TARGETS.values())

@@ -14,8 +14,8 @@ from spex_nb.language.parsing.refusals import quoted
 from spex_nb.language.proposals.chat import ask
 from spex_nb.language.proposals.proposal import KINDS, Proposal, read_proposal
 from spex_nb.language.proposals.settings import ModelServer
-from spex_nb.targets import TARGETS
 from spex_nb.types import Instruction
+from spex_nb.types.targets import TARGETS
 
 FINAL = (
     "This cannot be extracted",

@@ -13,8 +13,6 @@ from typing import Any
 from spex_nb.language.languages import fold
 from spex_nb.language.parsing.grammar import CUSTOMARY_M2, LENGTHS_M
 from spex_nb.language.parsing.lexicon import read_text, words_in
-from spex_nb.targets import TARGETS
-from spex_nb.typed_json import decode
 from spex_nb.types import (
     SQUARE_METRES,
     AdjacentFilter,
@@ -29,6 +27,8 @@ from spex_nb.types import (
     Question,
     RankFilter,
 )
+from spex_nb.types.targets import TARGETS
+from spex_nb.types.typed_json import decode
 
 KINDS: Mapping[str, type[Filter]] = {
     "adjacent": AdjacentFilter,

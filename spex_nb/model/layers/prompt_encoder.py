@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from spex_nb.model.configuration import MaskDecoderConfig
 from spex_nb.model.layers.norms import ChannelNorm
-from spex_nb.runtime.channels import CELL
+from spex_nb.model.runtime.channels import CELL
 
 POINT_KINDS = 4
 """Negative point, positive point, upper left corner, lower right corner of a box."""

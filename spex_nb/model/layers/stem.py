@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from spex_nb.model.configuration import InternImageConfig, SpexConfig
 from spex_nb.model.layers.norms import NORM_EPS
-from spex_nb.runtime.channels import INDEX_CHANNELS
+from spex_nb.model.runtime.channels import INDEX_CHANNELS
 
 WAVE_FEATURES = 64
 """Sines and cosines that encode a wavelength, and as many that encode a width."""

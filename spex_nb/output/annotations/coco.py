@@ -25,9 +25,9 @@ from spex_nb.output.annotations.training_set import IMAGES, TrainingSet
 from spex_nb.output.files import write_folder_whole
 from spex_nb.regions.find import find_regions, region_polygons
 from spex_nb.regions.runs import pixel_positions
-from spex_nb.targets import TARGETS
-from spex_nb.typed_json import read_json
 from spex_nb.types import Region
+from spex_nb.types.targets import TARGETS
+from spex_nb.types.typed_json import read_json
 
 if TYPE_CHECKING:
     import geopandas as gpd

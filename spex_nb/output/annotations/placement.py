@@ -12,7 +12,7 @@ import numpy as np
 from affine import Affine
 
 from spex_nb.errors import DatasetError, explain_malformed
-from spex_nb.typed_json import decode, read_json
+from spex_nb.types.typed_json import decode, read_json
 
 if TYPE_CHECKING:
     import geopandas as gpd

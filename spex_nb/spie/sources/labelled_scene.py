@@ -15,7 +15,7 @@ from spex_nb.scene.open import Chunks, open_scene
 from spex_nb.scene.windows.rasters import RasterFile, probe
 from spex_nb.spie.sources.catalogue import Imagery
 from spex_nb.spie.sources.label_layers import Flags, LabelLayer, Reading
-from spex_nb.targets import TARGETS, get_target
+from spex_nb.types.targets import TARGETS, get_target
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from spex_nb.scene.sources.files import locate
 from spex_nb.spie.sources.catalogue import Coding, Imagery, LandClass
 from spex_nb.spie.sources.label_layers import ClassLayer
 from spex_nb.spie.sources.labelled_scene import LabelledScene
-from spex_nb.targets import TARGETS, get_target
+from spex_nb.types.targets import TARGETS, get_target
 
 Classes = Mapping[int, str | Sequence[str] | None]
 

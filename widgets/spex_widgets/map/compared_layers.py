@@ -8,7 +8,7 @@ from typing import Any
 import ipyleaflet
 import xarray as xr
 
-from spex_nb.change.result import CLASS_COLORS, GAINED, LOST, Change
+from spex_nb.analysis.change.result import CLASS_COLORS, GAINED, LOST, Change
 from spex_nb.output import map_images
 from spex_nb.output.web_mercator import View, WebGrid
 from spex_nb.scene.windows.pyramid import Pyramid

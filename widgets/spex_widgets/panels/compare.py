@@ -9,14 +9,14 @@ from typing import Any
 import ipywidgets as ipw
 import xarray as xr
 
-from spex_nb.change import Change, TargetChange, compare
-from spex_nb.change.result import CLASS_COLORS, GAINED, LOST
+from spex_nb.analysis.change import Change, TargetChange, compare
+from spex_nb.analysis.change.result import CLASS_COLORS, GAINED, LOST
 from spex_nb.errors import OutputError, SourceNotFoundError
 from spex_nb.extraction import Progress
 from spex_nb.scene.reopen import as_scene
 from spex_nb.scene.samples import SAMPLES, reopen, source_of
 from spex_nb.scene.windows.scene_source import SceneSource
-from spex_nb.targets import TARGETS
+from spex_nb.types.targets import TARGETS
 from spex_widgets.jobs import Job
 from spex_widgets.messages import block, quiet, table
 from spex_widgets.panels.panel import WIDE, Panel, button

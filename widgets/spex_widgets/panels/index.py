@@ -13,8 +13,8 @@ from spex_nb.errors import MissingBandError, TargetError
 from spex_nb.language.prompts import build_prompt
 from spex_nb.regions.find import find_regions
 from spex_nb.spectral.priors import RULES, spectral_prior
-from spex_nb.targets import TARGETS
 from spex_nb.types import Prior, Region
+from spex_nb.types.targets import TARGETS
 from spex_widgets.charts import histogram
 from spex_widgets.messages import block, quiet, table
 from spex_widgets.panels.panel import WIDE, Panel, button

@@ -7,9 +7,9 @@ from typing import Any
 
 import ipywidgets as ipw
 
+from spex_nb.analysis.teaching import PixelFeatures, Taught, load_taught, next_places, sample_scene_features, teach
+from spex_nb.analysis.teaching.features import band_names, kind_of
 from spex_nb.errors import EmptySceneError, TeachingError
-from spex_nb.teaching import PixelFeatures, Taught, load_taught, next_places, sample_scene_features, teach
-from spex_nb.teaching.features import band_names, kind_of
 from spex_widgets.messages import block, quiet, table
 from spex_widgets.panels.panel import WIDE, Panel, button
 from spex_widgets.state import WorkbenchState

@@ -1,0 +1,2 @@
+from . import change as change
+from . import teaching as teaching
