@@ -188,6 +188,7 @@ def test_an_archive_in_the_folder_is_a_scene(tools: AgentTools, root: Path) -> N
     assert tools.look("packed.zip")["kind"] == "scene"
 
 
+@pytest.mark.slow
 def test_nothing_is_replaced(tools: AgentTools, root: Path) -> None:
     (root / "page.html").write_text("mine")
     with pytest.raises(OutputError, match="nothing is ever replaced"):

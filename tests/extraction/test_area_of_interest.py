@@ -98,6 +98,7 @@ def test_figures_words_and_overview_are_of_the_inside_only(cut: Extraction) -> N
     assert cut.regions.to_crs(32632).geometry.within(shapely.union_all(TWO.geometry).buffer(2 * PIXEL)).all()
 
 
+@pytest.mark.slow
 def test_nothing_found_inside_is_not_said_of_the_scene() -> None:
     result = quietly(instruction="water", aoi=box(30, 40, 60, 60))
     assert "No water was found in the area of interest" in result.explanation
@@ -138,6 +139,7 @@ def test_only_windows_that_the_area_meets_are_read(monkeypatch: pytest.MonkeyPat
         assert area.intersection(box(left, top, left + width, top + height)).area > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "give",
     [

@@ -20,10 +20,10 @@ import rasterio.shutil
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spex_nb import Extraction, load_extraction, typed_json
+from spex_nb import Extraction, load_extraction
 from spex_nb.errors import ExtractionError
 from spex_nb.extraction.storage import FILES
-from spex_nb.types import Instruction
+from spex_nb.types import Instruction, typed_json
 from tests.extraction.test_extract_scene import Brightness, quietly, scene_of, squares
 
 SECRET = b"a secret of this machine " * 400

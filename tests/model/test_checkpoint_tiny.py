@@ -108,6 +108,7 @@ def test_the_mask_follows_the_prompt_and_not_the_prior(tiny: SpexPredictor) -> N
         assert agreement(swapped[target], "river_10m", code) > agreement(normal, "river_10m", code) - 0.1
 
 
+@pytest.mark.slow
 def test_its_sentences_are_true_of_its_mask_in_the_language_asked_for(tiny: SpexPredictor) -> None:
     scene = sample_scene("lake_30m")
     mask = masks(tiny, scene, ["water"])["water"]

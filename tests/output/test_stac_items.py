@@ -60,6 +60,7 @@ def test_an_item_names_the_files_and_says_where_they_lie(saved: Path) -> None:
     assert "the model index" in item["properties"]["processing:lineage"]
 
 
+@pytest.mark.slow
 def test_what_an_item_cannot_say_is_refused(saved: Path, tmp_path: Path) -> None:
     result = load_extraction(saved)
     with pytest.raises(OutputError, match="the day on which the scene was taken"):

@@ -48,6 +48,7 @@ def polygons(draw: st.DrawFn) -> Any:
     return shapely.MultiPolygon([part for part in shapely.get_parts(polygon) if part.geom_type == "Polygon"])
 
 
+@pytest.mark.slow
 @given(polygons())
 def test_shares_are_the_areas_of_intersections(polygon: Any) -> None:
     np.testing.assert_allclose(shares_of(polygon), by_intersections(polygon), atol=1e-9)

@@ -33,6 +33,7 @@ def drawn_by_gdal(runs: Any, shape: tuple[int, int]) -> Any:
     return shapely.union_all([shapely.make_valid(shapely.geometry.shape(outline)) for outline, _ in found])
 
 
+@pytest.mark.slow
 @given(MASKS, st.sampled_from([4, 8]), st.sampled_from([1, 7, 2**16]))
 def test_outlines_are_valid_and_those_of_gdal(mask: Any, connectivity: int, batch: int) -> None:
     regions = regions_of(mask, connectivity)

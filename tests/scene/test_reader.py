@@ -142,6 +142,7 @@ def test_a_part_that_is_damaged_is_lost_alone(tmp_path: Path) -> None:
     np.testing.assert_array_equal(reader.read_again((0, 0, 256, 512))["red"], whole[:256])
 
 
+@pytest.mark.slow
 def test_readings_stay_out_of_files(path: Path, tmp_path: Path) -> None:
     scene = lazy(path)
     scene.to_netcdf(tmp_path / "scene.nc", engine="h5netcdf")
@@ -151,6 +152,7 @@ def test_readings_stay_out_of_files(path: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(written["nir"], scene["nir"].compute())
 
 
+@pytest.mark.slow
 def test_a_scene_is_fingerprinted_by_a_few_pixels(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = lazy(path)
     source, computed = SceneSource(scene), scene.compute()

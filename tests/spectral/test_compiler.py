@@ -54,6 +54,7 @@ operations = st.deferred(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(operations, min_size=1, max_size=5), st.lists(st.integers(-3, 3), min_size=3, max_size=3))
 def test_every_formula_of_a_program_equals_its_text_evaluated_alone(texts: list[str], numbers: list[int]) -> None:
     texts = [f"a + 0 * ({text})" if not any(band in text for band in "abc") else text for text in texts]

@@ -127,6 +127,7 @@ def test_a_taught_class_has_its_colour_and_its_name_in_the_workbench_and_in_a_se
     again.close()
 
 
+@pytest.mark.slow
 def test_a_result_believes_no_colour_of_a_stranger(state: WorkbenchState) -> None:
     panel = taught_panel(state)
     result = extract(state.scene, "reeds", "index", taught=[panel.taught], progress=False)

@@ -57,7 +57,7 @@ class _Server(ThreadingHTTPServer):
 def server() -> Iterator[_Server]:
     server = _Server(("127.0.0.1", 0), _Handler)
     server.asked, server.reply = [], answering(HELP)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield server
     spex_nb.configure(llm=None)

@@ -104,6 +104,7 @@ def test_any_bands_and_holes(torch_model: SpexPredictor, onnx_model: OnnxPredict
         assert other_share(onnx_model.predict(scene, **question), torch_model.predict(scene, **question)) <= MOST_OTHER
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "de", "zh"])
 def test_its_sentences_are_those_of_torch(torch_model: SpexPredictor, onnx_model: OnnxPredictor, language: str) -> None:
     scene = sample_scene("lake_30m")
@@ -139,6 +140,7 @@ def test_whatever_the_limit_of_threads_says_graphs_run(monkeypatch: pytest.Monke
     assert logits.shape == (1, 20, 20)
 
 
+@pytest.mark.slow
 def test_a_name_chooses_what_computes() -> None:
     assert isinstance(load_mask_model("tiny"), SpexPredictor)
     model = load_mask_model("onnx:tiny")
