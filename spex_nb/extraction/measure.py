@@ -16,6 +16,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from spex_nb.errors import MissingBandError
+from spex_nb.extraction.facts.cut_regions import RegionTally, beside_gaps, cut_regions
 from spex_nb.extraction.facts.doubt import Doubt, doubt_of_rows
 from spex_nb.extraction.facts.sums import BAND_ORDER, FactSums, Rows, rule_masks, rules_of
 from spex_nb.language.evidence import readable_index
@@ -30,6 +31,10 @@ OVERVIEW_PX = 1024
 """Longest side of the thinned scene that a result keeps, in pixels."""
 EVIDENCE_REGIONS = 10
 """Number of regions that evidence describes one by one; the others are counted."""
+FEW_PX = 10
+"""Regions of fewer pixels are counted as small ones: a pixel more or less changes them much."""
+BESIDE_GAP = "beside a gap"
+"""Layer that shows which pixels have one without data beside them."""
 USUAL_INDICES = ("NDVI", "NDWI")
 """Measured in every region where the bands allow it, beside the index that describes the target."""
 
@@ -72,6 +77,8 @@ class SceneStatistics:
     """uint8 [H, W]: 0 none ... 250 as much as can be, 255 no data."""
     scene_hash: str
     """Of all pixels of the scene; empty where they were not hashed."""
+    asked_px: int
+    """Pixels that were asked for, with and without data: of the scene, or of the area of interest."""
 
 
 def measure_scene(
@@ -94,15 +101,18 @@ def measure_scene(
     scene = reader.scene
     pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))  # one pixel shows which indices the bands allow
     usual = [name for name in USUAL_INDICES if _allows(pixel, name)]
-    sums = [_LayerSums.of(layer, pixel, usual) for layer in layers]
+    has_gaps = any((mask[rows] == MASK_NODATA).any() for rows in row_blocks(mask.shape))
+    sums = [_LayerSums.of(layer, pixel, usual, has_gaps=has_gaps) for layer in layers]
     indices = list(dict.fromkeys(name for layer_sums in sums for name in layer_sums.indices))
     rules = [*rules_of(pixel, [layer.name for layer in layers])]
-    overview, pixels, valid_px = _Thinned(scene), BandHash(scene.spex.bands), 0
+    overview, pixels = _Thinned(scene), BandHash(scene.spex.bands)
+    valid_px, asked_px = 0, 0
     doubt, thresholds = np.full(mask.shape, MASK_NODATA, np.uint8), _thresholds(layers)
     for top, part in reader.rows():
         rows = slice(top, top + part.sizes["y"])
         has_data = mask[rows] != MASK_NODATA
         overview.add(top, part)
+        asked_px += _asked_px(reader, rows)
         if hashes_scene:
             pixels.add(part)
         if not has_data.any():
@@ -110,7 +120,8 @@ def measure_scene(
         valid_px += int(has_data.sum())
         values = _index_values(part, indices)
         probability = probability_of(top, part.sizes["y"])
-        measured = _Measured(values, probability, _bands(part), rule_masks(part, rules))
+        gaps = beside_gaps(mask, rows) if has_gaps else None
+        measured = _Measured(values, probability, _bands(part), rule_masks(part, rules), gaps)
         for layer_sums in sums:
             layer_sums.add(rows, has_data, measured)
         doubt[rows] = doubt_of_rows(mask, probability, thresholds, measured.rules, top)
@@ -127,12 +138,21 @@ def measure_scene(
     }
     return SceneStatistics(
         evidence=evidence,
-        facts={layer_sums.layer.name: layer_sums.facts for layer_sums in sums if layer_sums.facts is not None},
+        facts={layer_sums.layer.name: facts for layer_sums in sums if (facts := layer_sums.counted_facts) is not None},
         figures={layer_sums.layer.name: layer_sums.figures for layer_sums in sums},
         overview=overview.scene,
         doubt=doubt,
         scene_hash=pixels.hexdigest() if hashes_scene else "",
+        asked_px=asked_px,
     )
+
+
+def _asked_px(reader: SceneReader, rows: slice) -> int:
+    """Return how many pixels of some rows were asked for: all of them, or those of the area of interest."""
+    height, width = rows.stop - rows.start, reader.scene.spex.shape[1]
+    if reader.area is None:
+        return int(height * width)
+    return int(reader.area.inside((rows.start, 0, height, width)).sum())
 
 
 def _thresholds(layers: Sequence[MeasuredLayer]) -> dict[str, float]:
@@ -161,6 +181,8 @@ class _Measured:
     """[n, h, W]."""
     bands: Mapping[str, NDArray[np.float32]]
     rules: Mapping[str, NDArray[np.bool_]]
+    beside_gaps: NDArray[np.bool_] | None = None
+    """[h, W], see `beside_gaps`; None where the whole mask has data."""
 
 
 def class_borders(mask: NDArray[np.uint8], names: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -219,15 +241,18 @@ class _LayerSums:
     area_px: int = 0
     facts: FactSums | None = None
     """None for a class that is no target."""
+    has_gaps: bool = False
+    """Whether some pixels of the mask have no data."""
 
     @classmethod
-    def of(cls, layer: MeasuredLayer, scene: xr.Dataset, usual: Sequence[str]) -> _LayerSums:
+    def of(cls, layer: MeasuredLayer, scene: xr.Dataset, usual: Sequence[str], *, has_gaps: bool) -> _LayerSums:
         """Begin to measure a layer.
 
         Args:
             layer: What to measure.
             scene: Any pixel of the scene.
             usual: Indices that are measured in every region.
+            has_gaps: Whether some pixels of the mask have no data.
         """
         index = readable_index(scene, layer.name) if layer.name != EVERYTHING_ELSE else None
         names = [] if layer.number is None else ["probability"]
@@ -235,7 +260,8 @@ class _LayerSums:
         names = list(dict.fromkeys([*names, *usual]))
         runs = [region.runs for region in layer.regions]
         index_name = None if index is None else str(index.name)
-        sums = cls(layer, index_name, RegionSums(runs, names), names)
+        sums = cls(layer, index_name, RegionSums(runs, [*names, *([BESIDE_GAP] if has_gaps else [])]), names)
+        sums.has_gaps = has_gaps
         if layer.name != EVERYTHING_ELSE:
             sums.facts = FactSums(layer.name, layer.threshold, layer.regions[:EVIDENCE_REGIONS])
         return sums
@@ -258,12 +284,27 @@ class _LayerSums:
         number = self.layer.number
         probability = None if number is None else measured.probability[number]
         own_probability = {} if probability is None else {"probability": probability}
-        self.regions.add(rows.start, {**measured.indices, **own_probability})
+        gaps = {} if measured.beside_gaps is None else {BESIDE_GAP: measured.beside_gaps}
+        self.regions.add(rows.start, {**measured.indices, **own_probability, **gaps})
         if self.index_name is not None:
             self.inside.add(measured.indices[self.index_name][inside])
             self.outside.add(measured.indices[self.index_name][outside])
         if self.facts is not None:
             self.facts.add(rows.start, Rows(inside, outside, measured.bands, probability, measured.rules))
+
+    @property
+    def counted_facts(self) -> FactSums | None:
+        """The sums for facts, with what was counted of all regions; None for a class that is no target."""
+        if self.facts is None:
+            return None
+        regions = self.layer.regions
+        is_beside_gap = np.zeros(len(regions), bool)
+        if self.has_gaps:
+            is_beside_gap = np.nan_to_num(self.regions.means(BESIDE_GAP)) > 0
+        self.facts.beside_gap = is_beside_gap[: len(self.facts.regions)].tolist()
+        self.facts.cut = RegionTally.of(cut_regions(regions, is_beside_gap))
+        self.facts.small = RegionTally.of([region for region in regions if region.area_px < FEW_PX])
+        return self.facts
 
     def evidence(self, shape: tuple[int, ...], valid_px: int, *, is_on_map: bool) -> Evidence:
         regions = self.layer.regions

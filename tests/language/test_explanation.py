@@ -408,3 +408,39 @@ def test_a_probability_that_reads_like_the_threshold_is_not_held_against_it() ->
 def test_an_index_on_the_wrong_side_of_zero_confirms_nothing() -> None:
     assert support_of(explain_facts(facts(index__inside=0.2, index__outside=-0.5)), "NDWI averages") == "independent"
     assert support_of(explain_facts(facts(index__inside=-0.2, index__outside=-0.5)), "NDWI averages") == "mask"
+
+
+SCALED = {
+    "en": "uncalibrated values", "de": "unkalibrierten Werte", "es": "valores sin calibrar",
+    "fr": "valeurs non étalonnées", "pt": "valores não calibrados", "ru": "некалиброванные значения",
+    "ar": "القيم غير المعايرة", "hi": "अंशांकन रहित मान", "zh": "未定标的数值",
+}  # fmt: skip
+RAW = {
+    "en": "raw values", "de": "Rohwerte", "es": "valores brutos", "fr": "valeurs brutes", "pt": "valores brutos",
+    "ru": "исходные значения", "ar": "القيم الخام", "hi": "कच्चे मान", "zh": "原始数值",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("target", ["water", "vegetation", "bare_soil", "snow", "burn", "built_up"])
+def test_only_numbers_of_the_file_are_called_raw(language: str, target: str) -> None:
+    sides = [
+        (f"band.{band}.{side}", 25.0 if (side == "inside") == (target not in ("water", "burn", "built_up")) else 61.3)
+        for band in ("nir", "red", "green", "swir16")
+        for side in ("inside", "outside")
+    ]
+    for unit, is_raw in (("counts", True), ("relative", False)):
+        numbers = [Fact(name, value, unit, "mask", "bands") for name, value in sides]
+        if target == "vegetation":  # low red beside high near infrared
+            numbers = [n for n in numbers if ".red" not in n.id]
+        flipped = [Fact(n.id, 86.3 - float(n.value or 0), unit, "mask", "bands") for n in numbers]
+        some = [fact for fact in facts(target=target, relative="yes") if not fact.id.startswith("band.")]
+        for figures in (numbers, flipped):
+            whole = " ".join(plain(statement) for statement in explain_facts([*some, *figures], language))
+            said = [words for words in (RAW[language], SCALED[language]) if words.lower() in whole.lower()]
+            assert said in ([], [RAW[language] if is_raw else SCALED[language]])
+            if said:
+                assert ("25" if is_raw else Numerals(language).decimal(25, 2)) in whole
+                break
+        else:
+            raise AssertionError("no sentence names the bands")

@@ -9,20 +9,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
+from spex_nb.extraction.facts.cut_regions import edges_touched
 from spex_nb.extraction.facts.dates import date_of, latitude_of, season_of
 from spex_nb.extraction.facts.doubt import DoubtPlace
 from spex_nb.extraction.facts.nearest_size import nearest_in_size
 from spex_nb.extraction.facts.quality import Quality
 from spex_nb.extraction.facts.sums import BAND_ORDER, BINS, FactSums, measured_iou
-from spex_nb.language.explanation.points import is_possible
+from spex_nb.language.explanation.points import AREA_FACT, HIDDEN_FACT, is_possible
 from spex_nb.scene.guard import QUESTION
 from spex_nb.types import LEAST_MARGIN, Evidence, Fact, FactSource, Filter, Prior, Region
 
 HALF = 0.5
 FAILING_IOU = 0.3
 """A model that reached less than this in such scenes is known to fail there."""
-FEW_PX = 10
-"""Regions of fewer pixels are mentioned as unreliable."""
 MENTIONED = 3
 """Regions that facts describe one by one."""
 
@@ -102,9 +101,10 @@ def _area(context: FactContext) -> Iterator[Fact]:
     yield Fact("valid_px", float(evidence.valid_px), "px", "scene", "scene")
     yield Fact("share", evidence.share_frac, "frac", "mask", "mask")
     yield Fact("number", float(evidence.number), "patch", "mask", "mask")
-    small = sum(region.area_px < FEW_PX for region in evidence.regions)
-    if small and len(evidence.regions) == evidence.number:
-        yield Fact("number_small", float(small), "patch", "mask", "mask", f"fewer than {FEW_PX} pixels")
+    for name, tally in (("small", context.sums.small), ("cut", context.sums.cut)):
+        if tally.number:
+            yield Fact(f"{name}.number", float(tally.number), "patch", "mask", "mask")
+            yield Fact(f"{name}.share", tally.area_px / max(evidence.area_px, 1), "frac", "mask", "mask", "of the area")
 
 
 def _trust(facts: Sequence[Fact], context: FactContext) -> Iterator[Fact]:
@@ -184,8 +184,19 @@ def _largest(context: FactContext) -> Iterator[Fact]:
         yield Fact(f"{name}.place", region.location, "place", where, "mask")
         if (ratio := length_to_width(region)) is not None:
             yield Fact(f"{name}.elongation", ratio, "times", where, "mask", "length by width")
-        if sides := edges_touched(region):
+        sides = edges_touched(region)
+        if any(context.sums.beside_gap[number - 1 : number]):
+            sides.append(_kind_of_gap(context))
+        if sides:
             yield Fact(f"{name}.edges", " ".join(sides), "sides", where, "mask")
+
+
+def _kind_of_gap(context: FactContext) -> str:
+    """Return what lies where there is no data: what is hidden, what was not asked for, or either of them."""
+    request = {fact.id: fact.value for fact in context.request}
+    if AREA_FACT not in request:
+        return "clouded" if _masks_clouds(context.scene) else "hidden"
+    return "unexamined" if request.get(HIDDEN_FACT) else "area"
 
 
 def _regions(context: FactContext) -> Iterator[Fact]:
@@ -203,13 +214,13 @@ def _regions(context: FactContext) -> Iterator[Fact]:
 def _spectrum(context: FactContext) -> Iterator[Fact]:
     """Yield means of bands and index, inside and outside."""
     evidence = context.evidence
-    unit = "counts" if evidence.is_relative else "reflectance"
     for band in BAND_ORDER:
         for side, region, (count, total) in zip(
             ("inside", "outside"), ("mask", "outside"), context.sums.bands.get(band, np.zeros((2, 2))), strict=True
         ):
             if count:
-                yield Fact(f"band.{band}.{side}", float(total / count), unit, region, "bands")
+                value, unit = _band_value(band, float(total / count), context)
+                yield Fact(f"band.{band}.{side}", value, unit, region, "bands")
     if evidence.index_name is not None:
         yield Fact("index.name", evidence.index_name, "name", "scene", "bands")
         for side, spread in (("inside", evidence.inside), ("outside", evidence.outside)):
@@ -217,6 +228,17 @@ def _spectrum(context: FactContext) -> Iterator[Fact]:
                 region = "mask" if side == "inside" else "outside"
                 yield Fact(f"index.{side}", spread.mean, "index", region, "bands", evidence.index_name)
                 yield Fact(f"index.{side}.spread", spread.std, "index", region, "bands", evidence.index_name)
+
+
+def _band_value(band: str, mean: float, context: FactContext) -> tuple[float, str]:
+    """Return the mean of a band and its unit: what is no reflectance as the file holds it, where that is known."""
+    if not context.evidence.is_relative:
+        return mean, "reflectance"
+    attributes = context.scene[band].attrs if band in context.scene else {}
+    scale, offset = attributes.get("scale"), attributes.get("offset")
+    if not scale or offset is None:
+        return mean, "relative"
+    return (mean - float(offset)) / float(scale), "counts"
 
 
 def _rule_text(context: FactContext) -> str:
@@ -295,12 +317,16 @@ def _scene(context: FactContext) -> Iterator[Fact]:
     yield Fact("gsd", gsd_m, "m", "scene", "scene")
     yield Fact("relative", "yes" if scene.spex.is_relative else "no", "name", "scene", "scene")
     yield Fact("bands", " ".join(scene.spex.bands), "bands", "scene", "scene")
-    masks_clouds = "no cloud" in str(scene.attrs.get("valid_reason", ""))
-    yield Fact("clouds_masked", "yes" if masks_clouds else "no", "name", "scene", "scene")
+    yield Fact("clouds_masked", "yes" if _masks_clouds(scene) else "no", "name", "scene", "scene")
     date = date_of(scene, context.source_name)
     yield Fact("date", None if date is None else date[0], "date", "scene", "scene", "" if date is None else date[1])
     season = None if date is None else season_of(date[0], latitude_of(scene))
     yield Fact("season", season, "season", "scene", "scene", "meteorological")
+
+
+def _masks_clouds(scene: xr.Dataset) -> bool:
+    """Say whether the pixels of clouds were taken out of a scene."""
+    return "no cloud" in str(scene.attrs.get("valid_reason", ""))
 
 
 def length_to_width(region: Region) -> float | None:
@@ -308,21 +334,6 @@ def length_to_width(region: Region) -> float | None:
     a, b, c, _ = region.rectangle_px
     sides = sorted((math.dist(a, b), math.dist(b, c)))
     return sides[1] / sides[0] if sides[0] > 0 else None
-
-
-def edges_touched(region: Region) -> list[str]:
-    """Return the sides of the picture at which a region runs out of it."""
-    if region.runs is None or not len(region.runs):
-        return []
-    height, width = region.shape
-    row, first, end = np.asarray(region.runs).T
-    touches = {
-        "top": row.min() == 0,
-        "bottom": row.max() == height - 1,
-        "left": first.min() == 0,
-        "right": end.max() == width,
-    }
-    return [side for side, is_there in touches.items() if is_there]
 
 
 PARTS = (

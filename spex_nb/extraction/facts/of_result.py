@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from spex_nb.extraction.facts.gather import FactContext, Specks, gather_facts
 from spex_nb.extraction.facts.quality import Quality, measured_quality
 from spex_nb.extraction.predict import IndexExtreme
 from spex_nb.language.explanation.note_words import NoteWriter
+from spex_nb.language.explanation.points import AREA_FACT, HIDDEN_FACT
 from spex_nb.language.explanation.request import (
     filters_of,
     request_facts,
@@ -20,7 +21,6 @@ from spex_nb.language.explanation.request import (
     stand_in_facts,
     stand_in_sentences,
 )
-from spex_nb.language.explanation.wording import AREA_FACT
 from spex_nb.spectral.priors import prior_of
 from spex_nb.types import Fact, Instruction, Region, Window
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from spex_nb.extraction.result import Extraction
 
 
-REQUEST = ("asked", "word", "stand_in", "taught")
-"""Beginnings of the ids of facts about what was asked, which an edited mask leaves as they are."""
+REQUEST = ("asked", "asked_area", "hidden", "word", "stand_in", "taught")
+"""Beginnings of the ids of facts about what was asked and seen, which an edited mask leaves as they are."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def facts_of_run(plan: Plan, statistics: SceneStatistics, findings: RunFindings)
             doubt=place,
             specks=Specks(findings.specks_px.get(target, 0), plan.choices.min_area_px),
             filters=filters_of(plan.instruction, target) if plan.assignment.targets else (),
-            request=(*rest, *_request_of(plan, target), *_taught_facts(plan, target)),
+            request=(*rest, *_request_of(plan, target), *_seen(plan, statistics), *_taught_facts(plan, target)),
         )
         facts[target] = gather_facts(context)
     return facts
@@ -111,14 +111,17 @@ def _request_of(plan: Plan, target: str) -> tuple[Fact, ...]:
     request = request_facts(plan.instruction, target)
     if not plan.assignment.targets:  # the filters are those of the rest
         request = tuple(fact for fact in request if fact.id != "asked")
-    return (*request, *_area_of(plan), *stand_in_facts(sentences))
+    return (*request, *stand_in_facts(sentences))
 
 
-def _area_of(plan: Plan) -> tuple[Fact, ...]:
-    """Return that only an area of interest was examined; nothing where the whole scene was."""
-    if plan.area is None:
-        return ()
-    return (Fact(AREA_FACT, plan.area.share_frac, "frac", "scene", "instruction"),)
+def _seen(plan: Plan, statistics: SceneStatistics) -> Iterator[Fact]:
+    """Yield that only an area of interest was examined, and which share of what was asked for has no data."""
+    if plan.area is not None:
+        yield Fact(AREA_FACT, plan.area.share_frac, "frac", "scene", "instruction")
+    valid_px = next(iter(statistics.evidence.values())).valid_px
+    if statistics.asked_px > valid_px:
+        of_what = "" if plan.area is None else "of the area of interest"
+        yield Fact(HIDDEN_FACT, 1 - valid_px / statistics.asked_px, "frac", "scene", "scene", of_what)
 
 
 def _rest_of_run(plan: Plan, statistics: SceneStatistics, findings: RunFindings) -> tuple[Fact, ...]:

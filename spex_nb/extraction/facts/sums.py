@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
+from spex_nb.extraction.facts.cut_regions import RegionTally
 from spex_nb.regions.runs import RegionSums
 from spex_nb.spectral.priors import prior_of
 from spex_nb.types import Prior, Region
@@ -80,6 +81,9 @@ class FactSums:
         target: Its id.
         threshold: Probability above which a pixel belongs to the target.
         regions: The largest regions; agreement is measured in each.
+        beside_gap: Of each of these, whether it ends beside pixels without data.
+        cut: All regions that end where nothing was examined; see `cut_regions`.
+        small: All regions of a few pixels.
     """
 
     target: str
@@ -100,6 +104,9 @@ class FactSums:
     border: dict[str, int] = field(default_factory=dict)
     """By other target: pixels beside the mask where its rule holds."""
     border_px: int = 0
+    beside_gap: Sequence[bool] = ()
+    cut: RegionTally = field(default_factory=RegionTally)
+    small: RegionTally = field(default_factory=RegionTally)
 
     def __post_init__(self) -> None:
         """Prepare the sums of each region."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from spex_nb.language.explanation.points import Point, Support
+from spex_nb.language.explanation.points import AREA_FACT, HIDDEN_FACT, Point, Support
 from spex_nb.language.explanation.reasons import EXPECTED, ReasonPoints
 from spex_nb.language.explanation.sureness import MUCH, SurenessPoints
 from spex_nb.types import Fact
@@ -16,6 +16,9 @@ from spex_nb.types.targets import target_or_class
 
 ROUNDED = 0.005
 """Shares that differ by less read the same: they are said in whole percents."""
+LITTLE = 0.01
+"""Share without data below which nothing is said of it."""
+EDGES = ("top", "bottom", "left", "right")
 ELONGATED = 3.0
 """A region this many times as long as wide is called long."""
 LARGEST_ELONGATED = 3
@@ -40,7 +43,11 @@ class Outline(ReasonPoints, SurenessPoints):
         """Return the points in their order, each fact in one of them."""
         if self._is_empty:
             limits = (point for point in self._scene_points() if point.key in ("gsd_unknown", "relative"))
-            return [*self._untrusted(), *self._rest(), *self._absent(), *self._words(), *limits]
+            absent = [*self._absent()]
+            answer = [point for point in absent if point.part == "answer"]
+            reasons = [point for point in absent if point.part != "answer"]
+            statements = [*self._untrusted(), *self._rest(), *answer, *self._hidden(), *self._words()]
+            return [*statements, *reasons, *limits]
         parts = (self._answer, self._why, self._sureness, self._confusion, self._next, self._scene_points)
         return [point for part in parts for point in part()]
 
@@ -67,6 +74,7 @@ class Outline(ReasonPoints, SurenessPoints):
             )
         else:
             yield from self._point("found", "answer", is_brief=True, name="target", share="share", area="area")
+        yield from self._hidden()
         if self._is_weak() and self._get("trust") is None:
             yield Point("hint", "answer", support="none", is_brief=True)
         yield from self._words()
@@ -156,10 +164,43 @@ class Outline(ReasonPoints, SurenessPoints):
             )
         elif not number:
             yield Point("specks", "answer", support="mask")
-        yield from self._point("edge", "answer", is_brief=number == 1, sides="region.1.edges")
+        yield from self._cut(number)
         yield from self._long()
-        yield from self._point("small", "answer", number="number_small")
+        yield from self._small()
         yield from self._point("small_left_out", "answer", smallest="specks.limit", area="specks.area")
+
+    def _cut(self, number: float) -> Iterator[Point]:
+        """Say which regions may go on where nothing was examined, and what that means for the figures."""
+        key = "edge_single" if number == 1 else "edge"
+        sides = self._word("region.1.edges").split()
+        is_brief = number == 1 or not {*sides} <= {*EDGES}
+        yield from self._point(key, "answer", is_brief=is_brief, sides="region.1.edges")
+        cut = self._number("cut.number")
+        if max(cut / max(number, 1), self._number("cut.share")) < MUCH:
+            return
+        if cut > 1:
+            is_brief = self._question == "count" or self._is_cut_inside
+            yield from self._point("cut", "answer", is_brief=is_brief, number="cut.number")
+        elif cut and not sides:
+            yield Point("cut_one", "answer", {"number": self._by_id["cut.number"]}, is_brief=self._is_cut_inside)
+
+    @property
+    def _is_cut_inside(self) -> bool:
+        """Whether an area of interest, or ground without data, cuts the picture."""
+        return self._get(AREA_FACT) is not None or self._number(HIDDEN_FACT) >= LITTLE
+
+    def _small(self) -> Iterator[Point]:
+        """Say that the smallest regions are unreliable, where they matter for the number or the area."""
+        share_of_number = self._number("small.number") / max(self._number("number"), 1)
+        if max(share_of_number, self._number("small.share")) >= MUCH:
+            yield from self._point("small", "answer", number="small.number", share="small.share")
+
+    def _hidden(self) -> Iterator[Point]:
+        """Say how much of what was asked for has no data."""
+        share = self._number(HIDDEN_FACT)
+        key = "hidden_clouds" if self._word("clouds_masked") == "yes" else "hidden"
+        if share >= LITTLE:
+            yield from self._point(key, "answer", "none", is_brief=share >= MUCH, share=HIDDEN_FACT)
 
     def _number_of_parts(self, number: float) -> Iterator[Point]:
         """Say how many regions there are, where the sentence of the filters has not said it."""

@@ -11,6 +11,8 @@ from spex_nb.types import Fact
 
 Part = Literal["answer", "why", "sureness", "confusion", "next"]
 Support = Literal["independent", "mask", "none"]
+AREA_FACT, HIDDEN_FACT = "asked_area", "hidden.share"
+"""Ids of the facts that only a part of the scene was examined, and that a part of it has no data: the shares."""
 REFLECTANCES = (-0.05, 1.5)
 """Mean reflectance beyond these cannot be: glint and snow pass 1, noise passes 0."""
 WIDEST_SPREAD = 1.0
@@ -40,8 +42,12 @@ class Point:
     @property
     def facts(self) -> tuple[str, ...]:
         """The ids of its facts, each once."""
-        listed = (filler if isinstance(filler, Sequence) else (filler,) for filler in self.slots.values())
-        return tuple(dict.fromkeys(fact.id for facts in listed for fact in facts))
+        return tuple(dict.fromkeys(fact.id for slot in self.slots for fact in self.listed(slot)))
+
+    def listed(self, slot: str) -> Sequence[Fact]:
+        """Return the facts of a slot; none where it has no such slot."""
+        filler = self.slots.get(slot, ())
+        return filler if isinstance(filler, Sequence) else (filler,)
 
 
 def is_possible(fact: Fact) -> bool:

@@ -73,7 +73,8 @@ class ReasonPoints(KnownFacts):
         yield from self._point("taught", "why", "none", is_brief=True, yes="taught.yes", no="taught.no")
         bands = [band for band in self._word("taught.bands").split() if self._pair(f"band.{band}")]
         if bands:
-            yield Point("because_taught", "why", self._band_slots(bands), "mask")
+            clause = "raw" if self._is_relative else "because"
+            yield Point(f"{clause}_taught", "why", self._band_slots(bands), "mask")
 
     def _bands(self) -> Iterator[Point]:
         """Say how bands differ between inside and outside, and whether as the target demands."""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from spex_nb.language.explanation.numerals import Numerals, StatedUnit, read_wording
 from spex_nb.language.explanation.outline import Outline
-from spex_nb.language.explanation.points import Point
+from spex_nb.language.explanation.points import AREA_FACT, HIDDEN_FACT, Point
 from spex_nb.language.languages import Language, get_language, read_section
 from spex_nb.types import Fact, Statement
 
-AREA_FACT = "asked_area"
-"""Id of the fact that only a part of the scene was examined: its share."""
+HIDDEN_FROM = 0.01
+"""Share without data from which figures are said to be of the visible part."""
 TIMES_WHOLE_FROM = 10
-ALL_SIDES = 4
+EDGES = ("top", "bottom", "left", "right")
 BRIEF_SENTENCES = 4
 QUOTAS = {"answer": 2, "why": 1, "sureness": 1}
 """Sentences of each part in the short explanation."""
@@ -28,12 +28,31 @@ ALWAYS = (
     "impossible_index",
     "word",
     "stand_in",
+    "hidden",
+    "hidden_clouds",
+    "cut",
+    "cut_one",
+    "edge",
+    "edge_single",
 )
-"""Sentences that no short explanation leaves out, and that count for no quota."""
+"""Sentences that the short explanation has wherever they matter, and that count for no quota."""
 DOUBTS = ("quality", "agree_little", "agree_inside_little", "probability_low", "near_much", "doubt_place")
 """Of how sure it is, the short explanation says a doubt rather than a comfort, the gravest one first."""
-OF_THE_SCENE = ("found", "found_px", "candidates", "absent", "asked_all", "asked_count", "rest", "left_out")
-"""Sentences that speak of the whole scene, and of the area of interest where there is one."""
+OF_WHAT_IS_SEEN = (
+    "found",
+    "found_px",
+    "candidates",
+    "absent",
+    "asked_all",
+    "asked_any",
+    "asked_count",
+    "none_kept",
+    "rest",
+    "left_out",
+)
+"""Sentences that speak of the whole scene: of the area of interest, and of its visible part, where that is less."""
+OF_THE_WHOLE = ("hidden", "hidden_clouds")
+"""Sentences that speak of the scene or the area of interest, whether or not all of it is visible."""
 _CHOICE = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
 
 
@@ -73,11 +92,24 @@ def shorten(points: Sequence[Point]) -> list[Point]:
     for place, point in enumerate(points):
         if point.is_brief and point.key not in ALWAYS and len(chosen) < BRIEF_SENTENCES:
             chosen.add(place)
-    return [replace(point, is_brief=place in chosen or point.key in ALWAYS) for place, point in enumerate(points)]
+    chosen |= {place for place, point in enumerate(points) if point.is_brief and point.key in ALWAYS}
+    return [replace(point, is_brief=place in chosen) for place, point in enumerate(points)]
 
 
 def _gravity(point: Point) -> int:
     return DOUBTS.index(point.key) if point.key in DOUBTS else len(DOUBTS)
+
+
+def _sides(sides: Sequence[str]) -> list[str]:
+    """Return the sides of a picture; all four of them as one."""
+    others = [side for side in sides if side not in EDGES]
+    return ["all", *others] if len(sides) - len(others) == len(EDGES) else [*sides]
+
+
+def _replaced(text: str, words: Mapping[str, str]) -> str:
+    """Return a text with words in place of others, the longest ones first, each place once."""
+    pattern = "|".join(re.escape(words_before) for words_before in sorted(words, key=len, reverse=True))
+    return re.sub(pattern, lambda match: words[match[0]], text)
 
 
 class Realiser:
@@ -93,8 +125,8 @@ class Realiser:
         self._language: Language = get_language(language)
         self._wording, self._answers = read_wording(language), read_section(language, "answers")
         self._numerals = Numerals(language, unit)
-        has_area = any(fact.id == AREA_FACT for fact in facts)
-        self._area_phrases: Mapping[str, str] = self._wording["area_of_interest"] if has_area else {}
+        values = {fact.id: fact.value for fact in facts}
+        self._has_area, self._hides = AREA_FACT in values, float(values.get(HIDDEN_FACT) or 0) >= HIDDEN_FROM
         self._target = next(str(fact.value) for fact in facts if fact.id == "target")
 
     def sentence(self, point: Point) -> str:
@@ -108,9 +140,18 @@ class Realiser:
         text = agreed.format_map(words)
         for apart, contracted in self._wording.get("contractions", {}).items():
             text = text.replace(apart, contracted)
-        for phrase, of_area in self._area_phrases.items() if point.key in OF_THE_SCENE else ():
-            text = text.replace(phrase, of_area)
+        for section in self._sections(point):
+            text = _replaced(text, self._wording[section])
         return text[:1].upper() + text[1:]
+
+    def _sections(self, point: Point) -> Iterator[str]:
+        """Yield the sections of words that take the place of others in a sentence."""
+        if point.key in OF_WHAT_IS_SEEN and self._hides:
+            yield "visible_part_of_area" if self._has_area else "visible_part"
+        elif point.key in (*OF_WHAT_IS_SEEN, *OF_THE_WHOLE) and self._has_area:
+            yield "area_of_interest"
+        if point.key.startswith("raw_") and any(fact.unit == "relative" for fact in point.listed("inside")):
+            yield "scaled_values"
 
     def _filled(self, slot: str, filler: Fact | Sequence[Fact]) -> dict[str, str]:
         """Return the words of a slot, in all cases that the language has for it."""
@@ -157,7 +198,7 @@ class Realiser:
             "px": lambda number: self._numerals.pixels(number, fact.margin),
             "frac": self._numerals.percent,
             **dict.fromkeys(("probability", "reflectance"), self._numerals.coarse_percent),
-            **dict.fromkeys(("index", "counts", "number"), lambda number: self._numerals.decimal(number, 2)),
+            **dict.fromkeys(("index", "relative", "number"), lambda number: self._numerals.decimal(number, 2)),
             "points": lambda number: self._numerals.integer(round(number)),
             "times": lambda number: self._numerals.decimal(number, 1 if number < TIMES_WHOLE_FROM else 0),
         }
@@ -171,8 +212,7 @@ class Realiser:
                 place: str = self._wording.get("places", {}).get(value) or self._language.places[value][0]
                 return place
             case "sides":
-                sides = ["all"] if len(value.split()) == ALL_SIDES else value.split()
-                return self._list([self._wording["sides"][side] for side in sides])
+                return self._list([self._wording["sides"][side] for side in _sides(value.split())])
             case "season":
                 season: str = self._wording["seasons"][value]
                 return season
