@@ -102,6 +102,7 @@ def _parsed(
     refusals = []
     for reading in sorted(best, key=familiarity, reverse=True) if len(best) > 1 else best:
         try:
+            require_plain_sentence(reading, is_change=bool(changes))
             return _parse(text, reading)
         except InstructionError as refused:
             refusals.append(refused)

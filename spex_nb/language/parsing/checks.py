@@ -43,12 +43,14 @@ _FAULTS = {
     "shore": "links",
     "inverted range": "fit",
     "ordinal": "number",
+    "about": "choice",
 }
 """Faults of the grammar, and kinds of words that fit no pattern, that have a refusal of another name."""
 _SAME_NAME = frozenset(
     {
         "asked_length",
         "change",
+        "choice",
         "concept",
         "except",
         "far",

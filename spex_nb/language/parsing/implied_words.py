@@ -15,6 +15,8 @@ from spex_nb.types.targets import TARGETS
 COARSER = "vegetation"
 """Answers the kinds of vegetation that are no targets of their own."""
 _DUAL_ENDINGS = ("ين", "ان")
+_BEFORE_OWNED = frozenset({"all", "article", "filler", "numeral", "number", "of", "ordinal", "rank", "vague"})
+"""Kinds of words that may stand between "my" and what is mine."""
 _FEMININE, _FEMININE_BEFORE_ENDING = "ة", "ت"
 _ARTICLE = "ال"
 
@@ -26,7 +28,8 @@ def with_implied_words(tokens: Sequence[Token], code: str) -> list[Token]:
         tokens: As they stand in the text.
         code: The language.
     """
-    return _without_idle_units(_with_changes(_with_duals(tokens) if code == "ar" else tokens, code), code)
+    read = _without_idle_units(_with_changes(_with_duals(tokens) if code == "ar" else tokens, code), code)
+    return [_owned(read, place) if token.sense.kind == "owner" else token for place, token in enumerate(read)]
 
 
 def sense_of(name: ConceptName) -> Sense:
@@ -37,6 +40,14 @@ def sense_of(name: ConceptName) -> Sense:
     target = concept.target if concept.target in TARGETS else COARSER
     shape: Shape = concept.shape  # type: ignore[assignment]
     return Sense("target", target, name.plural, lemma=name.lemma if concept.is_narrower else "", shape=shape)
+
+
+def _owned(tokens: Sequence[Token], place: int) -> Token:
+    """Return what a word such as "my" means: an owner before a field, and nothing before a picture or a town."""
+    following = (token.sense for token in tokens[place + 1 :] if token.sense.kind not in _BEFORE_OWNED)
+    thing = next(following, Sense(""))
+    is_owned = thing.kind == "target" and thing.value != "built_up"
+    return replace(tokens[place], sense=Sense("concept", "owner") if is_owned else Sense("filler"))
 
 
 def _with_duals(tokens: Iterable[Token]) -> list[Token]:

@@ -264,14 +264,25 @@ class _Writer:
         return digits.replace(".", self.language.decimal)
 
     def _echoed(self, stated: str, quantity: str) -> str:
-        stated = stated.replace(".", self.language.decimal) if stated[:1].isdigit() else stated
-        return str(self.phrases["echo"]).format(stated, quantity) if stated else quantity
+        return str(self.phrases["echo"]).format(self._stated(stated), quantity) if stated else quantity
+
+    def _stated(self, stated: str) -> str:
+        """Return the user's own quantity with its unit as the number asks: three dunums, and twelve dunum in Arabic."""
+        if not stated[:1].isdigit():
+            return stated
+        number, _, unit = stated.partition(" ")
+        units: Mapping[str, Sequence[str]] = self.data["words"]["unit"]
+        name = next((name for name, forms in units.items() if unit in forms), "")
+        if forms := self.data.get("counted", {}).get(name):
+            return str(forms[_plural(float(number))]).format(number.replace(".", self.language.decimal))
+        return stated.replace(".", self.language.decimal)
 
     def _range(self, low: AreaFilter, high: AreaFilter) -> str:
         phrase = self._agreeing("range")
         if low.stated and high.stated:
-            start, end = (bound.stated.replace(".", self.language.decimal) for bound in (low, high))
-            start = start.split()[0] if start.split()[1:] == end.split()[1:] else start
+            start, end = self._stated(low.stated), self._stated(high.stated)
+            if low.stated.split()[1:] == high.stated.split()[1:]:
+                start = low.stated.split()[0].replace(".", self.language.decimal)
             least, most = (self.area(bound.amount, bound.unit, bound) for bound in (low, high))
             unit = most.lstrip(_DIGITS)
             least = least.removesuffix(unit) if least.lstrip(_DIGITS) == unit else least

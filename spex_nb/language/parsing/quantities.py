@@ -252,7 +252,15 @@ def _about(tokens: Sequence[Token]) -> list[Token]:
             merged += [token, Token(Sense("number", 1.0), "")]  # about an acre
         elif before[-2:-1] == ["number"] and before[-1] in _UNITS and not {*before[-4:-2]} & {*_BOUNDS}:
             merged.insert(len(merged) - 2, token)
+        elif _is_part_of_all(token, before, after):
+            merged.append(token)
     return merged
+
+
+def _is_part_of_all(about: Token, before: Sequence[str], after: Sequence[str]) -> bool:
+    """Say whether "about" leaves some regions out: nearly all water, almost every lake."""
+    is_before_target = after[:1] == ["target"] and about.sense.value == "below"
+    return is_before_target or after[:1] == ["all"] or before[-2:] == ["all", "target"]
 
 
 def _kinds(tokens: Sequence[Token], place: int) -> list[str]:

@@ -45,6 +45,7 @@ _ENGLISH = {
     "amount": ("An amount makes no sense", "an amount above zero, and whole where regions are counted"),
     "no_count": ("It is not clear how many are meant", "a number: 'the 3 largest lakes', or 'the largest lake'"),
     "share": ("A share of the scene is no filter", "an area in m2, ha, km2 or px"),
+    "choice": ("It is not clear which of them are meant", "a size, a place or a rank: 'the 3 largest'"),
     "top": ("'top' may mean the place or the size", "'the 5 largest lakes', or 'lakes at the top'"),
     "place": ("Only sides have halves, only corners have quarters", "'northern half', 'north-west quarter', 'centre'"),
     "part": ("A part of another land cover, or a place beside it, is no filter", _BESIDE),

@@ -89,6 +89,11 @@ def _alone(reading: Reading, words: str) -> InstructionError:
     return refusal(reading, "alone", words)
 
 
+def _choice(reading: Reading, words: str) -> InstructionError:
+    """Refuse "one of the lakes" and "both lakes" without what chooses them."""
+    return refusal(reading, "choice", words)
+
+
 def _doubled(reading: Reading, words: str) -> InstructionError:
     return refusal(reading, "fit", words)
 
@@ -115,6 +120,7 @@ _REFUSALS: dict[str, Callable[[Reading, str], InstructionError | None]] = {
     "site": _site,
     "event": _event,
     "alone": _alone,
+    "choice": _choice,
     "doubled": _doubled,
     "became": _became,
     "formerly": _formerly,
