@@ -11,7 +11,7 @@ from spex_nb.errors import InstructionError
 from spex_nb.language.concepts import list_concepts, refusal_text
 from spex_nb.language.instructions import parse_instruction
 from spex_nb.language.languages import LANGUAGES, get_language
-from spex_nb.targets import TARGETS
+from spex_nb.types.targets import TARGETS
 
 with (Path(__file__).parent / "qualities.csv").open(encoding="utf-8", newline="") as file:
     ROWS = [(row["language"], row["reason"], row["text"]) for row in csv.DictReader(file)]
