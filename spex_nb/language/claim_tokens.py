@@ -36,6 +36,8 @@ _MARKS = (
     r"(?P<comma>[,;:，；：،؛])",
 )
 _GROUP = 3
+_ARTICLE = re.compile("[وف]?[بك]?ال|[وف]?لل")
+"""The Arabic article, with what is written together with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +151,15 @@ def _number_token(match: re.Match[str], start: int, end: int, decimal: str) -> T
 
 
 def _sure_senses(senses: Mapping[str, str], written: str, index_name: str) -> Mapping[str, str]:
-    """Drop an index's name in small letters: ``bi`` and ``ui`` are words too."""
+    """Drop an index's name in small letters, for ``bi`` and ``ui`` are words too, and "the small ones" without "the".
+
+    An Arabic adjective with its article names others than the largest; without it, it says how large a region is.
+    """
     if "index" in senses and not written.isupper() and written != index_name:
         return {}
+    is_arabic = "\u0600" <= written[0] <= "\u06ff"
+    if is_arabic and "others" in senses and "size" in senses and not _ARTICLE.match(written):
+        return {kind: value for kind, value in senses.items() if kind != "others"}
     return senses
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from spex_nb.errors import LanguageError
 from spex_nb.language.answers import write_answer
+from spex_nb.language.claim_tokens import read_sentences
 from spex_nb.language.claims import check_explanation, same_figures
 from spex_nb.language.languages import LANGUAGES
 from spex_nb.regions.find import LOCATIONS, SIZE_WORDS, size_word
@@ -772,6 +773,31 @@ def test_an_answer_is_no_worse_for_another_choice_of_sentences(
 ) -> None:
     one, two = (write_answer(evidence, language, s).text for s in (seed, other))
     assert same_figures(one, two, evidence, language)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("size", SIZE_WORDS)
+def test_a_size_word_behind_the_largest_is_about_the_largest(language: str, size: str) -> None:
+    places = ("bottom-center", "top-left", "bottom-left")
+    regions = tuple(region(px, place, size, None) for px, place in zip((9, 3, 2), places, strict=True))
+    figures = {"area_px": 14, "valid_px": 4096, "share_frac": 14 / 4096, "area_m2": None, "number": 3}
+    few = dataclasses.replace(LAKES, **figures, regions=regions, index_name=None, inside=None, outside=None)
+    answers = [write_answer(few, language, seed).text for seed in range(15)]
+    assert all(same_figures(answers[0], answer, few, language) for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("text", "are_others"),
+    [
+        ("المناطق الصغيرة تقع في أعلى اليسار.", True),
+        ("وبالصغيرة.", True),
+        ("أكبر منطقة صغيرة.", False),
+        ("وهي صغيرة.", False),
+    ],
+)
+def test_the_article_makes_an_arabic_adjective_name_others(text: str, are_others: bool) -> None:
+    words = [token for sentence in read_sentences(text, "ar") for clause in sentence for token in clause]
+    assert any("others" in token for token in words) == are_others
 
 
 def test_an_unknown_language_is_refused() -> None:
