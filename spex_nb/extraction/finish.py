@@ -6,7 +6,7 @@ import datetime as dt
 import importlib.metadata
 import math
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,9 @@ from rasterio.windows import Window as FileWindow
 from spex_nb.errors import RegionError
 from spex_nb.extraction.assemble_tiles import AssembledTiles, assemble_tiles
 from spex_nb.extraction.explain import ExplanationStream, explain_targets, faithfulness_of, write_explanation
-from spex_nb.extraction.facts.of_result import RunFindings, facts_of_edit, facts_of_run, rest_facts
+from spex_nb.extraction.facts.nearest_size import NearestRegion, nearest_regions
+from spex_nb.extraction.facts.of_result import LEFT_OUT_FACT, RunFindings, facts_of_edit, facts_of_run, rest_facts
+from spex_nb.extraction.mask_models import INDEX
 from spex_nb.extraction.measure import MeasuredLayer, SceneStatistics, measure_scene
 from spex_nb.extraction.notes import notes_of, notes_of_edit
 from spex_nb.extraction.planning.plan import Plan
@@ -81,14 +83,25 @@ def finish(
     with timer.timing("measurement"):
         return_free_memory(assembled.mask.size)
         dropped = _dropped(candidates, kept_regions, assembled.mask.shape)
-        layers = _class_layers(kept_regions, assembled.mask, plan.choices.threshold, dropped)
-        layers += _left_out_layers(assembled, plan)
+        layers = _class_layers(
+            kept_regions, assembled.mask, plan.choices.threshold, dropped, by_rule=assignment.by_index
+        )
+        left_out, left_out_px = _left_out_layers(assembled, plan)
+        layers += left_out
         statistics = measure_scene(plan.predictor.reader, assembled.mask, layers, _probability_rows(path, plan))
         return_free_memory(assembled.mask.size)
     extremes, tile_notes = _tile_meta(plan, store)
     with timer.timing("explanation"):
         findings = RunFindings(
-            candidates, kept_regions, specks_px, assembled.highest, extremes, assembled.contested_px, failures
+            candidates,
+            kept_regions,
+            specks_px,
+            assembled.highest,
+            extremes,
+            assembled.contested_px,
+            failures,
+            _nearest(candidates, kept_regions, assembled, plan),
+            left_out_px,
         )
         facts = facts_of_run(plan, statistics, findings)
         explanations, problems = explain_targets(plan, statistics.overview, statistics.evidence, facts, stream)
@@ -141,15 +154,15 @@ def correct_result(result: Extraction, mask: NDArray[np.uint8], scene: xr.Datase
         _repaint(pixels, regions)
     reader = SceneReader(open_source(SceneSource(as_scene(scene))), CORRECTION_TILE_PX)
     threshold = float(result.provenance["parameters"]["threshold"])
-    layers, rows_of = _class_layers(regions, pixels, threshold, dropped), _stored_probability_rows(result)
+    by_rule = [name for name, answer in result.provenance["answered_by"].items() if answer == INDEX]
+    layers = _class_layers(regions, pixels, threshold, dropped, by_rule=by_rule)
+    rows_of = _stored_probability_rows(result)
     statistics = measure_scene(reader, pixels, layers, rows_of, hashes_scene=False)
     statistics = replace(statistics, evidence=_with_checked_areas(statistics.evidence, result.evidence))
     evidence = {**result.evidence, **statistics.evidence}
     facts = facts_of_edit(result, statistics, scene)
     if EVERYTHING_ELSE in regions:
-        valid_px = int((pixels != MASK_NODATA).sum())
-        rest = rest_facts(result.instruction, regions[EVERYTHING_ELSE], valid_px)
-        facts = {old.target: _with_facts(old.facts, rest) for old in result.explanations}
+        facts = _facts_of_rest(result, regions[EVERYTHING_ELSE], pixels)
     explanations = tuple(
         write_explanation(old.prompt, old.text, evidence[old.target], facts[old.target], result.instruction)
         if old.target in facts
@@ -189,9 +202,18 @@ def _held_regions(result: Extraction, pixels: NDArray[np.uint8], scene: xr.Datas
     )
 
 
-def _with_facts(facts: Sequence[Fact], newer: Sequence[Fact]) -> tuple[Fact, ...]:
-    """Return facts of which those of the same ids are newer."""
-    return tuple({fact.id: fact for fact in (*facts, *newer)}.values())
+def _facts_of_rest(
+    result: Extraction, regions: Sequence[Region], pixels: NDArray[np.uint8]
+) -> dict[str, tuple[Fact, ...]]:
+    """Return the facts of each explanation of "everything but", with those of an edited rest."""
+    facts = [fact for old in result.explanations for fact in old.facts if fact.id == LEFT_OUT_FACT]
+    left_out_px = int(float(facts[0].value or 0)) if facts else None
+    valid_px = int((pixels != MASK_NODATA).sum())
+    rest = rest_facts(result.instruction, regions, valid_px, left_out_px, is_edited=True)
+    return {
+        old.target: (*(fact for fact in old.facts if not fact.id.startswith("rest.")), *rest)
+        for old in result.explanations
+    }
 
 
 def _doubt_layer(statistics: SceneStatistics, mask: xr.DataArray) -> xr.DataArray:
@@ -263,7 +285,12 @@ def _repaint(mask: NDArray[np.uint8], regions: Regions) -> None:
 
 
 def _class_layers(
-    regions: Regions, mask: NDArray[np.uint8], threshold: float, dropped: NDArray[np.uint8] | None = None
+    regions: Regions,
+    mask: NDArray[np.uint8],
+    threshold: float,
+    dropped: NDArray[np.uint8] | None = None,
+    *,
+    by_rule: Collection[str],
 ) -> list[MeasuredLayer]:
     def where(pixels: NDArray[np.uint8], number: int) -> Callable[[slice], NDArray[np.bool_]]:
         return lambda rows: pixels[rows] == number
@@ -276,6 +303,7 @@ def _class_layers(
             number - 1,
             None if dropped is None else where(dropped, number),
             threshold,
+            name in by_rule,
         )
         for number, (name, of_class) in enumerate(regions.items(), start=1)
     ]
@@ -296,15 +324,29 @@ def _dropped(candidates: Regions, kept_regions: Regions, shape: tuple[int, int])
     return paint_runs(np.concatenate([runs for _, runs in dropped]), numbers, shape)
 
 
-def _left_out_layers(assembled: AssembledTiles, plan: Plan) -> list[MeasuredLayer]:
-    """Return the layers that "everything but" leaves out, since the explanation is about them."""
+def _nearest(
+    candidates: Regions, kept_regions: Regions, assembled: AssembledTiles, plan: Plan
+) -> dict[str, NearestRegion]:
+    """Return what comes nearest to the size that is asked for, by class of which the filters keep nothing."""
+    empty = {name: regions for name, regions in candidates.items() if regions and not kept_regions[name]}
+    if not plan.assignment.targets:
+        return {}
+    return nearest_regions(empty, plan.instruction, plan.scene, drawn=plan.choices.drawn, masks=assembled.others)
+
+
+def _left_out_layers(assembled: AssembledTiles, plan: Plan) -> tuple[list[MeasuredLayer], int]:
+    """Return the layers that "everything but" leaves out, since the explanation is about them, and their pixels."""
     layers: list[MeasuredLayer] = []
+    is_left_out = np.zeros((1, 1), bool)
     for target in () if plan.assignment.targets else plan.assignment.excluded:
         is_target = assembled.others[target]
         regions = _regions(is_target, plan.scene, plan.choices.min_area_px)
         _repaint(is_target.view(np.uint8), {target: regions})
-        layers.append(MeasuredLayer(target, regions, is_target.__getitem__, threshold=plan.choices.threshold))
-    return layers
+        is_by_rule = target in plan.assignment.by_index
+        layer = MeasuredLayer(target, regions, is_target.__getitem__, None, None, plan.choices.threshold, is_by_rule)
+        layers.append(layer)
+        is_left_out = is_left_out | is_target
+    return layers, int(np.count_nonzero(is_left_out & (assembled.mask != MASK_NODATA))) if layers else 0
 
 
 def _probability_rows(path: Path, plan: Plan) -> Callable[[int, int], NDArray[np.float32]]:

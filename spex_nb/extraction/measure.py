@@ -24,6 +24,7 @@ from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.regions.runs import RegionSums, row_blocks
 from spex_nb.scene.windows.reader import BandHash, SceneReader
 from spex_nb.spectral.indices import compute_index, compute_indices, within_range
+from spex_nb.spectral.priors import near_rule
 from spex_nb.types import MASK_NODATA, Evidence, Region, Spread
 from spex_nb.types.targets import EVERYTHING_ELSE
 
@@ -51,6 +52,7 @@ class MeasuredLayer:
         dropped_of: Gives where the filters of the instruction left regions out, bool [h, W]; None where they left out
             none. Such pixels are neither inside nor outside.
         threshold: Probability above which a pixel belongs to it.
+        is_by_rule: Whether its spectral rule decided, and no model.
     """
 
     name: str
@@ -59,6 +61,7 @@ class MeasuredLayer:
     number: int | None = None
     dropped_of: Callable[[slice], NDArray[np.bool_]] | None = None
     threshold: float = 0.5
+    is_by_rule: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,8 @@ def measure_scene(
         values = _index_values(part, indices)
         probability = probability_of(top, part.sizes["y"])
         gaps = beside_gaps(mask, rows) if has_gaps else None
-        measured = _Measured(values, probability, _bands(part), rule_masks(part, rules), gaps)
+        near = {layer.name: near_rule(part, layer.name) for layer in layers if layer.is_by_rule}
+        measured = _Measured(values, probability, _bands(part), rule_masks(part, rules), near, gaps)
         for layer_sums in sums:
             layer_sums.add(rows, has_data, measured)
         doubt[rows] = doubt_of_rows(mask, probability, thresholds, measured.rules, top)
@@ -181,6 +185,8 @@ class _Measured:
     """[n, h, W]."""
     bands: Mapping[str, NDArray[np.float32]]
     rules: Mapping[str, NDArray[np.bool_]]
+    near_rules: Mapping[str, tuple[NDArray[np.bool_], NDArray[np.bool_]] | None]
+    """Of targets whose rule decided; see `near_rule`."""
     beside_gaps: NDArray[np.bool_] | None = None
     """[h, W], see `beside_gaps`; None where the whole mask has data."""
 
@@ -290,7 +296,8 @@ class _LayerSums:
             self.inside.add(measured.indices[self.index_name][inside])
             self.outside.add(measured.indices[self.index_name][outside])
         if self.facts is not None:
-            self.facts.add(rows.start, Rows(inside, outside, measured.bands, probability, measured.rules))
+            near = measured.near_rules.get(self.layer.name)
+            self.facts.add(rows.start, Rows(inside, outside, measured.bands, probability, measured.rules, near))
 
     @property
     def counted_facts(self) -> FactSums | None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Radiometry = Literal["any", "reflectance", "surface reflectance", "relative"]
+NEAR_FRAC, LEAST_NEAR = 0.1, 0.02
+"""How far from a bound a value is near it: this share of the bound, and at least this much."""
 TOP_OF_ATMOSPHERE_SENSORS = ("sentinel2_l1c",)
 
 
@@ -194,6 +196,37 @@ def prior_mask(scene: xr.Dataset, target: str) -> NDArray[np.bool_] | None:
     return None if prior is None else prior.mask.to_numpy()
 
 
+def near_rule(scene: xr.Dataset, target: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+    """Return which pixels only just miss the rule of a target, and which only just meet it.
+
+    Every bound of the rule is moved outwards, then inwards, by a tenth of itself, by 0.02 at least.
+
+    Args:
+        scene: Bands [H, W].
+        target: Id of the target.
+
+    Returns:
+        Two masks bool [H, W]; None if no index shows the target in these bands.
+    """
+    rule = next((rule for rule in RULES.get(target, ()) if not _obstacle(rule, scene)), None)
+    if rule is None:
+        return None
+    indices = _indices_of(rule, scene)
+    wide, exact, narrow = (_cut(_moved(rule, sign), scene, indices).to_numpy() for sign in (1, 0, -1))
+    return wide & ~exact, exact & ~narrow
+
+
+def _moved(rule: Rule, sign: int) -> Rule:
+    """Return a rule whose bounds are wider (1) or narrower (-1)."""
+
+    def moved(bound: float, side: Side) -> float:
+        step = sign * max(NEAR_FRAC * abs(bound), LEAST_NEAR)
+        return bound - step if side == "above" else bound + step
+
+    guards = tuple(replace(guard, bound=moved(guard.bound, guard.side)) for guard in rule.guards)
+    return replace(rule, threshold=moved(rule.threshold, rule.side), guards=guards)
+
+
 def mask_by_rules(scene: xr.Dataset, rules: Sequence[Rule]) -> NDArray[np.bool_] | None:
     """Return the mask of the first of some rules whose bands and radiometry fit, bool [H, W]; None if none fits."""
     rule = next((rule for rule in rules if not _obstacle(rule, scene)), None)
@@ -262,14 +295,23 @@ def _apply(rule: Rule, scene: xr.Dataset, target: str, rejected: list[str]) -> P
 
 def _mask_of(rule: Rule, scene: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
     """Cut the rule's index, and leave out the pixels that fail a guard; return the index and the mask."""
+    indices = _indices_of(rule, scene)
+    return indices[rule.index], _cut(rule, scene, indices)
+
+
+def _indices_of(rule: Rule, scene: xr.Dataset) -> xr.Dataset:
+    """Return the index of a rule, and the indices among its guards."""
     named = [rule.index, *(guard.name for guard in rule.guards if guard.name not in scene.spex.bands)]
-    indices = compute_indices(scene, named)
-    index = indices[rule.index]
-    mask = threshold_index(index, "fixed", rule.threshold, rule.side)
+    return compute_indices(scene, named)
+
+
+def _cut(rule: Rule, scene: xr.Dataset, indices: xr.Dataset) -> xr.DataArray:
+    """Return where indices and bands meet all conditions of a rule."""
+    mask = threshold_index(indices[rule.index], "fixed", rule.threshold, rule.side)
     for guard in rule.guards:
         values = (scene if guard.name in scene.spex.bands else indices)[guard.name]
         mask = mask.copy(data=mask.data & threshold_index(values.data, "fixed", guard.bound, guard.side))
-    return index, mask
+    return mask
 
 
 def _reason(rule: Rule, scene: xr.Dataset, target: str, rejected: list[str]) -> str:

@@ -267,7 +267,9 @@ def test_every_sentence_of_every_language_can_be_written_of_every_target(languag
     numbers = {"number": by_id["number"], "threshold": by_id["threshold"], "value": by_id["index.inside"]}
     places = {"place": by_id["region.1.place"], "other_place": by_id["region.1.place"]}
     shares = dict.fromkeys(("share", "other_share", "mean", "median", "precision"), by_id["share"])
-    areas = dict.fromkeys(("area", "other_area", "largest"), by_id["area"]) | {"valid": by_id["valid_px"]}
+    areas = dict.fromkeys(("area", "other_area", "largest", "met", "missed"), by_id["area"]) | {
+        "valid": by_id["valid_px"]
+    }
     words: dict[str, Any] = {
         "name": by_id["target"],
         "other": Fact("rival.target", target, "target", "mask", "rule"),

@@ -13,7 +13,7 @@ import xarray as xr
 
 from spex_nb.errors import MissingBandError, TargetError
 from spex_nb.scene.samples import sample_scene
-from spex_nb.spectral.priors import RULES, prior_table, spectral_prior
+from spex_nb.spectral.priors import RULES, near_rule, prior_table, spectral_prior
 
 ALL = ("blue", "green", "red", "nir", "swir16", "swir22")
 RGB = ("blue", "green", "red")
@@ -278,3 +278,16 @@ def test_a_threshold_set_by_hand_keeps_index_and_guards_and_says_so() -> None:
     assert (strict.index_name, strict.guard, strict.threshold) == (measured.index_name, measured.guard, 0.9)
     assert strict.mask.sum() < measured.mask.sum()
     assert "set by hand" in strict.reason
+
+
+def test_pixels_near_a_rule_just_miss_or_just_meet_one_of_its_conditions() -> None:
+    ndwi, nir = np.array([[0.0, -0.06, -0.04, 0.3, 0.3, 0.3]]), np.array([[0.1, 0.1, 0.1, 0.1, 0.19, 0.21]])
+    green = nir * (1 + ndwi) / (1 - ndwi)
+    scene = xr.Dataset({"green": (("y", "x"), green), "nir": (("y", "x"), nir)})
+    scene = scene.assign(valid=(("y", "x"), np.ones(nir.shape, bool))).assign_attrs(radiometry="reflectance")
+    assert str(spectral_prior(scene, "water").index_name) == "NDWI"
+    just_missed, just_met = near_rule(scene, "water") or (None, None)
+    np.testing.assert_array_equal(just_missed, [[False, True, False, False, False, True]])
+    np.testing.assert_array_equal(just_met, [[False, False, True, False, True, False]])
+    assert near_rule(scene, "building") is None
+    assert near_rule(scene, "road") is None

@@ -12,12 +12,12 @@ import xarray as xr
 from spex_nb.extraction.facts.cut_regions import edges_touched
 from spex_nb.extraction.facts.dates import date_of, latitude_of, season_of
 from spex_nb.extraction.facts.doubt import DoubtPlace
-from spex_nb.extraction.facts.nearest_size import nearest_in_size
+from spex_nb.extraction.facts.nearest_size import NearestRegion
 from spex_nb.extraction.facts.quality import Quality
 from spex_nb.extraction.facts.sums import BAND_ORDER, BINS, FactSums, measured_iou
 from spex_nb.language.explanation.points import AREA_FACT, HIDDEN_FACT, is_possible
 from spex_nb.scene.guard import QUESTION
-from spex_nb.types import LEAST_MARGIN, Evidence, Fact, FactSource, Filter, Prior, Region
+from spex_nb.types import LEAST_MARGIN, Evidence, Fact, FactSource, Prior, Region
 
 HALF = 0.5
 FAILING_IOU = 0.3
@@ -52,7 +52,7 @@ class FactContext:
         extreme: How near the index came to its threshold anywhere, and the highest probability.
         doubt: Where most of the doubt lies; None where there is none.
         specks: What was left out for being too small.
-        filters: Those that hold for the target.
+        nearest: The region that comes nearest to a size that none has; None where no size is asked for, or one has it.
         request: What the instruction says of the target, as facts.
     """
 
@@ -68,7 +68,7 @@ class FactContext:
     extreme: Mapping[str, float] = field(default_factory=dict)
     doubt: DoubtPlace | None = None
     specks: Specks | None = None
-    filters: Sequence[Filter] = ()
+    nearest: NearestRegion | None = None
     request: Sequence[Fact] = ()
 
 
@@ -143,6 +143,8 @@ def estimate_facts(evidence: Evidence) -> tuple[Fact, ...]:
     return (
         Fact("estimate.area", whole * interval.share_frac, unit, "scene", "points", rule, whole * margin_frac),
         Fact("estimate.points", float(interval.points), "points", "scene", "points"),
+        Fact("estimate.low", interval.low_frac, "frac", "scene", "points", rule),
+        Fact("estimate.high", interval.high_frac, "frac", "scene", "points", rule),
     )
 
 
@@ -158,9 +160,9 @@ def _candidates(context: FactContext) -> Iterator[Fact]:
     yield Fact("candidates.share", area_px / max(evidence.valid_px, 1), "frac", "candidates", "mask")
     if area_px:
         yield Fact("candidates.kept", evidence.area_px / area_px, "frac", "mask", "mask", "share of the candidates")
-    nearest = nearest_in_size(regions, context.filters)
-    if nearest is not None:
-        yield _ground("candidates.nearest", nearest.area_px, nearest.area_m2, "candidates")
+    if context.nearest is not None:
+        nearest, name = context.nearest.region, "nearest" if context.nearest.meets_the_rest else "nearest_other"
+        yield _ground(f"candidates.{name}", nearest.area_px, nearest.area_m2, "candidates")
 
 
 def _specks(context: FactContext) -> Iterator[Fact]:
@@ -278,15 +280,30 @@ def _probability(context: FactContext) -> Iterator[Fact]:
         if not context.by_index:
             yield Fact("probability.mean", sums.probability_sum / counted, "probability", "mask", "model")
             yield Fact("probability.median", (median_step + 1) / BINS, "probability", "mask", "model", "at most")
-    if counted and context.candidates is None:  # what lies beside regions that filters left out is none of this area
-        yield _ground("near.below", sums.just_below_px, _m2_of(sums.just_below_px, context), "outside", "model")
-        yield Fact("near.below_px", float(sums.just_below_px), "px", "outside", "model")
-        yield Fact("near.above_px", float(sums.just_above_px), "px", "mask", "model")
-        yield Fact("near.frac", sums.just_below_px / max(evidence.area_px, 1), "frac", "outside", "model")
+    if counted or (context.by_index and evidence.area_px):
+        yield from _near(context)
     yield Fact("threshold", sums.threshold, "probability", "scene", "instruction")
     if not evidence.area_px:
         for name, value in context.extreme.items():
             yield Fact(f"extreme.{name}", value, "probability" if name == "probability" else "index", "scene", "bands")
+
+
+def _near(context: FactContext) -> Iterator[Fact]:
+    """Yield how much lies near the limit: of a model's probability, or of the rule that decided."""
+    sums, area_px = context.sums, max(context.evidence.area_px, 1)
+    source: FactSource = "rule" if context.by_index else "model"
+    below_px, above_px = sums.just_below_px, sums.just_above_px
+    if context.by_index:
+        below_px, above_px = sums.just_missed_px, sums.just_met_px
+    figures = {"above": (above_px, "mask")}
+    if context.candidates is None:  # what lies beside regions that filters left out is none of this area
+        figures |= {"below": (below_px, "outside"), "area": (below_px + above_px, "scene")}
+    for name, (number_px, region) in figures.items():
+        yield _ground(f"near.{name}", number_px, _m2_of(number_px, context), region, source)
+        yield Fact(f"near.{name}_px", float(number_px), "px", region, source)
+    yield Fact("near.above_frac", above_px / area_px, "frac", "mask", source)
+    if context.candidates is None:
+        yield Fact("near.frac", below_px / area_px, "frac", "outside", source)
 
 
 def _quality(context: FactContext) -> Iterator[Fact]:

@@ -10,12 +10,12 @@ import xarray as xr
 
 from spex_nb.extraction.facts.doubt import place_of_doubt
 from spex_nb.extraction.facts.gather import FactContext, Specks, gather_facts
+from spex_nb.extraction.facts.nearest_size import NearestRegion
 from spex_nb.extraction.facts.quality import Quality, measured_quality
 from spex_nb.extraction.predict import IndexExtreme
 from spex_nb.language.explanation.note_words import NoteWriter
 from spex_nb.language.explanation.points import AREA_FACT, HIDDEN_FACT
 from spex_nb.language.explanation.request import (
-    filters_of,
     request_facts,
     rest_in_words,
     stand_in_facts,
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from spex_nb.extraction.result import Extraction
 
 
+LEFT_OUT_FACT = "rest.left_out_px"
+"""Id of the fact how many pixels "everything but" leaves out."""
 REQUEST = ("asked", "asked_area", "hidden", "word", "stand_in", "taught")
 """Beginnings of the ids of facts about what was asked and seen, which an edited mask leaves as they are."""
 
@@ -46,6 +48,8 @@ class RunFindings:
         extremes: The value of each target's index that lies furthest on its side.
         contested_px: Pixels that more than one target claimed.
         failures: Windows of the tiles that failed, and why.
+        nearest: By class of which the filters keep none, the region that comes nearest to the size that is asked for.
+        left_out_px: Pixels of the regions that "everything but" leaves out.
     """
 
     candidates: Mapping[str, Sequence[Region]]
@@ -55,6 +59,8 @@ class RunFindings:
     extremes: Mapping[str, IndexExtreme]
     contested_px: int = 0
     failures: Mapping[Window, str] = field(default_factory=dict)
+    nearest: Mapping[str, NearestRegion] = field(default_factory=dict)
+    left_out_px: int = 0
 
 
 def facts_of_run(plan: Plan, statistics: SceneStatistics, findings: RunFindings) -> dict[str, tuple[Fact, ...]]:
@@ -89,7 +95,7 @@ def facts_of_run(plan: Plan, statistics: SceneStatistics, findings: RunFindings)
             extreme=nearest,
             doubt=place,
             specks=Specks(findings.specks_px.get(target, 0), plan.choices.min_area_px),
-            filters=filters_of(plan.instruction, target) if plan.assignment.targets else (),
+            nearest=findings.nearest.get(target),
             request=(*rest, *_request_of(plan, target), *_seen(plan, statistics), *_taught_facts(plan, target)),
         )
         facts[target] = gather_facts(context)
@@ -127,26 +133,49 @@ def _seen(plan: Plan, statistics: SceneStatistics) -> Iterator[Fact]:
 def _rest_of_run(plan: Plan, statistics: SceneStatistics, findings: RunFindings) -> tuple[Fact, ...]:
     (regions,) = findings.kept_regions.values()
     valid_px = next(iter(statistics.evidence.values())).valid_px
-    return rest_facts(plan.instruction, regions, valid_px)
+    return rest_facts(plan.instruction, regions, valid_px, findings.left_out_px)
 
 
-def rest_facts(instruction: Instruction, regions: Sequence[Region], valid_px: int) -> tuple[Fact, ...]:
+def rest_facts(
+    instruction: Instruction,
+    regions: Sequence[Region],
+    valid_px: int,
+    left_out_px: int | None,
+    *,
+    is_edited: bool = False,
+) -> tuple[Fact, ...]:
     """Return what the mask of "everything but" shows.
 
     Args:
         instruction: Names what is left out.
         regions: Of the mask.
         valid_px: Pixels of the scene with data.
+        left_out_px: Pixels of the regions that are left out; None where nobody counted them.
+        is_edited: Whether hands changed the mask (default: no).
     """
     area_px = sum(region.area_px for region in regions)
     areas_m2 = [region.area_m2 for region in regions if region.area_m2 is not None]
     area = (sum(areas_m2), "m2") if areas_m2 else (float(area_px), "px")
+    why = "edit" if is_edited else "filters" if instruction.filters else "specks"
     return (
         Fact("rest.asked", rest_in_words(instruction), "text", "mask", "instruction"),
         Fact("rest.area", *area, "mask", "mask"),
         Fact("rest.share", area_px / max(valid_px, 1), "frac", "mask", "mask"),
         Fact("rest.number", float(len(regions)), "patch", "mask", "mask"),
+        *(() if left_out_px is None else _in_neither(left_out_px, valid_px, area_px, areas_m2)),
+        Fact("rest.why", why, "name", "mask", "mask"),
     )
+
+
+def _in_neither(left_out_px: int, valid_px: int, area_px: int, areas_m2: Sequence[float]) -> Iterator[Fact]:
+    """Yield how much is left out, and how much is neither left out nor in the mask."""
+    yield Fact(LEFT_OUT_FACT, float(left_out_px), "px", "scene", "mask")
+    neither_px = valid_px - area_px - left_out_px
+    if neither_px > 0:
+        pixel_m2 = sum(areas_m2) / area_px if areas_m2 else None
+        area = (float(neither_px), "px") if pixel_m2 is None else (neither_px * pixel_m2, "m2")
+        yield Fact("rest.neither", *area, "scene", "mask")
+        yield Fact("rest.neither_share", neither_px / max(valid_px, 1), "frac", "scene", "mask")
 
 
 def facts_of_edit(result: Extraction, statistics: SceneStatistics, scene: xr.Dataset) -> dict[str, tuple[Fact, ...]]:

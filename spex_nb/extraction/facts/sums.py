@@ -71,6 +71,8 @@ class Rows:
     probability: NDArray[np.float32] | None
     """Of the target; None where nothing gave one."""
     rules: Mapping[str, Layer]
+    near_rule: tuple[Layer, Layer] | None = None
+    """Where a pixel only just misses the rule that decided, and where it only just meets it; None for a model."""
 
 
 @dataclass
@@ -96,6 +98,10 @@ class FactSums:
     probability_sum: float = 0.0
     just_below_px: int = 0
     just_above_px: int = 0
+    just_missed_px: int = 0
+    """Pixels beside the mask that only just miss the rule that decided."""
+    just_met_px: int = 0
+    """Pixels of the mask that only just meet the rule that decided."""
     rule_px: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, np.int64))
     """Pixels of the target's own rule inside and outside of the mask."""
     inside_px: int = 0
@@ -122,6 +128,10 @@ class FactSums:
             self._add_rivals(rows)
         if rows.probability is not None:
             self._add_probability(rows, rows.probability)
+        if rows.near_rule is not None:
+            just_missed, just_met = rows.near_rule
+            self.just_missed_px += int((just_missed & rows.outside).sum())
+            self.just_met_px += int((just_met & rows.inside).sum())
         own_rule = rows.rules.get(self.target)
         if own_rule is not None:
             self.rule_px += (own_rule & rows.inside).sum(), (own_rule & rows.outside).sum()

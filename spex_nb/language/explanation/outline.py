@@ -16,6 +16,8 @@ from spex_nb.types.targets import target_or_class
 
 ROUNDED = 0.005
 """Shares that differ by less read the same: they are said in whole percents."""
+SAME_SHARE = 1e-6
+"""Shares that differ by less are the same."""
 LITTLE = 0.01
 """Share without data below which nothing is said of it."""
 EDGES = ("top", "bottom", "left", "right")
@@ -66,6 +68,8 @@ class Outline(ReasonPoints, SurenessPoints):
         yield from self._estimated()
         if self._get("rest.asked") is not None:
             yield from self._point("left_out", "answer", is_brief=True, name="target", share="share", area="area")
+            key = f"neither_{self._word('rest.why')}"
+            yield from self._point(key, "answer", area="rest.neither", share="rest.neither_share")
         elif self._get("asked") is not None:
             yield from self._filtered()
         elif self._get("area") is not None and self._by_id["area"].unit == "px":
@@ -115,6 +119,14 @@ class Outline(ReasonPoints, SurenessPoints):
         yield from self._point(
             "estimated", "answer", "independent", is_brief=True, area="estimate.area", points="estimate.points"
         )
+        share = self._number("candidates.share", self._number("share"))
+        for name, is_beyond in (
+            ("high", share > self._number("estimate.high", 1.0) + SAME_SHARE),
+            ("low", share < self._number("estimate.low") - SAME_SHARE),
+        ):
+            bound = self._get(f"estimate.{name}")
+            if is_beyond and bound is not None:
+                yield Point(f"estimate_{name}", "answer", {"bound": bound}, "independent", is_brief=True)
 
     def _filtered(self) -> Iterator[Point]:
         """Say what meets the filters, and what there is without them."""
@@ -223,6 +235,7 @@ class Outline(ReasonPoints, SurenessPoints):
         if self._number("candidates.number"):
             yield from self._point("none_kept", "answer", is_brief=True, asked="asked")
             yield from self._point("nearest_size", "answer", is_brief=True, area="candidates.nearest")
+            yield from self._point("nearest_size_other", "answer", is_brief=True, area="candidates.nearest_other")
             yield from self._all_candidates()
             return
         if self._number("specks.area"):
@@ -238,7 +251,7 @@ class Outline(ReasonPoints, SurenessPoints):
             yield from self._point(
                 "miss_model", "why", is_brief=True, value="extreme.probability", threshold="threshold"
             )
-        if self._number("rule.area"):
+        if self._number("rule.area") and self._word("trust") != "numbers":
             yield from self._point("rule_sees", "sureness", "none", is_brief=True, rule="rule", area="rule.area")
         elif not self._has_passed():
             support: Support = "none" if self._word("trust") == "numbers" else "independent"
@@ -262,13 +275,15 @@ class Outline(ReasonPoints, SurenessPoints):
     # --- confusions and what to do -----------------------------------------------------------------------------------
 
     def _confusion(self) -> Iterator[Point]:
-        is_much = self._number("rival.share") >= MUCH
+        is_trusted = self._word("trust") != "numbers"  # else no rule tells anything
+        is_much = is_trusted and self._number("rival.share") >= MUCH
         if is_much:
             yield from self._point(
                 "rival", "confusion", "none", is_brief=True, area="rival.area", share="rival.share",
                 other="rival.target",
             )  # fmt: skip
-        yield from self._point("beside", "confusion", "none", other="beside.target", share="beside.share")
+        if is_trusted:
+            yield from self._point("beside", "confusion", "none", other="beside.target", share="beside.share")
         kind = self._target if self._target in (*EXPECTED, "building", "road") else target_or_class(self._target).parent
         if kind:
             yield Point(f"looks_{kind}", "confusion", support="none", is_brief=not is_much)

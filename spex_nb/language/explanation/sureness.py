@@ -15,6 +15,8 @@ LOW_MEDIAN = 0.7
 """At or below this probability for half of the pixels of a mask, a sentence says so."""
 MUCH = 0.1
 """Of the area: what a doubt or a rival must reach to be mentioned."""
+LEAST_NEAR = 0.005
+"""Of the area: fewer pixels at the limit of a rule are not named one by one."""
 MUCH_IN_A_NINTH = 0.25
 """Of the pixels of most doubt: what a ninth of the picture must hold to be named."""
 
@@ -25,8 +27,8 @@ class SurenessPoints(KnownFacts):
     def _is_weak(self) -> bool:
         """Say whether the whole answer is a hint only: rule and model disagree, or the model is unsure or bad here."""
         if self._is_by_rule:
-            iou = self._get("rule.iou")
-            return iou is not None and self._number("rule.iou") < PARTLY
+            is_bad = self._number("rule.iou", 1.0) < PARTLY
+            return is_bad or max(self._number("near.frac"), self._number("near.above_frac")) >= MUCH_NEAR
         agreement = self._number("rule.agreement", self._number("rule.inside", 1.0))
         rule_is_good = self._number("rule.iou", 0.0) >= PARTLY
         return (
@@ -38,6 +40,8 @@ class SurenessPoints(KnownFacts):
         )
 
     def _sureness(self) -> Iterator[Point]:
+        if self._word("trust") == "numbers":  # no test place and no rule is about such numbers
+            return
         if self._is_by_rule:
             yield from self._rule_quality()
         else:
@@ -103,8 +107,23 @@ class SurenessPoints(KnownFacts):
             "quality", "sureness", "none", is_brief=self._is_weak(), name="target", precision="quality.precision"
         )
 
+    def _near_rule(self) -> Iterator[Point]:
+        """Say how much only just meets, and only just misses, the rule that decided."""
+        met, missed = self._number("near.above_frac"), self._number("near.frac")
+        slots = {"met": "near.above", "share": "near.above_frac"}
+        if met >= LEAST_NEAR and missed >= LEAST_NEAR and met + missed >= MUCH:
+            yield from self._point("near_rule", "sureness", "mask", is_brief=True, missed="near.below", **slots)
+        elif met >= MUCH:
+            yield from self._point("near_rule_met", "sureness", "mask", is_brief=True, **slots)
+        elif missed >= MUCH:
+            yield from self._point("near_rule_missed", "sureness", "mask", is_brief=True, missed="near.below")
+        elif self._number("near.area_px"):
+            yield from self._point("near_rule_little", "sureness", "mask", area="near.area")
+
     def _near(self) -> Iterator[Point]:
-        if self._number("near.frac") >= MUCH:
+        if self._is_by_rule:
+            yield from self._near_rule()
+        elif self._number("near.frac") >= MUCH:
             yield from self._point("near_much", "sureness", "mask", is_brief=True, area="near.below")
         elif self._number("near.below_px"):
             yield from self._point("near_little", "sureness", "mask", area="near.below")

@@ -34,9 +34,21 @@ ALWAYS = (
     "cut_one",
     "edge",
     "edge_single",
+    "estimate_high",
+    "estimate_low",
 )
 """Sentences that the short explanation has wherever they matter, and that count for no quota."""
-DOUBTS = ("quality", "agree_little", "agree_inside_little", "probability_low", "near_much", "doubt_place")
+DOUBTS = (
+    "quality",
+    "agree_little",
+    "agree_inside_little",
+    "probability_low",
+    "near_much",
+    "near_rule",
+    "near_rule_met",
+    "near_rule_missed",
+    "doubt_place",
+)
 """Of how sure it is, the short explanation says a doubt rather than a comfort, the gravest one first."""
 OF_WHAT_IS_SEEN = (
     "found",
@@ -49,6 +61,9 @@ OF_WHAT_IS_SEEN = (
     "none_kept",
     "rest",
     "left_out",
+    "neither_specks",
+    "neither_filters",
+    "neither_edit",
 )
 """Sentences that speak of the whole scene: of the area of interest, and of its visible part, where that is less."""
 OF_THE_WHOLE = ("hidden", "hidden_clouds")
