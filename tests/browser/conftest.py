@@ -35,7 +35,9 @@ QUIET = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
-START_S = 60
+START_S = 240
+PATIENCE_MS = 1000 * int(os.environ.get("SPEX_PATIENCE_S", "240"))
+"""A busy machine is no failure: whatever a test waits for has this long."""
 OVERRIDES = {
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # else outputs off screen are not in the page
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},  # no network
@@ -121,16 +123,19 @@ def _serving(root: Path, command: list[str], base: str = "/") -> Iterator[str]:
         )
     address = f"http://127.0.0.1:{port}{base}".rstrip("/")
     try:
-        _wait(f"{address}/api" if "jupyterlab" in command else address, root / "server.log")
+        _wait(f"{address}/api" if "jupyterlab" in command else address, server, root / "server.log")
         yield address
     finally:
         _end(server)
 
 
-def _wait(address: str, log: Path) -> None:
+def _wait(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a server answers; fail at once where it has ended."""
     for _ in range(START_S * 2):
+        if server.poll() is not None:
+            break
         try:
-            urllib.request.urlopen(address, timeout=5).close()
+            urllib.request.urlopen(address, timeout=START_S).close()
         except OSError:
             time.sleep(0.5)
         else:
@@ -151,9 +156,12 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 @pytest.fixture
 def page(chromium: str) -> Iterator[Any]:
     """Return a fresh page of a real browser."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
-        yield browser.new_page(viewport={"width": 1200, "height": 900})
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET, timeout=PATIENCE_MS)
+        opened = browser.new_page(viewport={"width": 1200, "height": 900})
+        opened.set_default_timeout(PATIENCE_MS)
+        yield opened
         browser.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.test_workbench_in_browser import hosts_asked, keep, notebook, open_all, press, turn_to
 
@@ -35,12 +36,12 @@ def choose_regions(page: Any) -> None:
     row.focus()
     page.keyboard.press("ArrowDown")
     page.locator(".spex-regions tr[data-row='1'][aria-selected='true']").wait_for()
-    assert page.evaluate("document.activeElement.dataset.row") == "1"
+    page.wait_for_function("document.activeElement.dataset.row === '1'")
     page.locator(".leaflet-container path[stroke='#ffffff'][stroke-width='4']").first.wait_for()  # on the map too
     page.get_by_label("Filter the regions").fill("> 40 ha")
     page.get_by_text("1 of 2 regions").wait_for()
     press(page, "Area")
-    assert page.locator(".spex-regions th[aria-sort='descending']").inner_text().startswith("Area")
+    expect(page.locator(".spex-regions th[aria-sort='descending']")).to_have_text("Area")
 
 
 def choose_tabs_and_tools(page: Any) -> None:
@@ -64,7 +65,6 @@ def test_every_page_can_be_read_and_worked_without_a_mouse(page: Any, lab_under_
     notebook(notebooks, "keys", "from spex_widgets import Workbench\nbench = Workbench('river_10m', 'index')\nbench")
     asked = hosts_asked(page)
     open_all(page, lab_under_base_url, "keys")
-    page.locator(".spex-workbench[data-ready]").wait_for()
     page.get_by_label("Instruction", exact=True).fill("water")
     page.keyboard.press("Enter")
     page.locator(".spex h4", has_text="Evidence").first.wait_for()
@@ -78,8 +78,7 @@ def test_every_page_can_be_read_and_worked_without_a_mouse(page: Any, lab_under_
         assert serious_findings(page) == [], title
     press_title(page, "Full screen and back")
     page.wait_for_function("document.fullscreenElement?.classList.contains('spex-workbench')")
-    height = page.evaluate("innerHeight")
-    page.wait_for_function(f"document.querySelector('.spex-map').clientHeight > {0.85 * height}")
+    page.wait_for_function("document.querySelector('.spex-map').clientHeight > 0.85 * innerHeight")
     keep(page, "full_screen")
     assert asked() == {"127.0.0.1"}
 

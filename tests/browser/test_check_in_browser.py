@@ -7,6 +7,7 @@ from typing import Any
 
 import geopandas as gpd
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.test_workbench_in_browser import hosts_asked, keep, notebook, open_all, press, turn_to
 
@@ -30,7 +31,7 @@ def answer_by_keyboard(page: Any) -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-def test_a_hundred_points_are_answered_by_keyboard_saved_and_opened_again(  # noqa: PLR0915 (one story, told once)
+def test_a_hundred_points_are_answered_by_keyboard_saved_and_opened_again(
     page: Any, lab_under_base_url: str, notebooks: Path, tmp_path: Path
 ) -> None:
     notebook(notebooks, "check", ASKED)
@@ -40,11 +41,11 @@ def test_a_hundred_points_are_answered_by_keyboard_saved_and_opened_again(  # no
     turn_to(page, "Check")
     press(page, "Draw points")
     page.locator("img[alt^='Point 1, 31 pixels']").wait_for()
-    assert page.locator("img[alt^='Point 1, 251 pixels']").is_visible()
+    expect(page.locator("img[alt^='Point 1, 251 pixels']")).to_be_visible()
     keep(page, "check_point")
     answer_by_keyboard(page)
     page.locator(".spex h4", has_text="Accuracy and area").wait_for()
-    assert page.get_by_text("Left out as unsure: 5.").is_visible()
+    expect(page.get_by_text("Left out as unsure: 5.")).to_be_visible()
     keep(page, "check_figures")
     area = page.locator("td", has_text="from 95 points").first.inner_text()
 
@@ -63,6 +64,5 @@ def test_a_hundred_points_are_answered_by_keyboard_saved_and_opened_again(  # no
     notebook(notebooks, "check_again", AGAIN.format(opened=OPENED, path=str(tmp_path / "session.spex")))
     open_all(page, lab_under_base_url, "check_again")
     turn_to(page, "Check")
-    page.locator("td", has_text="from 95 points").first.wait_for()
-    assert page.locator("td", has_text="from 95 points").first.inner_text() == area
+    expect(page.locator("td", has_text="from 95 points").first).to_have_text(area)
     assert asked() == {"127.0.0.1"}

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from tests.browser.test_workbench_in_browser import wait_until
+
 ARTIFACTS = Path(__file__).parent.parent.parent / "artifacts"
 KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
 MASK_RGB = (213, 94, 0)
@@ -63,22 +65,25 @@ def overlays(page: Any) -> Any:
 
 def wait_for_overlays(page: Any) -> None:
     """Wait until scene and mask are on the map, and are decoded."""
-    overlays(page).nth(1).wait_for(timeout=120_000)
+    overlays(page).nth(1).wait_for()
     page.wait_for_function(
         "[...document.querySelectorAll('.leaflet-image-layer')].every(image => image.complete && image.naturalWidth)"
     )
 
 
 def assert_scene_and_mask(page: Any, name: str) -> None:
-    seen = screenshot(page, name)
-    assert share_of(seen, MASK_RGB) > 0.004
-    colors = len(np.unique(seen.reshape(-1, 3) // 8, axis=0))
-    assert colors > 200  # an empty map has a handful
+    wait_until(page, lambda: share_of(screenshot(page, name), MASK_RGB) > 0.004, "the mask is on the map")
+    wait_until(page, lambda: colors(screenshot(page, name)) > 200, "the scene is on the map")
+
+
+def colors(seen: Any) -> int:
+    """Return how many colours a picture has, roughly: an empty map has a handful."""
+    return len(np.unique(seen.reshape(-1, 3) // 8, axis=0))
 
 
 def run_in_lab(page: Any, address: str, notebook: str) -> None:
     page.goto(f"{address}/lab/tree/{notebook}?reset")
-    page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=90_000)
+    page.wait_for_function(f"{KERNEL}?.status === 'idle'")
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
     wait_for_overlays(page)
 
@@ -91,9 +96,7 @@ def test_scene_and_mask_arrive_under_a_base_url_and_follow_the_map(
     assert_scene_and_mask(page, "map_under_base_url")
     before = overlays(page).nth(0).get_attribute("src")
     page.locator(".leaflet-control-zoom-in").click()
-    page.wait_for_function(
-        "before => document.querySelector('.leaflet-image-layer').src !== before", arg=before, timeout=30_000
-    )
+    page.wait_for_function("before => document.querySelector('.leaflet-image-layer').src !== before", arg=before)
     wait_for_overlays(page)
     assert_scene_and_mask(page, "map_zoomed")
     assert set(asked) <= {"127.0.0.1", ""}
@@ -101,7 +104,7 @@ def test_scene_and_mask_arrive_under_a_base_url_and_follow_the_map(
 
 @pytest.mark.browser
 def test_scene_and_mask_arrive_in_voila(page: Any, asked: list[str], voila: str, notebook: str) -> None:
-    page.goto(f"{voila}/{notebook}", timeout=120_000)
+    page.goto(f"{voila}/{notebook}")
     wait_for_overlays(page)
     assert_scene_and_mask(page, "map_in_voila")
     assert set(asked) <= {"127.0.0.1", ""}

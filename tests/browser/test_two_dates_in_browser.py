@@ -7,8 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
-from tests.browser.test_workbench_in_browser import hosts_asked, keep, notebook, open_all, seen, share_of, turn_to
+from tests.browser.test_workbench_in_browser import (
+    box_of,
+    hosts_asked,
+    keep,
+    notebook,
+    open_all,
+    settled,
+    share_of,
+    turn_to,
+    wait_for_more,
+    wait_until,
+)
 
 GAINED, LOST = (0, 114, 178), (213, 94, 0)
 PAIR = """
@@ -32,8 +44,7 @@ bench
 
 
 def look_at(page: Any, text: str) -> None:
-    page.locator(".widget-toggle-button:visible").get_by_text(text, exact=True).first.click()
-    page.wait_for_timeout(1200)
+    page.locator(".spex-page-two-dates .widget-toggle-button").get_by_text(text, exact=True).click()
 
 
 @pytest.mark.browser
@@ -47,45 +58,39 @@ def test_gain_and_loss_are_seen_and_two_dates_are_swiped_and_blinked(  # noqa: P
     turn_to(page, "Two dates")
     page.get_by_text("between 2020-06-01 and 2021-06-04").first.wait_for()
     page.locator(".spex-swipe").wait_for(state="attached")
-    page.wait_for_timeout(3000)
-    assert share_of(page, GAINED) > 0.02
-    assert share_of(page, LOST) > 0.002
+    wait_for_more(page, lambda: share_of(page, GAINED), 0.02)
+    wait_for_more(page, lambda: share_of(page, LOST), 0.002)
     keep(page, "two_dates_change")
 
     look_at(page, "swipe")
     handle = page.locator(".spex-swipe")
-    assert handle.is_visible()
-    assert handle.inner_text().split() == ["⇔", "2020-06-01", "2021-06-04"]
-    assert share_of(page, GAINED) < 0.005  # the key of water in the legend has this colour too
+    expect(handle).to_be_visible()
+    wait_until(page, lambda: handle.inner_text().split() == ["⇔", "2020-06-01", "2021-06-04"], "both dates are named")
+    wait_until(page, lambda: share_of(page, GAINED) < 0.005, "only the key of water in the legend has its colour")
     keep(page, "two_dates_swipe")
     handle.press("Home")
-    page.wait_for_timeout(800)
-    after = seen(page)
+    expect(handle).to_have_attribute("aria-valuenow", "0")
+    after = settled(page)
     handle.press("End")
-    page.wait_for_timeout(800)
-    before = seen(page)
+    expect(handle).to_have_attribute("aria-valuenow", "100")
+    before = settled(page)
     assert (np.abs(after - before).max(axis=-1) > 20).mean() > 0.02
-    place = page.locator(".leaflet-container").bounding_box()
+    place = box_of(page, ".leaflet-container")
     middle = place["y"] + place["height"] / 2
     box = handle.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 4, middle)  # its right half lies beyond the edge
     page.mouse.down()
     page.mouse.move(place["x"] + place["width"] / 2, middle, steps=5)
     page.mouse.up()
-    page.wait_for_timeout(800)
-    assert abs(int(handle.get_attribute("aria-valuenow")) - 50) <= 1
-    half, (height, width) = seen(page), before.shape[:2]
+    page.wait_for_function("Math.abs(document.querySelector('.spex-swipe').ariaValueNow - 50) <= 1")
+    half, (height, width) = settled(page), before.shape[:2]
     strip = slice(int(height * 0.15), int(height * 0.85))
     left, right = slice(int(width * 0.05), int(width * 0.4)), slice(int(width * 0.6), int(width * 0.9))
     assert (np.abs(half - before)[strip, left].max(axis=-1) > 20).mean() < 0.02
     assert (np.abs(half - after)[strip, right].max(axis=-1) > 20).mean() < 0.02
 
     look_at(page, "blink")
-    assert not handle.is_visible()
-    container = page.locator(".leaflet-container")
-    turns = set()
-    for _ in range(20):
-        turns.add(container.get_attribute("data-spex-blink"))
-        page.wait_for_timeout(150)
-    assert turns == {"left", "right"}
+    expect(handle).to_be_hidden()
+    for turn in ("left", "right", "left"):
+        expect(page.locator(".leaflet-container")).to_have_attribute("data-spex-blink", turn)
     assert asked() == {"127.0.0.1"}

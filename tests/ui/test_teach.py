@@ -133,3 +133,17 @@ def test_a_result_believes_no_colour_of_a_stranger(state: WorkbenchState) -> Non
     result = extract(state.scene, "reeds", "index", taught=[panel.taught], progress=False)
     hostile = replace(result, provenance={**result.provenance, "colors": {"reeds": "red;url(x)"}})
     assert hostile.class_colors == {"reeds": (0xF0, 0xE4, 0x42)}
+
+
+def test_clicks_that_are_forgotten_while_they_teach_leave_no_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = WorkbenchState(scene_of(covers_of()), "index")
+    held: list[tuple[Any, Any]] = []
+    monkeypatch.setattr(state.jobs, "start", lambda work, done, _failed: held.append((work, done)))
+    panel = taught_panel(state)
+    ((work, done),) = held
+    panel.clear.click()
+    done(work(None))
+    assert panel.taught is None
+    assert state.taught == ()
+    assert "0 × +, 0 × −." in panel.status.value
+    state.jobs.close()

@@ -340,7 +340,7 @@ def test_closing_frees_scene_state_widgets_and_threads(recording_map: Any) -> No
     assert [one() for one in held] == [None] * len(held)
     for thread in threading.enumerate():
         if thread.name.startswith("spex") and thread.name not in threads:
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
     assert len(_instances) <= before
 
@@ -370,7 +370,7 @@ def test_when_a_page_shows_the_map_all_is_said_once_more(monkeypatch: pytest.Mon
     monkeypatch.setattr("ipywidgets.Widget.send_state", lambda one, key=None: said.append((one, key)))
     for name, value in {"west": 9.0, "south": 49.6, "east": 9.1, "north": 49.7}.items():
         bench.map.set_trait(name, value)
-    again = [one for one, key in said if key is None]
+    again = [one for one, key in said if key is None or "layout" in key]
     for shown in (bench.head, bench.panels["Result"].head, bench.panels["Result"].regions, bench.layers.layer):
         assert again.count(shown) == 1
     assert [name for name in ("scene", "mask", "regions") for one in again if getattr(one, "name", "") == name] == [
@@ -379,6 +379,20 @@ def test_when_a_page_shows_the_map_all_is_said_once_more(monkeypatch: pytest.Mon
         "regions",
     ]
     assert (bench.map, ["layers", "controls"]) in said
+    bench.close()
+
+
+def test_what_a_user_types_while_the_page_loads_is_not_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Workbench("river_10m", "index", executor=ImmediateExecutor())
+    bench.state.opacity = 0.4
+    said: dict[Any, Any] = {}
+    monkeypatch.setattr("ipywidgets.Widget.send_state", lambda one, key=None: said.update({one: key}))
+    for name, value in {"west": 9.0, "south": 49.6, "east": 9.1, "north": 49.7}.items():
+        bench.map.set_trait(name, value)
+    for typed, name in ((bench.panels["Ask"].text, "value"), (bench.tools.tool, "index")):
+        assert name not in said[typed]
+        assert "layout" in said[typed]
+    assert said[bench.layers.opacity] is None
     bench.close()
 
 

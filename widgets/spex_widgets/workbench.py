@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from functools import partial
 from html import escape
@@ -108,7 +108,7 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         """The panels by their titles."""
         self.layers = LayersPanel(self.state)
         self.tools = ToolsPanel(self.state, self.view.zoom_to_scene)
-        self._browser_side = BrowserSide(self.view.widget, self._hear)
+        self._browser_side = BrowserSide(self.view.widget, str(self.model_id), self._hear)
         self._link = MapLink(self.state, self.view)
         self.panels[ComparePanel.title].show_on(getattr(self.view, "map", None))
         self._made_map = map is None
@@ -125,7 +125,7 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
             layout={"width": "96px"},
             tooltip="Further panels",
         )
-        self.shown = ipw.Stack([ipw.VBox([self.panels[title] for title in titles]) for titles in self._pages.values()])
+        self.shown = ipw.Stack([self._page(name) for name in self._pages])
         self.head = ipw.HTML()
         self.tabs.observe(self._turn, "value")
         self.more.observe(self._turn, "value")
@@ -133,6 +133,17 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
         self.state.observe(self._show_result, ["extraction"])
         self.state.observe(self._tell_browser, ["tool", "brush_px", "scene"])
         self._show_first(height)
+        self._first_values = {
+            (widget, name): getattr(widget, name) for widget in self._widgets() for name in _input_names(widget)
+        }
+        """Of controls that users change, as they were when the workbench was made."""
+
+    def _page(self, name: str) -> ipw.VBox:
+        """Return a page of the panels that a tab, or a line of the list behind "More", shows."""
+        page = ipw.VBox([self.panels[title] for title in self._pages[name]])
+        page.add_class("spex-page")
+        page.add_class(f"spex-page-{name.lower().replace(' ', '-')}")
+        return page
 
     def _show_first(self, height: str) -> None:
         """Turn to the first panel, and lay everything out."""
@@ -295,8 +306,18 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
 
     def _resend(self) -> None:
         """Send all widgets but the map again, since a page misses what changes while it loads them."""
-        for widget in walk_widgets((self.head, *self._on_map, self._side)):
-            widget.send_state()
+        for widget in self._widgets():
+            untouched = [name for name in _input_names(widget) if self._is_untouched(widget, name)]
+            widget.send_state([key for key in widget.keys if key not in untouched] if untouched else None)
+
+    def _widgets(self) -> Iterator[Any]:
+        """Yield all widgets but the map."""
+        yield from walk_widgets((self.head, *self._on_map, self._side))
+
+    def _is_untouched(self, widget: Any, name: str) -> bool:
+        """Say whether a control is as it was at first; what a user does to it meanwhile must not be taken back."""
+        first = self._first_values
+        return (widget, name) in first and first[widget, name] == getattr(widget, name)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Return the widget, with a picture and text in its place where a page shows no widgets."""
@@ -339,6 +360,11 @@ def _opened(scene: Any) -> tuple[Any, SceneSource]:
     if isinstance(scene, str | Path):
         return reopen(source), source
     return as_scene(scene), source
+
+
+def _input_names(widget: Any) -> tuple[str, ...]:
+    """Return the names of what a user changes in a control."""
+    return tuple(name for name in ("value", "index") if name in widget.keys and not isinstance(widget, ipw.HTML))
 
 
 def _ignore(*_: str) -> None:

@@ -98,6 +98,7 @@ function nameControls(root) {
   for (const bar of root.querySelectorAll(".progress, .progress-bar")) set(bar, "aria-hidden", "true");
   set(root.querySelector(".leaflet-container"), "aria-label", "Map of the scene");
   set(root.querySelector(".leaflet-container"), "role", "region");
+  for (const page of root.querySelectorAll(".spex-page")) set(page, "role", "tabpanel");
   for (const group of root.querySelectorAll(".spex-tabs .widget-toggle-buttons, .spex-tabs.widget-toggle-buttons")) {
     set(group.querySelector(".widget-toggle-button")?.parentElement, "role", "tablist");
     nameChoices(group, "tab", "aria-selected");
@@ -175,6 +176,24 @@ function takeBack(event, model) {
   model.send({ kind: isRedo ? "redo" : "undo" });
 }
 
+const COMMANDS = ["Enter", "Escape"];
+
+function* withParts(one) {
+  yield one;
+  for (const part of one.get("children") ?? []) yield* withParts(part);
+}
+
+// While the kernel works, ipywidgets holds back what controls change, but neither clicks nor keys. Without this, a
+// click would be heard before the tool that it was made with, and Enter before the last letters.
+function sendHeldChanges(whole) {
+  for (const one of withParts(whole)) {
+    if (!one._msg_buffer) continue;
+    const sent = one.send_sync_message(one._msg_buffer, one._msg_buffer_callbacks);
+    one.rememberLastUpdateFor?.(sent);
+    one._msg_buffer = one._msg_buffer_callbacks = null;
+  }
+}
+
 export default {
   async render({ model, el }) {
     const stop = new AbortController();
@@ -195,6 +214,12 @@ export default {
       });
       watch.observe(root, { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
       cleanUps.push(() => watch.disconnect());
+      const whole = await model.widget_manager?.get_model(model.get("whole_id"));
+      const isCommand = (event) => event.type !== "keydown" || event.ctrlKey || event.metaKey || COMMANDS.includes(event.key);
+      for (const name of whole ? ["pointerdown", "click", "keydown", "drop"] : []) {
+        const send = (event) => { if (isCommand(event)) sendHeldChanges(whole); };
+        root.addEventListener(name, send, { signal: stop.signal, capture: true });
+      }
       listen("click", (event) => { leadTo(event, model); toggleFullScreen(event, root); });
       dropFiles(listen, model, root);
       const map = await until(() => leafletMap(model, root));

@@ -17,18 +17,21 @@ class BrowserSide(anywidget.AnyWidget):
 
     Args:
         map: The map widget; None where there is none to follow.
+        whole_id: Of the workbench in the page.
         hear: Called with the kind of what was done in the page, its particulars, and the bytes of a file.
     """
 
     _esm = Path(__file__).with_name("browser_side.js").read_text(encoding="utf-8")
     map_id = traitlets.Unicode("").tag(sync=True)
     """Of the map widget in the page."""
+    whole_id = traitlets.Unicode("").tag(sync=True)
+    """Of the workbench in the page: the changes of its controls arrive before the click that follows them."""
     tool = traitlets.Unicode("look").tag(sync=True)
     brush_m = traitlets.Float(0.0).tag(sync=True)
     """Radius of the brush in metres of Web Mercator, in which maps measure their screen."""
 
-    def __init__(self, map: Any, hear: Hear) -> None:  # noqa: A002 (its name)
-        super().__init__(map_id=str(getattr(map, "model_id", "")), layout={"display": "none"})
+    def __init__(self, map: Any, whole_id: str, hear: Hear) -> None:  # noqa: A002 (its name)
+        super().__init__(map_id=str(getattr(map, "model_id", "")), whole_id=whole_id, layout={"display": "none"})
         self._hear_page = hear
         self.on_msg(self._hear)
 

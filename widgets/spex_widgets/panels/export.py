@@ -77,6 +77,7 @@ class ExportPanel(Panel):
     def _export(self, name: str) -> None:
         if self.state.extraction is None:
             raise OutputError("There is nothing to write", found="no result", expected="one", fix="Extract first.")
+        self.status.value = ""
         suffix, write = FORMATS[name]
         path, over = self._place(f"{self.name.value.strip() or 'result'}{suffix}"), self.overwrite.value
         extraction, mask, scene = self.state.extraction, self.state.mask.values, self.state.result_scene
@@ -130,12 +131,14 @@ class ExportPanel(Panel):
         return [Remedy(f"Replace {Path(error.found).name}", "Write over it", replace_file), *others]
 
     def _save(self) -> None:
+        self.status.value = ""  # what was saved before says nothing about this time
         path = save_session(
             self.state, Path(self.folder.value or ".") / self.session.value, overwrite=self.overwrite.value
         )
         self.status.value = quiet(f"Session saved to {path.absolute()}.") + _download(path)
 
     def _open(self) -> None:
+        self.status.value = ""
         open_session(self.state, Path(self.folder.value or ".") / self.session.value)
         self.status.value = quiet("The session is open again.")
 

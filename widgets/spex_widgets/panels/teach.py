@@ -97,13 +97,13 @@ class TeachPanel(Panel):
     def _take_points(self) -> None:
         """Teach by the clicks so far, beside the kernel; clicks that come meanwhile are taught after it."""
         yes, no = self.clicks(YES), self.clicks(NO)
+        self._is_late = self._is_teaching
         self.save.disabled = self.ask.disabled = not (yes and no)
         if not (yes and no) or self.state.scene is None:
             self.taught, self.figures.value = None, ""
             self.status.value = quiet(f"{len(yes)} × +, {len(no)} × −. {HINT}")
             return
-        if self._is_teaching:
-            self._is_late = True
+        if self._is_late:
             return
         self._is_teaching, scene, name = True, self.state.scene, self.name.value.strip()
         self.status.value = quiet("Learning …")
@@ -122,10 +122,7 @@ class TeachPanel(Panel):
         return taken.get(name) or (free or COLORS)[0]
 
     def _taught(self, taught: Taught) -> None:
-        self._is_teaching = False
-        if self._is_late:
-            self._is_late = False
-            self._take_points()
+        if self._teach_later_clicks():
             return
         self._use(taught)
         assessment = taught.assessment
@@ -137,9 +134,17 @@ class TeachPanel(Panel):
         self.figures.value = table(rows, ("band", "+", "−", "overlap"))
 
     def _failed(self, error: BaseException) -> None:
-        self._is_teaching = self._is_late = False
-        self.status.value = ""
-        self.fail(error, self._take_points)
+        if not self._teach_later_clicks():
+            self.status.value = ""
+            self.fail(error, self._take_points)
+
+    def _teach_later_clicks(self) -> bool:
+        """End the teaching that went on; where clicks came or went meanwhile, drop it, and teach by those there are."""
+        self._is_teaching = False
+        if self._is_late:
+            self._take_points()
+            return True
+        return False
 
     def _use(self, taught: Taught) -> None:
         """Let instructions name a class, in place of one of the same name."""
