@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from spex_nb.errors import MissingBandError
 from spex_nb.extraction.facts.cut_regions import RegionTally, beside_gaps, cut_regions
 from spex_nb.extraction.facts.doubt import Doubt, doubt_of_rows
+from spex_nb.extraction.facts.packed_rows import PackedRows
 from spex_nb.extraction.facts.sums import BAND_ORDER, FactSums, Rows, rule_masks, rules_of
 from spex_nb.language.evidence import readable_index
 from spex_nb.regions.ground import EqualAreaGrid
@@ -110,7 +111,7 @@ def measure_scene(
     rules = [*rules_of(pixel, [layer.name for layer in layers])]
     overview, pixels = _Thinned(scene), BandHash(scene.spex.bands)
     valid_px, asked_px = 0, 0
-    doubt, thresholds = np.full(mask.shape, MASK_NODATA, np.uint8), _thresholds(layers)
+    doubt, thresholds = PackedRows(mask.shape[1]), _thresholds(layers)
     for top, part in reader.rows():
         rows = slice(top, top + part.sizes["y"])
         has_data = mask[rows] != MASK_NODATA
@@ -119,6 +120,7 @@ def measure_scene(
         if hashes_scene:
             pixels.add(part)
         if not has_data.any():
+            doubt.add(mask[rows])
             continue
         valid_px += int(has_data.sum())
         values = _index_values(part, indices)
@@ -128,7 +130,7 @@ def measure_scene(
         measured = _Measured(values, probability, _bands(part), rule_masks(part, rules), near, gaps)
         for layer_sums in sums:
             layer_sums.add(rows, has_data, measured)
-        doubt[rows] = doubt_of_rows(mask, probability, thresholds, measured.rules, top)
+        doubt.add(doubt_of_rows(mask, probability, thresholds, measured.rules, top))
     borders = class_borders(mask, [layer.name for layer in layers if layer.number is not None])
     is_on_map = EqualAreaGrid.of(scene) is not None
     evidence = {
@@ -145,7 +147,7 @@ def measure_scene(
         facts={layer_sums.layer.name: facts for layer_sums in sums if (facts := layer_sums.counted_facts) is not None},
         figures={layer_sums.layer.name: layer_sums.figures for layer_sums in sums},
         overview=overview.scene,
-        doubt=doubt,
+        doubt=doubt.unpack(),
         scene_hash=pixels.hexdigest() if hashes_scene else "",
         asked_px=asked_px,
     )
