@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
@@ -77,10 +78,15 @@ class SceneStatistics:
     """By class: mean probability and mean indices of each region, [N] each."""
     overview: xr.Dataset
     """Every n-th pixel of the scene."""
-    doubt: Doubt
-    """uint8 [H, W]: 0 none ... 250 as much as can be, 255 no data."""
+    packed_doubt: PackedRows
     scene_hash: str
     """Of all pixels of the scene; empty where they were not hashed."""
+
+    @cached_property
+    def doubt(self) -> Doubt:
+        """uint8 [H, W]: 0 none ... 250 as much as can be, 255 no data; unpacked when it is first asked for."""
+        return self.packed_doubt.unpack()
+
     asked_px: int
     """Pixels that were asked for, with and without data: of the scene, or of the area of interest."""
 
@@ -147,7 +153,7 @@ def measure_scene(
         facts={layer_sums.layer.name: facts for layer_sums in sums if (facts := layer_sums.counted_facts) is not None},
         figures={layer_sums.layer.name: layer_sums.figures for layer_sums in sums},
         overview=overview.scene,
-        doubt=doubt.unpack(),
+        packed_doubt=doubt,
         scene_hash=pixels.hexdigest() if hashes_scene else "",
         asked_px=asked_px,
     )

@@ -29,6 +29,8 @@ from tests.scene.range_server import RangeServer, serving, write_tile
 pytestmark = pytest.mark.slow
 
 BOX = (10.2, 47.2, 10.4, 47.4)
+RIVER = (10.39, 47.92, 10.44, 47.96)
+"""Where the pixels really lie; the box has none of it."""
 BANDS = ("blue", "green", "red", "nir", "swir16")
 WINDOW = (4200, 5100, 1000, 1000)
 
@@ -51,7 +53,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RangeServer]:
         yield server
 
 
-def item(files: RangeServer, name: str, date: str, cover: float | None, thumbnail: str = "look.jpg") -> dict[str, Any]:
+def item(
+    files: RangeServer,
+    name: str,
+    date: str,
+    cover: float | None,
+    thumbnail: str = "look.jpg",
+    bounds: tuple[float, float, float, float] = (10, 47, 10.3, 48),
+) -> dict[str, Any]:
     with rasterio.open(sample_path("river_10m")) as sample:
         scale, offset = sample.scales[0], sample.offsets[0]
     assets: dict[str, Any] = {
@@ -64,7 +73,8 @@ def item(files: RangeServer, name: str, date: str, cover: float | None, thumbnai
         for band in BANDS
     }
     assets["thumbnail"] = {"href": f"{files.address}/{thumbnail}", "roles": ["thumbnail"], "type": "image/jpeg"}
-    ring = [[10, 47], [10.3, 47], [10.3, 48], [10, 48], [10, 47]]
+    west, south, east, north = bounds
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     properties = {"datetime": f"{date}T10:00:00Z", "platform": "sentinel-2a"}
     return {
         "type": "Feature",
@@ -72,7 +82,7 @@ def item(files: RangeServer, name: str, date: str, cover: float | None, thumbnai
         "stac_extensions": [],
         "id": name,
         "collection": "sentinel-2-l2a",
-        "bbox": [10, 47, 10.3, 48],
+        "bbox": [*bounds],
         "geometry": {"type": "Polygon", "coordinates": [ring]},
         "properties": properties | ({} if cover is None else {"eo:cloud_cover": cover}),
         "assets": assets,
@@ -91,6 +101,9 @@ def api(files: RangeServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         item(files, "june", "2024-06-10", 60.0),
         item(files, "july", "2024-07-01", None),
         item(files, "august", "2024-08-01", 11.0, "fake.jpg"),
+        item(files, "river in may", "2024-05-01", 5.0, bounds=RIVER),
+        item(files, "river in july", "2024-07-01", None, bounds=RIVER),
+        item(files, "river in august", "2024-08-01", 11.0, "fake.jpg", bounds=RIVER),
     ]
     path = tmp_path_factory.mktemp("catalogue") / "items.json"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": items}))

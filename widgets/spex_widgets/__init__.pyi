@@ -1,6 +1,7 @@
 """The public names of this package; the loader of `__init__.py` reads them from here."""
 
 from .map.view import MapView as MapView
+from .panels.catalogue import CataloguePanel as CataloguePanel
 from .panels.check import CheckPanel as CheckPanel
 from .panels.compare import ComparePanel as ComparePanel
 from .panels.editing import EditingPanel as EditingPanel

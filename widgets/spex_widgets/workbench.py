@@ -24,6 +24,7 @@ from spex_widgets.jobs import Job
 from spex_widgets.map.browser_side import BrowserSide
 from spex_widgets.map.link import MapLink
 from spex_widgets.messages import STYLE, block
+from spex_widgets.panels.catalogue import CataloguePanel
 from spex_widgets.panels.check import CheckPanel
 from spex_widgets.panels.compare import ComparePanel
 from spex_widgets.panels.editing import EditingPanel
@@ -45,6 +46,7 @@ from spex_widgets.workbench_style import WORKBENCH_STYLE
 
 PANELS = (
     ScenePanel,
+    CataloguePanel,
     SpectraPanel,
     IndexPanel,
     InstructionPanel,

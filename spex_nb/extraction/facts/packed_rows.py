@@ -25,7 +25,7 @@ class PackedRows:
 
     def add(self, rows: NDArray[np.uint8]) -> None:
         """Add the next rows [h, W]."""
-        self._parts.append(zlib.compress(np.ascontiguousarray(rows), LEVEL))
+        self._parts.append(zlib.compress(rows.tobytes(), LEVEL))
         self._heights.append(len(rows))
 
     def unpack(self) -> NDArray[np.uint8]:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spex_nb.errors import SceneError, SourceNotFoundError, explain_malformed, require_extra
 from spex_nb.scene.accessor import Scene
+from spex_nb.scene.windows.lonlat_box import Box, part_in_box
 from spex_nb.scene.windows.network import names_address
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Box = tuple[float, float, float, float]
 Item = Mapping[str, Any]
 """A STAC item as in its JSON."""
 Signer = Callable[[Any], Any]
@@ -86,19 +86,22 @@ class FoundScenes:
         item = self.items[number]
         return item if self.sign is None else _as_mapping(self.sign(dict(item)))
 
-    def open(self, number: int = 0, **options: Any) -> Scene:
+    def open(self, number: int = 0, *, place_only: bool = False, **options: Any) -> Scene:
         """Open a scene; pixels are fetched when they are read.
 
         Args:
             number: Row of the table, from 0.
+            place_only: Whether only the place that was searched is opened (default: the whole scene).
             **options: Of `open_scene`, such as ``bands`` or ``clouds``.
 
         Raises:
             SceneError: As `open_scene`.
+            GridError: If ``place_only`` and the scene does not reach the place.
         """
         from spex_nb.scene.open import open_scene
 
-        return open_scene(self[number], **options)
+        scene = open_scene(self[number], **options)
+        return part_in_box(scene, self.bbox) if place_only else scene
 
     @property
     def table(self) -> pd.DataFrame:

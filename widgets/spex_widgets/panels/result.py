@@ -13,7 +13,7 @@ from spex_nb.types import Claim, Window
 from spex_widgets.explanations import claim_label, evidence_table, explanation_html, legend
 from spex_widgets.messages import block, note, quiet
 from spex_widgets.panels.panel import WIDE, Panel, button
-from spex_widgets.panels.region_table import RegionTable
+from spex_widgets.region_table import RegionTable
 from spex_widgets.state import WorkbenchState
 
 NARROW = {"width": "48px"}
