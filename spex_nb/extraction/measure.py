@@ -129,11 +129,12 @@ def measure_scene(
             doubt.add(mask[rows])
             continue
         valid_px += int(has_data.sum())
-        values = _index_values(part, indices)
         probability = probability_of(top, part.sizes["y"])
-        gaps = beside_gaps(mask, rows) if has_gaps else None
         near = {layer.name: near_rule(part, layer.name) for layer in layers if layer.is_by_rule}
-        measured = _Measured(values, probability, _bands(part), rule_masks(part, rules), near, gaps)
+        gaps = beside_gaps(mask, rows) if has_gaps else None
+        measured = _Measured(
+            _index_values(part, indices), probability, _bands(part), rule_masks(part, rules), near, gaps
+        )
         for layer_sums in sums:
             layer_sums.add(rows, has_data, measured)
         doubt.add(doubt_of_rows(mask, probability, thresholds, measured.rules, top))
