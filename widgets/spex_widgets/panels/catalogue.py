@@ -185,5 +185,5 @@ def _fetch(scenes: FoundScenes, number: int) -> Any:
 def _line(row: Any) -> str:
     """Return what a found scene is, in a line."""
     cover = "clouds not stated" if row.cloud_percent is None else f"{row.cloud_percent:.0f} % clouds"
-    covered = "" if row.covers_frac is None else f"covers {row.covers_frac:.0%}"
-    return " · ".join(str(part) for part in (row.date, row.platform, cover, covered) if part)
+    covered = "" if row.covers_frac is None else f"{row.covers_frac:.0%} of the place"
+    return " · ".join(str(part) for part in (row.date, cover, covered, row.platform) if part)
