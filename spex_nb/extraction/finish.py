@@ -25,6 +25,7 @@ from spex_nb.extraction.facts.nearest_size import NearestRegion, nearest_regions
 from spex_nb.extraction.facts.of_result import LEFT_OUT_FACT, RunFindings, facts_of_edit, facts_of_run, rest_facts
 from spex_nb.extraction.mask_models import INDEX
 from spex_nb.extraction.measure import MeasuredLayer, SceneStatistics, measure_scene
+from spex_nb.extraction.memory import return_free_memory
 from spex_nb.extraction.notes import notes_of, notes_of_edit
 from spex_nb.extraction.planning.plan import Plan
 from spex_nb.extraction.planning.target_assignment import class_names
@@ -34,7 +35,6 @@ from spex_nb.extraction.result import Extraction
 from spex_nb.extraction.run import PartTimer
 from spex_nb.extraction.storage import PROBABILITY, open_probability
 from spex_nb.extraction.tile_store import TileStore
-from spex_nb.output.memory import return_free_memory
 from spex_nb.regions.edited_regions import EditedRegions, hold_filters
 from spex_nb.regions.filters import filter_classes
 from spex_nb.regions.find import summarize_regions

@@ -12,9 +12,9 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from spex_nb.errors import ExtractionCancelledError, lost_cluster
+from spex_nb.extraction.memory import MANY_PX, return_free_memory
 from spex_nb.extraction.predict import TileJob, TilePrediction, TilePredictor, predict_on_worker
 from spex_nb.extraction.tile_store import TileStore
-from spex_nb.output.memory import MANY_PX, return_free_memory
 from spex_nb.types import Window
 
 AHEAD = 3

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from spex_nb.errors import GridWarning
 from spex_nb.extraction.explain import Explanation
+from spex_nb.extraction.memory import return_free_memory
 from spex_nb.extraction.result import Extraction
 from spex_nb.output.export import copy_as_cog, save_cog
 from spex_nb.output.files import write_folder_whole
-from spex_nb.output.memory import return_free_memory
 from spex_nb.output.stored_files import (
     COLUMN_TYPE,
     read_arrays,

@@ -45,10 +45,10 @@ from spex_nb.analysis.change.unfinished import (
     UnfinishedComparison,
 )
 from spex_nb.extraction import load_mask_model
+from spex_nb.extraction.memory import return_free_memory
 from spex_nb.extraction.run import Progress
 from spex_nb.language.explanation.change_words import ChangeWords
 from spex_nb.output.files import output_exists
-from spex_nb.output.memory import return_free_memory
 from spex_nb.output.unfinished import require_free
 from spex_nb.types import MASK_NODATA, MaskModel
 

@@ -21,8 +21,8 @@ from spex_nb.analysis.change.doubts import ComparedScene, distrust_of
 from spex_nb.analysis.change.unfinished import ExtractionChoices, RunSettings, extract_or_load
 from spex_nb.errors import BandError, EmptySceneError
 from spex_nb.extraction.facts.dates import date_of
+from spex_nb.extraction.memory import MANY_PX, return_free_memory
 from spex_nb.output.files import explain_write_errors
-from spex_nb.output.memory import MANY_PX, return_free_memory
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.scene.grid import Grid
 from spex_nb.scene.open import on_grid

@@ -22,9 +22,9 @@ from spex_nb.analysis.change.noise import count_noise
 from spex_nb.analysis.change.series.scene_dates import DatedScene
 from spex_nb.analysis.change.unfinished import ExtractionChoices, RunSettings, extract_or_load
 from spex_nb.errors import BandError, GridWarning
+from spex_nb.extraction.memory import return_free_memory
 from spex_nb.output.export import save_cog
 from spex_nb.output.files import write_whole
-from spex_nb.output.memory import return_free_memory
 from spex_nb.regions.ground import EqualAreaGrid
 from spex_nb.scene.grid import Grid
 from spex_nb.scene.open import on_grid

@@ -14,10 +14,10 @@ from spex_nb.analysis.change.result import Area
 from spex_nb.analysis.change.series.series_result import ChangeSeries, DateArea
 from spex_nb.analysis.change.storage.stored_rasters import read_layers
 from spex_nb.errors import GridWarning
+from spex_nb.extraction.memory import return_free_memory
 from spex_nb.language.languages import LANGUAGES
 from spex_nb.output.export import save_cog
 from spex_nb.output.files import write_folder_whole
-from spex_nb.output.memory import return_free_memory
 from spex_nb.output.plotting import picture_bytes
 from spex_nb.output.stored_files import reading_stored, require_plain_file
 from spex_nb.scene.windows.rasters import probe

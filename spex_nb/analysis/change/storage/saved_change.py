@@ -11,9 +11,9 @@ from typing import Any
 
 from spex_nb.analysis.change.result import CLASS_COLORS, Area, Change, TargetChange
 from spex_nb.errors import GridWarning
+from spex_nb.extraction.memory import return_free_memory
 from spex_nb.output.export import save_cog, save_geopackage
 from spex_nb.output.files import write_folder_whole
-from spex_nb.output.memory import return_free_memory
 
 DESCRIPTION, CLASSES, REGIONS, EXPLANATION = "change.json", "classes.tif", "regions.gpkg", "explanation.txt"
 FILES = (DESCRIPTION, CLASSES, REGIONS, EXPLANATION)
