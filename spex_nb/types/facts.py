@@ -113,9 +113,9 @@ class Fact:
     value: float | str | None
     """None where it is not known."""
     unit: str
-    """Of numbers: ``px m2 m frac probability number index reflectance counts relative patch points times``; ``counts``
-    are numbers as a file holds them, ``relative`` ones on another scale. Of words: ``target place sides rule name bands
-    date season text``."""
+    """Of numbers: ``px m2 m frac part probability number index reflectance counts relative patch points times``. A
+    ``part`` is a share that is written so exactly that parts add up. ``counts`` are numbers as a file holds them,
+    ``relative`` ones on another scale. Of words: ``target place sides rule name bands date season text``."""
     region: str
     """What it is about: ``mask``, ``outside``, ``border``, ``scene``, ``candidates`` (before the filters of the
     instruction), ``region 1`` and so on."""

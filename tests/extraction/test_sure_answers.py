@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -178,3 +179,79 @@ def test_the_checked_area_contradicts_in_words() -> None:
     first, second, *_ = (plain(statement) for statement in explain_facts(some))
     assert first.startswith("By 100 checked points, the true area is 50 ± 10 ha")
     assert second == "The mapped area lies above that interval: the mask takes in too much."
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_parent_that_answers_is_said_before_its_figures(language: str) -> None:
+    stand_in = Fact("stand_in.1", "A pixel of 10 m shows no single road.", "text", "mask", "instruction")
+    assert explain_facts(facts(stand_in), language)[0].facts == ("stand_in.1",)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_model_alone_is_called_so_and_an_index_that_shows_nothing_is_no_reason(language: str) -> None:
+    no_bands = [f for f in facts(target="building") if not f.id.startswith(("band.", "rule", "index."))]
+    index = [
+        Fact("index.name", "BCC", "name", "scene", "bands"),
+        Fact("index.inside", 0.34, "index", "mask", "bands", "BCC"),
+        Fact("index.outside", 0.29, "index", "outside", "bands", "BCC"),
+    ]
+    (why,) = [s for s in explain_facts([*no_bands, *index], language) if s.part == "why"]
+    assert why.facts == ("target",)
+    assert why.support == "none"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_model_finds_is_said_beside_what_is_right(language: str) -> None:
+    recall = Fact("quality.recall", 0.29, "frac", "mask", "table")
+    (quality,) = [s for s in explain_facts(facts(recall, quality__precision=0.64), language) if recall.id in s.facts]
+    assert "29" in quality.text
+    assert "64" in quality.text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_labels_that_rest_on_the_same_index_confirm_little(language: str) -> None:
+    labels = Fact("rule.labels", "NDVI", "name", "scene", "table")
+    (measured,) = [s for s in explain_facts(facts(labels, decided_by="rule"), language) if "rule.iou" in s.facts]
+    assert "NDVI" in measured.text
+    assert measured.text != next(
+        s.text for s in explain_facts(facts(decided_by="rule"), language) if "rule.iou" in s.facts
+    )
+
+
+def test_vegetation_by_a_rule_says_on_which_labels_it_was_measured() -> None:
+    scene = lake_scene(0.5, -0.6)
+    scene = scene.assign(red=scene["green"] * 0.5)
+    figures = {f.id: f.value for f in quietly(scene, "vegetation", "index").explanations[0].facts}
+    assert figures["rule.labels"] == "NDVI"
+    assert "rule.labels" not in {f.id for f in quietly(scene, "water", "index").explanations[0].facts}
+
+
+def test_parts_are_written_so_exactly_that_they_add_up() -> None:
+    red = squares((60, 60), (5, 5, 21))  # 12.25 % and 87.75 %
+    answer = quietly(scene_of(red), "everything except water", Brightness()).explanations[0].answer
+    shares = [float(share) for share in re.findall(r"([\d.]+)%", answer)][:2]
+    assert shares == [87.8, 12.2] or sum(shares) == pytest.approx(100, abs=0.11)
+    half = quietly(scene_of(squares((60, 60), (0, 0, 37))), "everything except water", Brightness())
+    assert "62%" in half.explanations[0].answer
+    assert "38%" in half.explanations[0].answer
+
+
+@pytest.mark.parametrize(
+    ("target", "gsd", "nir", "key"),
+    [
+        ("building", 0.3, False, "check_border"),
+        ("building", 10.0, False, "check_finer"),
+        ("water", 0.3, True, "check_nir"),
+    ],
+)
+def test_what_to_check_fits_the_picture(target: str, gsd: float, nir: bool, key: str) -> None:
+    some = facts(target=target, gsd=gsd, bands="green red nir" if nir else "blue green red", date=None)
+    said = keys(Outline(some).points())
+    assert key in said
+    assert ("date_unknown_still" in said) == (target == "building")
+
+
+def test_a_rival_on_much_of_the_mask_makes_a_rule_a_hint_too() -> None:
+    for share, is_hint in ((0.3, True), (0.2, False)):
+        rival = Fact("rival.share", share, "frac", "mask", "rule")
+        assert ("hint" in keys(Outline(facts(rival, decided_by="rule")).points())) == is_hint

@@ -283,6 +283,8 @@ def test_every_sentence_of_every_language_can_be_written_of_every_target(languag
         "asked": Fact("asked", "water bodies larger than 2 ha", "text", "mask", "instruction"),
         "words": Fact("word.1", "Water.", "text", "mask", "instruction"),
         "smallest": Fact("specks.limit", 4.0, "px", "candidates", "instruction"),
+        "labels": Fact("rule.labels", "NDVI", "name", "scene", "table"),
+        "recall": by_id["share"],
         "points": Fact("estimate.points", 100.0, "count", "scene", "points"),
         "yes": Fact("taught.yes", 12.0, "count", "scene", "points"),
         "no": Fact("taught.no", 9.0, "count", "scene", "points"),

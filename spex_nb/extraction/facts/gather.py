@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +23,8 @@ from spex_nb.types import LEAST_MARGIN, Evidence, Fact, FactSource, Prior, Regio
 HALF = 0.5
 FAILING_IOU = 0.3
 """A model that reached less than this in such scenes is known to fail there."""
+LABELS_ALIKE = re.compile(r"whose labels know [\w ]+ by (\w+) too")
+"""What the reason of a rule says where it was measured on labels that rest on an index of their own."""
 MENTIONED = 3
 """Regions that facts describe one by one."""
 
@@ -262,7 +265,9 @@ def _rule(context: FactContext) -> Iterator[Fact]:
     rule = _rule_text(context)
     yield Fact("rule", rule, "rule", "scene", "rule", rule)
     yield Fact("rule.threshold", prior.threshold, "index", "scene", "rule", rule)
-    yield Fact("rule.iou", measured_iou(prior), "number", "scene", "table", rule)
+    yield Fact("rule.iou", measured_iou(prior), "frac", "scene", "table", rule)
+    if (alike := LABELS_ALIKE.search(prior.why)) is not None:
+        yield Fact("rule.labels", alike[1], "name", "scene", "table", rule)
     inside, outside = map(int, sums.rule_px)
     yield _ground("rule.area", inside + outside, _m2_of(inside + outside, context), "scene", "rule")
     if context.by_index or not sums.inside_px:

@@ -160,7 +160,7 @@ def rest_facts(
     return (
         Fact("rest.asked", rest_in_words(instruction), "text", "mask", "instruction"),
         Fact("rest.area", *area, "mask", "mask"),
-        Fact("rest.share", area_px / max(valid_px, 1), "frac", "mask", "mask"),
+        Fact("rest.share", area_px / max(valid_px, 1), "part", "mask", "mask"),
         Fact("rest.number", float(len(regions)), "patch", "mask", "mask"),
         *(() if left_out_px is None else _in_neither(left_out_px, valid_px, area_px, areas_m2)),
         Fact("rest.why", why, "name", "mask", "mask"),
@@ -175,7 +175,7 @@ def _in_neither(left_out_px: int, valid_px: int, area_px: int, areas_m2: Sequenc
         pixel_m2 = sum(areas_m2) / area_px if areas_m2 else None
         area = (float(neither_px), "px") if pixel_m2 is None else (neither_px * pixel_m2, "m2")
         yield Fact("rest.neither", *area, "scene", "mask")
-        yield Fact("rest.neither_share", neither_px / max(valid_px, 1), "frac", "scene", "mask")
+        yield Fact("rest.neither_share", neither_px / max(valid_px, 1), "part", "scene", "mask")
 
 
 def facts_of_edit(result: Extraction, statistics: SceneStatistics, scene: xr.Dataset) -> dict[str, tuple[Fact, ...]]:

@@ -139,6 +139,12 @@ class Numerals:
         is_near_whole = frac > 1 - 0.5 / PERCENT and frac < 1
         return self._percent(percent, 1 if percent < DECIMAL_BELOW or is_near_whole else 0)
 
+    def exact_percent(self, frac: float) -> str:
+        """Return a share in percent with one digit behind the mark, as parts that are to add up need it."""
+        if frac < DECIMAL_BELOW / PERCENT:
+            return self.percent(frac)
+        return self._percent(min(frac * PERCENT, MOST_BELOW_ALL) if frac < 1 else frac * PERCENT, 1)
+
     def coarse_percent(self, frac: float) -> str:
         """Return a reflectance or a probability in percent: whole from 10 % on."""
         return self._percent(frac * PERCENT, 1 if abs(frac * PERCENT) < COARSE_FROM else 0)

@@ -7,6 +7,7 @@ check next. A point names its sentence and the facts that the sentence holds. Ea
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from spex_nb.language.explanation.points import AREA_FACT, HIDDEN_FACT, Point, Support
 from spex_nb.language.explanation.reasons import EXPECTED, ReasonPoints
@@ -16,6 +17,10 @@ from spex_nb.types.targets import target_or_class
 
 ROUNDED = 0.005
 """Shares that differ by less read the same: they are said in whole percents."""
+FINE_GSD_M = 1.0
+"""There is hardly a finer picture than one with pixels below this."""
+LASTING = ("building", "road", "built_up")
+"""Targets that stay, whatever the date."""
 SAME_SHARE = 1e-6
 """Shares that differ by less are the same."""
 LITTLE = 0.01
@@ -48,8 +53,8 @@ class Outline(ReasonPoints, SurenessPoints):
             absent = [*self._absent()]
             answer = [point for point in absent if point.part == "answer"]
             reasons = [point for point in absent if point.part != "answer"]
-            statements = [*self._untrusted(), *self._rest(), *answer, *self._hidden(), *self._words()]
-            return [*statements, *reasons, *limits]
+            first = [*self._untrusted(), *self._texts("stand_in"), *self._rest()]
+            return [*first, *answer, *self._hidden(), *self._texts("word"), *reasons, *limits]
         parts = (self._answer, self._why, self._sureness, self._confusion, self._next, self._scene_points)
         return [point for part in parts for point in part()]
 
@@ -63,11 +68,13 @@ class Outline(ReasonPoints, SurenessPoints):
 
     def _answer(self) -> Iterator[Point]:
         yield from self._untrusted()
+        yield from self._texts("stand_in")
         yield from self._rest()
         yield from self._question_points()
         yield from self._estimated()
         if self._get("rest.asked") is not None:
-            yield from self._point("left_out", "answer", is_brief=True, name="target", share="share", area="area")
+            slots = self._slots(name="target", share="share", area="area") or {}
+            yield Point("left_out", "answer", slots | {"share": self._exact("share")}, is_brief=True)
             key = f"neither_{self._word('rest.why')}"
             yield from self._point(key, "answer", area="rest.neither", share="rest.neither_share")
         elif self._get("asked") is not None:
@@ -81,9 +88,13 @@ class Outline(ReasonPoints, SurenessPoints):
         yield from self._hidden()
         if self._is_weak() and self._get("trust") is None:
             yield Point("hint", "answer", support="none", is_brief=True)
-        yield from self._words()
+        yield from self._texts("word")
         if self._get("rest.asked") is None:  # "138 patches" after "everything but water" would not say of what
             yield from self._parts()
+
+    def _exact(self, name: str) -> Fact:
+        """Return a share that is written as exactly as those of the other parts, so that all of them add up."""
+        return replace(self._by_id[name], unit="part")
 
     def _rest(self) -> Iterator[Point]:
         """Say what "everything but" leaves, before anything is said of what it leaves out."""
@@ -95,12 +106,11 @@ class Outline(ReasonPoints, SurenessPoints):
         else:
             yield from self._point("none_kept", "answer", is_brief=True, asked="rest.asked")
 
-    def _words(self) -> Iterator[Point]:
-        """Say what a narrower word was taken for, and which parent answers for what cannot be seen here."""
+    def _texts(self, kind: str) -> Iterator[Point]:
+        """Say what a narrower word was taken for, or which parent answers for what cannot be seen here."""
         for name, fact in self._by_id.items():
-            key = name.partition(".")[0]
-            if key in ("word", "stand_in"):
-                yield Point(key, "answer", {"words": fact}, "none", is_brief=True)
+            if name.partition(".")[0] == kind:
+                yield Point(kind, "answer", {"words": fact}, "none", is_brief=True)
 
     def _question_points(self) -> Iterator[Point]:
         """Answer a question before anything else; area and share are in the sentence that comes first anyway."""
@@ -282,7 +292,7 @@ class Outline(ReasonPoints, SurenessPoints):
                 "rival", "confusion", "none", is_brief=True, area="rival.area", share="rival.share",
                 other="rival.target",
             )  # fmt: skip
-        if is_trusted:
+        if is_trusted and self._number("beside.share") >= MUCH:
             yield from self._point("beside", "confusion", "none", other="beside.target", share="beside.share")
         kind = self._target if self._target in (*EXPECTED, "building", "road") else target_or_class(self._target).parent
         if kind:
@@ -297,13 +307,15 @@ class Outline(ReasonPoints, SurenessPoints):
         if "nir" in bands and "red" in bands and "green" in bands:
             yield Point("check_nir", "next", support="none")
         else:
-            yield Point("check_finer", "next", support="none")
+            is_fine = self._number("gsd", FINE_GSD_M) < FINE_GSD_M
+            yield Point("check_border" if is_fine else "check_finer", "next", support="none")
 
     def _scene_points(self) -> Iterator[Point]:
         """Say what of the scene limits the answer: date, size of pixels, calibration."""
         if self._get("date") is None:
             is_moving = self._target in ("water", "snow", "burn", "vegetation")
-            yield Point("date_unknown", "next", {"date": self._by_id["date"]}, "none", is_brief=is_moving)
+            key = "date_unknown_still" if self._target in LASTING else "date_unknown"
+            yield Point(key, "next", {"date": self._by_id["date"]}, "none", is_brief=is_moving)
         else:
             key = "date_by_name" if self._by_id["date"].rule == "name" else "date"
             yield from self._point(key, "next", "none", date="date")

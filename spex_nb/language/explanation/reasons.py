@@ -50,7 +50,7 @@ class ReasonPoints(KnownFacts):
         bands, index = list(self._bands()), list(self._index())
         decided = list(self._decided(index)) if self._is_by_rule else []
         index = [replace(point, is_brief=point.is_brief or not bands) for point in index]
-        points = [*decided, *self._taught(), *bands, *index]
+        points = [*decided, *self._taught(), *bands, *index, *(() if bands else self._without_rule())]
         if self._word("trust") == "numbers":  # such numbers confirm nothing
             points = [replace(point, support="none") for point in points]
         yield from points
@@ -65,6 +65,12 @@ class ReasonPoints(KnownFacts):
             yield Point("rule_index", "why", slots, point.support, is_brief=True)
         else:
             yield from self._point("rule_decided", "why", "none", is_brief=True, rule="rule")
+
+    def _without_rule(self) -> Iterator[Point]:
+        """Say that nothing but the model speaks for a target that no rule shows in these bands."""
+        is_unruled = self._get("rule") is None and self._get("taught.yes") is None
+        if is_unruled and not self._is_by_rule:
+            yield Point("no_rule", "why", {"name": self._by_id["target"]}, "none", is_brief=True)
 
     def _taught(self) -> Iterator[Point]:
         """Say what taught a class of the user's own, and how it differs from the rest."""
@@ -136,7 +142,9 @@ class ReasonPoints(KnownFacts):
         return inside > 0 if side == "higher" else inside < 0
 
     def _index(self) -> Iterator[Point]:
-        """Say what the index is inside and outside."""
+        """Say what the index is inside and outside; without a rule one that shows the target says nothing."""
+        if self._get("rule") is None and self._word("index.name") not in INDEX_SIDES:
+            return
         if not self._pair("index"):
             yield from self._point("index_inside", "why", index="index.name", inside="index.inside")
             return

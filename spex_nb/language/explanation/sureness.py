@@ -28,7 +28,8 @@ class SurenessPoints(KnownFacts):
         """Say whether the whole answer is a hint only: rule and model disagree, or the model is unsure or bad here."""
         if self._is_by_rule:
             is_bad = self._number("rule.iou", 1.0) < PARTLY
-            return is_bad or max(self._number("near.frac"), self._number("near.above_frac")) >= MUCH_NEAR
+            is_rival = self._number("rival.share") >= MUCH_RIVAL
+            return is_bad or is_rival or max(self._number("near.frac"), self._number("near.above_frac")) >= MUCH_NEAR
         agreement = self._number("rule.agreement", self._number("rule.inside", 1.0))
         rule_is_good = self._number("rule.iou", 0.0) >= PARTLY
         return (
@@ -71,7 +72,9 @@ class SurenessPoints(KnownFacts):
         if self._get("rule.iou") is None:
             yield Point("rule_unmeasured", "sureness", {"iou": self._by_id["rule.iou"]}, "none", is_brief=True)
         else:
-            yield from self._point("rule_measured", "sureness", "none", is_brief=True, iou="rule.iou")
+            alike = {} if self._get("rule.labels") is None else {"labels": "rule.labels"}
+            key = "rule_measured_alike" if alike else "rule_measured"
+            yield from self._point(key, "sureness", "none", is_brief=True, iou="rule.iou", **alike)
 
     def _agreement(self) -> Iterator[Point]:
         """Hold the model's mask against the rule, which learns nothing; a taught class has none."""
@@ -103,9 +106,10 @@ class SurenessPoints(KnownFacts):
             unknown = {"precision": self._by_id["quality.precision"]}
             yield Point("quality_unknown", "sureness", unknown, "none")
             return
-        yield from self._point(
-            "quality", "sureness", "none", is_brief=self._is_weak(), name="target", precision="quality.precision"
-        )
+        recall = {} if self._get("quality.recall") is None else {"recall": "quality.recall"}
+        key = "quality_both" if recall else "quality"
+        slots = {"name": "target", "precision": "quality.precision", **recall}
+        yield from self._point(key, "sureness", "none", is_brief=self._is_weak(), **slots)
 
     def _near_rule(self) -> Iterator[Point]:
         """Say how much only just meets, and only just misses, the rule that decided."""

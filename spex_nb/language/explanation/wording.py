@@ -40,6 +40,7 @@ ALWAYS = (
 """Sentences that the short explanation has wherever they matter, and that count for no quota."""
 DOUBTS = (
     "quality",
+    "quality_both",
     "agree_little",
     "agree_inside_little",
     "probability_low",
@@ -212,6 +213,7 @@ class Realiser:
         writers: dict[str, Callable[[float], str]] = {
             "px": lambda number: self._numerals.pixels(number, fact.margin),
             "frac": self._numerals.percent,
+            "part": self._numerals.exact_percent,
             **dict.fromkeys(("probability", "reflectance"), self._numerals.coarse_percent),
             **dict.fromkeys(("index", "relative", "number"), lambda number: self._numerals.decimal(number, 2)),
             "points": lambda number: self._numerals.integer(round(number)),
