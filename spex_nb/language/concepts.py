@@ -96,15 +96,22 @@ def concept_names(code: str) -> tuple[ConceptName, ...]:
             expected=f"one of {', '.join(LANGUAGES)}",
             fix=nearest(code, LANGUAGES) or "Use one of these codes.",
         )
-    data = read_data(f"concepts/{code}")
-    entries = ((concept, entry) for concept, names in data["names"].items() for entry in names.split(";"))
+    written = {row["id"]: row[code].split(";") for row in _written_names()}
+    endings = written.pop("endings")
+    entries = ((concept, entry) for concept, of_concept in written.items() for entry in of_concept)
     names: dict[str, ConceptName] = {}
     for concept, entry in entries:
-        for name in _forms(entry, concept, data["endings"]):
+        for name in _forms(entry, concept, endings):
             first = names.setdefault(name.form, name)
             if (first.concept, not first.plural) == (concept, bool(name.plural)):
                 names[name.form] = replace(first, plural=None)
     return tuple(names.values())
+
+
+@cache
+def _written_names() -> list[dict[str, str]]:
+    """Return the names of all languages as they are written: a row for each concept, the first for common endings."""
+    return list(csv.DictReader(_data("names.tsv").split("\n"), delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def concept_of(phrase: str, code: str) -> Concept | None:
