@@ -177,6 +177,15 @@ def _ends_with_goal(statement: Statement) -> bool:
     return isinstance(statement.meaning, _RELATIONS) and statement.tokens[-1].sense.kind in ("target", "shore")
 
 
+def _require_parted_exclusions(statements: Sequence[Statement], reading: Reading) -> None:
+    """Refuse "forest next to water but not roads": are roads left out, or is it not next to them?"""
+    spoken = [s for s in statements if not isinstance(s.meaning, Token) or "comma" in _kinds(s)]
+    for relation, statement in pairwise(spoken):
+        is_left_out = isinstance(statement.meaning, Mention) and statement.meaning.excluded
+        if is_left_out and _ends_with_goal(relation):
+            raise refusal(reading, "scope", _words(statement), statements)
+
+
 def _require_links(statements: Sequence[Statement], reading: Reading) -> None:
     """Refuse land covers that are not simply listed, such as trees in the city, and filters to choose among."""
     wanted = _wanted_places(statements)
@@ -296,6 +305,7 @@ _REQUIREMENTS = (
     require_one_question,
     _require_clear_contrast,
     _require_one_scope,
+    _require_parted_exclusions,
     _require_links,
     _require_ground,
     _require_targets,

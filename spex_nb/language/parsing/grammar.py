@@ -257,7 +257,7 @@ def _up_to(match: _PatternMatch) -> list[Meaning]:
     """Read a bound without comparison: ``bis 2 ha``, ``от 2 га``; ``по 2 га`` is the size of each, and no bound."""
     if match.value("bound") == "each":
         return [Fault("unit")]
-    comparison = "<=" if match.token("bound").sense.kind == "to" else ">="
+    comparison = ">=" if match.token("bound").sense.kind == "from" else "<="
     return [_area_filter(comparison, match, "amount", "unit")]
 
 
@@ -291,7 +291,7 @@ def _enclosed(match: _PatternMatch) -> list[Meaning]:
     target, shape = match.goal()
     if match.preposition == "at" or (match.preposition == "on" and target in _BESIDE_WHEN_ON):
         return _adjacent(match)
-    is_outside = match.has("how") and match.value("how") == ">"  # the Hindi के बाहर
+    is_outside = match.has("out") or (match.has("how") and match.value("how") == ">")  # the Hindi के बाहर
     return [EnclosedFilter(target, match.is_inverted == is_outside, shape)]
 
 
@@ -441,7 +441,7 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"(?:(?P<name>\w+):)?(?P<kind>\w+(?:\|\w+)*)", letter, text).replace(" ", ""))
 
 
-_NOT, _NOT_AFTER = "invert:not?", "invert_after:not_after?"
+_NOT, _NOT_AFTER = "invert:not|except?", "invert_after:not_after?"
 _AREA = "amount:number|article unit:unit"
 _DISTANCE = "amount:number|article unit:length"
 _BEFORE = "how:within|compare"
@@ -473,7 +473,7 @@ _RULES: list[_Rule] = [
         ),
         _near: (
             f"{_NOT} in? {_BEFORE} of? {_DISTANCE} (of|from|to)+ {_ANY_GOAL}",
-            f"{_NOT} in? {_BEFORE} of? unit:length (of|from|to)+ {_ANY_GOAL}",
+            f"{_NOT} in? {_BEFORE} (of|in)? unit:length (of|from|to)+ {_ANY_GOAL}",
             f"{_NOT} to? {_DISTANCE} how:compare|compare_after (of|from|to)+ {_ANY_GOAL}",
             f"{_NOT} in? from+ of? {_GOAL} (of|from|in)* {_BEFORE} {_DISTANCE} in?",
             f"{_NOT} in? from+ of? {_GOAL} (of|from|in)* {_DISTANCE} of? {_AFTER}|compare_after {_NOT_AFTER}",
@@ -487,7 +487,7 @@ _RULES: list[_Rule] = [
             f"{_AREA} of? how:compare|compare_after vague? {_NOT_AFTER}",
         ),
         _about: (f"of? about:about in? {_AREA} vague?",),
-        _up_to: (f"bound:to|from {_AREA}",),
+        _up_to: (f"bound:to|from {_AREA}", f"{_AREA} bound:between_after"),
         _question: ("what:question of* unit:unit|length?",),
         _unit_asked: (
             "comma? in:in|as_unit (of|article)* unit:unit|length as_unit?",
@@ -546,12 +546,13 @@ _RULES: list[_Rule] = [
         ),
         _place: (
             "in? where:direction (of|from)* scene inside_after?",
-            "invert:not|outside? (in|of|inside)* part:half|quarter? of? where:place|place_adjective|bare_place"
+            "invert:not|outside|except? (in|of|inside)* part:half|quarter? of? where:place|place_adjective|bare_place"
             f" part_after:half|quarter? (of|in)* inside_after? {_NOT_AFTER}",
         ),
         _enclosed: (
             f"{_NOT} in|inside|within (of|in)* (article|all)* invert_goal:not? (article|all)* goal:target"
             " inside_after?",
+            f"out:outside (of|in|from)* {_ANY_GOAL}",
         ),
         _everything: ("everything",),
         _mention: ("goal:target",),

@@ -15,7 +15,7 @@ from spex_nb.types.targets import TARGETS
 COARSER = "vegetation"
 """Answers the kinds of vegetation that are no targets of their own."""
 _DUAL_ENDINGS = ("ين", "ان")
-_BEFORE_OWNED = frozenset({"all", "article", "filler", "numeral", "number", "of", "ordinal", "rank", "vague"})
+_BEFORE_OWNED = frozenset({"all", "article", "numeral", "number", "of", "ordinal", "rank", "vague"})
 """Kinds of words that may stand between "my" and what is mine."""
 _FEMININE, _FEMININE_BEFORE_ENDING = "ة", "ت"
 _ARTICLE = "ال"

@@ -299,8 +299,8 @@ def read_text(text: str, code: str, classes: Mapping[str, Sequence[str]] | None 
 
 
 def _asked_plainly(text: str, language: Language) -> str:
-    """Return a question without its idle negation: "isn't there any water?" asks whether there is some."""
-    for pattern, plain in language.instructions["denied questions"]:
+    """Return a text in plainer words: "isn't there any water?" asks whether there is some, and so does "or not?"."""
+    for pattern, plain in language.instructions["plain words"]:
         text = re.sub(pattern, plain, text, flags=re.IGNORECASE)
     return text
 
@@ -467,6 +467,10 @@ def _tokens(atoms: list[_Atom], lexicon: Lexicon) -> Iterator[Token]:
     i = 0
     while i < len(atoms):
         length, sense = _longest(atoms, i, lexicon)
+        if sense.kind == "compare_after" and length > 1:
+            further, following = _longest(atoms, i + 1, lexicon)
+            if following.kind == "compare" and further >= length:  # "and less" of "and less than" is no phrase
+                length, sense = _longest(atoms[: i + 1], i, lexicon)
         yield Token(sense, join_words([atom.text for atom in atoms[i : i + length]]))
         i += length
 

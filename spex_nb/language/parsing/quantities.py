@@ -240,6 +240,8 @@ def _about(tokens: Sequence[Token]) -> list[Token]:
     """Put "about" before its number, or drop it where a bound or no number is beside it."""
     merged: list[Token] = []
     for place, token in enumerate(tokens):
+        if token.sense.kind == "near" and _kinds(tokens, place + 1)[:2] == ["number", "unit"]:
+            token = replace(token, sense=Sense("about", "both"))  # close to 5 ha
         if token.sense.kind != "about":
             merged.append(token)
             continue
