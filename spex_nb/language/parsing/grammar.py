@@ -466,7 +466,7 @@ _RULES: list[_Rule] = [
             f"low:number lower:compare_after {_LINK_OF_BOUNDS} high:number unit:unit upper:compare_after",
         ),
         _range: (
-            f"{_NOT} between of? {_LOW} and|to|from high:number unit:unit between_after?",
+            f"{_NOT} between of? {_LOW} and|to|from high:number|article unit:unit between_after?",
             f"{_NOT} from|in|of? {_LOW} to|from high:number unit:unit between_after?",
             f"from {_LOW} upper:compare high:number unit:unit",
             f"{_LOW} and|to|from high:number unit:unit between_after",
@@ -487,7 +487,7 @@ _RULES: list[_Rule] = [
             f"{_AREA} of? how:compare|compare_after vague? {_NOT_AFTER}",
         ),
         _about: (f"of? about:about in? {_AREA} vague?",),
-        _up_to: (f"bound:to|from {_AREA}", f"{_AREA} bound:between_after"),
+        _up_to: (f"bound:from {_AREA} compare_after", f"bound:to|from {_AREA}", f"{_AREA} bound:between_after"),
         _question: ("what:question of* unit:unit|length?",),
         _unit_asked: (
             "comma? in:in|as_unit (of|article)* unit:unit|length as_unit?",

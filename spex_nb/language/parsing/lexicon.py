@@ -48,6 +48,8 @@ _COMMA, _MINUS, _UP_TO = ",", "-", "–"
 _ARTICLE = "ال"
 _DROPPED = frozenset({"ask", "every", "filler", "modal", "purpose", "purpose_after", "request", "those", "which"})
 """Kinds of words that the grammar does not read."""
+_AMOUNTS = frozenset({"about", "article", "half", "number", "numeral", "packed", "quarter", "unclear_unit", "unit"})
+"""Kinds of words that an amount starts with."""
 _LATIN = ("en", "de", "es", "fr", "pt")
 _GAP = Token(Sense("filler"), "")
 _SENTENCE_ENDS = frozenset(".!?。।؟")
@@ -471,8 +473,17 @@ def _tokens(atoms: list[_Atom], lexicon: Lexicon) -> Iterator[Token]:
             further, following = _longest(atoms, i + 1, lexicon)
             if following.kind == "compare" and further >= length:  # "and less" of "and less than" is no phrase
                 length, sense = _longest(atoms[: i + 1], i, lexicon)
+        elif sense.kind == "compare" and length > 1 and not _is_amount(atoms, i + length, lexicon):
+            shorter, rank = _longest(atoms[: i + length - 1], i, lexicon)
+            if rank.kind == "rank":  # el más grande de la mitad norte
+                length, sense = shorter, rank
         yield Token(sense, join_words([atom.text for atom in atoms[i : i + length]]))
         i += length
+
+
+def _is_amount(atoms: list[_Atom], place: int, lexicon: Lexicon) -> bool:
+    """Say whether an amount starts at a place, as a comparison wants it."""
+    return place < len(atoms) and _longest(atoms, place, lexicon)[1].kind in _AMOUNTS
 
 
 def _longest(atoms: list[_Atom], start: int, lexicon: Lexicon) -> tuple[int, Sense]:

@@ -31,7 +31,7 @@ def merge_quantities(tokens: Sequence[Token], code: str) -> list[Token]:
         token, end = _quantity(unpacked, place, code)
         merged.append(token)
         place = end
-    return _about(_halves_after(_without_lone_pixels(merged)))
+    return _about(_near_amounts(_halves_after(_without_lone_pixels(merged))))
 
 
 def compound_number(word: str, values: Mapping[str, float]) -> float | None:
@@ -79,6 +79,8 @@ def _quantity(tokens: Sequence[Token], place: int, code: str) -> tuple[Token, in
     kind, following = token.sense.kind, _kinds(tokens, place + 1)
     if kind in PARTS and (skipped := _skip(following)) < len(following) and following[skipped] in _UNITS:
         return _number(PARTS[kind], tokens[place : place + 1]), place + 1 + skipped
+    if kind in PARTS and _is_lower_bound(tokens, place):
+        return _number(PARTS[kind], tokens[place : place + 1]), place + 1
     if kind == "article" and following[:1] in (["half"], ["quarter"]):
         part, end = _quantity(tokens, place + 1, code)
         return (part, end) if part.sense.kind == "number" else (token, place + 1)
@@ -92,6 +94,14 @@ def _quantity(tokens: Sequence[Token], place: int, code: str) -> tuple[Token, in
         tokens, place + is_article, code == "ar", code == "zh", joins=not _is_bound_of_range(tokens, place)
     )
     return _with_part(tokens, number, end)
+
+
+def _is_lower_bound(tokens: Sequence[Token], place: int) -> bool:
+    """Say whether a part of a unit stands in "between half and one hectare"."""
+    before = next((token.sense.kind for token in reversed(tokens[:place]) if token.sense.kind != "article"), "")
+    kinds = _kinds(tokens, place + 1)
+    is_joined = kinds[:1] in (["and"], ["to"], ["from"]) and kinds[1:2] in (["number"], ["numeral"], ["article"])
+    return is_joined and before in ("between", "from", "of", "in") and kinds[2:3] in (["unit"], ["length"])
 
 
 def _with_part(tokens: Sequence[Token], number: Token, end: int) -> tuple[Token, int]:
@@ -236,12 +246,19 @@ def _belongs_to_place(following: Sequence[str], is_joined: int) -> bool:
     return bool(following) and following[0] in kinds and not (is_joined and following[0] == "in")
 
 
+def _near_amounts(tokens: Sequence[Token]) -> list[Token]:
+    """Read "close to 5 ha" as about 5 ha."""
+    kinds = [token.sense.kind for token in tokens]
+    return [
+        replace(token, sense=Sense("about", "both")) if kinds[i : i + 3] == ["near", "number", "unit"] else token
+        for i, token in enumerate(tokens)
+    ]
+
+
 def _about(tokens: Sequence[Token]) -> list[Token]:
     """Put "about" before its number, or drop it where a bound or no number is beside it."""
     merged: list[Token] = []
     for place, token in enumerate(tokens):
-        if token.sense.kind == "near" and _kinds(tokens, place + 1)[:2] == ["number", "unit"]:
-            token = replace(token, sense=Sense("about", "both"))  # close to 5 ha
         if token.sense.kind != "about":
             merged.append(token)
             continue
