@@ -255,3 +255,23 @@ def test_a_rival_on_much_of_the_mask_makes_a_rule_a_hint_too() -> None:
     for share, is_hint in ((0.3, True), (0.2, False)):
         rival = Fact("rival.share", share, "frac", "mask", "rule")
         assert ("hint" in keys(Outline(facts(rival, decided_by="rule")).points())) == is_hint
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("low", "advice", "is_hint"), [(0.14, "more examples", True), (0.7, "good enough", False)])
+def test_a_taught_class_is_as_sure_as_its_interval(language: str, low: float, advice: str, is_hint: bool) -> None:
+    taught = (
+        Fact("taught.yes", 5.0, "points", "scene", "instruction"),
+        Fact("taught.no", 5.0, "points", "scene", "instruction"),
+        Fact("taught.iou", 0.72, "number", "mask", "points"),
+        Fact("taught.low", low, "number", "mask", "points"),
+        Fact("taught.high", 0.98, "number", "mask", "points"),
+        Fact("taught.advice", advice, "name", "mask", "points"),
+    )
+    some = [fact for fact in facts(*taught, target="reeds") if not fact.id.startswith("rule")]
+    said = keys(Outline(some).points())
+    assert ("hint" in said) == is_hint
+    assert ("taught_more" in said) == is_hint
+    (measured,) = [s for s in explain_facts(some, language) if "taught.iou" in s.facts]
+    assert "72" in measured.text
+    assert "%" in measured.text

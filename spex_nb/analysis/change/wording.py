@@ -10,6 +10,7 @@ from spex_nb.analysis.change.result import Area, Change, RegionCounts, TargetCha
 from spex_nb.language.explanation.change_words import ChangeWords
 from spex_nb.types import Statement
 
+_MARK_AND_JOINT = re.compile("([?\\N{FULLWIDTH QUESTION MARK}\\N{ARABIC QUESTION MARK}])[;；؛] ?")
 _TWO_MARKS = re.compile(r"([?？؟]\s?\)?)[.。।]")
 """A question that is repeated within a statement, and the full stop after it."""
 
@@ -55,7 +56,10 @@ def _of_request(change: Change, words: ChangeWords) -> Iterator[Statement]:
 
 
 def _one_mark(text: str) -> str:
-    """Return a text whose questions end with their own mark alone."""
+    """Return a text whose questions end with their own mark alone, also where more follows."""
+    text = _MARK_AND_JOINT.sub(
+        lambda match: match[1] + ("" if match[1] == "\N{FULLWIDTH QUESTION MARK}" else " "), text
+    )
     return _TWO_MARKS.sub(r"\1", text)
 
 

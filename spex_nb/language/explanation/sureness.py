@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from spex_nb.language.explanation.points import KnownFacts, Point, Support
+from spex_nb.types import Fact
 
 CLOSE, PARTLY = 0.8, 0.5
 """Shares from which two masks are nearly the same, and in part the same."""
@@ -30,6 +32,8 @@ class SurenessPoints(KnownFacts):
             is_bad = self._number("rule.iou", 1.0) < PARTLY
             is_rival = self._number("rival.share") >= MUCH_RIVAL
             return is_bad or is_rival or max(self._number("near.frac"), self._number("near.above_frac")) >= MUCH_NEAR
+        if self._get("taught.yes") is not None and self._number("taught.low") < PARTLY:
+            return True
         agreement = self._number("rule.agreement", self._number("rule.inside", 1.0))
         rule_is_good = self._number("rule.iou", 0.0) >= PARTLY
         return (
@@ -62,8 +66,11 @@ class SurenessPoints(KnownFacts):
         if self._get("taught.iou") is None:
             yield Point("taught_unmeasured", "sureness", {"iou": self._by_id["taught.iou"]}, "none", is_brief=True)
         else:
-            slots = {"iou": "taught.iou", "low": "taught.low", "high": "taught.high"}
-            yield from self._point("taught_iou", "sureness", "none", is_brief=True, **slots)
+            shares = self._slots(iou="taught.iou", low="taught.low", high="taught.high") or {}
+            slots = {name: replace(share, unit="frac") for name, share in shares.items() if isinstance(share, Fact)}
+            yield Point("taught_iou", "sureness", slots, "none", is_brief=True)
+        if self._word("taught.advice") == "more examples" and self._get("taught.iou") is not None:
+            yield Point("taught_more", "sureness", {"advice": self._by_id["taught.advice"]}, "none")
         if self._word("taught.advice") == "does not work":
             yield Point("taught_fails", "sureness", {"advice": self._by_id["taught.advice"]}, "none", is_brief=True)
         yield from self._point("taught_gsd", "sureness", "none", is_brief=True, size="taught.gsd")

@@ -13,6 +13,7 @@ import xarray as xr
 
 from spex_nb import Change, compare, load_change
 from spex_nb.analysis.change.doubts import ComparedScene, doubts_of
+from spex_nb.analysis.change.wording import _one_mark
 from spex_nb.errors import RegionError, TargetError
 from spex_nb.language.explanation.change_words import ChangeWords
 
@@ -129,3 +130,17 @@ def test_every_sentence_is_written_in_every_language_and_states_only_figures(
 @pytest.fixture(scope="module")
 def english(pair: tuple[xr.Dataset, xr.Dataset]) -> Change:
     return ask(pair, "water")
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("Asked for: what was gained?; “lake” is water.", "Asked for: what was gained? “lake” is water."),
+        ("Demandé : apparu (de plus de 1 ha) ?; « lac ».", "Demandé : apparu (de plus de 1 ha) ? « lac »."),
+        ("要求：新增了什么？；“湖泊”按水体处理。", "要求：新增了什么？“湖泊”按水体处理。"),
+        ("المطلوب: ما الذي ظهر؟؛ «بحيرة».", "المطلوب: ما الذي ظهر؟ «بحيرة»."),
+        ("What was gained? Matches: 2.", "What was gained? Matches: 2."),
+    ],
+)
+def test_a_question_within_a_statement_has_one_mark(text: str, written: str) -> None:
+    assert _one_mark(text) == written
