@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 
 from spex_nb.errors import ExtractionError, SceneError, SourceNotFoundError, explain_malformed
-from spex_nb.types.typed_json import require_room
+from spex_nb.types.typed_json import require_room, require_writable
 
 LARGEST_SIDE, MOST_DIMS = 4096, 2
 """Of an overview: the scene is thinned to 1,024 pixels."""
@@ -139,6 +139,8 @@ def read_overview(path: Path) -> xr.Dataset:
     require_plain_file(path)
     _require_plain_hdf5(path)
     with xr.open_dataset(path, engine="h5netcdf", decode_coords="all") as file:
+        for name, part in {path.name: file, **file.variables}.items():
+            require_writable(part.attrs, str(name))
         return file.load()
 
 

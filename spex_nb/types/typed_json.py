@@ -24,7 +24,40 @@ def read_json(path: Path) -> Any:
         OSError: If it cannot be read.
     """
     require_room(path.stat().st_size * PARSED_BYTES, path.name)
-    return json.loads(path.read_text(encoding="utf-8"))
+    return parse_json(path.read_text(encoding="utf-8"))
+
+
+def parse_json(text: str) -> Any:
+    """Return what a JSON text of someone else says.
+
+    Raises:
+        ValueError: If it is no JSON, or holds characters that no file and no page can.
+    """
+    payload = json.loads(text)
+    require_writable(payload)
+    return payload
+
+
+def require_writable(tree: Any, where: str = "") -> None:
+    """Raise if a text in nested mappings and lists holds halves of characters: no file and no page can have them.
+
+    Args:
+        tree: What was read.
+        where: The keys that lead to it, for the message.
+
+    Raises:
+        ValueError: If one does.
+    """
+    if isinstance(tree, str):
+        if any("\ud800" <= character <= "\udfff" for character in tree):
+            raise ValueError(f"{where or 'a text'} holds half a character: {ascii(tree)[:80]}")
+    elif isinstance(tree, Mapping):
+        for key, value in tree.items():
+            require_writable(key, f"a key of {where}" if where else "a key")
+            require_writable(value, f"{where}.{key}".lstrip("."))
+    elif isinstance(tree, list):
+        for i, value in enumerate(tree):
+            require_writable(value, f"{where}[{i}]")
 
 
 def require_room(size: int, what: str) -> None:

@@ -139,6 +139,11 @@ def bomb_of_runs(folder: Path) -> None:
         part.write(bytes(10**6))
 
 
+def half_a_character_in_the_overview(folder: Path) -> None:
+    with h5py.File(folder / "overview.nc", "a") as file:
+        file["spatial_ref"].attrs["crs_wkt"] = np.bytes_(b'PROJCS["a\xa1"]')
+
+
 def change(folder: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
     payload = json.loads((folder / "extraction.json").read_text())
     edit(payload)
@@ -167,6 +172,9 @@ def change(folder: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
         (lambda folder: change(folder, lambda payload: payload["instruction"].update(filters=[{"kind": "X"}])), "X"),
         (lambda folder: change(folder, lambda payload: payload["provenance"].pop("model")), "provenance.model"),
         (lambda folder: change(folder, lambda payload: payload["columns"].update(target="datetime64[ns]")), "columns"),
+        (half_a_character_in_the_overview, "spatial_ref.crs_wkt holds half a character"),
+        (lambda folder: change(folder, lambda payload: payload["notes"].append("\ud83d")), "half a character"),
+        (lambda folder: change(folder, lambda payload: payload["failures"].update({"\udca1": "x"})), "half a char"),
         (lambda folder: (folder / "extraction.json").write_text("[" * 200_000), "cannot be read"),
         (lambda folder: (folder / "extraction.json").write_text('{"format": ' + "9" * 5000 + "}"), "cannot be read"),
     ],

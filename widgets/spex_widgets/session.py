@@ -45,7 +45,7 @@ from spex_nb.scene.windows.reader import fingerprint_scene
 from spex_nb.scene.windows.scene_files import changes_of
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.spectral.indices import compute_index
-from spex_nb.types.typed_json import decode
+from spex_nb.types.typed_json import decode, parse_json
 from spex_widgets.state import OtherScene, WorkbenchState
 
 FORMAT = 1
@@ -239,7 +239,7 @@ def _unpacked(path: str | Path, folder: Path) -> tuple[_Stored, SceneSource]:
             _require_member(info)
         if len(set(file.namelist())) < len(file.namelist()):
             raise ValueError("a file stands in it twice")
-        payload = json.loads(file.read(SESSION).decode("utf-8"))
+        payload = parse_json(file.read(SESSION).decode("utf-8"))
         if not isinstance(payload, dict) or payload.get("format") != FORMAT:
             raise ValueError(f"format {payload.get('format') if isinstance(payload, dict) else payload!r:.40}")
         description: _Stored = decode(_Stored, payload)

@@ -24,7 +24,7 @@ from spex_nb.analysis.teaching.teach_class import checked_naming
 from spex_nb.errors import OutputError, SourceNotFoundError, TeachingError, explain_malformed
 from spex_nb.output.files import write_whole
 from spex_nb.output.stored_files import read_arrays
-from spex_nb.types.typed_json import decode
+from spex_nb.types.typed_json import decode, parse_json
 
 SUFFIX = ".spex-class"
 FORMAT = 1
@@ -149,7 +149,7 @@ def _loaded(path: Path) -> Taught:
     text = arrays.pop(DESCRIPTION, np.empty(0, np.uint8))
     if text.dtype != np.uint8:
         raise ValueError("the description is no text")
-    payload = json.loads(text.tobytes().decode())
+    payload = parse_json(text.tobytes().decode())
     if isinstance(payload, dict) and payload.get("format") != FORMAT:
         raise ValueError(f"format {payload.get('format')!r}")
     description: _Description = decode(_Description, payload)
