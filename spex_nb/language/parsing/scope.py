@@ -41,8 +41,10 @@ def assign_filters(statements: Sequence[Statement], reading: Reading) -> tuple[t
     every = tuple(dict.fromkeys(wanted for _, wanted in filters_in(statements)))
     groups, shared = _groups(statements)
     names = {target for group in groups for target in group.targets}
-    if len(names) < 2 or _is_shared(groups):  # noqa: PLR2004
+    if len(groups) < 2 or _is_shared(groups):  # noqa: PLR2004
         return every, {}
+    if len(names) < 2:  # noqa: PLR2004 (lakes over 5 ha and rivers over 2 ha: one mask answers both)
+        raise _unclear(statements, reading)
     own_filters: dict[str, tuple[Filter, ...]] = {}
     for number, group in enumerate(groups):
         is_doubtful = group.before and number == 0 and not group.after and groups[-1].after
