@@ -4,6 +4,7 @@ from .map.view import MapView as MapView
 from .panels.catalogue import CataloguePanel as CataloguePanel
 from .panels.check import CheckPanel as CheckPanel
 from .panels.compare import ComparePanel as ComparePanel
+from .panels.districts import DistrictsPanel as DistrictsPanel
 from .panels.editing import EditingPanel as EditingPanel
 from .panels.export import ExportPanel as ExportPanel
 from .panels.index import IndexPanel as IndexPanel

@@ -141,6 +141,8 @@ class WorkbenchState(traitlets.HasTraits):
     """The `OtherScene` of the change; None without one."""
     check = ByIdentity(None, allow_none=True)
     """The `MapCheck` of the result: points and answers; None without one."""
+    districts = ByIdentity(None, allow_none=True)
+    """The table of `zonal_table`, with the polygons of the user; None where nothing was measured."""
     spot = traitlets.Tuple()
     """(row, column, height, width) of the scene that the map goes to; empty for none."""
     region = traitlets.Int(-1)
@@ -199,7 +201,8 @@ class WorkbenchState(traitlets.HasTraits):
     def forget_result(self) -> None:
         """Let go of mask, regions and edits."""
         with self.hold_trait_notifications():
-            self.extraction = self.result = self.mask = self.preview = self.anchor = self.error = self.check = None
+            self.extraction = self.result = self.mask = self.preview = self.anchor = self.error = None
+            self.check = self.districts = None
             if self.pending_step is not None:
                 self.pending_step, self.busy = None, ""
             self.history, self.user_prompts, self.region, self.number = History(), UserPrompts(), -1, 1

@@ -27,6 +27,7 @@ from spex_widgets.messages import STYLE, block
 from spex_widgets.panels.catalogue import CataloguePanel
 from spex_widgets.panels.check import CheckPanel
 from spex_widgets.panels.compare import ComparePanel
+from spex_widgets.panels.districts import DistrictsPanel
 from spex_widgets.panels.editing import EditingPanel
 from spex_widgets.panels.export import ExportPanel
 from spex_widgets.panels.index import IndexPanel
@@ -54,12 +55,13 @@ PANELS = (
     EditingPanel,
     TeachPanel,
     CheckPanel,
+    DistrictsPanel,
     ComparePanel,
     ExportPanel,
     TrainingPanel,
 )
 
-WITH_ROOT = (ScenePanel, ComparePanel)
+WITH_ROOT = (ScenePanel, ComparePanel, DistrictsPanel)
 """Panels that open files, and only below one folder."""
 TABS = {"Ask": ("Ask", "Result"), "Correct": ("Correct",), "Save": ("Save",)}
 """Titles of the panels that each tab shows, one below the other. All other panels stand behind "More"."""

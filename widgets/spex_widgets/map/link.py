@@ -48,6 +48,7 @@ class MapLink:
         self._observer.follow(self._show_strength, "opacity", "wipe")
         self._observer.follow(self._show_wiped_regions, "wipe")
         self._observer.follow(self._show_regions, "result", "extraction")
+        self._observer.follow(self._show_districts, "districts")
         self._observer.follow(self._show_region, "region")
         self._observer.follow(self._go_to_spot, "spot")
         self._observer.follow(self._show_pins, "user_prompts")
@@ -155,6 +156,14 @@ class MapLink:
             self.view.set_regions(self.state.result.regions)
         elif self.state.extraction is None or not self._has_outlines:
             self.view.set_regions(_nothing())
+
+    def _show_districts(self) -> None:
+        """Show the polygons of the user where both they and the scene have a place on the Earth."""
+        if not self._is_on_map:
+            return
+        districts, crs = self.state.districts, self.state.scene.spex.crs
+        has_place = districts is not None and districts.crs is not None and crs is not None
+        self.view.set_districts(districts.to_crs(crs) if has_place else None)
 
     def _show_region(self) -> None:
         region = self.state.region

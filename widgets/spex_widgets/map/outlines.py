@@ -24,10 +24,10 @@ OUTLINE_STEP_PX = 0.75
 
 
 class Outlines:
-    """The footprint of a scene, the regions found in it, and the one that is selected.
+    """The footprint of a scene, polygons of the user, the regions found in it, and the one that is selected.
 
     Args:
-        layers: What shows each of the three, by name: has ``data``.
+        layers: What shows each of the four, by name: has ``data``.
     """
 
     def __init__(self, layers: Mapping[str, Any]) -> None:
@@ -51,6 +51,11 @@ class Outlines:
         few = frame if len(frame) <= MANY_REGIONS else frame.nlargest(LARGEST_SHOWN, "area_px")
         self._layers["regions"].data = _simplified(few, place)
         self._layers["selected"].data = {}
+
+    def show_districts(self, frame: gpd.GeoDataFrame | None, place: WebGrid) -> None:
+        """Show polygons of the user, of very many the first ones; None shows none."""
+        few = None if frame is None else frame[~(frame.geometry.isna() | frame.geometry.is_empty)].head(MANY_REGIONS)
+        self._layers["districts"].data = {} if few is None or few.empty else _simplified(few, place)
 
     def select(self, region_id: Any, place: WebGrid) -> None:
         """Highlight a region; None highlights none.

@@ -44,7 +44,7 @@ OVER_SCENE = ("probability", "mask", "live mask")
 """What is found in the scene: it can be wiped aside."""
 HIDEABLE: Mapping[str, Sequence[str]] = {
     "points": ("there", "not there", "box", "ruler"),
-    "outlines": ("regions", "selected"),
+    "outlines": ("districts", "regions", "selected"),
     "result": OVER_SCENE,
     "index": ("index",),
     "scene": ("scene",),
@@ -52,6 +52,7 @@ HIDEABLE: Mapping[str, Sequence[str]] = {
 """Names of what the user calls one layer."""
 STYLES = {
     "footprint": {"color": "#999999", "weight": 1, "dashArray": "4", "fillOpacity": 0, "interactive": False},
+    "districts": {"color": "#000000", "weight": 2, "dashArray": "6 4", "fillOpacity": 0, "interactive": False},
     "regions": {"color": "#f0e442", "weight": 1, "fillOpacity": 0, "interactive": False},
     "selected": {"color": "#ffffff", "weight": 4, "fillOpacity": 0.1, "interactive": False},
 }
@@ -222,6 +223,11 @@ class MapView:
             frame: Polygons in the scene's CRS (in pixels without one), with ``area_px``; its index holds their ids.
         """
         self._outlines.show_regions(frame, self._place)
+        self._lay()
+
+    def set_districts(self, frame: gpd.GeoDataFrame | None) -> None:
+        """Show the outlines of polygons in the CRS of the scene, such as districts; None shows none."""
+        self._outlines.show_districts(frame, self._place)
         self._lay()
 
     def select_region(self, region_id: Any) -> None:

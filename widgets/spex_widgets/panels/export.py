@@ -33,6 +33,8 @@ FORMATS: dict[str, tuple[str, Write]] = {
 """Suffix of each kind of file, and how it is written."""
 
 
+UPLOAD_BYTES = 9_000_000
+"""Servers of notebooks close a connection that sends more than 10 MB at once."""
 DOWNLOAD_BYTES = 2_000_000
 """Of a file that the page itself can carry: servers of notebooks drop messages above 3 MB."""
 
@@ -112,7 +114,7 @@ class ExportPanel(Panel):
 
     def _written(self, outcome: tuple[Path, list[str]]) -> None:
         path, notes = outcome
-        self.status.value = quiet(f"Written to {path.absolute()}.") + _download(path) + "".join(map(note, notes))
+        self.status.value = quiet(f"Written to {path.absolute()}.") + download_link(path) + "".join(map(note, notes))
 
     def _not_written(self, error: BaseException) -> None:
         self.status.value = ""
@@ -121,21 +123,21 @@ class ExportPanel(Panel):
     def remedies(self, error: BaseException, again: Callable[[], object] | None) -> Sequence[Remedy]:
         """Return what a button can do about an error; a file that is in the way can be replaced."""
         others = super().remedies(error, again)
-        if again is None or not isinstance(error, OutputError) or not Path(error.found).is_file():
+        if again is None:
             return others
 
         def replace_file() -> None:
             self.overwrite.value = True
             again()
 
-        return [Remedy(f"Replace {Path(error.found).name}", "Write over it", replace_file), *others]
+        return [*replacing(error, replace_file), *others]
 
     def _save(self) -> None:
         self.status.value = ""  # what was saved before says nothing about this time
         path = save_session(
             self.state, Path(self.folder.value or ".") / self.session.value, overwrite=self.overwrite.value
         )
-        self.status.value = quiet(f"Session saved to {path.absolute()}.") + _download(path)
+        self.status.value = quiet(f"Session saved to {path.absolute()}.") + download_link(path)
 
     def _open(self) -> None:
         self.status.value = ""
@@ -143,7 +145,14 @@ class ExportPanel(Panel):
         self.status.value = quiet("The session is open again.")
 
 
-def _download(path: Path) -> str:
+def replacing(error: BaseException, replace_file: Callable[[], object]) -> list[Remedy]:
+    """Return the button that writes over a file which is in the way; none against other errors."""
+    if not isinstance(error, OutputError) or not Path(error.found).is_file():
+        return []
+    return [Remedy(f"Replace {Path(error.found).name}", "Write over it", replace_file)]
+
+
+def download_link(path: Path) -> str:
     """Return a link by which the browser takes a file; where it is too large for that, the words that say so."""
     if path.stat().st_size > DOWNLOAD_BYTES:
         return quiet(f"With {path.stat().st_size / 1e6:,.0f} MB it is too large to be downloaded from this page.")

@@ -27,12 +27,11 @@ from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.spectral.indices import list_indices
 from spex_widgets.jobs import record_warnings
 from spex_widgets.messages import block, note, table
+from spex_widgets.panels.export import UPLOAD_BYTES
 from spex_widgets.panels.panel import WIDE, Panel, button
 from spex_widgets.remedies import Remedy
 from spex_widgets.state import WorkbenchState, scene_label, usual_bands
 
-UPLOAD_BYTES = 9_000_000
-"""Servers of notebooks close a connection that sends more than 10 MB at once."""
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """How a TIFF begins. Other formats may point at files of the machine, which an upload has no leave to read."""
 OWN_BANDS, TRUE, FALSE = "bands of your own", "true colour", "false colour (near infrared)"
