@@ -84,6 +84,45 @@ def test_a_file_is_opened_below_the_root_only(tmp_path: Path, write_raster: Any)
     assert "outside the folder" in strict.error.value
 
 
+def test_a_file_or_a_folder_is_opened_by_its_name(tmp_path: Path, write_raster: Any) -> None:
+    path = write_raster(np.full((4, 8, 8), 0.2, np.float32), descriptions=["blue", "green", "red", "nir"])
+    (tmp_path / "granule.SAFE").mkdir()
+    (tmp_path / "notes").mkdir()
+    panel = ScenePanel(WorkbenchState(None, "index", executor=ImmediateExecutor()), tmp_path)
+    assert panel.path.options == ("granule.SAFE", path.name)
+    panel.path.value = path.name
+    panel.open_file.click()
+    assert panel.state.scene.spex.shape == (8, 8)
+    panel.path.value = "../elsewhere.tif"
+    panel.open_file.click()
+    assert "outside the folder" in panel.error.value
+
+
+def test_bands_without_names_are_asked_for_and_the_answer_opens_the_file(tmp_path: Path, write_raster: Any) -> None:
+    path = write_raster(np.full((6, 8, 8), 0.2, np.float32))
+    panel = ScenePanel(WorkbenchState(None, "index", executor=ImmediateExecutor()), tmp_path)
+    assert panel.looks.layout.display == panel.band_question.layout.display == "none"
+    panel.open_path(path)
+    assert "cannot be told apart" in panel.error.value
+    question = panel.band_question
+    assert question.layout.display == ""
+    offered = [name for _, name in question.sensor.options if name]
+    assert "landsat5" in offered
+    assert "naip" not in offered  # it has four bands
+    question.open.click()
+    assert "Choose a sensor" in panel.error.value
+    question.names.value = "blue green, red; nir swir16 swir22"
+    question.open.click()
+    assert panel.error.value == ""
+    assert panel.state.scene.spex.bands == ("blue", "green", "red", "nir", "swir16", "swir22")
+    assert question.layout.display == "none"
+    assert panel.looks.layout.display == ""
+    panel.open_path(write_raster(np.full((6, 8, 8), 9000, np.uint16), "raw.tif"))
+    question.sensor.value = "landsat5"
+    question.open.click()
+    assert panel.state.scene.attrs["sensor"] == "landsat5"
+
+
 def test_what_cannot_be_opened_is_said_with_the_way_out(tmp_path: Path) -> None:
     broken = tmp_path / f"{HOSTILE.replace('/', '')}.tif"
     broken.write_text("no raster")
@@ -224,6 +263,20 @@ def test_a_refusal_offers_instructions_that_work_as_buttons() -> None:
     first.click()
     assert panel.state.instruction.targets == ("water",)
     assert panel.suggestions.children == ()
+
+
+def test_an_instruction_without_a_scene_leads_to_one() -> None:
+    state, shown = WorkbenchState(None, "index", executor=ImmediateExecutor()), list[str]()
+    state.turn_to = shown.append
+    panel = InstructionPanel(state)
+    assert panel.ways_out.offered == ()
+    state.text = "water"
+    assert "There is no scene yet" in panel.meaning.value
+    panel.ways_out.offered[0].act()
+    assert shown == ["Scene"]
+    state.show_scene(sample_scene("river_10m"), SceneSource("river_10m", is_sample=True))
+    assert panel.ways_out.offered == ()
+    assert "There is no scene yet" not in panel.meaning.value
 
 
 def test_a_refusal_waits_until_the_user_stops_typing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from spex_widgets import editor
 from spex_widgets.jobs import Job
 from spex_widgets.map.browser_side import BrowserSide
 from spex_widgets.map.link import MapLink
+from spex_widgets.map.tools import ToolsPanel
 from spex_widgets.messages import STYLE, block
 from spex_widgets.panels.catalogue import CataloguePanel
 from spex_widgets.panels.check import CheckPanel
@@ -38,7 +39,6 @@ from spex_widgets.panels.result import ResultPanel
 from spex_widgets.panels.scene import ScenePanel
 from spex_widgets.panels.spectra import SpectraPanel
 from spex_widgets.panels.teach import TeachPanel
-from spex_widgets.panels.tools import ToolsPanel
 from spex_widgets.panels.training import TrainingPanel
 from spex_widgets.session import open_session, save_session
 from spex_widgets.state import WorkbenchState, scene_label

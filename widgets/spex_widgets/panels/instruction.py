@@ -148,7 +148,15 @@ class InstructionPanel(Panel):
             )
         except InstructionError as refusal:
             self._forget = when_quiet(partial(self._show_refusal, refusal), QUIET_S)
+        else:
+            self._ask_for_scene()
         self.run.disabled = self._job is not None or self.state.instruction is None or self.state.scene is None
+
+    def _ask_for_scene(self) -> None:
+        """Say that a scene is missing where there is an instruction for it, with the button that leads to one."""
+        if self.state.scene is None and self.state.instruction is not None:
+            self.meaning.value += quiet("There is no scene yet: open one first.")
+            self.ways_out.offer(self.remedies(_no_scene(), None))
 
     def _show_refusal(self, refusal: InstructionError) -> None:
         """Show why an instruction is not understood, with a button for each instruction that would be."""
@@ -234,7 +242,7 @@ class InstructionPanel(Panel):
                 fix="Wait until it is done, or cancel it.",
             )
         if state.scene is None:
-            raise EmptySceneError("There is no scene", found="none", expected="one", fix="Open one in the tab 'Scene'.")
+            raise _no_scene()
         instruction = parse_instruction(state.text, classes=names_of_classes(state.taught))
         scene = state.scene
         height, width = scene.spex.shape
@@ -327,6 +335,10 @@ def _understood(text: str, classes: Mapping[str, Sequence[str]]) -> tuple[Instru
         return None, quiet("Type what to extract, or choose an example. Nine languages are understood.")
     instruction = parse_instruction(text, classes=classes)
     return instruction, block(f"<strong dir='auto'>{escape(instruction.meaning)}</strong>", "quote")
+
+
+def _no_scene() -> EmptySceneError:
+    return EmptySceneError("There is no scene", found="none", expected="one", fix="Open one in the tab 'Scene'.")
 
 
 def _nothing() -> None:

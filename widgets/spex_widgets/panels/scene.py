@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -25,6 +25,7 @@ from spex_nb.scene.guard import QUESTION, notes_of_scene, settling_options
 from spex_nb.scene.samples import SAMPLES, reopen, source_of
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.spectral.indices import list_indices
+from spex_widgets.band_question import BandQuestion
 from spex_widgets.jobs import record_warnings
 from spex_widgets.messages import block, note, table
 from spex_widgets.panels.export import UPLOAD_BYTES
@@ -34,6 +35,11 @@ from spex_widgets.state import WorkbenchState, scene_label, usual_bands
 
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """How a TIFF begins. Other formats may point at files of the machine, which an upload has no leave to read."""
+RASTERS = (".tif", ".tiff", ".jp2", ".vrt", ".nc", ".img", ".zip")
+"""Of the files that are offered; others can be typed or chosen."""
+PRODUCTS = (".safe", ".zarr")
+"""Of the folders that are scenes, beside those that hold several rasters."""
+OFFERED = 200
 OWN_BANDS, TRUE, FALSE = "bands of your own", "true colour", "false colour (near infrared)"
 
 
@@ -46,6 +52,10 @@ class _PlainLabel:
 
 class _Chooser(FileChooser):  # type: ignore[misc]
     _LBL_TEMPLATE = _PlainLabel()
+
+    def __init__(self, *places: str, **options: Any) -> None:
+        super().__init__(*places, **options)
+        self._filename.placeholder = "name of the file"  # nothing is written here, as the library would have it
 
 
 class ScenePanel(Panel):
@@ -71,7 +81,15 @@ class ScenePanel(Panel):
         self.file = _Chooser(
             str(self._root), sandbox_path=str(self._root), select_desc="Choose", layout=ipw.Layout(width="98%")
         )
-        self.open_file = button("Open file", "Open the chosen raster file", self.trying(self._open_file))
+        self.path = ipw.Combobox(
+            description="File",
+            placeholder="a raster file or a product's folder",
+            options=[*_scene_files(self._root)],
+            layout=WIDE,
+        )
+        self.open_file = button(
+            "Open file", "Open the file or folder that is named, or else the chosen file", self.trying(self._open_file)
+        )
         self.upload = ipw.FileUpload(
             accept=".tif,.tiff", description="Upload a GeoTIFF (up to 9 MB)", layout={"width": "auto"}
         )
@@ -89,18 +107,24 @@ class ScenePanel(Panel):
         for dropdown in self.bands:
             dropdown.observe(self.trying(self._choose_bands), "value")
         self.index.observe(self.trying(self._choose_index), "value")
+        self.band_question = BandQuestion(self.trying, self._open_with)
+        self._unread = SceneSource()
+        self.looks = ipw.VBox([self.view, ipw.Box(self.bands, layout={"flex_flow": "row wrap"}), self.index])
+        """How the scene is shown; nothing to choose without one."""
         self.lay_out(
             ipw.HBox([self.sample]),
             self.open_sample,
+            self.path,
             self.file,
             self.open_file,
             self.upload,
             self.warnings,
+            self.error,
+            self.band_question,
+            self.ways_out,
             self.question,
             self.settle,
-            self.view,
-            ipw.Box(self.bands, layout={"flex_flow": "row wrap"}),
-            self.index,
+            self.looks,
             self.facts,
         )
         self._is_showing = False
@@ -110,13 +134,14 @@ class ScenePanel(Panel):
         self._open(source_of(self.sample.value))
 
     def _open_file(self) -> None:
-        chosen = self.file.selected
+        named = self.path.value.strip()
+        chosen = str(self._root / Path(named).expanduser()) if named else self.file.selected
         if not chosen:
             raise SourceNotFoundError(
                 "No file is chosen",
                 found="an empty choice",
                 expected=f"a raster file under {self._root}",
-                fix="Click 'Choose' first.",
+                fix="Name it above, or click 'Choose' first.",
             )
         self.open_path(chosen)
 
@@ -194,9 +219,14 @@ class ScenePanel(Panel):
             lambda error: self._not_opened(error, source),
         )
 
+    def _open_with(self, options: Mapping[str, Any]) -> None:
+        """Open the file whose bands were in question, with the answer."""
+        self._open(replace(self._unread, options=dict(self._unread.options) | dict(options)))
+
     def _opened(self, outcome: tuple[SceneSource, Any, list[str]]) -> None:
         source, scene, warnings = outcome
         self._let_open()
+        self.band_question.hide()
         question = scene.attrs.get(QUESTION)  # shown below the warnings, with its button
         self.warnings.value = "".join(note(text) for text in warnings if text != question)
         self.state.show_scene(scene, source)
@@ -204,6 +234,8 @@ class ScenePanel(Panel):
     def _not_opened(self, error: BaseException, source: SceneSource) -> None:
         self._let_open()
         self.warnings.value = ""
+        self._unread = source
+        self.band_question.ask(error)
         self.fail(error, lambda: self._open(source))
 
     def remedies(self, error: BaseException, again: Callable[[], object] | None) -> Sequence[Remedy]:
@@ -259,6 +291,7 @@ class ScenePanel(Panel):
     def _show(self) -> None:
         self._show_question()
         scene = self.state.scene
+        self.looks.layout.display = "none" if scene is None else ""
         if scene is None:
             self.facts.value = block("No scene yet: open a sample or a file.", "quiet")
             return
@@ -271,6 +304,22 @@ class ScenePanel(Panel):
         self.index.value, self.view.value = "", TRUE
         self._is_showing = False
         self.facts.value = block(f"{_notes(scene)}{table(_facts(scene, self.state.source))}")
+
+
+def _scene_files(root: Path) -> Iterator[str]:
+    """Yield what may be a scene in a folder: rasters, and folders of products, at most `OFFERED`."""
+    entries = sorted(entry for entry in root.iterdir() if entry.name[0] != ".")
+    for entry in entries[:OFFERED]:
+        if entry.suffix.lower() in (*RASTERS, *PRODUCTS) or (entry.is_dir() and _holds_rasters(entry)):
+            yield entry.name
+
+
+def _holds_rasters(folder: Path) -> bool:
+    try:
+        rasters = [entry for entry in folder.iterdir() if entry.suffix.lower() in RASTERS]
+    except OSError:  # no leave to look into it
+        return False
+    return len(rasters) > 1
 
 
 def _notes(scene: Any) -> str:
