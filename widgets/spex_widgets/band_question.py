@@ -49,8 +49,8 @@ class BandQuestion(ipw.VBox):  # type: ignore[misc]
         is_asked = isinstance(error, BandError)
         self.layout.display = "" if is_asked else "none"
         if is_asked and isinstance(error, SpexError):
-            found = NUMBER.match(error.found)
-            self._offer(None if found is None else int(found[1]))
+            number = NUMBER.match(error.found)
+            self._offer(None if number is None else int(number[1]))
 
     def hide(self) -> None:
         """Ask no more."""

@@ -64,7 +64,7 @@ class DistrictsPanel(Panel):
         self.save = button("Save table", "Write .gpkg or .parquet with the polygons, or .csv", self.trying(self._save))
         self._upload: Scratch | None = None
         self._sent: Path | None = None
-        self._asked = 0
+        self._latest = 0
         self._measured_result: Any = None
         self.upload.observe(self.trying(self._take_upload), "value")
         less_often = ipw.Accordion([ipw.VBox([self.layer, self.crs])], titles=["Layer, CRS"])
@@ -143,19 +143,19 @@ class DistrictsPanel(Panel):
             )
         layer, crs = self.layer.value.strip() or None, self.crs.value.strip() or None
         extraction, mask, scene, edited = state.extraction, state.mask, state.result_scene, state.result
-        self._asked += 1
-        number = self._asked
+        self._latest += 1
+        number = self._latest
 
         def work(_job: Any) -> tuple[Any, gpd.GeoDataFrame]:
             result = correct_result(extraction, mask.values, scene) if edited is None else edited
             return edited, zonal_table(result, path, layer=layer, crs=crs)
 
         def done(outcome: tuple[Any, gpd.GeoDataFrame]) -> None:
-            if self._asked == number and state.extraction is extraction:  # else a newer one follows
+            if self._latest == number and state.extraction is extraction:  # else a newer one follows
                 self._measured_result, state.districts = outcome
 
         def failed(error: BaseException) -> None:
-            if self._asked == number:
+            if self._latest == number:
                 self.status.value = ""
                 self.fail(error, self._measure)
 
@@ -166,7 +166,7 @@ class DistrictsPanel(Panel):
         """Measure again what an edit changed; districts of another result are let go."""
         result = self.state.result
         if self.state.extraction is None:
-            self._asked += 1
+            self._latest += 1
             self.state.districts = None
         elif self.state.districts is not None and result is not None and result is not self._measured_result:
             self._measure()
@@ -198,13 +198,13 @@ class DistrictsPanel(Panel):
 
 def _vector_files(root: Path) -> Iterator[str]:
     """Yield the vector files in a folder and in the folders in it, relative to it, at most `OFFERED`."""
-    found = 0
+    count = 0
     for folder in (root, *sorted(entry for entry in root.iterdir() if entry.is_dir() and entry.name[0] != ".")):
         if not os.access(folder, os.R_OK | os.X_OK):
             continue
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() in SUFFIXES and found < OFFERED:
-                found += 1
+            if path.suffix.lower() in SUFFIXES and count < OFFERED:
+                count += 1
                 yield str(path.relative_to(root))
 
 
