@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from spex_nb.errors import InstructionError
+from spex_nb.language.concepts import concept_names
+from spex_nb.language.languages import LANGUAGES
 from spex_nb.language.parsing.grammar import Mention, Statement, filters_in
 from spex_nb.language.parsing.lexicon import Reading
 from spex_nb.language.parsing.refusals import refusal
@@ -58,6 +61,8 @@ def assign_filters(statements: Sequence[Statement], reading: Reading) -> tuple[t
 def shape_left(mentions: Sequence[Mention], target: str) -> Shape:
     """Return the shape that remains of a target where words of one shape are left out: water, but no rivers.
 
+    Only lakes and rivers are all that there is of their shape: water without swimming pools still has lakes.
+
     Args:
         mentions: Of all land covers.
         target: One that is asked for and left out.
@@ -69,11 +74,20 @@ def shape_left(mentions: Sequence[Mention], target: str) -> Shape:
     for mention in mentions:
         if mention.token.sense.value == target:
             shapes[mention.excluded].add(mention.token.sense.shape)
-    left_out = shapes[True].pop() if len(shapes[True]) == 1 else ""
+    whole = {m.token.sense.shape for m in mentions if m.excluded and m.token.sense.lemma in _words_for_whole_shapes()}
+    left_out = shapes[True].pop() if len(shapes[True]) == 1 and shapes[True] == whole else ""
     other = _OTHER_SHAPE[left_out]
     return other if shapes[False] <= {"", other} else ""
 
 
+@cache
+def _words_for_whole_shapes() -> frozenset[str]:
+    """Return the usual forms of the names of lakes and rivers in all languages."""
+    names = (name for code in LANGUAGES for name in concept_names(code))
+    return frozenset(name.lemma for name in names if name.concept in _WHOLE_SHAPES)
+
+
+_WHOLE_SHAPES = frozenset({"lake", "river"})
 _OTHER_SHAPE: dict[Shape, Shape] = {"compact": "elongated", "elongated": "compact", "": ""}
 
 
