@@ -448,3 +448,14 @@ def test_only_numbers_of_the_file_are_called_raw(language: str, target: str) -> 
                 break
         else:
             raise AssertionError("no sentence names the bands")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_sentence_that_ends_with_a_unit_has_one_stop(language: str) -> None:
+    specks = (
+        Fact("specks.limit", 4.0, "px", "candidates", "instruction"),
+        Fact("specks.area", 5.0, "px", "candidates", "mask"),
+    )
+    texts = [statement.text for statement in explain_facts(facts(*specks), language)]
+    assert not [text for text in texts if text.endswith("..")]
+    assert all(text[-1] in ".。।" for text in texts)

@@ -158,6 +158,7 @@ class Realiser:
             text = text.replace(apart, contracted)
         for section in self._sections(point):
             text = _replaced(text, self._wording[section])
+        text = text[:-1] if text.endswith("..") else text  # a unit with a stop at the end of a sentence
         return text[:1].upper() + text[1:]
 
     def _sections(self, point: Point) -> Iterator[str]:
