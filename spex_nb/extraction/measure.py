@@ -112,7 +112,7 @@ def measure_scene(
     pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))  # one pixel shows which indices the bands allow
     usual = [name for name in USUAL_INDICES if _allows(pixel, name)]
     has_gaps = any((mask[rows] == MASK_NODATA).any() for rows in row_blocks(mask.shape))
-    sums = [_LayerSums.of(layer, pixel, usual, has_gaps=has_gaps) for layer in layers]
+    sums = [_LayerSums.of(layer, pixel, usual, mask.shape, has_gaps=has_gaps) for layer in layers]
     indices = list(dict.fromkeys(name for layer_sums in sums for name in layer_sums.indices))
     rules = [*rules_of(pixel, [layer.name for layer in layers])]
     overview, pixels = _Thinned(scene), BandHash(scene.spex.bands)
@@ -258,15 +258,20 @@ class _LayerSums:
     """None for a class that is no target."""
     has_gaps: bool = False
     """Whether some pixels of the mask have no data."""
+    shape: tuple[int, int] = (0, 0)
+    """Of the mask."""
 
     @classmethod
-    def of(cls, layer: MeasuredLayer, scene: xr.Dataset, usual: Sequence[str], *, has_gaps: bool) -> _LayerSums:
+    def of(
+        cls, layer: MeasuredLayer, scene: xr.Dataset, usual: Sequence[str], shape: tuple[int, ...], *, has_gaps: bool
+    ) -> _LayerSums:
         """Begin to measure a layer.
 
         Args:
             layer: What to measure.
             scene: Any pixel of the scene.
             usual: Indices that are measured in every region.
+            shape: (height, width) of the mask.
             has_gaps: Whether some pixels of the mask have no data.
         """
         index = readable_index(scene, layer.name) if layer.name != EVERYTHING_ELSE else None
@@ -276,7 +281,7 @@ class _LayerSums:
         runs = [region.runs for region in layer.regions]
         index_name = None if index is None else str(index.name)
         sums = cls(layer, index_name, RegionSums(runs, [*names, *([BESIDE_GAP] if has_gaps else [])]), names)
-        sums.has_gaps = has_gaps
+        sums.has_gaps, sums.shape = has_gaps, (shape[0], shape[1])
         if layer.name != EVERYTHING_ELSE:
             sums.facts = FactSums(layer.name, layer.threshold, layer.regions[:EVIDENCE_REGIONS])
         return sums
@@ -294,7 +299,9 @@ class _LayerSums:
         inside = self.layer.mask_of(rows) & has_data
         outside = has_data & ~inside
         if self.layer.dropped_of is not None:
-            outside &= ~self.layer.dropped_of(rows)
+            is_dropped = self.layer.dropped_of(rows)
+            outside &= ~is_dropped
+            self._note_cut(is_dropped, rows, measured)
         self.area_px += int(inside.sum())
         number = self.layer.number
         probability = None if number is None else measured.probability[number]
@@ -307,6 +314,18 @@ class _LayerSums:
         if self.facts is not None:
             near = measured.near_rules.get(self.layer.name)
             self.facts.add(rows.start, Rows(inside, outside, measured.bands, probability, measured.rules, near))
+
+    def _note_cut(self, is_dropped: NDArray[np.bool_], rows: slice, measured: _Measured) -> None:
+        """Note whether regions that the filters left out end only where nothing was examined."""
+        height = self.shape[0]
+        is_end = np.zeros_like(is_dropped) if measured.beside_gaps is None else measured.beside_gaps.copy()
+        is_end[:, 0] = is_end[:, -1] = True
+        if rows.start == 0:
+            is_end[0] = True
+        if rows.stop >= height:
+            is_end[-1] = True
+        if self.facts is not None and not self.facts.cuts_dropped:
+            self.facts.cuts_dropped = bool((is_dropped & is_end).any())
 
     @property
     def counted_facts(self) -> FactSums | None:

@@ -167,3 +167,18 @@ def test_raw_values_are_those_of_the_file(dtype: str, brightest: int) -> None:
     assert figures["band.nir.outside"].value == pytest.approx(bands["nir"][~inside].mean(), rel=1e-3)
     shown = Numerals("en").rounded(float(figures["band.nir.inside"].value))
     assert f"raw values are {shown} in the near infrared" in explanation.whole
+
+
+def test_what_was_left_out_where_a_size_is_asked_for_may_be_larger() -> None:
+    whole_lake = (20, 20, 15)
+    cut_by = {
+        "edge": scene_of(squares((60, 60), whole_lake, (50, 0, 5))),
+        "gap": scene_of(np.where(np.indices((60, 60))[1] == 45, np.nan, squares((60, 60), whole_lake, (50, 40, 5)))),
+        "nothing": scene_of(squares((60, 60), whole_lake, (50, 40, 5))),
+    }
+    for name, scene in cut_by.items():
+        for text, asks in (("water larger than 1 ha", True), ("water smaller than 1 ha", False)):
+            whole = answer_of(scene, text).whole
+            assert ("may be larger than they look" in whole) == (asks and name != "nothing"), (name, text)
+    nothing = answer_of(cut_by["edge"], "water larger than 100 ha").whole
+    assert "may be larger than they look" in nothing

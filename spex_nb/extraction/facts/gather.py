@@ -55,6 +55,7 @@ class FactContext:
         extreme: How near the index came to its threshold anywhere, and the highest probability.
         doubt: Where most of the doubt lies; None where there is none.
         specks: What was left out for being too small.
+        asks_for_large: Whether a filter leaves out what is too small.
         nearest: The region that comes nearest to a size that none has; None where no size is asked for, or one has it.
         request: What the instruction says of the target, as facts.
     """
@@ -72,6 +73,7 @@ class FactContext:
     doubt: DoubtPlace | None = None
     specks: Specks | None = None
     nearest: NearestRegion | None = None
+    asks_for_large: bool = False
     request: Sequence[Fact] = ()
 
 
@@ -163,6 +165,8 @@ def _candidates(context: FactContext) -> Iterator[Fact]:
     yield Fact("candidates.share", area_px / max(evidence.valid_px, 1), "frac", "candidates", "mask")
     if area_px:
         yield Fact("candidates.kept", evidence.area_px / area_px, "frac", "mask", "mask", "share of the candidates")
+    if context.sums.cuts_dropped and context.asks_for_large:
+        yield Fact("candidates.cut", "yes", "name", "candidates", "mask", "left out where a size is asked for")
     if context.nearest is not None:
         nearest, name = context.nearest.region, "nearest" if context.nearest.meets_the_rest else "nearest_other"
         yield _ground(f"candidates.{name}", nearest.area_px, nearest.area_m2, "candidates")

@@ -16,13 +16,14 @@ from spex_nb.extraction.predict import IndexExtreme
 from spex_nb.language.explanation.note_words import NoteWriter
 from spex_nb.language.explanation.points import AREA_FACT, HIDDEN_FACT
 from spex_nb.language.explanation.request import (
+    filters_of,
     request_facts,
     rest_in_words,
     stand_in_facts,
     stand_in_sentences,
 )
 from spex_nb.spectral.priors import prior_of
-from spex_nb.types import Fact, Instruction, Region, Window
+from spex_nb.types import AreaFilter, Fact, Filter, Instruction, Region, Window
 
 if TYPE_CHECKING:
     from spex_nb.extraction.measure import SceneStatistics
@@ -96,10 +97,16 @@ def facts_of_run(plan: Plan, statistics: SceneStatistics, findings: RunFindings)
             doubt=place,
             specks=Specks(findings.specks_px.get(target, 0), plan.choices.min_area_px),
             nearest=findings.nearest.get(target),
+            asks_for_large=any(map(_is_for_large, filters_of(plan.instruction, target))),
             request=(*rest, *_request_of(plan, target), *_seen(plan, statistics), *_taught_facts(plan, target)),
         )
         facts[target] = gather_facts(context)
     return facts
+
+
+def _is_for_large(wanted: Filter) -> bool:
+    """Say whether a filter leaves out what is too small."""
+    return isinstance(wanted, AreaFilter) and wanted.comparison in (">", ">=")
 
 
 def _taught_facts(plan: Plan, target: str) -> tuple[Fact, ...]:

@@ -86,6 +86,7 @@ class FactSums:
         beside_gap: Of each of these, whether it ends beside pixels without data.
         cut: All regions that end where nothing was examined; see `cut_regions`.
         small: All regions of a few pixels.
+        cuts_dropped: Whether regions that the filters left out end where nothing was examined.
     """
 
     target: str
@@ -113,6 +114,7 @@ class FactSums:
     beside_gap: Sequence[bool] = ()
     cut: RegionTally = field(default_factory=RegionTally)
     small: RegionTally = field(default_factory=RegionTally)
+    cuts_dropped: bool = False
 
     def __post_init__(self) -> None:
         """Prepare the sums of each region."""

@@ -150,6 +150,13 @@ class Outline(ReasonPoints, SurenessPoints):
             name="target",
         )  # fmt: skip
         yield from self._all_candidates()
+        yield from self._cut_candidates()
+
+    def _cut_candidates(self) -> Iterator[Point]:
+        """Say that regions which were left out where a size is asked for may be larger than they look."""
+        cut = self._get("candidates.cut")
+        if cut is not None:
+            yield Point("cut_left_out", "answer", {"cut": cut})
 
     def _all_candidates(self) -> Iterator[Point]:
         """Say what there is, whether or not it meets the filters."""
@@ -247,6 +254,7 @@ class Outline(ReasonPoints, SurenessPoints):
             yield from self._point("nearest_size", "answer", is_brief=True, area="candidates.nearest")
             yield from self._point("nearest_size_other", "answer", is_brief=True, area="candidates.nearest_other")
             yield from self._all_candidates()
+            yield from self._cut_candidates()
             return
         if self._number("specks.area"):
             yield from self._point(
