@@ -544,6 +544,7 @@ _RULES: list[_Rule] = [
             f"{_NOT} in? where:direction (of|from)* {_ANY_GOAL}",
             f"{_GOAL} of? where:direction_after in? {_NOT_AFTER}",
         ),
+        _relation: ("in? place|place_adjective and|or in? direction",),  # north and south of the river
         _place: (
             "in? where:direction (of|from)* scene inside_after?",
             "invert:not|outside|except? (in|of|inside)* part:half|quarter? of? where:place|place_adjective|bare_place"

@@ -41,8 +41,8 @@ def require_plain_sentence(reading: Reading, *, is_change: bool) -> None:
         is_change: Whether it asks what changed between two dates; then what happened may be named.
 
     Raises:
-        InstructionError: For land to build on, an event in time, "not only water", a double negation, a
-            denied change, and one land cover that became another one.
+        InstructionError: For land to build on, an event in time, "not only water", "one of the lakes", a double
+            negation, "not all", a question about all, a denied change, and one land cover that became another one.
     """
     for problem, refuse in _REFUSALS.items():
         words = "" if problem == "event" and is_change else _words(reading, problem)
