@@ -106,6 +106,8 @@ def test_bands_without_names_are_asked_for_and_the_answer_opens_the_file(tmp_pat
     assert "cannot be told apart" in panel.error.value
     question = panel.band_question
     assert question.layout.display == ""
+    assert "Choose the sensor below" in panel.error.value
+    assert "Use the index instead" not in [way.label for way in panel.ways_out.offered]
     offered = [name for _, name in question.sensor.options if name]
     assert "landsat5" in offered
     assert "naip" not in offered  # it has four bands
@@ -263,6 +265,24 @@ def test_a_refusal_offers_instructions_that_work_as_buttons() -> None:
     first.click()
     assert panel.state.instruction.targets == ("water",)
     assert panel.suggestions.children == ()
+
+
+def test_numbers_whose_scale_is_not_known_are_asked_about(tmp_path: Path, write_raster: Any) -> None:
+    path = write_raster(np.full((4, 8, 8), 1500, np.int16), descriptions=["blue", "green", "red", "nir"])
+    panel = ScenePanel(WorkbenchState(None, "index", executor=ImmediateExecutor()), tmp_path)
+    assert panel.calibration.layout.display == "none"
+    panel.open_path(path)
+    assert panel.state.scene.spex.is_relative
+    assert panel.calibration.layout.display == ""
+    panel.numbers.value = (1e-4, 0.0)
+    assert panel.error.value == ""
+    assert not panel.state.scene.spex.is_relative
+    assert float(panel.state.scene["red"].mean()) == pytest.approx(0.15)
+    assert panel.calibration.layout.display == "none"
+    panel.sample.value = "town_1m"
+    panel.open_sample.click()
+    assert panel.state.scene.spex.is_relative
+    assert panel.calibration.layout.display == "none"  # a sample is what it is
 
 
 def test_an_instruction_without_a_scene_leads_to_one() -> None:

@@ -74,3 +74,11 @@ class BandQuestion(ipw.VBox):  # type: ignore[misc]
                 fix="Choose a sensor, or write the names in the order of the file: blue, green, red, nir.",
             )
         self._answered({"bands": names} if names else {"sensor": self.sensor.value})
+
+
+def in_words_of_panel(error: BaseException) -> BaseException:
+    """Return an error about bands with a next step that the panel offers, in place of arguments in Python."""
+    if not isinstance(error, BandError):
+        return error
+    fix = "Choose the sensor below, or write the names of the bands in the order of the file."
+    return BandError(error.problem, found=error.found, expected=error.expected, fix=fix)

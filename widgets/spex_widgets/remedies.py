@@ -32,6 +32,7 @@ from spex_widgets.state import WorkbenchState
 
 WITHOUT_MODEL = (CheckpointError, MissingExtraError, DeviceMemoryError, BandError, ExtractionError)
 """Errors that the spectral index does not run into where a model did."""
+WITH_INDEX = "Use the index instead"
 MISSING = ", missing"
 """How an `OutputError` ends the path of a folder that is not there."""
 ASK, SCENE = "Ask", "Scene"
@@ -70,7 +71,7 @@ def _another_model(error: BaseException, state: WorkbenchState, again: Callable[
     if again is None:
         return
     if isinstance(error, WITHOUT_MODEL) and state.model != INDEX:
-        yield _with_model(INDEX, "Use the index instead", state, again)
+        yield _with_model(INDEX, WITH_INDEX, state, again)
     elif isinstance(error, TargetError) and state.model == INDEX and usual_model() != INDEX:
         yield _with_model(usual_model(), f"Use the model {usual_model()}", state, again)
 

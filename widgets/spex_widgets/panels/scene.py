@@ -25,12 +25,12 @@ from spex_nb.scene.guard import QUESTION, notes_of_scene, settling_options
 from spex_nb.scene.samples import SAMPLES, reopen, source_of
 from spex_nb.scene.windows.scene_source import SceneSource
 from spex_nb.spectral.indices import list_indices
-from spex_widgets.band_question import BandQuestion
+from spex_widgets.band_question import BandQuestion, in_words_of_panel
 from spex_widgets.jobs import record_warnings
-from spex_widgets.messages import block, note, table
+from spex_widgets.messages import block, note, quiet, table
 from spex_widgets.panels.export import UPLOAD_BYTES
 from spex_widgets.panels.panel import WIDE, Panel, button
-from spex_widgets.remedies import Remedy
+from spex_widgets.remedies import WITH_INDEX, Remedy
 from spex_widgets.state import WorkbenchState, scene_label, usual_bands
 
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -40,6 +40,14 @@ RASTERS = (".tif", ".tiff", ".jp2", ".vrt", ".nc", ".img", ".zip")
 PRODUCTS = (".safe", ".zarr")
 """Of the folders that are scenes, beside those that hold several rasters."""
 OFFERED = 200
+NUMBERS: Mapping[str, tuple[float, float] | None] = {
+    "not known": None,
+    "reflectance × 10,000": (1e-4, 0.0),
+    "reflectance from 0 to 1": (1.0, 0.0),
+    "Landsat Collection 2, Level 2": (2.75e-5, -0.2),
+}
+"""Scale and offset of what numbers of a file may be."""
+CALIBRATION = "The file does not say what its numbers are. If you know it, choose it: rules need reflectance."
 OWN_BANDS, TRUE, FALSE = "bands of your own", "true colour", "false colour (near infrared)"
 
 
@@ -98,6 +106,10 @@ class ScenePanel(Panel):
         self.warnings, self.question, self.facts = ipw.HTML(), ipw.HTML(), ipw.HTML()
         self.settle = button("", "Open the scene again with these arguments", self.trying(self._settle), icon="refresh")
         self.settle.layout.width = "auto"
+        self.numbers = ipw.Dropdown(options=[*NUMBERS.items()], description="Numbers", layout=WIDE)
+        self.calibration = ipw.VBox([ipw.HTML(quiet(CALIBRATION)), self.numbers])
+        """What the numbers mean, where the file does not say it."""
+        self.numbers.observe(self.trying(self._choose_numbers), "value")
         self.view = ipw.Dropdown(options=[TRUE, FALSE, OWN_BANDS], description="Colours", layout=WIDE)
         self.bands = [ipw.Dropdown(description=name, layout={"flex": "1 1 160px"}) for name in ("Red", "Green", "Blue")]
         self.index = ipw.Combobox(
@@ -124,6 +136,7 @@ class ScenePanel(Panel):
             self.ways_out,
             self.question,
             self.settle,
+            self.calibration,
             self.looks,
             self.facts,
         )
@@ -203,6 +216,22 @@ class ScenePanel(Panel):
         source = self._file_of_scene()
         self._open(replace(source, options=dict(source.options) | settling_options(self.state.scene)))
 
+    def _choose_numbers(self) -> None:
+        """Open the scene again with the scale that was chosen."""
+        if self._is_showing or self.numbers.value is None:
+            return
+        source, (scale, offset) = self._file_of_scene(), self.numbers.value
+        self._open(replace(source, options=dict(source.options) | {"scale": scale, "offset": offset}))
+
+    def _show_calibration(self) -> None:
+        """Ask what the numbers are of a file whose scale is not known."""
+        scene = self.state.scene
+        source = SceneSource() if scene is None else self._file_of_scene()
+        is_file = isinstance(source.scene, str | Path) and not source.is_sample
+        is_asked = scene is not None and scene.spex.is_relative and is_file
+        self.calibration.layout.display = "" if is_asked else "none"
+        self.numbers.value = None
+
     def _file_of_scene(self) -> SceneSource:
         """Return where the scene can be opened again; sessions do not trust it for pixels that lie in memory."""
         source, scene = self.state.source, self.state.scene
@@ -236,7 +265,7 @@ class ScenePanel(Panel):
         self.warnings.value = ""
         self._unread = source
         self.band_question.ask(error)
-        self.fail(error, lambda: self._open(source))
+        self.fail(in_words_of_panel(error), lambda: self._open(source))
 
     def remedies(self, error: BaseException, again: Callable[[], object] | None) -> Sequence[Remedy]:
         """Return what a button can do: the picture again after an index that cannot be, or else the chosen sample."""
@@ -244,7 +273,8 @@ class ScenePanel(Panel):
             return [Remedy("Show the picture again", "Show no index", lambda: setattr(self.state, "index", ""))]
         sample = f"Open the sample {self.sample.label or self.sample.value}"
         opens = [Remedy(sample, "A scene that comes with spex_nb", self._open_sample)]
-        others = [way for way in super().remedies(error, again) if way.label != "Open another scene"]
+        useless = ("Open another scene", WITH_INDEX)  # it is opened here, and no model reads it
+        others = [way for way in super().remedies(error, again) if way.label not in useless]
         return [*others, *(opens if isinstance(error, SceneError) else ())]
 
     def _let_open(self) -> None:
@@ -290,6 +320,7 @@ class ScenePanel(Panel):
 
     def _show(self) -> None:
         self._show_question()
+        self._show_calibration()
         scene = self.state.scene
         self.looks.layout.display = "none" if scene is None else ""
         if scene is None:
