@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.test_workbench_in_browser import hosts_asked, keep, notebook, open_all, press, turn_to
 
-PAGES = ("Correct", "Save", "Scene", "Spectra", "Index", "Check", "Train")
+PAGES = ("Correct", "Save", "Scene", "Spectra", "Index", "Teach", "Check", "Districts", "Two dates", "Train")
 SERIOUS = ("serious", "critical")
 CHOSEN_TOOL = ".spex-tools .widget-toggle-button.mod-active"
 
