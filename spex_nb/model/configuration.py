@@ -202,8 +202,9 @@ class SpexConfig(_Strict):
 
     Args:
         stem_config, vision_config, text_config, condensation_config, mask_decoder_config: The parts; dicts, or
-            configurations. The vision part is InternImage, or any backbone of transformers with four stages; the text
-            part any causal language model of transformers.
+            configurations. The vision part is InternImage, or any backbone of transformers with four stages. A ResNet
+            reads any bands; other backbones need a fixed stem. The text part is any causal language model of
+            transformers.
         aggregation_channels: Channels of the map that language model and mask decoder share.
         aggregation_dropout: Share of the map that is zeroed in training.
         language_grid: The language model sees the map averaged to at most this many cells on each side, so that its
@@ -280,7 +281,8 @@ class SpexConfig(_Strict):
         self.stem_config = _part(StemConfig, stem_config)
         self.vision_config = _vision(vision_config)
         is_foreign = not isinstance(self.vision_config, InternImageConfig)
-        _require(not is_foreign or self.stem_config.kind == "fixed", "stem kind", self.stem_config.kind, FIXED_ONLY)
+        takes_stem = not is_foreign or self.vision_config.model_type == STEM_BEFORE
+        _require(takes_stem or self.stem_config.kind == "fixed", "stem kind", self.stem_config.kind, FIXED_ONLY)
         self.text_config = _foreign(text_config) or CONFIG_MAPPING["qwen2"](**TINY_TEXT)
         self.condensation_config = _part(CondensationConfig, condensation_config)
         self.mask_decoder_config = _part(MaskDecoderConfig, mask_decoder_config)
@@ -316,6 +318,8 @@ class SpexConfig(_Strict):
         return cls(**{**PRESETS[name], **changes})
 
 
+STEM_BEFORE = "resnet"
+"""The backbone of transformers whose first layers can give way to the wavelength stem. Then it reads any bands."""
 FIXED_ONLY = "fixed, for a backbone of transformers: it reads a fixed number of bands"
 TINY_TEXT: Mapping[str, Any] = {
     "vocab_size": 8192,

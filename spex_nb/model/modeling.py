@@ -66,7 +66,7 @@ class SpexModel(PreTrainedModel):
         decoder, condensation = config.mask_decoder_config, config.condensation_config
         channels, hidden_size = config.aggregation_channels, config.text_config.hidden_size
         self.stem = make_stem(config)
-        self.encoder = make_encoder(config.vision_config)
+        self.encoder = make_encoder(config.vision_config, reads_pixels=config.stem_config.kind == "fixed")
         stages = self.encoder.stage_channels
         self.aggregation = Aggregation(stages, channels, config.aggregation_dropout)
         self.neck = Neck(channels, decoder.embed_dim)

@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoModel, Trainer, TrainingArguments
 from spex_nb.errors import CheckpointError
 from spex_nb.model import SpexConfig, SpexModel
 from spex_nb.model.configuration import INTERNIMAGE, InternImageConfig
+from spex_nb.model.layers.prompt_encoder import MaskPrompts
 from spex_nb.model.layers.vision_encoder import InternImage
 
 pytestmark = pytest.mark.slow
@@ -382,6 +383,37 @@ def test_any_backbone_of_four_stages_can_take_the_place_of_the_encoder(tmp_path:
         config(vision_config=backbone)
     with pytest.raises(ValueError, match=r"gives 1 stages.*out_features"):
         make(vision_config=backbone | {"out_features": ["stage4"]}, stem_config=stem)
+
+
+def test_a_resnet_reads_any_bands_through_the_wavelength_stem(tmp_path: Path) -> None:
+    resnet = {
+        "model_type": "resnet",
+        "embedding_size": 16,
+        "hidden_sizes": [16, 24, 32, 40],
+        "depths": [1, 1, 1, 1],
+        "layer_type": "basic",
+        "out_features": ["stage1", "stage2", "stage3", "stage4"],
+    }
+    model = make(vision_config=resnet)
+    given, order = batch(), [2, 0, 3, 1]
+    masks = model.segment(**given)
+    shuffled = given | {"pixel_values": given["pixel_values"][:, order], "wavelengths_um": WAVES[order]}
+    torch.testing.assert_close(model.segment(**shuffled), masks, atol=1e-4, rtol=1e-3)
+    fewer = given | {"pixel_values": given["pixel_values"][:, :2], "wavelengths_um": WAVES[:2]}
+    assert not torch.equal(model.segment(**fewer), masks)
+    assert not [name for name in model.state_dict() if "embedder" in name]
+    model.save_pretrained(tmp_path)
+    torch.testing.assert_close(SpexModel.from_pretrained(tmp_path).segment(**given), masks)
+
+
+def test_prompts_of_one_image_may_share_its_fine_map(model: SpexModel) -> None:
+    torch.manual_seed(2)
+    features = model.encode_image(torch.randn(2, 4, 64, 64), WAVES).repeated(3)
+    condensed = torch.randn(6, 4, 32)
+    each, _ = model.decode_mask(features, condensed, MaskPrompts())
+    assert features.fine is not None
+    shared, _ = model.decode_mask(features._replace(fine=features.fine[::3]), condensed, MaskPrompts())
+    torch.testing.assert_close(shared, each)
 
 
 def test_base_has_the_size_of_the_release() -> None:

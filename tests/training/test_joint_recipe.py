@@ -197,6 +197,33 @@ def test_a_run_that_is_cut_in_two_ends_like_a_whole_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small")
+def test_aerial_weights_see_by_a_resnet_and_their_run_can_be_cut_in_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "AERIAL_ALONE", 3)
+    monkeypatch.setattr(sampling, "ALONE_SIDE_PX", 64)
+    start = resolve_checkpoint("tiny")
+    whole = learn.train(tmp_path, start, tmp_path / "whole", steps=4, aerial=True)
+    learner = learn.Learner(start, learn.SEED, {}, aerial=True)
+    sampler = sampling.Sampler(learn.read_tiles(tmp_path), learn.SEED, aerial_alone=True)
+    for step in range(2):
+        learner.learn(sampler.batch(step), step / 4)
+    (tmp_path / "halves").mkdir()
+    torch.save(learner.state(), tmp_path / "halves" / "state.pt")
+    halves = learn.train(tmp_path, start, tmp_path / "halves", steps=4, aerial=True)
+    first, second = (SpexPredictor.from_pretrained(folder).model for folder in (whole, halves))
+    assert first.config.vision_config.model_type == "resnet"
+    for name, values in first.state_dict().items():
+        torch.testing.assert_close(second.state_dict()[name], values, msg=name)
+    words_of = {name: values for name, values in learner.model.state_dict().items() if name.startswith("language_")}
+    for name, values in SpexPredictor.from_pretrained(start).model.state_dict().items():
+        assert name not in words_of or torch.equal(words_of[name], values), name
+    again = learn.Learner(whole, learn.SEED, {}, aerial=True).model.state_dict()
+    for name, values in first.state_dict().items():
+        assert torch.equal(again[name], values), name
+
+
+@pytest.mark.usefixtures("small")
 def test_the_checkpoint_answers_with_targets_that_exclude_each_other(tmp_path: Path) -> None:
     folder = learn.train(tmp_path, resolve_checkpoint("tiny"), tmp_path / "out", steps=2)
     predictor = SpexPredictor.from_pretrained(folder)

@@ -128,7 +128,7 @@ def with_made_up_infrared(sample: Sample, rng: Generator) -> Sample:
 
 
 def as_another_camera(sample: Sample, rng: Generator) -> Sample:
-    """Blur display values, stretch them by band or all alike, and change gain, offset and exponent."""
+    """Blur display values, stretch them by band or all alike, and change colourfulness, gain, offset and exponent."""
     pixels = sample.pixels
     if happens(0.25, rng):
         spread = rng.uniform(0.3, 1)
@@ -136,6 +136,9 @@ def as_another_camera(sample: Sample, rng: Generator) -> Sample:
     if happens(0.8, rng):
         if happens(0.5, rng):
             pixels = _stretched(pixels, rng)
+        if happens(0.5, rng):
+            grey = pixels.mean(0, keepdims=True)
+            pixels = grey + rng.uniform(0.3, 1.4) * (pixels - grey)
         by_band = (len(pixels), 1, 1)
         pixels = np.clip(pixels, 0, None) ** np.exp(rng.normal(0, 0.3))
         pixels = pixels * np.exp(rng.normal(0, 0.2) + rng.normal(0, 0.12, by_band))

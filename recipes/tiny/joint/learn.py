@@ -9,8 +9,10 @@ Usage: python recipes/tiny/joint/learn.py DATA START OUT [--steps N] [--minutes 
 from __future__ import annotations
 
 import argparse
+import copy
 import math
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,13 @@ from covers import COVER_OF_LEAF, COVER_OF_TARGET, TREE, Cover
 from sampling import Sampler
 from tiles import read_tiles
 from torch import Tensor, nn
+from transformers import ResNetConfig
 
 from spex_nb.model import SpexModel, SpexProcessor
 from spex_nb.model.layers.condensation import TargetQueries
 from spex_nb.model.layers.joint_readout import dice_loss, partial_label_loss
 from spex_nb.model.layers.prompt_encoder import MaskPrompts
+from spex_nb.model.outputs import ImageFeatures
 from spex_nb.model.runtime.band_arrays import MEAN, STD
 from spex_nb.model.runtime.channels import INDEX_CHANNELS, INDICES
 
@@ -40,16 +44,33 @@ STILL = ("language_model.", "condensation.", "projector.", "band_readout.", "pro
 """Parts that learn nothing."""
 WEIGHT_DECAY, CLIP, DICE_WEIGHT, AVERAGE = 0.03, 1.0, 0.5, 0.995
 KEPT_EVERY, LOGGED_EVERY = 200, 40
+FEW, MORE = 4, 2
+"""The mask decoder reads each fourth image beside the plain read-out; each second one once the rate falls."""
 LEAST_DICE_PX = 30
+HAS_BFLOAT16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+"""Whether the processor multiplies half-precision numbers, which takes half of the time."""
 WEIGHTS = (
     {Cover.BUILT_UP: 6.0, Cover.BARE_SOIL: 1.5, Cover.WATER: 1.3},
     {Cover.BUILDING: 1.5, Cover.ROAD: 6.0, Cover.TREES: 1.5},
 )
 """Of pixels whose label is within a class, at first: of satellites and of aerial pictures."""
-STATISTICS_UNTIL, MOMENTUM = 0.7, 0.03
-"""Share of the stage in which batch norm follows the batches, and how fast. Then it stands still, as in use."""
-EVEN_FROM = 0.75
-"""Share of the stage after which all pixels weigh alike, so that probabilities mean what they say."""
+FALLS_FROM, EVEN = 0.6, "even.pt"
+"""Share of the stage after which the rate falls, and the file of the state before: a longer run can go on from it."""
+STATISTICS_UNTIL, MOMENTUM = 0.6, 0.03
+"""Share of the fall in which batch norm still follows the batches, and how fast. Then it stands still, as in use."""
+EVEN_FROM = 0.4
+"""Share of the fall after which all pixels weigh alike, so that probabilities mean what they say."""
+RESNET: Mapping[str, Any] = {
+    "embedding_size": 64,
+    "hidden_sizes": [64, 128, 176, 192],
+    "depths": [2, 2, 2, 2],
+    "layer_type": "basic",
+    "out_features": ["stage1", "stage2", "stage3", "stage4"],
+}
+"""The encoder of the weights for aerial pictures. Its cells see 140 m around them at 0.3 m."""
+RESNET_STEM = 32
+"""Channels at half the size, before it."""
+IMAGE_SIDE = ("stem.", "encoder.", "aggregation.", "neck.", "pixel_decoder.", "mask_decoder.fine.")
 
 
 class Learner:
@@ -59,33 +80,47 @@ class Learner:
         start: Folder of the checkpoint.
         seed: Of the queries of new targets.
         slower: Shares of the rate, by the beginning of a parameter's name.
+        aerial: Whether the model reads aerial pictures alone. Then its encoder is a ResNet, drawn at random if the
+            checkpoint has another.
     """
 
-    def __init__(self, start: Path, seed: int, slower: Mapping[str, float] = SLOWER) -> None:
+    def __init__(self, start: Path, seed: int, slower: Mapping[str, float] = SLOWER, *, aerial: bool = False) -> None:
         torch.manual_seed(seed)
         self.model = SpexModel.from_pretrained(start, dtype=torch.float32).eval()
+        if aerial and self.model.config.vision_config.model_type != ResNetConfig.model_type:
+            self.model = with_resnet(self.model).eval()
+        if aerial:
+            self.model.to(memory_format=torch.channels_last)
         self.processor = SpexProcessor.from_pretrained(start, local_files_only=True)
         _set_targets(self.model)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(not name.startswith(STILL))
         self.learning = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        self.plain = None
+        if (
+            aerial
+        ):  # a plain read-out of the fine map: the encoder learns from all images, the decoder needs few of them
+            assert self.model.pixel_decoder is not None
+            self.plain = nn.Conv2d(self.model.pixel_decoder.channels, len(TREE.targets), 1)
+            self.learning |= {f"plain.{name}": p for name, p in self.plain.named_parameters()}
         self.average = {name: parameter.detach().clone() for name, parameter in self.learning.items()}
         self.norms = [module for module in self.model.modules() if isinstance(module, nn.BatchNorm2d)]
         for norm in self.norms:
             norm.momentum = MOMENTUM
-        groups = [{"params": [p], "share": _share(name, slower)} for name, p in self.learning.items()]
-        self.optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=WEIGHT_DECAY)
+        by_share = defaultdict(list)
+        for name, parameter in self.learning.items():
+            by_share[_share(name, slower)].append(parameter)
+        groups = [{"params": members, "share": share} for share, members in by_share.items()]
+        self.optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=WEIGHT_DECAY, fused=True)
         self.step, self.seconds = 0, 0.0
 
     def learn(self, samples: Sequence[Sample], progress: float) -> tuple[float, float]:
         """Take one step; return the loss of the classes and that of the overlap."""
-        rate, emphasis = _rate(progress, self.step), max(0, 1 - progress / EVEN_FROM)
+        fall = max(0.0, (progress - FALLS_FROM) / (1 - FALLS_FROM))
+        rate, emphasis = _rate(fall, self.step), max(0, 1 - fall / EVEN_FROM)
         for norm in self.norms:
-            norm.train(progress < STATISTICS_UNTIL)
-        logits = self._logits(samples)
-        allowed = torch.from_numpy(np.stack([sample.allowed for sample in samples]))
-        is_aerial = torch.tensor([sample.is_aerial for sample in samples])
-        nll, dice = joint_losses(logits, allowed, is_aerial, emphasis)
+            norm.train(fall < STATISTICS_UNTIL)
+        nll, dice = self._losses(samples, emphasis, is_falling=fall > 0)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         self.optimizer.zero_grad()
@@ -99,13 +134,29 @@ class Learner:
                 self.average[name].lerp_(parameter, left)
         return float(nll.detach()), float(dice.detach())
 
-    def _logits(self, samples: Sequence[Sample]) -> Tensor:
-        """Return the logits of all targets, float [N, T, H, W]."""
-        count, targets = len(samples), len(TREE.targets)
-        features = self.model.encode_image(**inputs_of(samples))
+    def _losses(self, samples: Sequence[Sample], emphasis: float, *, is_falling: bool) -> tuple[Tensor, Tensor]:
+        """Return the loss of the classes and that of the overlap."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=HAS_BFLOAT16):
+            features = self.model.encode_image(**inputs_of(samples))
+        features = ImageFeatures(*(maps.float() for maps in features[:3]), features.size)
+        # A quarter of the pixels, each step another one: all of them would cost as much as the encoder.
+        quarter = np.s_[..., self.step % 2 :: 2, self.step // 2 % 2 :: 2]
+        allowed = torch.from_numpy(np.stack([sample.allowed for sample in samples])[quarter])
+        is_aerial = torch.tensor([sample.is_aerial for sample in samples])
+        if self.plain is None:
+            return joint_losses(self._decoded(features)[quarter], allowed, is_aerial, emphasis)
+        plain = joint_losses(self.plain(features.fine), allowed, is_aerial, emphasis)
+        few = -(-len(samples) // (MORE if is_falling else FEW))
+        logits = self._decoded(features.of(torch.arange(few)))[quarter]
+        decoded = joint_losses(logits, allowed[:few], is_aerial[:few], emphasis)
+        return plain[0] + decoded[0], plain[1] + decoded[1]
+
+    def _decoded(self, features: ImageFeatures) -> Tensor:
+        """Return the logits of all targets by the mask decoder, float [N, T, H, W]."""
+        count, targets = len(features.tokens), len(TREE.targets)
         queries = self.model.queries_of(torch.arange(targets).repeat(count))
-        rows = torch.arange(count).repeat_interleave(targets)
-        logits, _ = self.model.decode_mask(features.of(rows), queries, MaskPrompts())
+        repeated = features.repeated(targets)._replace(fine=features.fine)
+        logits, _ = self.model.decode_mask(repeated, queries, MaskPrompts())
         return logits.unflatten(0, (count, targets))
 
     def state(self) -> dict[str, Any]:
@@ -142,6 +193,17 @@ class Learner:
     def _take(self, weights: Mapping[str, Tensor]) -> None:
         for name, parameter in self.learning.items():
             parameter.copy_(weights[name])
+
+
+def with_resnet(model: SpexModel) -> SpexModel:
+    """Return a model with the words and the mask decoder of another, and with a ResNet as encoder, drawn at random."""
+    config = copy.deepcopy(model.config)
+    config.vision_config, config.stem_config.hidden_channels = ResNetConfig(**RESNET), RESNET_STEM
+    config.mask_decoder_config.fine_stride, config.reconstruction_weight = 2, 0.0
+    seeing = SpexModel(config)
+    kept = {name: values for name, values in model.state_dict().items() if not name.startswith((*IMAGE_SIDE, "band_"))}
+    seeing.load_state_dict(kept, strict=False)
+    return seeing
 
 
 def _set_targets(model: SpexModel) -> None:
@@ -230,11 +292,9 @@ def _share(name: str, slower: Mapping[str, float]) -> float:
     return next((share for start, share in slower.items() if name.startswith(start)), 1.0)
 
 
-def _rate(progress: float, step: int) -> float:
-    """Return the rate of a step: warmed up, then down a cosine."""
-    return (
-        RATE * min(1, (step + 1) / WARM_UP) * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress)))
-    )
+def _rate(fall: float, step: int) -> float:
+    """Return the rate of a step: warmed up, then even, then down a cosine, of which ``fall`` is the share behind it."""
+    return RATE * min(1, (step + 1) / WARM_UP) * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * fall)))
 
 
 def train(
@@ -260,7 +320,7 @@ def train(
     """
     out.mkdir(parents=True, exist_ok=True)
     tiles, state = read_tiles(data), out / "state.pt"
-    learner = Learner(start, seed, SLOWER if not aerial else {})
+    learner = Learner(start, seed, SLOWER if not aerial else {}, aerial=aerial)
     if state.exists():
         learner.resume(torch.load(state))
     for line in _course(learner, Sampler(tiles, seed, aerial_alone=aerial), steps, minutes, state):
@@ -273,6 +333,8 @@ def _course(learner: Learner, sampler: Sampler, steps: int, minutes: float, stat
     """Learn to the end; yield lines for the log."""
     losses: list[tuple[float, float]] = []
     while (progress := max(learner.step / steps, learner.seconds / (60 * minutes))) < 1:
+        if progress >= FALLS_FROM and not state.with_name(EVEN).exists():
+            _keep(learner, state.with_name(EVEN))
         begun = time.monotonic()
         losses.append(learner.learn(sampler.batch(learner.step), progress))
         learner.seconds += time.monotonic() - begun

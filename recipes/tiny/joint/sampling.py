@@ -13,20 +13,22 @@ from numpy.random import Generator
 from tiles import LANDSAT_BANDS, PICTURE_BANDS, Tile
 
 AERIAL_SHARES: Mapping[str, float] = {
-    "oam_buildings": 0.26,
-    "inria_buildings": 0.18,
-    "spacenet2_buildings": 0.08,
-    "spacenet3_roads": 0.18,
+    "oam_buildings": 0.30,
+    "inria_buildings": 0.20,
+    "spacenet2_buildings": 0.10,
+    "spacenet3_roads": 0.13,
     "gsi_roads": 0.14,
-    "naip_california": 0.09,
-    "chesapeake_naip": 0.07,
+    "naip_california": 0.07,
+    "chesapeake_naip": 0.06,
 }
 SATELLITE_SHARES: Mapping[str, float] = {"hls": 0.88, "landsat8_zion": 0.12}
 SIDE_PX = 128
 AERIAL_BATCH, SATELLITE_BATCH = 5, 4
 """Of each step. Batch norm sees both kinds at once, so that its statistics serve both."""
-AERIAL_ALONE = 8
-"""Of each step of weights that read aerial pictures only."""
+AERIAL_ALONE, ALONE_SIDE_PX = 8, 256
+"""Of each step of weights that read aerial pictures only, and their sides: a roof needs ground around it."""
+LEAST_SIDE_PX = 48
+"""Of tiles that are shrunk beside each other."""
 COARSEST_M = 1.2
 """Ground sampling distance to which aerial tiles are shrunk at most."""
 
@@ -44,6 +46,7 @@ class Sampler:
     def __init__(self, tiles: Sequence[Tile], seed: int, *, aerial_alone: bool = False) -> None:
         self.seed = seed
         self._satellites, self._aerial = (0, AERIAL_ALONE) if aerial_alone else (SATELLITE_BATCH, AERIAL_BATCH)
+        self._side_px = ALONE_SIDE_PX if aerial_alone else SIDE_PX
         self._by_place: dict[str, dict[str, list[Tile]]] = defaultdict(lambda: defaultdict(list))
         for tile in tiles:
             if tile.split == "train":
@@ -59,11 +62,7 @@ class Sampler:
         """Return an aerial sample at its own scale or shrunk; small tiles are shrunk beside each other."""
         dataset = self._dataset(AERIAL_SHARES, rng)
         tile = self._tile(dataset, rng)
-        shrink, largest = _shrink(tile, rng), min(tile.allowed.shape) / SIDE_PX
-        if shrink <= largest or len(tile.bands) > len(PICTURE_BANDS):
-            sample = changes.cut(tile, SIDE_PX, min(shrink, largest), rng)
-        else:
-            sample = self._four(dataset, tile, shrink, rng)
+        sample = self._at_scale(dataset, tile, self._side_px, tile.gsd_m * _shrink(tile, rng), rng)
         if self._satellites == 0 or (len(sample.bands) > len(PICTURE_BANDS) and happens(0.3, rng)):
             sample = changes.with_bands(sample, PICTURE_BANDS)
         elif len(sample.bands) == len(PICTURE_BANDS) and happens(0.25, rng):
@@ -80,11 +79,13 @@ class Sampler:
             sample = changes.under_clouds(sample, rng)
         return changes.with_unsure_facts(changes.as_another_day(sample, rng), rng)
 
-    def _four(self, dataset: str, tile: Tile, shrink: float, rng: Generator) -> Sample:
-        half = SIDE_PX // 2
-        gsd_m = tile.gsd_m * min(shrink, min(tile.allowed.shape) / half)
+    def _at_scale(self, dataset: str, tile: Tile, side_px: int, gsd_m: float, rng: Generator) -> Sample:
+        """Return a tile at a scale. Where it is too small for that, four of its set lie beside each other."""
+        shrink, half = gsd_m / tile.gsd_m, side_px // 2
+        if round(side_px * shrink) <= min(tile.allowed.shape) or half < LEAST_SIDE_PX:
+            return changes.cut(tile, side_px, shrink, rng)
         members = [tile, *(self._tile(dataset, rng) for _ in range(3))]
-        return changes.beside_each_other([changes.cut(member, half, gsd_m / member.gsd_m, rng) for member in members])
+        return changes.beside_each_other([self._at_scale(dataset, each, half, gsd_m, rng) for each in members])
 
     def _dataset(self, shares: Mapping[str, float], rng: Generator) -> str:
         names = [name for name in shares if self._by_place[name]]
@@ -102,7 +103,7 @@ def _shrink(tile: Tile, rng: Generator) -> float:
     """Draw how much larger the pixels of an aerial tile become: not, a little smaller, or up to the coarsest."""
     coarser = math.log(max(1.0, COARSEST_M / tile.gsd_m))
     drawn = 1.0, rng.uniform(0.6, 1), np.exp(rng.uniform(0, coarser))
-    return float(drawn[rng.choice(3, p=(0.3, 0.1, 0.6))])
+    return float(drawn[rng.choice(3, p=(0.4, 0.1, 0.5))])
 
 
 def _some_bands(bands: Sequence[str], rng: Generator) -> Sequence[str]:

@@ -106,14 +106,15 @@ class FineHead(nn.Module):
 
         Args:
             token: float [N, D], the mask token of each prompt.
-            fine: float [N, F, H, W], from `PixelDecoder`.
+            fine: float [M, F, H, W], from `PixelDecoder`. Of M images each has N / M prompts, one behind the other.
             signs: float [N, s H, s W], the prior: 1, -1, and 0 where there is none.
 
         Returns:
             float [N, H, W], to add to the mask logits.
         """
         weights = self.hypernetwork(token)
-        read = torch.einsum("nc,nchw->nhw", weights[:, 2:], fine) + weights[:, 0, None, None]
+        by_image = weights[:, 2:].unflatten(0, (len(fine), -1))
+        read = torch.einsum("mnc,mchw->mnhw", by_image, fine).flatten(0, 1) + weights[:, 0, None, None]
         if signs is None:
             return read
         resized = F.avg_pool2d(signs, signs.shape[-1] // fine.shape[-1]).to(fine.dtype)
@@ -158,7 +159,7 @@ class MaskDecoder(nn.Module):
             image_pe: float [H, W, D], where its cells are.
             sparse: float [N, P, D], condensed tokens and encoded points.
             dense: float [N, D, H, W], the encoded mask prompt.
-            fine: float [N, F, s H, s W], the image's fine map, if the decoder reads one.
+            fine: float [M, F, s H, s W], the image's fine map, if the decoder reads one; see `FineHead`.
             signs: float [N, 16 H, 16 W], the prior, see `FineHead`.
 
         Returns:

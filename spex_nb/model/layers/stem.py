@@ -236,12 +236,14 @@ class PixelStem(nn.Module):
 def make_stem(config: SpexConfig) -> FixedStem | WavelengthStem | PixelStem:
     """Return the stem of a configuration: with a map at full size where fine masks are to be that fine."""
     stem, vision, decoder = config.stem_config, config.vision_config, config.mask_decoder_config
-    if not isinstance(vision, InternImageConfig):
+    is_foreign, is_fixed = not isinstance(vision, InternImageConfig), stem.kind == "fixed"
+    if is_foreign and is_fixed:
         return PixelStem(stem.bands)
+    channels = vision.embedding_size if is_foreign else vision.channels
     full = decoder.fine_channels if decoder.fine_stride == 1 else 0
-    if stem.kind == "fixed":
-        return FixedStem(stem.bands, vision.channels, stem.hidden_channels, full)
-    return WavelengthStem(vision.channels, stem.hidden_channels, full, index_channels=stem.index_channels, gsd=stem.gsd)
+    if is_fixed:
+        return FixedStem(stem.bands, channels, stem.hidden_channels, full)
+    return WavelengthStem(channels, stem.hidden_channels, full, index_channels=stem.index_channels, gsd=stem.gsd)
 
 
 def _require_bands(pixel_values: Tensor, bands: tuple[str, ...]) -> None:

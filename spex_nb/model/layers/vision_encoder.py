@@ -144,17 +144,32 @@ class InternImage(nn.Module):
         return tuple(features)
 
 
-def make_encoder(config: PretrainedConfig) -> InternImage | BackboneEncoder:
-    """Return the encoder of a configuration."""
-    return InternImage(config) if isinstance(config, InternImageConfig) else BackboneEncoder(config)
+def make_encoder(config: PretrainedConfig, *, reads_pixels: bool = False) -> InternImage | BackboneEncoder:
+    """Return the encoder of a configuration.
+
+    Args:
+        config: Of InternImage, or of a backbone of transformers.
+        reads_pixels: Whether a backbone reads pixels by first layers of its own, not the map of a stem.
+    """
+    if isinstance(config, InternImageConfig):
+        return InternImage(config)
+    return BackboneEncoder(config, reads_pixels=reads_pixels)
 
 
 class BackboneEncoder(nn.Module):
-    """Any backbone of transformers with four stages, in InternImage's place."""
+    """Any backbone of transformers with four stages, in InternImage's place.
 
-    def __init__(self, config: PretrainedConfig) -> None:
+    Args:
+        config: Of the backbone.
+        reads_pixels: Whether it keeps its first layers. Without them it reads the map of a stem; a ResNet can.
+    """
+
+    def __init__(self, config: PretrainedConfig, *, reads_pixels: bool = True) -> None:
         super().__init__()
+        self.reads_pixels = reads_pixels
         self.backbone = AutoBackbone.from_config(config)
+        if not reads_pixels:
+            self.backbone.embedder = nn.Identity()
         self.stage_channels = tuple(self.backbone.channels)
         if len(self.stage_channels) != STAGES:
             raise ValueError(
@@ -162,6 +177,6 @@ class BackboneEncoder(nn.Module):
                 "to 1/32 of the size. Set out_features in its configuration."
             )
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        """Compute the features of all stages of float [N, B, H, W]."""
-        return tuple(self.backbone(pixels).feature_maps)
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Compute the features of all stages, of pixels float [N, B, H, W] or a stem's map [N, H / 4, W / 4, C]."""
+        return tuple(self.backbone(x if self.reads_pixels else x.permute(0, 3, 1, 2)).feature_maps)
