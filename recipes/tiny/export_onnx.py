@@ -7,6 +7,7 @@ After a change of layers or sizes, run this again; ``tests/model/runtime`` compa
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 import tempfile
@@ -27,7 +28,8 @@ from spex_nb.model import SpexModel
 from spex_nb.model.checkpoint_files import CHECKPOINTS
 from spex_nb.model.layers import dcnv3, mask_decoder, stem
 from spex_nb.model.layers.joint_readout import TargetTree
-from spex_nb.model.runtime.graphs import FOLDER, LISTED, GraphList
+from spex_nb.model.runtime.channels import CELL
+from spex_nb.model.runtime.graphs import ENDING, FOLDER, LISTED, GraphList
 
 OPSET = 20
 """The first with a grid sampling whose modes are named as here."""
@@ -52,7 +54,8 @@ class ImageGraph(nn.Module):
         full, half, base = model.stem(pixels, waves_um[None], indices, gsd_m)
         stages = model.encoder(base)
         aggregated = model.aggregation(stages)
-        return aggregated, model.neck(aggregated), model.pixel_decoder([*stages[::-1], half, full])
+        finest = [full] if _fine_stride(model) == 1 else []
+        return aggregated, model.neck(aggregated), model.pixel_decoder([*stages[::-1], half, *finest])
 
 
 class LanguageGraph(nn.Module):
@@ -141,7 +144,7 @@ class MaskGraph(nn.Module):
 
         Args:
             embedding: float [1, D, h, w].
-            fine: float [1, F, 16 h, 16 w].
+            fine: float [1, F, s h, s w]; s is 16, or 8 where the fine map has half of the size.
             condensed: float [N, T, D].
             points: float [N, P, 2], (x, y) as shares of the cells; P may be 0.
             kinds: int [N, P].
@@ -157,7 +160,15 @@ class MaskGraph(nn.Module):
         place = encoder.position.grid(height, width)
         image = embedding.expand(n, -1, -1, -1)
         logits: Tensor = self.model.mask_decoder(image, place, sparse, dense, fine, signs)[0]
-        return logits
+        stride = _fine_stride(self.model)
+        if stride == 1:
+            return logits
+        return F.interpolate(logits[:, None], scale_factor=stride, mode="bilinear", align_corners=False)[:, 0]
+
+
+def _fine_stride(model: SpexModel) -> int:
+    """Return how many pixels of the image a pixel of its fine map is wide."""
+    return int(model.config.mask_decoder_config.fine_stride)
 
 
 def _shrunk(signs: Tensor) -> Tensor:
@@ -204,12 +215,12 @@ def export(folder: Path) -> None:
     with ExitStack() as patches:
         for patch in _patches():
             patches.enter_context(patch)
-        weights["image"] = _write(ImageGraph(model), *_image_example(model), target / "image.onnx")
-        weights["language"] = _write(LanguageGraph(model), *_language_example(model), target / "language.onnx")
-        weights["mask"] = _write(MaskGraph(model), *_mask_example(model), target / "mask.onnx")
+        weights["image"] = _write(ImageGraph(model), *_image_example(model), target / f"image{ENDING}")
+        weights["language"] = _write(LanguageGraph(model), *_language_example(model), target / f"language{ENDING}")
+        weights["mask"] = _write(MaskGraph(model), *_mask_example(model), target / f"mask{ENDING}")
     rivals = {}
     if model.config.joint:
-        weights["compete"] = _write(CompeteGraph(tree), *_compete_example(model), target / "compete.onnx")
+        weights["compete"] = _write(CompeteGraph(tree), *_compete_example(model), target / f"compete{ENDING}")
         rivals = {name: [tree.targets[number] for number in tree.rivals([name])] for name in tree.targets}
     listed: GraphList = {"parameters": int(model.num_parameters()), "rivals": rivals, "weights": weights}
     (target / LISTED).write_text(json.dumps(listed, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -221,7 +232,8 @@ def _require_kind(model: SpexModel) -> None:
         "stem kind": (config.stem_config.kind, "wavelength"),
         "index channels": (config.stem_config.index_channels, True),
         "gsd": (config.stem_config.gsd, True),
-        "fine stride": (config.mask_decoder_config.fine_stride if config.mask_decoder_config.fine_channels else 0, 1),
+        "fine map": (bool(config.mask_decoder_config.fine_channels), True),
+        "prior at half of the size": (config.mask_decoder_config.dense_prior and _fine_stride(model) > 1, False),
         "condensed": (config.condensation_config.source, "prompt"),
         "language model": (config.text_config.model_type, "qwen2"),
     }
@@ -289,14 +301,15 @@ def _mask_example(model: SpexModel) -> Example:
     rows, columns = Dim("rows", min=2, max=1024), Dim("columns", min=2, max=1024)
     prompts, places = Dim("prompts", min=1, max=512), Dim("points", min=0, max=4096)
     height, width = (2 * side for side in CELLS)
+    fine = CELL // _fine_stride(model)
     inputs: tuple[Tensor, ...] = (
         torch.randn(1, decoder.embed_dim, height, width),
-        torch.randn(1, decoder.fine_channels, 16 * height, 16 * width),
+        torch.randn(1, model.pixel_decoder.channels, fine * height, fine * width),
         torch.randn(PROMPTS, model.config.condensation_config.num_tokens, decoder.embed_dim),
         torch.rand(PROMPTS, 3, 2),
         torch.tensor([[0, 1, -1]] * PROMPTS),
     )
-    sizes: Any = ({2: rows, 3: columns}, {2: 16 * rows, 3: 16 * columns}, {0: prompts}, {0: prompts, 1: places})
+    sizes: Any = ({2: rows, 3: columns}, {2: fine * rows, 3: fine * columns}, {0: prompts}, {0: prompts, 1: places})
     sizes = (*sizes, {0: prompts, 1: places})
     names: tuple[str, ...] = ("embedding", "fine", "condensed", "points", "kinds")
     if decoder.dense_prior:
@@ -338,7 +351,7 @@ def _write(
         program.save(whole, external_data=False)
         graph = onnx.load(whole)
     weights = _without_weights(graph, set(module.state_dict()))
-    onnx.save(graph, path)
+    path.write_bytes(gzip.compress(graph.SerializeToString(deterministic=True), mtime=0))
     return weights
 
 

@@ -20,8 +20,8 @@ CARRIED = (
     "spex_nb/notebooks/00_quickstart.ipynb",
     "spex_nb/model/checkpoints/tiny/model.safetensors",
     "spex_nb/model/checkpoints/tiny/aerial/model.safetensors",
-    "spex_nb/model/checkpoints/tiny/onnx/image.onnx",
-    "spex_nb/model/checkpoints/tiny/aerial/onnx/compete.onnx",
+    "spex_nb/model/checkpoints/tiny/onnx/image.onnx.gz",
+    "spex_nb/model/checkpoints/tiny/aerial/onnx/compete.onnx.gz",
     "spex_nb/model/checkpoints/tiny/stac_item.json",
     "spex_widgets/__init__.py",
 )

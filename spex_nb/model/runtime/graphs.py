@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Mapping
 from functools import cached_property
@@ -14,7 +15,9 @@ from numpy.typing import NDArray
 from spex_nb.errors import CheckpointError, DeviceMemoryError, explain_malformed
 from spex_nb.types.typed_json import read_json
 
-FOLDER, LISTED = "onnx", "graphs.json"
+FOLDER, LISTED, ENDING = "onnx", "graphs.json", ".onnx.gz"
+LARGEST_GRAPH = 2**24
+"""Bytes of an unpacked graph; those that ship have a hundredth of it."""
 THREADS = "OMP_NUM_THREADS"
 """The variable that limits torch and numpy to a number of threads limits ONNX Runtime too."""
 NO_ROOM = ("alloc", "memory")
@@ -100,7 +103,7 @@ class Graphs:
 
     def _session(self, name: str) -> Any:
         if name not in self._sessions:
-            path = self._folder / FOLDER / f"{name}.onnx"
+            path = self._folder / FOLDER / f"{name}{ENDING}"
             with explain_malformed(
                 CheckpointError,
                 "A graph cannot be loaded, or is not of these weights",
@@ -123,7 +126,21 @@ def _load(path: Path, names: list[str], weights: Mapping[str, NDArray[Any]]) -> 
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave the cores alone
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(weights[name]) for name in names]
     options.add_external_initializers([f"model.{name}" for name in names], values)
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(_unpacked(path), options, providers=["CPUExecutionProvider"])
+
+
+def _unpacked(path: Path) -> bytes:
+    """Return a graph as its file holds it, packed.
+
+    Raises:
+        ValueError: If it is far larger than a graph without weights is.
+        OSError: If the file is missing or damaged.
+    """
+    with gzip.open(path) as file:
+        graph = file.read(LARGEST_GRAPH + 1)
+    if len(graph) > LARGEST_GRAPH:
+        raise ValueError(f"{path.name} unpacks to more than {LARGEST_GRAPH:,} bytes")
+    return graph
 
 
 def _threads() -> int:
