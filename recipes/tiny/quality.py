@@ -33,6 +33,7 @@ from spex_nb.extraction.facts.quality import FILE, sensor_class
 from spex_nb.extraction.mask_models import is_left_to_index, load_mask_model, model_at_scale
 from spex_nb.extraction.predict import MemoryFallbackModel, TileStep
 from spex_nb.model.runtime.scaled_weights import AERIAL, AERIAL_GSD_M
+from spex_nb.scene.windows.pyramid import zoom_to
 from spex_nb.types import MaskModel
 
 Mask = NDArray[np.bool_]
@@ -95,8 +96,10 @@ def _compared(model: MaskModel, tile: Tile, size_m: tuple[float, float]) -> Iter
         answering = model_at_scale(model, scene.spex.gsd_m)
         for target, label in labels_of(tile).items():
             if not is_left_to_index(answering.card, target, scene):
-                step = TileStep(scene, 1.0, [target])
-                mask = step.ask(MemoryFallbackModel(answering), [target])[target] > 0
+                zoom = zoom_to(scene.spex.gsd_m, answering.card.read_gsd_m(scene.spex.gsd_m))
+                step = TileStep(scene, zoom, [target])
+                logits = step.ask(MemoryFallbackModel(answering), [target])[target]
+                mask = step.on_scene_pixels([logits])[0] > 0
                 is_whole = tile.dataset == "hls" or target != "built_up"
                 yield (target, sensor_class(scene), size_m, is_whole), mask, label
 

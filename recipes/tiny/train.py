@@ -45,6 +45,8 @@ AERIAL_LEFT_TO_INDEX = {"vegetation": "always"} | dict.fromkeys(
 AERIAL_BANDS = ("red", "green", "blue")
 AERIAL_CORES = {"building": (0.65, 0.2, 0.8)}
 """See `SpexConfig`; chosen on training places."""
+AERIAL_LARGEST_GSD_M = 0.5
+"""The fine map has half of the size, so that a roof of 10 pixels is too small: pixels of 1 m are read as four."""
 
 
 def train(
@@ -84,6 +86,7 @@ def train(
             left_to_index=AERIAL_LEFT_TO_INDEX,
             bands=AERIAL_BANDS,
             cores=AERIAL_CORES,
+            largest_gsd_m=AERIAL_LARGEST_GSD_M,
         )
     if joint:
         return ship(compete(data, tuned, out, seed, minutes), out / "tiny_joint", left_to_index={})
@@ -126,6 +129,7 @@ def ship(
     left_to_index: Mapping[str, str] = LEFT_TO_INDEX,
     bands: Sequence[str] | None = None,
     cores: Mapping[str, tuple[float, float, float]] | None = None,
+    largest_gsd_m: float | None = None,
 ) -> Path:
     """Write a checkpoint as it is used: in half precision, without what only training needs.
 
@@ -135,11 +139,12 @@ def ship(
         left_to_index: See `ModelCard`.
         bands: Those that the model reads; any by default.
         cores: See `SpexConfig`; none by default.
+        largest_gsd_m: See `SpexConfig`; any by default.
     """
     model = SpexModel.from_pretrained(trained, dtype=torch.float32)
     model.band_readout, model.config.reconstruction_weight = None, 0.0
     model.config.weak_without, model.config.left_to_index = WEAK_WITHOUT, dict(left_to_index)
-    model.config.cores = dict(cores or {})
+    model.config.cores, model.config.largest_gsd_m = dict(cores or {}), largest_gsd_m
     shutil.rmtree(out, ignore_errors=True)
     model.half().save_pretrained(out)
     processor = SpexProcessor.from_pretrained(trained, local_files_only=True)

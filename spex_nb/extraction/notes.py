@@ -135,7 +135,8 @@ def _size_of_pixels(plan: Plan, writer: NoteWriter) -> str:
 
 
 def _resampled(plan: Plan, writer: NoteWriter) -> Iterator[str]:
-    gsd_m, model_gsd_m = plan.scene.spex.gsd_m, plan.model.card.gsd_m
+    gsd_m = plan.scene.spex.gsd_m
+    model_gsd_m = plan.model.card.read_gsd_m(gsd_m)
     if plan.job.zoom != 1 and gsd_m is not None and model_gsd_m is not None:
         yield writer.write("resampled", gsd=writer.decimal(gsd_m, "g"), model_gsd=writer.decimal(model_gsd_m, "g"))
 

@@ -217,6 +217,7 @@ class SpexConfig(_Strict):
         cores: Of targets whose pieces must be sure somewhere: the probability that is sure, the least share of a piece
             that must be, and the largest pixels in metres for which that holds, as in ``{"building": (0.65, 0.2,
             0.8)}``; see `without_coreless_pieces`.
+        largest_gsd_m: The largest pixels in metres that are read as they are; see `ModelCard`. None for any.
         joint: Whether the targets of a pixel compete, so that no pixel is two of them; see `joint_readout`.
         part_of: Then, of each target that is a part of another, the id of that other: ``{"road": "built_up"}``.
         covered_by_parts: Then, the targets that hold nothing but their parts.
@@ -242,6 +243,7 @@ class SpexConfig(_Strict):
         "weak_without",
         "left_to_index",
         "cores",
+        "largest_gsd_m",
         "joint",
         "part_of",
         "covered_by_parts",
@@ -268,6 +270,7 @@ class SpexConfig(_Strict):
         weak_without: Mapping[str, str] | None = None,
         left_to_index: Mapping[str, str] | None = None,
         cores: Mapping[str, tuple[float, float, float]] | None = None,
+        largest_gsd_m: float | None = None,
         joint: bool = False,
         part_of: Mapping[str, str] | None = None,
         covered_by_parts: tuple[str, ...] = (),
@@ -301,6 +304,9 @@ class SpexConfig(_Strict):
             self.cores,
             "of each target a probability below 1, a share from 0 to 1, and metres",
         )
+        is_size = largest_gsd_m is None or largest_gsd_m > 0
+        _require(is_size, "largest_gsd_m", largest_gsd_m, "None, or metres above 0")
+        self.largest_gsd_m = largest_gsd_m
         self.joint, self.part_of, self.covered_by_parts = joint, dict(part_of or {}), tuple(covered_by_parts)
         _require(not joint or len(self.targets) > 0, "targets", "empty", "the targets that compete, for joint=True")
         self.text_weight, self.bce_weight, self.dice_weight = text_weight, bce_weight, dice_weight

@@ -132,6 +132,7 @@ class SpexPredictor:
         return ModelCard(
             targets=self._targets,
             required_bands=tuple(self.processor.bands or ()),
+            largest_gsd_m=config.largest_gsd_m,
             tile_px=TILE_PX,
             weak_without=dict(config.weak_without),
             left_to_index=dict(config.left_to_index),

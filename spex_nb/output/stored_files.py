@@ -139,8 +139,9 @@ def read_overview(path: Path) -> xr.Dataset:
     require_plain_file(path)
     _require_plain_hdf5(path)
     with xr.open_dataset(path, engine="h5netcdf", decode_coords="all") as file:
-        for name, part in {path.name: file, **file.variables}.items():
-            require_writable(part.attrs, str(name))
+        require_writable(file.attrs, path.name)
+        for name, variable in file.variables.items():
+            require_writable(variable.attrs, str(name))
         return file.load()
 
 

@@ -17,6 +17,8 @@ class ModelCard:
         targets: Ids of the targets that the model may be asked for.
         required_bands: Bands that a scene must have; empty where any bands will do.
         gsd_m: Ground sampling distance in metres that the model was made for; None for any.
+        largest_gsd_m: The largest pixels in metres that the model reads as they are. Larger ones are made as small as
+            that by interpolation; None where they need not be.
         tile_px: Side of a tile in pixels.
         weak_without: By target, the band without which the model finds far less of it.
         left_to_index: Targets that a spectral index finds better: ``always``, or in scenes that are ``uncalibrated`` or
@@ -33,6 +35,7 @@ class ModelCard:
     targets: tuple[str, ...]
     required_bands: tuple[str, ...] = ()
     gsd_m: float | None = None
+    largest_gsd_m: float | None = None
     tile_px: int = 512
     weak_without: Mapping[str, str] = field(default_factory=dict)
     left_to_index: Mapping[str, str] = field(default_factory=dict)
@@ -42,6 +45,12 @@ class ModelCard:
     parameters: int | None = None
     fingerprint: str = ""
     settings_fingerprint: str = ""
+
+    def read_gsd_m(self, gsd_m: float | None) -> float | None:
+        """Return the size of pixels in metres that the model reads in place of a size; None where it takes them so."""
+        if self.gsd_m is not None or self.largest_gsd_m is None or gsd_m is None:
+            return self.gsd_m
+        return self.largest_gsd_m if gsd_m > self.largest_gsd_m else None
 
     @property
     def is_index(self) -> bool:

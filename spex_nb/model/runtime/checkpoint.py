@@ -40,6 +40,7 @@ class MaskSettings:
     weak_without: Mapping[str, str]
     left_to_index: Mapping[str, str]
     cores: Mapping[str, tuple[float, float, float]]
+    largest_gsd_m: float | None
     joint: bool
     reads_prior: bool
     """Whether the decoder reads the prior of a prompt."""
@@ -147,6 +148,7 @@ def _mask_settings(config: Mapping[str, Any]) -> MaskSettings:
         decode(Mapping[str, str], config.get("weak_without") or {}, "weak_without"),
         decode(Mapping[str, str], config.get("left_to_index") or {}, "left_to_index"),
         {target: (sure, share, gsd_m) for target, (sure, share, gsd_m) in cores.items()},
+        decode(float | None, config.get("largest_gsd_m"), "largest_gsd_m"),
         decode(bool, config.get("joint", False), "joint"),
         decode(bool, config["mask_decoder_config"].get("dense_prior", True), "dense_prior"),
     )

@@ -87,6 +87,7 @@ class OnnxPredictor:
         return ModelCard(
             targets=self._targets,
             required_bands=checkpoint.bands.bands or (),
+            largest_gsd_m=masks.largest_gsd_m,
             tile_px=TILE_PX,
             weak_without=dict(masks.weak_without),
             left_to_index=dict(masks.left_to_index),
