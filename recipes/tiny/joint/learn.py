@@ -201,8 +201,10 @@ def with_resnet(model: SpexModel) -> SpexModel:
     config.vision_config, config.stem_config.hidden_channels = ResNetConfig(**RESNET), RESNET_STEM
     config.mask_decoder_config.fine_stride, config.reconstruction_weight = 2, 0.0
     seeing = SpexModel(config)
-    kept = {name: values for name, values in model.state_dict().items() if not name.startswith((*IMAGE_SIDE, "band_"))}
-    seeing.load_state_dict(kept, strict=False)
+    other_weights = {
+        name: values for name, values in model.state_dict().items() if not name.startswith((*IMAGE_SIDE, "band_"))
+    }
+    seeing.load_state_dict(other_weights, strict=False)
     return seeing
 
 
