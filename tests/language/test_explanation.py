@@ -178,6 +178,20 @@ def test_an_unsure_model_pixels_near_the_threshold_and_a_rival_make_a_hint(
     assert hint not in [statement.text for statement in explain_facts(facts(Fact(name, sure, "frac", "mask", "model")))]
 
 
+@pytest.mark.parametrize(
+    ("precision", "recall", "is_hint"),
+    [(0.62, 0.71, True), (0.76, 0.90, False), (0.95, 0.45, True), (0.45, None, True), (0.0, 0.5, True)],
+)
+def test_masks_that_shared_less_than_half_with_labels_elsewhere_are_a_hint(
+    precision: float, recall: float | None, is_hint: bool
+) -> None:
+    measured = [
+        Fact(f"quality.{name}", value, "frac", "mask", "table")
+        for name, value in (("precision", precision), ("recall", recall))
+    ]
+    assert ("hint" in keys(Outline(facts(*measured)).points())) == is_hint
+
+
 def test_a_mask_that_rule_and_model_dispute_is_a_hint() -> None:
     statements = explain_facts(facts(rule__agreement=0.3, rule__inside=0.4))
     assert statements[1].text == "Take this as a hint, not as a map."

@@ -27,7 +27,7 @@ class SurenessPoints(KnownFacts):
     """Chooses the points that say how sure an answer is."""
 
     def _is_weak(self) -> bool:
-        """Say whether the whole answer is a hint only: rule and model disagree, or the model is unsure or bad here."""
+        """Say whether the whole answer is a hint: rule and model disagree, or the model is unsure, or bad elsewhere."""
         if self._is_by_rule:
             is_bad = self._number("rule.iou", 1.0) < PARTLY
             is_rival = self._number("rival.share") >= MUCH_RIVAL
@@ -41,8 +41,13 @@ class SurenessPoints(KnownFacts):
             or self._number("probability.mean", 1.0) < LOW_MEAN
             or self._number("near.frac") >= MUCH_NEAR
             or self._number("rival.share") >= MUCH_RIVAL
-            or self._number("quality.precision", 1.0) < PARTLY
+            or self._measured_iou() < PARTLY
         )
+
+    def _measured_iou(self) -> float:
+        """Return how much masks and labels shared on places where the truth is known; 1 where nobody measured it."""
+        precision, recall = self._number("quality.precision", 1.0), self._number("quality.recall", 1.0)
+        return 1 / (1 / precision + 1 / recall - 1) if min(precision, recall) > 0 else 0.0
 
     def _sureness(self) -> Iterator[Point]:
         if self._word("trust") == "numbers":  # no test place and no rule is about such numbers
