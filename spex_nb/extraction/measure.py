@@ -317,6 +317,8 @@ class _LayerSums:
 
     def _note_cut(self, is_dropped: NDArray[np.bool_], rows: slice, measured: _Measured) -> None:
         """Note whether regions that the filters left out end only where nothing was examined."""
+        if self.facts is None or self.facts.cuts_dropped:
+            return
         height = self.shape[0]
         is_end = np.zeros_like(is_dropped) if measured.beside_gaps is None else measured.beside_gaps.copy()
         is_end[:, 0] = is_end[:, -1] = True
@@ -324,8 +326,7 @@ class _LayerSums:
             is_end[0] = True
         if rows.stop >= height:
             is_end[-1] = True
-        if self.facts is not None and not self.facts.cuts_dropped:
-            self.facts.cuts_dropped = bool((is_dropped & is_end).any())
+        self.facts.cuts_dropped = bool((is_dropped & is_end).any())
 
     @property
     def counted_facts(self) -> FactSums | None:
