@@ -96,7 +96,7 @@ def _compared(model: MaskModel, tile: Tile, size_m: tuple[float, float]) -> Iter
         answering = model_at_scale(model, scene.spex.gsd_m)
         for target, label in labels_of(tile).items():
             if not is_left_to_index(answering.card, target, scene):
-                zoom = zoom_to(scene.spex.gsd_m, answering.card.read_gsd_m(scene.spex.gsd_m))
+                zoom = zoom_to(scene.spex.gsd_m, answering.card)
                 step = TileStep(scene, zoom, [target])
                 logits = step.ask(MemoryFallbackModel(answering), [target])[target]
                 mask = step.on_scene_pixels([logits])[0] > 0

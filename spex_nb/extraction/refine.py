@@ -92,7 +92,7 @@ def refine_window(
     fallback, prompts_here = MemoryFallbackModel(model), prompts.moved(window[1], window[0])
 
     def refine(tile: xr.Dataset) -> Any:
-        zoom = zoom_to(tile.spex.gsd_m, model.card.read_gsd_m(tile.spex.gsd_m))
+        zoom = zoom_to(tile.spex.gsd_m, model.card)
         step, pointed_at = TileStep(tile, zoom, [target]), prompts_here.moved(0, 0, zoom)
         by_index = is_left_to_index(model.card, target, step.zoomed)
         answering = MemoryFallbackModel(IndexModel()) if by_index else fallback

@@ -198,7 +198,7 @@ def plan_extraction(
     stand_ins = stand_ins_of(parsed, loaded, opened.spex.gsd_m)
     parsed = with_stand_ins(parsed, stand_ins)
     assignment = replace(assign_targets(parsed, loaded, opened, taught), stand_ins=stand_ins)
-    zoom = zoom_to(opened.spex.gsd_m, loaded.card.read_gsd_m(opened.spex.gsd_m)) if assignment.asks_model else 1.0
+    zoom = zoom_to(opened.spex.gsd_m, loaded.card) if assignment.asks_model else 1.0
     tiling = _tiling(opened.spex.shape, loaded, zoom, checked_choices, assignment)
     job = TileJob(
         uuid.uuid4().hex,

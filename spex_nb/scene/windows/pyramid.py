@@ -25,7 +25,7 @@ from spex_nb.scene.placement import off_the_map
 from spex_nb.scene.windows.pixels import READING, LayerReading, ValidReading, reading_of
 from spex_nb.scene.windows.rasters import Reading, chunk_shape, lazy_bands, probe
 from spex_nb.scene.windows.reader import file_window, read_layers
-from spex_nb.types import Window
+from spex_nb.types import ModelCard, Window
 
 KEPT_PX = 2048
 """Longest side of what is kept of layers that are slow to see from far away."""
@@ -167,8 +167,9 @@ def raster_layer(path: str | Path, name: str = "layer") -> xr.DataArray:
     return layer
 
 
-def zoom_to(gsd_m: float | None, model_gsd_m: float | None) -> float:
-    """Return the model's pixels for each pixel of a scene; 1 where both are alike, or one is not known."""
+def zoom_to(gsd_m: float | None, card: ModelCard) -> float:
+    """Return a model's pixels for each pixel of a scene; 1 where both are alike, or one is not known."""
+    model_gsd_m = card.read_gsd_m(gsd_m)
     if gsd_m is None or model_gsd_m is None:
         return 1.0
     zoom = gsd_m / model_gsd_m
