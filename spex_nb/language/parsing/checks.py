@@ -223,7 +223,8 @@ def _require_targets(statements: Sequence[Statement], reading: Reading) -> None:
         raise refusal(reading, "both", ", ".join(words), statements)
     if wanted and names_all:
         raise refusal(reading, "everything", _names(sorted(wanted), reading), statements)
-    if not wanted and not (excluded and _is_universal(statements, reading)):
+    is_all_else = excluded and (_is_universal(statements, reading) or _is_any_ground(reading))
+    if not wanted and not is_all_else:
         is_beside = any(isinstance(s.meaning, _RELATIONS) for s in statements)
         named = repr(join_words([_words(s) for s in statements]) or reading.text)
         raise refusal(reading, "beside" if is_beside else "none", named, statements)
@@ -232,6 +233,11 @@ def _require_targets(statements: Sequence[Statement], reading: Reading) -> None:
 def _is_universal(statements: Sequence[Statement], reading: Reading) -> bool:
     """Say whether a word such as everything, all or each is there."""
     return "every" in reading.dropped or any({"all", "everything"} & set(_kinds(s)) for s in statements)
+
+
+def _is_any_ground(reading: Reading) -> bool:
+    """Say whether a word for any ground is there: "areas without trees" are everything but trees."""
+    return any(token.sense.kind == "head" for token in reading.tokens)
 
 
 def _require_clear_ranks(statements: Sequence[Statement], reading: Reading) -> None:
