@@ -11,7 +11,7 @@ import xarray as xr
 from spex_nb.language.claims import check_explanation
 from spex_nb.language.explanation.numerals import StatedUnit, read_wording, stated_unit
 from spex_nb.language.explanation.wording import explain_facts
-from spex_nb.language.languages import get_language, read_section
+from spex_nb.language.languages import get_language, join_sentences
 from spex_nb.language.prompts import write_prompt
 from spex_nb.types import SQUARE_METRES, AreaFilter, Claim, Evidence, Fact, Instruction, MaskModel, Statement
 from spex_nb.types.targets import target_or_class
@@ -54,15 +54,13 @@ class Explanation:
     @property
     def answer(self) -> str:
         """The short explanation, without marks."""
-        space: str = read_section(self.language, "answers")["space"]
-        return space.join(statement.text for statement in self.brief)
+        return join_sentences([statement.text for statement in self.brief], self.language)
 
     @property
     def whole(self) -> str:
         """All sentences with their marks, a paragraph for each part."""
         return "\n".join(
-            " ".join([*filter(None, [heading]), *map(with_mark, statements)])
-            for heading, statements in self.paragraphs()
+            " ".join(filter(None, [heading, self._marked(statements)])) for heading, statements in self.paragraphs()
         )
 
     def paragraphs(self) -> Iterator[tuple[str, tuple[Statement, ...]]]:
@@ -74,8 +72,11 @@ class Explanation:
                 yield headings[part], statements
 
     def __str__(self) -> str:
-        sentences = " ".join(map(with_mark, self.brief))
-        return "\n".join(part for part in (marked(self.text, self.claims), sentences) if part)
+        prose = marked(self.text, self.claims)
+        return "\n".join(part for part in (prose, self._marked(self.brief)) if part)
+
+    def _marked(self, statements: Sequence[Statement]) -> str:
+        return join_sentences([*map(with_mark, statements)], self.language)
 
 
 def support_mark(statement: Statement) -> str:

@@ -10,8 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from spex_nb.extraction.explain import Explanation, css_class, mark_legend, mark_of, marked_pieces, support_mark
+from spex_nb.extraction.explain import (
+    Explanation,
+    css_class,
+    mark_legend,
+    mark_of,
+    marked_pieces,
+    support_mark,
+    with_mark,
+)
 from spex_nb.extraction.result import Extraction
+from spex_nb.language.languages import sentence_gap
 from spex_nb.output.html import MISSING, mime_bundle, render, write_page
 from spex_nb.output.plotting import picture_bytes
 from spex_nb.types import Claim, Evidence, Spread, Statement
@@ -69,8 +78,8 @@ def write_result_page(result: Extraction, path: str | Path, *, overwrite: bool =
     )
 
 
-MarkedStatements = list[tuple[Statement, str]]
-"""Sentences, each with its mark."""
+MarkedStatements = list[tuple[Statement, str, str]]
+"""Sentences, each with its mark and with what parts it from the next one."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +101,22 @@ class _MarkedExplanation:
             (text, claim, *(("", "") if claim is None else (mark_of(claim), css_class(claim))))
             for text, claim in marked_pieces(explanation.text, explanation.claims)
         ]
-        paragraphs = [(heading, _with_marks(statements)) for heading, statements in explanation.paragraphs()]
+        paragraphs = [
+            (heading, _with_marks(statements, explanation.language)) for heading, statements in explanation.paragraphs()
+        ]
         legend = mark_legend(explanation.language)
-        return cls(explanation.text, pieces, explanation.language, _with_marks(explanation.brief), paragraphs, legend)
+        return cls(
+            explanation.text,
+            pieces,
+            explanation.language,
+            _with_marks(explanation.brief, explanation.language),
+            paragraphs,
+            legend,
+        )
 
 
-def _with_marks(statements: Sequence[Statement]) -> MarkedStatements:
-    return [(statement, support_mark(statement)) for statement in statements]
+def _with_marks(statements: Sequence[Statement], language: str) -> MarkedStatements:
+    return [(each, support_mark(each), sentence_gap(with_mark(each), language)) for each in statements]
 
 
 def _values(result: Extraction, rows: int) -> dict[str, Any]:

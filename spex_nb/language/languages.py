@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -19,6 +19,7 @@ NUMBER = r"\d+(?: \d{3}(?!\d)|[.,٫٬'’]\d+)*"
 """Regular expression of a number in digits of any script, after `fold`."""
 GROUP_MARKS = " ٬'’"
 ARABIC_DECIMAL = "٫"
+FULL_WIDTH_STOPS = ("。", "？", "！")
 
 Words = Mapping[str, tuple[str, ...]]
 
@@ -70,6 +71,17 @@ def read_section(code: str, section: Literal["words", "answers", "claims"]) -> d
     """Return what a language's file holds for one purpose: its words, its answers or the claims of its texts."""
     sections: dict[str, Any] = read_data(code)[section]
     return sections
+
+
+def sentence_gap(sentence: str, code: str) -> str:
+    """Return what parts a sentence from the next one: nothing after a Chinese full stop, a blank after a mark."""
+    space: str = read_section(code, "answers")["space"]
+    return space if sentence.endswith(FULL_WIDTH_STOPS) else " "
+
+
+def join_sentences(sentences: Sequence[str], code: str) -> str:
+    """Return sentences as one text, parted as a language parts them."""
+    return "".join(sentence + sentence_gap(sentence, code) for sentence in sentences[:-1]) + "".join(sentences[-1:])
 
 
 @cache

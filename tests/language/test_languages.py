@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spex_nb.errors import LanguageError
-from spex_nb.language.languages import LANGUAGES, fold, get_language, read_number
+from spex_nb.language.languages import LANGUAGES, fold, get_language, join_sentences, read_number
 from spex_nb.regions.find import LOCATIONS, SIZE_WORDS
 from spex_nb.types.targets import TARGETS
 
@@ -107,3 +107,12 @@ def test_vowel_signs_of_devanagari_do_tell_words_apart() -> None:
 @given(st.text(max_size=40))
 def test_folding_twice_is_folding_once(text: str) -> None:
     assert fold(fold(text)) == fold(text)
+
+
+def test_sentences_are_parted_as_the_language_parts_them() -> None:
+    assert join_sentences(["Eins.", "Zwei."], "de") == "Eins. Zwei."
+    assert (
+        join_sentences(["水体有三处。", "最大的在北部。 ✓", "边缘不确定。"], "zh")
+        == "水体有三处。最大的在北部。 ✓ 边缘不确定。"
+    )
+    assert join_sentences([], "zh") == ""

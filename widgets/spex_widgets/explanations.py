@@ -7,7 +7,16 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from spex_nb.extraction.explain import Explanation, css_class, mark_legend, mark_of, marked_pieces, support_mark
+from spex_nb.extraction.explain import (
+    Explanation,
+    css_class,
+    mark_legend,
+    mark_of,
+    marked_pieces,
+    support_mark,
+    with_mark,
+)
+from spex_nb.language.languages import sentence_gap
 from spex_nb.types import Claim, Evidence, Spread, Statement
 from spex_nb.types.targets import TARGETS, class_rgb
 from spex_widgets.messages import table
@@ -29,23 +38,24 @@ def explanation_html(
     """
     text = _marked(explanation, chosen)
     prose = f"<p class='quote'>{text}</p>" if text else ""
+    rows, code = rows or {}, explanation.language
     paragraphs = "".join(
-        f"<p>{f'<strong>{escape(heading)}</strong> ' if heading else ''}{_sentences(statements, rows or {})}</p>"
+        f"<p>{f'<strong>{escape(heading)}</strong> ' if heading else ''}{_sentences(statements, rows, code)}</p>"
         for heading, statements in explanation.paragraphs()
     )
-    legend = escape(mark_legend(explanation.language))
+    legend = escape(mark_legend(code))
     whole = f"<details><summary class='quiet'>{legend}</summary>{paragraphs}</details>"
-    body = f"{prose}<p>{_sentences(explanation.brief, rows or {})}</p>{whole}"
+    body = f"{prose}<p>{_sentences(explanation.brief, rows, code)}</p>{whole}"
     return f"<div lang='{escape(language)}' dir='auto'>{body}</div>"
 
 
-def _sentences(statements: Sequence[Statement], rows: Mapping[int, int]) -> str:
+def _sentences(statements: Sequence[Statement], rows: Mapping[int, int], language: str) -> str:
     """Return sentences with their marks; the facts behind a sentence show where the pointer rests."""
-    return " ".join(
+    return "".join(
         f"<span title='{escape(', '.join(statement.facts))}'{_lead(statement, rows)}>{escape(statement.text)}</span>"
-        f"{_mark(statement)}"
+        f"{_mark(statement)}{sentence_gap(with_mark(statement), language)}"
         for statement in statements
-    )
+    ).rstrip()
 
 
 def _lead(statement: Statement, rows: Mapping[int, int]) -> str:

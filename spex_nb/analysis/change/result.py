@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from spex_nb.analysis.change.alignment.registration import Registration
+from spex_nb.language.languages import join_sentences
 from spex_nb.types import SQUARE_METRES, Statement
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ class Change:
         for statement in self.statements:
             subject = statement.facts[0].partition(".")[0] if statement.facts else ""
             paragraphs.setdefault(subject if subject in (*self.targets, "matches") else "", []).append(statement.text)
-        return "\n".join(" ".join(texts) for texts in paragraphs.values())
+        return "\n".join(join_sentences(texts, self.language) for texts in paragraphs.values())
 
     def table(self) -> pd.DataFrame:
         """Return the figures of each target, one row each: areas and floors in px and ha."""
