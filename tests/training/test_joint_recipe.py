@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.warp import transform_geom
 
 from spex_nb.language.prompts import build_prompt, parse_prompt
 from spex_nb.model import SpexPredictor, SpexProcessor
@@ -21,6 +24,7 @@ import bars
 import changes
 import covers
 import learn
+import outlines
 import sampling
 import tiles
 import words
@@ -97,6 +101,54 @@ def test_aerial_ground_is_sure_only_at_both_ends() -> None:
     bands["blue"] = bands["green"]
     allowed = covers.allowed_naip(bands, np.zeros((1, 3), bool))
     assert allowed[0].tolist() == [Cover.PLANTS, Cover.ANY & ~Cover.WATER, Cover.DRY_GROUND]
+
+
+def test_outlines_tell_what_is_inside_and_leave_the_edge_of_roofs_open() -> None:
+    allowed = np.full((8, 8), Cover.ANY & ~Cover.WATER, np.uint8)
+    allowed[:, 7] = Cover.PLANTS
+    roof, ground = np.zeros((2, 8, 8), bool)
+    roof[0:4, 0:4], ground[6:, :] = True, True
+    told = outlines.with_outlines(allowed, {"roof": roof, "ground": ground})
+    assert told[0, 0] == told[2, 2] == Cover.BUILDING
+    assert told[3, 3] == told[3, 1] == told[4, 1] == Cover.ANY  # on both sides of the outline
+    assert told[5, 5] == Cover.ANY & ~Cover.WATER  # nothing was drawn there
+    assert told[7, 0] == Cover.ANY & ~(Cover.WATER | Cover.BUILDING | Cover.ROAD)
+    assert told[7, 7] == Cover.PLANTS
+
+
+def test_greenness_that_contradicts_an_outline_leaves_a_pixel_open() -> None:
+    allowed = np.full((5, 5), Cover.PLANTS, np.uint8)
+    told = outlines.with_outlines(allowed, {"road": np.ones((5, 5), bool)})
+    assert (told == Cover.ANY).all()
+
+
+def test_held_back_outlines_are_of_other_flights_than_those_that_are_learned_from() -> None:
+    learned, held_back = (outlines.read_outlines(path) for path in (outlines.TRAINING, outlines.HELD_BACK))
+    assert {name.partition("_")[0] for name in learned} == {"chico", "riverside"}
+    assert {name.partition("_")[0] for name in held_back} == {"claremont", "bishop"}
+    assert len(held_back) >= 40
+    assert {kind for kinds in held_back.values() for kind in kinds} == {"roof", "unsure"}
+    assert held_back["claremont_2020_45"] == {"roof": [], "unsure": []}  # a park with a street, and no roof
+
+
+def test_outlines_are_drawn_onto_the_grid_of_a_tile() -> None:
+    crs, transform = CRS.from_epsg(32611), Affine.translation(435_000, 3_778_000) * Affine.scale(0.6, -0.6)
+    corners = [(435_000 + 0.6 * x, 3_778_000 - 0.6 * y) for x, y in ((2, 1), (6, 1), (6, 4), (2, 4), (2, 1))]
+    polygon = transform_geom(crs, outlines.LON_LAT, {"type": "Polygon", "coordinates": [corners]}, precision=7)
+    mask = outlines.drawn([polygon], (8, 10), crs, transform)
+    assert mask[1:4, 2:6].all()
+    assert mask.sum() == 3 * 4
+    assert not outlines.drawn([], (8, 10), crs, transform).any()
+
+
+def test_tiles_with_outlines_are_learned_from_or_scored(real_data: Path) -> None:
+    of_california = [tile for tile in tiles.read_tiles(real_data) if tile.dataset == tiles.OUTLINED]
+    assert {tile.split for tile in of_california if not tile.labels} == {"train"}
+    scored = {tile.name: tile.labels["buildings"] for tile in of_california if tile.labels}
+    assert {tile.split for tile in of_california if tile.labels} == {"held_back"}
+    assert scored["claremont_2020_24"][100, 100] == 0  # a motorway of concrete
+    assert scored["claremont_2020_54"][50, 75] == 1  # a hall
+    assert tiles.NOT_TOLD in scored["bishop_2020_2"]
 
 
 @pytest.fixture(scope="module")

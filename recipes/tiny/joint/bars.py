@@ -20,7 +20,7 @@ import xarray as xr
 from changes import resized
 from covers import COVER_OF_TARGET, WORLDCOVER_BUILT, difference, is_known, is_within
 from numpy.typing import NDArray
-from tiles import ONE_CLASS, PICTURE_BANDS, Tile, read_tiles
+from tiles import LAYER_OF, NOT_TOLD, OUTLINED, PICTURE_BANDS, Tile, read_tiles
 
 from spex_nb.extraction.mask_models import load_mask_model
 from spex_nb.language.prompts import build_prompt
@@ -89,10 +89,10 @@ def measure(model: MaskModel, tiles: Sequence[Tile], data: Path) -> dict[str, fl
         for tile in (tile for tile in tiles if tile.dataset == "hls"):
             _at_30_m(model, tile, bands, tally)
     for tile in tiles:
-        if tile.dataset in ONE_CLASS:
+        if tile.dataset in LAYER_OF:
             for gsd_m in SCALES_M:
                 _one_class(model, tile, gsd_m, tally)
-        elif tile.dataset == "naip_california":
+        if tile.dataset in ("naip_california", OUTLINED):
             tally.share("water in dry towns", predict(model, tile, TOP)["water"] > 0.5, np.ones(tile.allowed.shape))  # noqa: PLR2004
     _clouds(model, data / "landsat7_cloud_shadow", tally)
     figures |= {name: float(iou(counts)) for name, counts in tally.counts.items() if " F1 " not in name}
@@ -183,10 +183,10 @@ def _at_30_m(model: MaskModel, tile: Tile, bands: Sequence[str] | None, tally: T
 
 
 def _one_class(model: MaskModel, tile: Tile, gsd_m: float | None, tally: Tally) -> None:
-    _, layer = ONE_CLASS[tile.dataset]
+    layer = LAYER_OF[tile.dataset]
     target = "building" if layer == "buildings" else "road"
     label = tile.labels[layer]
-    is_target, has_label = label == 1, label != 255  # noqa: PLR2004 (no label)
+    is_target, has_label = label == 1, label != NOT_TOLD
     mask = predict(model, tile, (*TOP, target), gsd_m=gsd_m)[target] > 0.5  # noqa: PLR2004
     place = tile.place.partition("_")[0]
     where = f"{place}, {'own scale' if gsd_m is None else f'{gsd_m} m'}"

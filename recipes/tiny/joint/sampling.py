@@ -10,7 +10,7 @@ import changes
 import numpy as np
 from changes import Sample, happens
 from numpy.random import Generator
-from tiles import LANDSAT_BANDS, PICTURE_BANDS, Tile
+from tiles import LANDSAT_BANDS, OUTLINED, PICTURE_BANDS, Tile
 
 AERIAL_SHARES: Mapping[str, float] = {
     "oam_buildings": 0.30,
@@ -19,6 +19,7 @@ AERIAL_SHARES: Mapping[str, float] = {
     "spacenet3_roads": 0.13,
     "gsi_roads": 0.14,
     "naip_california": 0.07,
+    OUTLINED: 0.16,
     "chesapeake_naip": 0.06,
 }
 SATELLITE_SHARES: Mapping[str, float] = {"hls": 0.88, "landsat8_zion": 0.12}
@@ -103,7 +104,8 @@ def _shrink(tile: Tile, rng: Generator) -> float:
     """Draw how much larger the pixels of an aerial tile become: not, a little smaller, or up to the coarsest."""
     coarser = math.log(max(1.0, COARSEST_M / tile.gsd_m))
     drawn = 1.0, rng.uniform(0.6, 1), np.exp(rng.uniform(0, coarser))
-    return float(drawn[rng.choice(3, p=(0.4, 0.1, 0.5))])
+    shares = (0.4, 0.1, 0.5) if tile.dataset != OUTLINED else (0.15, 0.7, 0.15)  # read at a finer scale in use
+    return float(drawn[rng.choice(3, p=shares)])
 
 
 def _some_bands(bands: Sequence[str], rng: Generator) -> Sequence[str]:

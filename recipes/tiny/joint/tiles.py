@@ -14,6 +14,8 @@ import numpy as np
 import rasterio
 from covers import Allowed, Array, Cover
 from numpy.typing import NDArray
+from outlines import HELD_BACK as HELD_BACK_OUTLINES
+from outlines import TRAINING, drawn, read_outlines, with_outlines
 from rasterio.errors import NotGeoreferencedWarning
 
 from spex_nb.scene.sensors import get_sensor
@@ -40,6 +42,11 @@ ONE_CLASS: dict[str, tuple[Cover, str]] = {
     "gsi_roads": (Cover.ROAD, "roads"),
 }
 """Sets whose labels know one class, and the folder of their labels."""
+OUTLINED = "naip_outlined"
+"""Tiles of `naip_california` over which people drew outlines."""
+LAYER_OF = {name: layer for name, (_, layer) in ONE_CLASS.items()} | {OUTLINED: "buildings"}
+"""The layer that says 1 where buildings or roads are, 0 where none is, and `NOT_TOLD`."""
+NOT_TOLD = 255
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class Tile:
     @property
     def split(self) -> str:
         """``train``, ``held_back`` or ``validation``."""
-        name = f"{self.dataset}/{self.place}"
+        name = f"{self.dataset.replace(OUTLINED, 'naip_california')}/{self.place}"
         return "held_back" if name in HELD_BACK else "validation" if name in VALIDATION else "train"
 
 
@@ -126,13 +133,25 @@ def _chesapeake(folder: Path) -> Iterator[Tile]:
 
 
 def _naip(folder: Path) -> Iterator[Tile]:
+    trained_on, held_back = read_outlines(TRAINING), read_outlines(HELD_BACK_OUTLINES)
     for path in sorted((folder / "images").glob("*.tif")):
-        counts = _read(path)
+        name, counts = path.stem, _read(path)
         if counts.shape != NAIP_SHAPE:
             continue
         bands = _bands(NAIP_BANDS, counts / np.float32(255))
-        allowed = covers.allowed_naip(bands, _tops(folder / "tree_points" / f"{path.stem}.csv"))
-        yield _tile("naip_california", path.stem, path.stem.partition("_")[0], 0.6, bands, allowed, {})
+        allowed = covers.allowed_naip(bands, _tops(folder / "tree_points" / f"{name}.csv"))
+        dataset, labels = "naip_california", {}
+        if name in trained_on:
+            dataset, allowed = OUTLINED, with_outlines(allowed, _drawn(path, trained_on[name]))
+        elif name in held_back:
+            outlines = _drawn(path, held_back[name])
+            dataset, labels = OUTLINED, {"buildings": np.where(outlines["unsure"], NOT_TOLD, outlines["roof"])}
+        yield _tile(dataset, name, name.partition("_")[0], 0.6, bands, allowed, labels)
+
+
+def _drawn(path: Path, outlines: dict[str, list[Any]]) -> dict[str, NDArray[np.bool_]]:
+    with rasterio.open(path) as file:
+        return {kind: drawn(polygons, file.shape, file.crs, file.transform) for kind, polygons in outlines.items()}
 
 
 def _tops(points: Path) -> NDArray[np.bool_]:
@@ -170,7 +189,13 @@ def _tile(
     )
 
 
-SENSORS = {"hls": "hls_l30", "landsat8_zion": "landsat8", "chesapeake_naip": "naip", "naip_california": "naip"}
+SENSORS = {
+    "hls": "hls_l30",
+    "landsat8_zion": "landsat8",
+    "chesapeake_naip": "naip",
+    "naip_california": "naip",
+    OUTLINED: "naip",
+}
 
 
 def _places(folder: Path) -> dict[str, dict[str, str]]:
