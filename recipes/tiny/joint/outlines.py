@@ -53,10 +53,10 @@ def with_outlines(allowed: Allowed, masks: dict[str, NDArray[np.bool_]]) -> Allo
 
     The pixel on either side of a roof's outline is not told, and neither is a pixel whose greenness contradicts one.
     """
-    told = allowed.copy()
+    labels = allowed.copy()
     for kind, inside in masks.items():
-        narrowed = told & np.uint8(MEANING[kind])
-        told[inside] = np.where(narrowed > 0, narrowed, np.uint8(Cover.ANY))[inside]
+        narrowed = labels & np.uint8(MEANING[kind])
+        labels[inside] = np.where(narrowed > 0, narrowed, np.uint8(Cover.ANY))[inside]
     roofs = masks.get("roof", np.zeros(allowed.shape, bool))
-    told[binary_dilation(roofs) & ~binary_erosion(roofs, border_value=1)] = Cover.ANY
-    return told
+    labels[binary_dilation(roofs) & ~binary_erosion(roofs, border_value=1)] = Cover.ANY
+    return labels
