@@ -13,6 +13,9 @@ CLOSE, PARTLY = 0.8, 0.5
 LOW_MEAN, MUCH_NEAR, MUCH_RIVAL = 0.6, 0.6, 0.25
 """A mask is a hint below this mean probability, where pixels just below the threshold reach this share of its area, or
 where the rule of another land cover fits on this share of it. Chosen by labels, see docs/explanations.md."""
+LOW_MEASURED = 0.6
+"""An answer is a hint where masks and labels of test places shared less than this of their joint area: at 0.55, four of
+ten single answers share less than half with their labels."""
 LOW_MEDIAN = 0.7
 """At or below this probability for half of the pixels of a mask, a sentence says so."""
 MUCH = 0.1
@@ -41,7 +44,7 @@ class SurenessPoints(KnownFacts):
             or self._number("probability.mean", 1.0) < LOW_MEAN
             or self._number("near.frac") >= MUCH_NEAR
             or self._number("rival.share") >= MUCH_RIVAL
-            or self._measured_iou() < PARTLY
+            or self._measured_iou() < LOW_MEASURED
         )
 
     def _measured_iou(self) -> float:
