@@ -60,14 +60,14 @@ def test_its_table_of_quality_speaks_of_what_it_answers(tiny: SpexPredictor, gsd
         assert 0 <= row.get("iou", 0) <= row["recall"] <= 1
         assert "iou" in row or "precision" not in row
         assert row["gsd_m"][0] < row["gsd_m"][1]
-        assert row["places"] >= 4
+        assert row["places"] >= 2
 
 
 @pytest.mark.slow
 def test_an_answer_that_is_known_to_fail_says_so_whoever_loaded_the_model(tiny: SpexPredictor) -> None:
-    river, town = sample_scene("river_10m"), sample_scene("town_1m")
+    river, lake = sample_scene("river_10m"), sample_scene("lake_30m")
     for model in ("tiny", tiny):
-        assert extract(town, "buildings", model, progress=False).is_untrusted
+        assert extract(lake, "built-up areas", model, progress=False).is_untrusted
         assert not extract(river, "water", model, progress=False).is_untrusted
 
 

@@ -37,9 +37,10 @@ assert type(model).__name__ == "OnnxPredictor", model
 water = extract(scene, "the water bodies larger than 1 ha", "tiny", progress=False)
 both = extract(scene, "agua y vegetación", model, progress=False)
 town = extract(sample_scene("town_1m"), "buildings", "tiny", progress=False)
+lake = extract(sample_scene("lake_30m"), "built-up areas", "tiny", progress=False)
 assert water.provenance["model"] == "tiny" and "water" in water.explanation.lower(), water.explanation
 assert (water.mask == 1).sum() > 1000 and both.evidence["vegetation"].area_px > 1000
-assert town.is_untrusted
+assert lake.is_untrusted and not town.is_untrusted and "hint" in town.explanation, town.explanation
 assert not {"torch", "transformers"} & set(sys.modules)
 print("fine")
 """
