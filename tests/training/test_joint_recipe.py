@@ -276,6 +276,18 @@ def test_aerial_weights_see_by_a_resnet_and_their_run_can_be_cut_in_two(
 
 
 @pytest.mark.usefixtures("small")
+def test_a_gentle_run_begins_with_a_falling_rate(tmp_path: Path) -> None:
+    rates = []
+    for course in (learn.Course(), learn.GENTLE):
+        learner = learn.Learner(resolve_checkpoint("tiny"), learn.SEED, course=course)
+        learner.step = learn.WARM_UP
+        learner.learn(sampling.Sampler(learn.read_tiles(tmp_path), 0).batch(0), 0.5)
+        rates.append(learner.optimizer.param_groups[0]["lr"] / learner.optimizer.param_groups[0]["share"])
+    assert rates[0] == pytest.approx(1.5e-3)  # even until six tenths of the run
+    assert rates[1] == pytest.approx(4e-4 * (learn.LAST_RATE + (1 - learn.LAST_RATE) / 2))
+
+
+@pytest.mark.usefixtures("small")
 def test_the_checkpoint_answers_with_targets_that_exclude_each_other(tmp_path: Path) -> None:
     folder = learn.train(tmp_path, resolve_checkpoint("tiny"), tmp_path / "out", steps=2)
     predictor = SpexPredictor.from_pretrained(folder)

@@ -3,7 +3,7 @@
 Words stay what they are: the language model stands still, and the mask decoder is asked by the queries of the targets.
 Run it again to go on where it ended.
 
-Usage: python recipes/tiny/joint/learn.py DATA START OUT [--steps N] [--minutes M] [--seed S] [--aerial]
+Usage: python recipes/tiny/joint/learn.py DATA START OUT [--steps N] [--minutes M] [--seed S] [--aerial] [--gently]
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from spex_nb.model.runtime.channels import INDEX_CHANNELS, INDICES
 STEPS = 6000
 """About 75 minutes of one core: 0.74 s of it a step."""
 SEED = 1
-RATE, LAST_RATE, WARM_UP = 1.5e-3, 0.01, 60
+LAST_RATE, WARM_UP = 0.01, 60
 SLOWER = {"stem.first.kernels": 0.2, "stem.full.kernels": 0.2, "encoder.": 0.6, "mask_decoder.": 0.6}
 """Shares of the rate, by the beginning of a parameter's name."""
 STILL = ("language_model.", "condensation.", "projector.", "band_readout.", "prompt_encoder.")
@@ -54,10 +55,10 @@ WEIGHTS = (
     {Cover.BUILDING: 1.5, Cover.ROAD: 6.0, Cover.TREES: 1.5},
 )
 """Of pixels whose label is within a class, at first: of satellites and of aerial pictures."""
-FALLS_FROM, EVEN = 0.6, "even.pt"
-"""Share of the stage after which the rate falls, and the file of the state before: a longer run can go on from it."""
-STATISTICS_UNTIL, MOMENTUM = 0.6, 0.03
-"""Share of the fall in which batch norm still follows the batches, and how fast. Then it stands still, as in use."""
+EVEN = "even.pt"
+"""File of the state before the rate falls: a longer run can go on from it."""
+MOMENTUM = 0.03
+"""Of batch norm, while it follows the batches."""
 EVEN_FROM = 0.4
 """Share of the fall after which all pixels weigh alike, so that probabilities mean what they say."""
 RESNET: Mapping[str, Any] = {
@@ -73,6 +74,26 @@ RESNET_STEM = 32
 IMAGE_SIDE = ("stem.", "encoder.", "aggregation.", "neck.", "pixel_decoder.", "mask_decoder.fine.")
 
 
+@dataclass(frozen=True)
+class Course:
+    """How fast a run learns.
+
+    Attributes:
+        rate: The highest.
+        falls_from: Share of the stage after which it falls.
+        statistics_until: Share of the fall in which batch norm still follows the batches. Then it stands still, as in
+            use.
+    """
+
+    rate: float = 1.5e-3
+    falls_from: float = 0.6
+    statistics_until: float = 0.6
+
+
+GENTLE = Course(rate=4e-4, falls_from=0.0, statistics_until=0.5)
+"""Of weights that have learned, and shall learn a few more tiles."""
+
+
 class Learner:
     """Model, optimiser and the running average of the weights.
 
@@ -82,10 +103,20 @@ class Learner:
         slower: Shares of the rate, by the beginning of a parameter's name.
         aerial: Whether the model reads aerial pictures alone. Then its encoder is a ResNet, drawn at random if the
             checkpoint has another.
+        course: How fast it learns.
     """
 
-    def __init__(self, start: Path, seed: int, slower: Mapping[str, float] = SLOWER, *, aerial: bool = False) -> None:
+    def __init__(
+        self,
+        start: Path,
+        seed: int,
+        slower: Mapping[str, float] = SLOWER,
+        *,
+        aerial: bool = False,
+        course: Course = Course(),
+    ) -> None:
         torch.manual_seed(seed)
+        self.course = course
         self.model = SpexModel.from_pretrained(start, dtype=torch.float32).eval()
         if aerial and self.model.config.vision_config.model_type != ResNetConfig.model_type:
             self.model = with_resnet(self.model).eval()
@@ -111,15 +142,16 @@ class Learner:
         for name, parameter in self.learning.items():
             by_share[_share(name, slower)].append(parameter)
         groups = [{"params": members, "share": share} for share, members in by_share.items()]
-        self.optimizer = torch.optim.AdamW(groups, lr=RATE, weight_decay=WEIGHT_DECAY, fused=True)
+        self.optimizer = torch.optim.AdamW(groups, lr=course.rate, weight_decay=WEIGHT_DECAY, fused=True)
         self.step, self.seconds = 0, 0.0
 
     def learn(self, samples: Sequence[Sample], progress: float) -> tuple[float, float]:
         """Take one step; return the loss of the classes and that of the overlap."""
-        fall = max(0.0, (progress - FALLS_FROM) / (1 - FALLS_FROM))
-        rate, emphasis = _rate(fall, self.step), max(0, 1 - fall / EVEN_FROM)
+        falls_from = self.course.falls_from
+        fall = max(0.0, (progress - falls_from) / (1 - falls_from))
+        rate, emphasis = self.course.rate * _share_of_rate(fall, self.step), max(0, 1 - fall / EVEN_FROM)
         for norm in self.norms:
-            norm.train(fall < STATISTICS_UNTIL)
+            norm.train(fall < self.course.statistics_until)
         nll, dice = self._losses(samples, emphasis, is_falling=fall > 0)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
@@ -294,9 +326,14 @@ def _share(name: str, slower: Mapping[str, float]) -> float:
     return next((share for start, share in slower.items() if name.startswith(start)), 1.0)
 
 
-def _rate(fall: float, step: int) -> float:
-    """Return the rate of a step: warmed up, then even, then down a cosine, of which ``fall`` is the share behind it."""
-    return RATE * min(1, (step + 1) / WARM_UP) * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * fall)))
+def _share_of_rate(fall: float, step: int) -> float:
+    """Return the share of the highest rate that a step has: warmed up, then even, then down a cosine.
+
+    Args:
+        fall: Share of the cosine that lies behind the step.
+        step: Its number.
+    """
+    return min(1, (step + 1) / WARM_UP) * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * fall)))
 
 
 def train(
@@ -308,6 +345,7 @@ def train(
     minutes: float = math.inf,
     seed: int = SEED,
     aerial: bool = False,
+    gently: bool = False,
 ) -> Path:
     """Run the stage, or go on with it; return the folder of the checkpoint.
 
@@ -319,10 +357,12 @@ def train(
         minutes: Of learning, all runs together; the rate falls so as to end by then, should that be sooner.
         seed: Of every draw.
         aerial: Whether only aerial pictures are learned from, for weights beside the others.
+        gently: Whether the checkpoint has been through this stage, and is to learn a few more tiles.
     """
     out.mkdir(parents=True, exist_ok=True)
     tiles, state = read_tiles(data), out / "state.pt"
-    learner = Learner(start, seed, SLOWER if not aerial else {}, aerial=aerial)
+    course = GENTLE if gently else Course()
+    learner = Learner(start, seed, SLOWER if not aerial else {}, aerial=aerial, course=course)
     if state.exists():
         learner.resume(torch.load(state))
     for line in _course(learner, Sampler(tiles, seed, aerial_alone=aerial), steps, minutes, state):
@@ -335,7 +375,7 @@ def _course(learner: Learner, sampler: Sampler, steps: int, minutes: float, stat
     """Learn to the end; yield lines for the log."""
     losses: list[tuple[float, float]] = []
     while (progress := max(learner.step / steps, learner.seconds / (60 * minutes))) < 1:
-        if progress >= FALLS_FROM and not state.with_name(EVEN).exists():
+        if progress >= learner.course.falls_from and not state.with_name(EVEN).exists():
             _keep(learner, state.with_name(EVEN))
         begun = time.monotonic()
         losses.append(learner.learn(sampler.batch(learner.step), progress))
@@ -363,5 +403,6 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--aerial", action="store_true")
+    parser.add_argument("--gently", action="store_true", help="go on from weights that have been through this stage")
     chosen = parser.parse_args()
     print(train(**vars(chosen)))  # noqa: T201 (a script)
