@@ -102,6 +102,7 @@ def test_an_edit_keeps_what_was_seen() -> None:
     assert "may go on where there are no data" in edited.explanations[0].whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_says_what_is_hidden_and_what_is_cut(language: str) -> None:
     text = WATER[language]

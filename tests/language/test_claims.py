@@ -775,6 +775,7 @@ def test_an_answer_is_no_worse_for_another_choice_of_sentences(
     assert same_figures(one, two, evidence, language)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("size", SIZE_WORDS)
 def test_a_size_word_behind_the_largest_is_about_the_largest(language: str, size: str) -> None:

@@ -273,6 +273,7 @@ def test_an_empty_mask_says_why() -> None:
     assert keys(Outline(empty).points())[:3] == ["absent", "miss_rule", "miss_guard"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_sentence_of_every_language_can_be_written_of_every_target(language: str, target: str) -> None:

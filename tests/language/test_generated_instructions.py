@@ -249,6 +249,7 @@ def misread(meanings: list[Meaning]) -> list[tuple[str, Meaning | str]]:
     return [(meaning.text, result) for meaning, result in results if result != meaning]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_instructions_have_the_meaning_that_they_are_built_from(code: str) -> None:
     meanings = list(instructions(code))

@@ -31,6 +31,7 @@ def invented(code: str) -> list[str]:
     return [fold(word) + fold(end) for word in words for end in endings if len(fold(word)) >= SHORTEST_LEMMA]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "zh"])
 def test_an_invented_form_of_another_word_is_not_mended_into_a_land_cover(code: str) -> None:
     lexicon = get_lexicon(code)

@@ -49,6 +49,7 @@ def test_the_prompt_has_exactly_the_published_form() -> None:
     assert build_prompt("water bodies", [EXAMPLE, EXAMPLE]) == f"<image>\n{QUESTION}[{ENTRY}, {ENTRY}]"
 
 
+@pytest.mark.slow
 @given(st.sampled_from(list(TARGETS)), st.lists(attributes, max_size=12))
 def test_reading_a_prompt_gives_back_what_it_was_made_from(target: str, regions: list[Attributes]) -> None:
     parsed = parse_prompt(build_prompt(target, regions))

@@ -25,6 +25,7 @@ def _reason(reason: str, code: str) -> str:
     return sentence.removeprefix("{words}").strip(": ：")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "reason", "text"), ROWS)
 def test_qualities_that_no_picture_shows_are_refused_with_their_reason(language: str, reason: str, text: str) -> None:
     with pytest.raises(InstructionError) as refused:

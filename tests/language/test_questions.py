@@ -156,6 +156,7 @@ def test_which_is_the_largest_is_a_rank(code: str) -> None:
     assert wrong == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_a_length_is_refused_with_what_can_be_asked(code: str) -> None:
     sentence = get_language(code).instructions["refusals"]["asked_length"].partition("{words}")[2].strip(" :：")

@@ -71,6 +71,7 @@ def test_an_answer_that_is_known_to_fail_says_so_whoever_loaded_the_model(tiny: 
         assert not extract(river, "water", model, progress=False).is_untrusted
 
 
+@pytest.mark.slow
 def test_aerial_weights_find_roofs_and_refuse_roads(tiny: SpexPredictor) -> None:
     town = sample_scene("town_1m")
     labels = sample_labels("town_1m").values

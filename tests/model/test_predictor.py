@@ -263,6 +263,7 @@ def of_two_scales(model: SpexModel, processor: SpexProcessor, tmp_path: Path) ->
     return tmp_path / "both"
 
 
+@pytest.mark.slow
 def test_aerial_weights_answer_for_small_pixels_only(of_two_scales: Path) -> None:
     predictor = SpexPredictor.from_pretrained(of_two_scales, device="cpu")
     aerial = predictor.at_scale(0.6)

@@ -62,6 +62,7 @@ def writer_of(folder: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
+@pytest.mark.slow
 def test_what_a_killed_writer_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
     with writer_of(tmp_path / "result") as process:
         (hidden,) = tmp_path.iterdir()
@@ -195,6 +196,7 @@ def squares() -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame({"number": range(3000)}, geometry=boxes, crs=4326)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::spex_nb.errors.GridWarning")
 @pytest.mark.parametrize("size", [1_000, 100_000, 150_000])
 @pytest.mark.parametrize(

@@ -71,6 +71,7 @@ def files_of(place: str) -> list[Path]:
     return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_no_name_is_a_bare_participle_or_pronoun(place: str) -> None:
     files = {file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8") for file in files_of(place)}

@@ -23,6 +23,7 @@ FOREIGN = re.compile(r"(?<![\w.:/~])/(?:home|Users|root|work|opt|mnt|tmp)/|[A-Z]
 HEAVY = ("torch", "transformers", "leafmap", "matplotlib")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["spex_nb", "spex_widgets"])
 def test_importing_loads_nothing_heavy(package: str) -> None:
     code = f"import {package}, sys; print([name for name in {HEAVY} if name in sys.modules])"

@@ -133,6 +133,7 @@ def test_a_worker_process_gets_the_same_model(onnx_model: OnnxPredictor) -> None
     np.testing.assert_array_equal(copy.predict(tile, **question), onnx_model.predict(tile, **question))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("allowed", ["2,1", "", "all"])
 def test_whatever_the_limit_of_threads_says_graphs_run(monkeypatch: pytest.MonkeyPatch, allowed: str) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", allowed)
