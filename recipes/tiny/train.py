@@ -1,9 +1,9 @@
 """The recipe of the checkpoint `tiny`, from labelled scenes to the folder that ships. Run it again to go on.
 
-Usage: python recipes/tiny/train.py DATA OUT [SEED] [--joint | --aerial] [--minutes M]
+Usage: python recipes/tiny/train.py DATA OUT [SEED] [--minutes M]
 
-With ``--joint`` two more stages follow: the targets of a pixel compete, and words are drawn to their queries again.
-With ``--aerial`` both follow on aerial pictures alone. Their weights ship beside the others, for small pixels.
+Words are learned first. Then the targets of a pixel compete, once among satellites and once in aerial pictures, and
+words are drawn to their queries again. The aerial weights ship beside the others, for small pixels.
 """
 
 from __future__ import annotations
@@ -50,15 +50,7 @@ AERIAL_LARGEST_GSD_M = 0.39
 at this size. Chosen on training places."""
 
 
-def train(
-    data: Path,
-    out: Path,
-    seed: int = SEED,
-    *,
-    joint: bool = False,
-    aerial: bool = False,
-    minutes: float | None = None,
-) -> Path:
+def train(data: Path, out: Path, seed: int = SEED, *, minutes: float | None = None) -> Path:
     """Prepare the data, run the stages, and return the folder of the checkpoint in half precision.
 
     After the first stage, image side and language are trained apart, then joined and tuned together.
@@ -67,9 +59,7 @@ def train(
         data: Folder of the labelled scenes.
         out: Of all that the stages write.
         seed: Of every draw.
-        joint: Whether the stage follows in which targets compete.
-        aerial: Whether it follows on aerial pictures alone, for weights beside the others.
-        minutes: Of that stage; as many steps as `joint/learn.py` says, if not given.
+        minutes: Of each stage in which targets compete; as many steps as `joint/learn.py` says, if not given.
     """
     prepare(data, out)
     seeing = _run("pretrain", out / "pretrain", "", seed)
@@ -78,30 +68,26 @@ def train(
     hardened = _run("pretrain", out / "robust", seeing, seed)
     join(hardened, speaking, out / "joined")
     tuned = _run("instruct", out / "instruct", out / "joined", seed)
-    shipped = ship(tuned, out / "tiny")
-    if aerial:
-        spoken = compete(data, shipped, out / AERIAL, seed, minutes, ["--aerial"])
-        ship(
-            spoken,
-            shipped / AERIAL,
-            left_to_index=AERIAL_LEFT_TO_INDEX,
-            bands=AERIAL_BANDS,
-            cores=AERIAL_CORES,
-            largest_gsd_m=AERIAL_LARGEST_GSD_M,
-        )
-    if joint:
-        return ship(compete(data, tuned, out, seed, minutes), out / "tiny_joint", left_to_index={})
+    shipped = ship(compete(data, tuned, out, "satellites", seed, minutes), out / "tiny")
+    ship(
+        compete(data, tuned, out, "aerial", seed, minutes),
+        shipped / AERIAL,
+        left_to_index=AERIAL_LEFT_TO_INDEX,
+        bands=AERIAL_BANDS,
+        cores=AERIAL_CORES,
+        largest_gsd_m=AERIAL_LARGEST_GSD_M,
+    )
     return shipped
 
 
-def compete(data: Path, start: Path, out: Path, seed: int, minutes: float | None, options: Sequence[str] = ()) -> Path:
-    """Run the stages in which targets compete; return the folder of the checkpoint."""
+def compete(data: Path, start: Path, out: Path, kind: str, seed: int, minutes: float | None) -> Path:
+    """Run the stages in which targets compete among ``satellites`` or ``aerial`` pictures; return their checkpoint."""
     limit = [] if minutes is None else ["--minutes", str(minutes)]
-    seen, spoken = out / "joint", out / "words"
-    learn = [HERE / "joint" / "learn.py", data, start, seen, *limit]
-    words = [HERE / "joint" / "words.py", data, seen / "final", spoken]
+    seen, spoken = out / kind / "joint", out / kind / "words"
+    learn = [HERE / "joint" / "learn.py", data, start, seen, kind, *limit]
+    words = [HERE / "joint" / "words.py", data, seen / "final", spoken, kind]
     for program in (learn, words):
-        subprocess.run([sys.executable, *map(str, program), "--seed", str(seed), *options], check=True)
+        subprocess.run([sys.executable, *map(str, program), "--seed", str(seed)], check=True)
     return spoken / "final"
 
 
@@ -162,7 +148,5 @@ if __name__ == "__main__":
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("seed", type=int, nargs="?", default=SEED)
-    parser.add_argument("--joint", action="store_true", help="add the stage in which targets compete")
-    parser.add_argument("--aerial", action="store_true", help="add it on aerial pictures alone")
-    parser.add_argument("--minutes", type=float, help="of that stage")
+    parser.add_argument("--minutes", type=float, help="of each stage in which targets compete")
     print(train(**vars(parser.parse_args())))  # noqa: T201 (a script)

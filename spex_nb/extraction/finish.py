@@ -218,7 +218,7 @@ def _facts_of_rest(
 
 def _doubt_layer(statistics: SceneStatistics, mask: xr.DataArray) -> xr.DataArray:
     """Return the doubt on the grid of the mask."""
-    return xr.DataArray(statistics.doubt, mask.coords, mask.dims, "doubt")
+    return xr.DataArray(statistics.doubt.array(), mask.coords, mask.dims, "doubt")
 
 
 def _with_checked_areas(evidence: Mapping[str, Evidence], before: Mapping[str, Evidence]) -> dict[str, Evidence]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 import xarray as xr
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from spex_nb.errors import MissingBandError
 from spex_nb.extraction.facts.cut_regions import RegionTally, beside_gaps, cut_regions
-from spex_nb.extraction.facts.doubt import Doubt, doubt_of_rows
+from spex_nb.extraction.facts.doubt import doubt_of_rows
 from spex_nb.extraction.facts.packed_rows import PackedRows
 from spex_nb.extraction.facts.sums import BAND_ORDER, FactSums, Rows, rule_masks, rules_of
 from spex_nb.language.evidence import readable_index
@@ -78,15 +77,10 @@ class SceneStatistics:
     """By class: mean probability and mean indices of each region, [N] each."""
     overview: xr.Dataset
     """Every n-th pixel of the scene."""
-    packed_doubt: PackedRows
     scene_hash: str
     """Of all pixels of the scene; empty where they were not hashed."""
-
-    @cached_property
-    def doubt(self) -> Doubt:
-        """uint8 [H, W]: 0 none ... 250 as much as can be, 255 no data; unpacked when it is first asked for."""
-        return self.packed_doubt.unpack()
-
+    doubt: PackedRows
+    """Of uint8 [H, W]: 0 none ... 250 as much as can be, 255 no data."""
     asked_px: int
     """Pixels that were asked for, with and without data: of the scene, or of the area of interest."""
 
@@ -154,7 +148,7 @@ def measure_scene(
         facts={layer_sums.layer.name: facts for layer_sums in sums if (facts := layer_sums.counted_facts) is not None},
         figures={layer_sums.layer.name: layer_sums.figures for layer_sums in sums},
         overview=overview.scene,
-        packed_doubt=doubt,
+        doubt=doubt,
         scene_hash=pixels.hexdigest() if hashes_scene else "",
         asked_px=asked_px,
     )

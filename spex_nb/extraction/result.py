@@ -60,8 +60,8 @@ class Extraction:
     probability_file: Path = field(repr=False)
     """Where the probability lies."""
     doubt: xr.DataArray | None = field(default=None, repr=False)
-    """uint8 [H, W]: 0 none ... 250 as likely wrong as can be, 255 no data; see `extraction.facts.doubt`. None in
-    results of versions that did not measure it."""
+    """uint8 [H, W]: 0 none ... 250 as likely wrong as can be, 255 no data; see `extraction.facts.doubt`. Lazy where it
+    is large. None in results of versions that did not measure it."""
     scratch: Any = field(default=None, repr=False)
     """What keeps that file alive where it is a temporary one."""
 

@@ -67,7 +67,8 @@ def save_extraction(result: Extraction, folder: str | Path, *, overwrite: bool =
         copy_as_cog(result.probability_file, part / PROBABILITY, discrete=False)
         return_free_memory(result.mask.size)
         if result.doubt is not None:
-            save_cog(result.doubt, part / DOUBT)
+            with dask.config.set(scheduler="threads"):  # where it is lazy, its rows are packed in this process
+                save_cog(result.doubt, part / DOUBT)
         return_free_memory(result.mask.size)
         result.to_geopackage(part / REGIONS)
         (part / OVERVIEW).write_bytes(overview)
@@ -139,17 +140,18 @@ def compare_request(folder: str | Path, request: Mapping[str, Any]) -> StoredReq
 
 def open_probability(file: Path, mask: xr.DataArray, classes: Sequence[str]) -> xr.DataArray:
     """Return the probabilities of a file as float32 [n, H, W] on the grid of a mask; lazy where they are large."""
-    height, width = mask.shape
-    reading = Reading(str(file), tuple(range(1, len(classes) + 1)), driver="GTiff")
-    is_small = 4 * len(classes) * mask.size <= EAGER_BYTES
-    chunks = min(CHUNK_PX, height), min(CHUNK_PX, width)
-    pixels = (
-        read_window(reading, height, width)
-        if is_small
-        else lazy_bands(reading, len(classes), np.float32, (height, width), chunks)
-    )
+    pixels = _stored_layers(file, len(classes), np.float32, mask.shape)
     coords = {"target": [*classes], **mask.coords}
     return xr.DataArray(pixels, coords, ("target", "y", "x"), "probability")
+
+
+def _stored_layers(file: Path, count: int, dtype: Any, shape: tuple[int, ...]) -> Any:
+    """Return the layers [n, H, W] of a file; a dask array where they are large."""
+    height, width = shape
+    reading = Reading(str(file), tuple(range(1, count + 1)), driver="GTiff")
+    if np.dtype(dtype).itemsize * count * height * width <= EAGER_BYTES:
+        return read_window(reading, height, width)
+    return lazy_bands(reading, count, dtype, (height, width), (min(CHUNK_PX, height), min(CHUNK_PX, width)))
 
 
 def _described(result: Extraction) -> dict[str, Any]:
@@ -251,8 +253,7 @@ def _doubt(file: Path, mask: xr.DataArray) -> xr.DataArray | None:
     raster = probe(file, driver="GTiff")
     if raster.dtypes != ("uint8",) or (raster.grid.height, raster.grid.width) != mask.shape:
         raise ValueError(f"{file.name} does not belong to the mask")
-    pixels = read_window(Reading(str(file), (1,), driver="GTiff"), *mask.shape)[0]
-    return xr.DataArray(pixels, mask.coords, mask.dims, "doubt")
+    return xr.DataArray(_stored_layers(file, 1, np.uint8, mask.shape)[0], mask.coords, mask.dims, "doubt")
 
 
 def _explanation(payload: Mapping[str, Any], language: str) -> Explanation:

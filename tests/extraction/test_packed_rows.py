@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from spex_nb.extraction.facts import packed_rows
 from spex_nb.extraction.facts.packed_rows import PackedRows
 
 
@@ -21,3 +23,17 @@ def test_what_is_mostly_nothing_takes_a_hundredth() -> None:
     for _ in range(10):
         packed.add(np.zeros((100, 1000), np.uint8))
     assert sum(map(len, packed._parts)) < 10_000
+
+
+def test_a_large_layer_unpacks_only_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = np.random.default_rng(0).integers(0, 256, (50, 8), np.uint8)
+    packed = PackedRows(8)
+    for top in range(0, 50, 20):
+        packed.add(layer[top : top + 20])
+    assert isinstance(packed.array(), np.ndarray)
+    monkeypatch.setattr(packed_rows, "EAGER_BYTES", 399)
+    lazy = packed.array()
+    assert (lazy.shape, lazy.dtype) == ((50, 8), np.uint8)
+    np.testing.assert_array_equal(lazy, layer)
+    packed._parts[2] = b"no part of what is asked for"
+    np.testing.assert_array_equal(lazy[5:35, 2:], layer[5:35, 2:])

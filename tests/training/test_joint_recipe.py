@@ -176,23 +176,27 @@ def drawn() -> list[tiles.Tile]:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, drawn: list[tiles.Tile]) -> None:
     """Make steps small."""
-    monkeypatch.setattr(sampling, "SIDE_PX", 32)
-    monkeypatch.setattr(sampling, "AERIAL_BATCH", 1)
-    monkeypatch.setattr(sampling, "SATELLITE_BATCH", 1)
+    monkeypatch.setattr(sampling, "BATCH", {"satellites": (2, 64), "aerial": (3, 64)})
     monkeypatch.setattr(learn, "read_tiles", lambda _data: drawn)
     monkeypatch.setattr(words, "read_tiles", lambda _data: drawn)
     monkeypatch.setattr(words, "SIDE_PX", 32)
 
 
+KINDS: tuple[sampling.Kind, ...] = ("satellites", "aerial")
+
+
 @pytest.mark.usefixtures("small")
-def test_samples_of_a_number_are_always_the_same_and_keep_their_labels(drawn: list[tiles.Tile]) -> None:
-    sampler = sampling.Sampler(drawn, 3)
+@pytest.mark.parametrize("kind", KINDS)
+def test_samples_of_a_number_are_always_the_same_and_keep_their_labels(
+    kind: sampling.Kind, drawn: list[tiles.Tile]
+) -> None:
+    sampler, (count, side_px) = sampling.Sampler(drawn, 3, kind), sampling.BATCH[kind]
     for number in range(24):
         samples, again = sampler.batch(number), sampler.batch(number)
-        assert [sample.is_aerial for sample in samples] == [False, True]
+        assert len(samples) == count
         for sample, same in zip(samples, again, strict=True):
             np.testing.assert_array_equal(sample.pixels, same.pixels)
-            assert sample.pixels.shape == (len(sample.bands), 32, 32)
+            assert sample.pixels.shape == (len(sample.bands), side_px, side_px)
             assert len(sample.waves_um) == len(sample.bands) >= 3
             assert np.isfinite(sample.pixels).all()
             whence = {int(value) for tile in drawn for value in np.unique(tile.allowed)} | {Cover.OTHER, Cover.ANY}
@@ -202,15 +206,17 @@ def test_samples_of_a_number_are_always_the_same_and_keep_their_labels(drawn: li
 def test_places_that_are_held_back_are_never_drawn(drawn: list[tiles.Tile]) -> None:
     held = [replace(tile, place="zanzibar") for tile in drawn if tile.dataset == "oam_buildings"]
     assert {tile.split for tile in held} == {"held_back"}
-    sampler = sampling.Sampler([*held, *drawn], 0)
+    sampler = sampling.Sampler([*held, *drawn], 0, "aerial")
     assert list(sampler._by_place["oam_buildings"]) == ["banepa"]
 
 
-def test_weights_for_aerial_pictures_learn_from_nothing_else(drawn: list[tiles.Tile]) -> None:
-    sampler = sampling.Sampler(drawn, 0, aerial_alone=True)
-    batches = [sampler.batch(number) for number in range(5)]
-    assert all(sample.is_aerial for batch in batches for sample in batch)
-    assert {len(batch) for batch in batches} == {sampling.AERIAL_ALONE}
+@pytest.mark.usefixtures("small")
+def test_weights_learn_from_what_they_read_and_nothing_else(drawn: list[tiles.Tile]) -> None:
+    sizes = {
+        kind: {sample.gsd_m for n in range(9) for sample in sampling.Sampler(drawn, 0, kind).batch(n)} for kind in KINDS
+    }
+    assert np.nanmax([*sizes["aerial"]]) < 2
+    assert np.nanmin([*sizes["satellites"]]) > 10
 
 
 def test_labels_follow_shrunk_and_turned_pixels(drawn: list[tiles.Tile]) -> None:
@@ -233,44 +239,25 @@ def test_clouds_are_none_of_the_targets(drawn: list[tiles.Tile]) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_a_run_that_is_cut_in_two_ends_like_a_whole_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_is_cut_in_two_ends_like_a_whole_one(kind: sampling.Kind, tmp_path: Path) -> None:
     start = resolve_checkpoint("tiny")
-    whole = learn.train(tmp_path, start, tmp_path / "whole", steps=4)
-    learner = learn.Learner(start, learn.SEED)
-    sampler = sampling.Sampler(learn.read_tiles(tmp_path), learn.SEED)
+    whole = learn.train(tmp_path, start, tmp_path / "whole", kind, steps=4)
+    learner = learn.Learner(start, learn.SEED, kind)
+    sampler = sampling.Sampler(learn.read_tiles(tmp_path), learn.SEED, kind)
     for step in range(2):
         learner.learn(sampler.batch(step), step / 4)
     (tmp_path / "halves").mkdir()
     torch.save(learner.state(), tmp_path / "halves" / "state.pt")
-    halves = learn.train(tmp_path, start, tmp_path / "halves", steps=4)
-    first, second = (SpexPredictor.from_pretrained(folder).model.state_dict() for folder in (whole, halves))
-    for name, values in first.items():
-        torch.testing.assert_close(second[name], values, msg=name)
-
-
-@pytest.mark.usefixtures("small")
-def test_aerial_weights_see_by_a_resnet_and_their_run_can_be_cut_in_two(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sampling, "AERIAL_ALONE", 3)
-    monkeypatch.setattr(sampling, "ALONE_SIDE_PX", 64)
-    start = resolve_checkpoint("tiny")
-    whole = learn.train(tmp_path, start, tmp_path / "whole", steps=4, aerial=True)
-    learner = learn.Learner(start, learn.SEED, {}, aerial=True)
-    sampler = sampling.Sampler(learn.read_tiles(tmp_path), learn.SEED, aerial_alone=True)
-    for step in range(2):
-        learner.learn(sampler.batch(step), step / 4)
-    (tmp_path / "halves").mkdir()
-    torch.save(learner.state(), tmp_path / "halves" / "state.pt")
-    halves = learn.train(tmp_path, start, tmp_path / "halves", steps=4, aerial=True)
+    halves = learn.train(tmp_path, start, tmp_path / "halves", kind, steps=4)
     first, second = (SpexPredictor.from_pretrained(folder).model for folder in (whole, halves))
-    assert first.config.vision_config.model_type == "resnet"
+    assert first.config.vision_config.hidden_sizes == [*learn.HIDDEN_SIZES[kind]]
     for name, values in first.state_dict().items():
         torch.testing.assert_close(second.state_dict()[name], values, msg=name)
     words_of = {name: values for name, values in learner.model.state_dict().items() if name.startswith("language_")}
     for name, values in SpexPredictor.from_pretrained(start).model.state_dict().items():
         assert name not in words_of or torch.equal(words_of[name], values), name
-    again = learn.Learner(whole, learn.SEED, {}, aerial=True).model.state_dict()
+    again = learn.Learner(whole, learn.SEED, kind).model.state_dict()
     for name, values in first.state_dict().items():
         assert torch.equal(again[name], values), name
 
@@ -279,17 +266,17 @@ def test_aerial_weights_see_by_a_resnet_and_their_run_can_be_cut_in_two(
 def test_a_gentle_run_begins_with_a_falling_rate(tmp_path: Path) -> None:
     rates = []
     for course in (learn.Course(), learn.GENTLE):
-        learner = learn.Learner(resolve_checkpoint("tiny"), learn.SEED, course=course)
+        learner = learn.Learner(resolve_checkpoint("tiny"), learn.SEED, "satellites", course)
         learner.step = learn.WARM_UP
-        learner.learn(sampling.Sampler(learn.read_tiles(tmp_path), 0).batch(0), 0.5)
-        rates.append(learner.optimizer.param_groups[0]["lr"] / learner.optimizer.param_groups[0]["share"])
+        learner.learn(sampling.Sampler(learn.read_tiles(tmp_path), 0, "satellites").batch(0), 0.5)
+        rates.append(learner.optimizer.param_groups[0]["lr"])
     assert rates[0] == pytest.approx(1.5e-3)  # even until six tenths of the run
     assert rates[1] == pytest.approx(4e-4 * (learn.LAST_RATE + (1 - learn.LAST_RATE) / 2))
 
 
 @pytest.mark.usefixtures("small")
 def test_the_checkpoint_answers_with_targets_that_exclude_each_other(tmp_path: Path) -> None:
-    folder = learn.train(tmp_path, resolve_checkpoint("tiny"), tmp_path / "out", steps=2)
+    folder = learn.train(tmp_path, resolve_checkpoint("tiny"), tmp_path / "out", "satellites", steps=2)
     predictor = SpexPredictor.from_pretrained(folder)
     assert predictor.model.config.joint
     assert not predictor.processor.prior_channels
@@ -302,8 +289,8 @@ def test_the_checkpoint_answers_with_targets_that_exclude_each_other(tmp_path: P
 
 @pytest.mark.usefixtures("small")
 def test_words_learn_what_queries_mean_and_choose_among_them(tmp_path: Path) -> None:
-    folder = learn.train(tmp_path, resolve_checkpoint("tiny"), tmp_path / "out", steps=1)
-    taught = words.train(tmp_path, folder, tmp_path / "words", steps=2)
+    folder = learn.train(tmp_path, resolve_checkpoint("tiny"), tmp_path / "out", "satellites", steps=1)
+    taught = words.train(tmp_path, folder, tmp_path / "words", "satellites", steps=2)
     before, after = (SpexPredictor.from_pretrained(path).model for path in (folder, taught))
     is_word = words.LANGUAGE
     for name, values in before.state_dict().items():
@@ -321,7 +308,7 @@ def test_inputs_are_those_that_the_processor_makes(drawn: list[tiles.Tile]) -> N
     for tile in drawn[:2]:
         pixels = np.stack([values.astype(np.float32) for values in tile.bands.values()])
         waves = np.array(list(tile.waves_um.values()))
-        sample = changes.Sample(pixels, tuple(tile.bands), waves, tile.gsd_m, tile.allowed, is_aerial=False)
+        sample = changes.Sample(pixels, tuple(tile.bands), waves, tile.gsd_m, tile.allowed)
         expected = processor.pixels([bars.scene_of(list(tile.bands), pixels, tile, tile.gsd_m)])
         for name, values in learn.inputs_of([sample]).items():
             torch.testing.assert_close(values, expected[name].to(values.dtype), equal_nan=True, msg=name)

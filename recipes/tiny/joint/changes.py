@@ -19,17 +19,12 @@ from torch.nn import functional as F
 
 from spex_nb.training.augmentation import cast_shadows, digital_numbers, turn
 
-NIR_UM = (0.84, 0.10)
-NIR_OF_RGB = (0.021, 3.004, -3.122, 0.867, 2.010, -0.402, 1.708)
-"""NAIP's near infrared by 1, red, green, blue, greenness, redness and positive greenness, by least squares over
-its tiles that are trained on: R2 = 0.71."""
 CLOUD_TOP = {"swir16": 0.35, "swir22": 0.25}
 CLOUD_TOP_VISIBLE = 0.62
 """Reflectance of clouds, before it is drawn."""
 THICK, THIN = 0.6, 0.12
 """Opacity from which a pixel is cloud, and up to which it is still ground. Between, nothing is told."""
 UNKNOWN_WIDTH_UM = 0.05
-COARSEST_AERIAL_M = 5.0
 
 
 def happens(share: float, rng: Generator) -> bool:
@@ -47,7 +42,6 @@ class Sample:
         waves_um: Centre and width of each, float [B, 2].
         gsd_m: NaN where hidden.
         allowed: uint8 [H, W], bit sets of `Cover`.
-        is_aerial: Whether it is of an aerial picture.
     """
 
     pixels: Array
@@ -55,7 +49,6 @@ class Sample:
     waves_um: Array
     gsd_m: float
     allowed: Allowed
-    is_aerial: bool
 
 
 def cut(tile: Tile, side_px: int, shrink: float, rng: Generator) -> Sample:
@@ -79,9 +72,7 @@ def cut(tile: Tile, side_px: int, shrink: float, rng: Generator) -> Sample:
     quarter = int(rng.integers(8))
     waves = np.array(list(tile.waves_um.values()))
     gsd_m = tile.gsd_m * side / side_px
-    return Sample(
-        turn(pixels, quarter), tuple(tile.bands), waves, gsd_m, turn(allowed, quarter), tile.gsd_m <= COARSEST_AERIAL_M
-    )
+    return Sample(turn(pixels, quarter), tuple(tile.bands), waves, gsd_m, turn(allowed, quarter))
 
 
 def resized(pixels: Any, size: tuple[int, ...]) -> Any:
@@ -107,24 +98,6 @@ def with_bands(sample: Sample, bands: Sequence[str]) -> Sample:
     """Return a sample of some of its bands, in this order."""
     places = [sample.bands.index(band) for band in bands]
     return replace(sample, pixels=sample.pixels[places], waves_um=sample.waves_um[places], bands=tuple(bands))
-
-
-def with_made_up_infrared(sample: Sample, rng: Generator) -> Sample:
-    """Add a near infrared band to a picture, as NAIP shows it beside such colours, with errors of its own.
-
-    Building labels come with red, green and blue. Without this a model of four bands sees no roofs in training.
-    """
-    red, green, blue = with_bands(sample, ("red", "green", "blue")).pixels
-    total = red + green + blue + 0.05
-    greenness = (2 * green - red - blue) / total
-    parts = (np.ones_like(red), red, green, blue, greenness, (red - blue) / total, np.maximum(greenness, 0))
-    nir = np.sum([weight * part for weight, part in zip(NIR_OF_RGB, parts, strict=True)], axis=0)
-    error = gaussian_filter(rng.standard_normal(nir.shape), rng.uniform(3, 8)) * rng.uniform(0, 0.4)
-    nir = nir * np.exp(rng.normal(0, 0.12)) + error + rng.uniform(-0.04, 0.04)
-    pixels = np.concatenate([sample.pixels, np.clip(nir, 0.01, 1)[None].astype(np.float32)])
-    return replace(
-        sample, pixels=pixels, bands=(*sample.bands, "nir"), waves_um=np.concatenate([sample.waves_um, [NIR_UM]])
-    )
 
 
 def as_another_camera(sample: Sample, rng: Generator) -> Sample:

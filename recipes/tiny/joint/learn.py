@@ -3,7 +3,7 @@
 Words stay what they are: the language model stands still, and the mask decoder is asked by the queries of the targets.
 Run it again to go on where it ended.
 
-Usage: python recipes/tiny/joint/learn.py DATA START OUT [--steps N] [--minutes M] [--seed S] [--aerial] [--gently]
+Usage: python recipes/tiny/joint/learn.py DATA START OUT KIND [--steps N] [--minutes M] [--seed S] [--gently]
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ import argparse
 import copy
 import math
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from changes import Sample
 from covers import COVER_OF_LEAF, COVER_OF_TARGET, TREE, Cover
-from sampling import Sampler
+from sampling import Kind, Sampler
 from tiles import read_tiles
 from torch import Tensor, nn
 from transformers import ResNetConfig
@@ -35,12 +34,10 @@ from spex_nb.model.outputs import ImageFeatures
 from spex_nb.model.runtime.band_arrays import MEAN, STD
 from spex_nb.model.runtime.channels import INDEX_CHANNELS, INDICES
 
-STEPS = 6000
-"""About 75 minutes of one core: 0.74 s of it a step."""
+STEPS: Mapping[Kind, int] = {"satellites": 8700, "aerial": 6000}
+"""50 and 120 minutes of one core."""
 SEED = 1
 LAST_RATE, WARM_UP = 0.01, 60
-SLOWER = {"stem.first.kernels": 0.2, "stem.full.kernels": 0.2, "encoder.": 0.6, "mask_decoder.": 0.6}
-"""Shares of the rate, by the beginning of a parameter's name."""
 STILL = ("language_model.", "condensation.", "projector.", "band_readout.", "prompt_encoder.")
 """Parts that learn nothing."""
 WEIGHT_DECAY, CLIP, DICE_WEIGHT, AVERAGE = 0.03, 1.0, 0.5, 0.995
@@ -50,11 +47,11 @@ FEW, MORE = 4, 2
 LEAST_DICE_PX = 30
 HAS_BFLOAT16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
 """Whether the processor multiplies half-precision numbers, which takes half of the time."""
-WEIGHTS = (
-    {Cover.BUILT_UP: 6.0, Cover.BARE_SOIL: 1.5, Cover.WATER: 1.3},
-    {Cover.BUILDING: 1.5, Cover.ROAD: 6.0, Cover.TREES: 1.5},
-)
-"""Of pixels whose label is within a class, at first: of satellites and of aerial pictures."""
+WEIGHTS: Mapping[Kind, Mapping[Cover, float]] = {
+    "satellites": {Cover.BUILT_UP: 6.0, Cover.BARE_SOIL: 1.5, Cover.WATER: 1.3},
+    "aerial": {Cover.BUILDING: 1.5, Cover.ROAD: 6.0, Cover.TREES: 1.5},
+}
+"""Of pixels whose label is within a class, at first."""
 EVEN = "even.pt"
 """File of the state before the rate falls: a longer run can go on from it."""
 MOMENTUM = 0.03
@@ -63,12 +60,12 @@ EVEN_FROM = 0.4
 """Share of the fall after which all pixels weigh alike, so that probabilities mean what they say."""
 RESNET: Mapping[str, Any] = {
     "embedding_size": 64,
-    "hidden_sizes": [64, 128, 176, 192],
     "depths": [2, 2, 2, 2],
     "layer_type": "basic",
     "out_features": ["stage1", "stage2", "stage3", "stage4"],
 }
-"""The encoder of the weights for aerial pictures. Its cells see 140 m around them at 0.3 m."""
+"""The encoder. Its cells see 470 pixels around them: 140 m at 0.3 m."""
+HIDDEN_SIZES: Mapping[Kind, Sequence[int]] = {"satellites": (64, 112, 136, 128), "aerial": (64, 128, 176, 192)}
 RESNET_STEM = 32
 """Channels at half the size, before it."""
 IMAGE_SIDE = ("stem.", "encoder.", "aggregation.", "neck.", "pixel_decoder.", "mask_decoder.fine.")
@@ -100,9 +97,7 @@ class Learner:
     Args:
         start: Folder of the checkpoint.
         seed: Of the queries of new targets.
-        slower: Shares of the rate, by the beginning of a parameter's name.
-        aerial: Whether the model reads aerial pictures alone. Then its encoder is a ResNet, drawn at random if the
-            checkpoint has another.
+        kind: What the model reads. Its encoder is a ResNet, drawn at random if the checkpoint has another.
         course: How fast it learns.
     """
 
@@ -110,39 +105,31 @@ class Learner:
         self,
         start: Path,
         seed: int,
-        slower: Mapping[str, float] = SLOWER,
-        *,
-        aerial: bool = False,
+        kind: Kind,
         course: Course = Course(),
     ) -> None:
         torch.manual_seed(seed)
-        self.course = course
-        self.model = SpexModel.from_pretrained(start, dtype=torch.float32).eval()
-        if aerial and self.model.config.vision_config.model_type != ResNetConfig.model_type:
-            self.model = with_resnet(self.model).eval()
-        if aerial:
-            self.model.to(memory_format=torch.channels_last)
+        self.kind, self.course = kind, course
+        model = SpexModel.from_pretrained(start, dtype=torch.float32).eval()
+        if getattr(model.config.vision_config, "hidden_sizes", None) != [*HIDDEN_SIZES[kind]]:
+            model = with_resnet(model, HIDDEN_SIZES[kind]).eval()
+        self.model: SpexModel = model.to(memory_format=torch.channels_last)
         self.processor = SpexProcessor.from_pretrained(start, local_files_only=True)
         _set_targets(self.model)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad_(not name.startswith(STILL))
         self.learning = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
-        self.plain = None
-        if (
-            aerial
-        ):  # a plain read-out of the fine map: the encoder learns from all images, the decoder needs few of them
-            assert self.model.pixel_decoder is not None
-            self.plain = nn.Conv2d(self.model.pixel_decoder.channels, len(TREE.targets), 1)
-            self.learning |= {f"plain.{name}": p for name, p in self.plain.named_parameters()}
+        # A plain read-out of the fine map: the encoder learns from all images, the decoder needs few of them.
+        assert self.model.pixel_decoder is not None
+        self.plain = nn.Conv2d(self.model.pixel_decoder.channels, len(TREE.targets), 1)
+        self.learning |= {f"plain.{name}": p for name, p in self.plain.named_parameters()}
         self.average = {name: parameter.detach().clone() for name, parameter in self.learning.items()}
         self.norms = [module for module in self.model.modules() if isinstance(module, nn.BatchNorm2d)]
         for norm in self.norms:
             norm.momentum = MOMENTUM
-        by_share = defaultdict(list)
-        for name, parameter in self.learning.items():
-            by_share[_share(name, slower)].append(parameter)
-        groups = [{"params": members, "share": share} for share, members in by_share.items()]
-        self.optimizer = torch.optim.AdamW(groups, lr=course.rate, weight_decay=WEIGHT_DECAY, fused=True)
+        self.optimizer = torch.optim.AdamW(
+            self.learning.values(), lr=course.rate, weight_decay=WEIGHT_DECAY, fused=True
+        )
         self.step, self.seconds = 0, 0.0
 
     def learn(self, samples: Sequence[Sample], progress: float) -> tuple[float, float]:
@@ -154,7 +141,7 @@ class Learner:
             norm.train(fall < self.course.statistics_until)
         nll, dice = self._losses(samples, emphasis, is_falling=fall > 0)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["share"]
+            group["lr"] = rate
         self.optimizer.zero_grad()
         (nll + DICE_WEIGHT * dice).backward()
         nn.utils.clip_grad_norm_(self.learning.values(), CLIP)
@@ -174,13 +161,11 @@ class Learner:
         # A quarter of the pixels, each step another one: all of them would cost as much as the encoder.
         quarter = np.s_[..., self.step % 2 :: 2, self.step // 2 % 2 :: 2]
         allowed = torch.from_numpy(np.stack([sample.allowed for sample in samples])[quarter])
-        is_aerial = torch.tensor([sample.is_aerial for sample in samples])
-        if self.plain is None:
-            return joint_losses(self._decoded(features)[quarter], allowed, is_aerial, emphasis)
-        plain = joint_losses(self.plain(features.fine), allowed, is_aerial, emphasis)
+        weights = WEIGHTS[self.kind]
+        plain = joint_losses(self.plain(features.fine), allowed, weights, emphasis)
         few = -(-len(samples) // (MORE if is_falling else FEW))
         logits = self._decoded(features.of(torch.arange(few)))[quarter]
-        decoded = joint_losses(logits, allowed[:few], is_aerial[:few], emphasis)
+        decoded = joint_losses(logits, allowed[:few], weights, emphasis)
         return plain[0] + decoded[0], plain[1] + decoded[1]
 
     def _decoded(self, features: ImageFeatures) -> Tensor:
@@ -227,10 +212,10 @@ class Learner:
             parameter.copy_(weights[name])
 
 
-def with_resnet(model: SpexModel) -> SpexModel:
+def with_resnet(model: SpexModel, hidden_sizes: Sequence[int]) -> SpexModel:
     """Return a model with the words and the mask decoder of another, and with a ResNet as encoder, drawn at random."""
-    config = copy.deepcopy(model.config)
-    config.vision_config, config.stem_config.hidden_channels = ResNetConfig(**RESNET), RESNET_STEM
+    config, resnet = copy.deepcopy(model.config), {**RESNET, "hidden_sizes": list(hidden_sizes)}
+    config.vision_config, config.stem_config.hidden_channels = ResNetConfig(**resnet), RESNET_STEM
     config.mask_decoder_config.fine_stride, config.reconstruction_weight = 2, 0.0
     seeing = SpexModel(config)
     other_weights = {
@@ -255,22 +240,22 @@ def _set_targets(model: SpexModel) -> None:
     config.mask_decoder_config.dense_prior = False
 
 
-def joint_losses(logits: Tensor, allowed: Tensor, is_aerial: Tensor, emphasis: float = 1.0) -> tuple[Tensor, Tensor]:
+def joint_losses(
+    logits: Tensor, allowed: Tensor, weights: Mapping[Cover, float], emphasis: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """Return how unexpected labels are, and how little the targets that a batch holds overlap with them.
 
     Args:
         logits: float [N, T, H, W].
         allowed: uint8 [N, H, W], bit sets of `Cover`.
-        is_aerial: bool [N], which of `WEIGHTS` hold.
+        weights: Of pixels whose label is within a class.
         emphasis: How much of them holds, from 1 to 0, where all pixels weigh alike.
     """
     leaves = torch.stack([(allowed & int(COVER_OF_LEAF[leaf])) > 0 for leaf in TREE.leaves], 1)
-    weights = torch.ones(allowed.shape)
-    for kind, by_cover in enumerate(WEIGHTS):
-        for cover, weight in by_cover.items():
-            is_emphasised = _within(allowed, cover) & (is_aerial == bool(kind))[:, None, None]
-            weights[is_emphasised] = 1 + emphasis * (weight - 1)
-    nll = partial_label_loss(TREE.leaf_log_probabilities(logits), leaves, weights)
+    of_pixels = torch.ones(allowed.shape)
+    for cover, weight in weights.items():
+        of_pixels[_within(allowed, cover)] = 1 + emphasis * (weight - 1)
+    nll = partial_label_loss(TREE.leaf_log_probabilities(logits), leaves, of_pixels)
     probabilities, overlaps = TREE.log_probabilities(logits).exp(), []
     for number, cover in enumerate(COVER_OF_TARGET.values()):
         wanted = _within(allowed, cover)
@@ -322,10 +307,6 @@ def _ratio(first: Any, second: Any) -> Any:
     return np.clip((first - second) / safe, -1, 1)
 
 
-def _share(name: str, slower: Mapping[str, float]) -> float:
-    return next((share for start, share in slower.items() if name.startswith(start)), 1.0)
-
-
 def _share_of_rate(fall: float, step: int) -> float:
     """Return the share of the highest rate that a step has: warmed up, then even, then down a cosine.
 
@@ -340,11 +321,11 @@ def train(
     data: Path,
     start: Path,
     out: Path,
+    kind: Kind,
     *,
-    steps: int = STEPS,
+    steps: int | None = None,
     minutes: float = math.inf,
     seed: int = SEED,
-    aerial: bool = False,
     gently: bool = False,
 ) -> Path:
     """Run the stage, or go on with it; return the folder of the checkpoint.
@@ -353,19 +334,19 @@ def train(
         data: Folder of the labelled sets.
         start: Folder of the checkpoint to go on from.
         out: Of the state, the log and the checkpoint.
-        steps: How many.
+        kind: What is learned from.
+        steps: How many; `STEPS` if not given.
         minutes: Of learning, all runs together; the rate falls so as to end by then, should that be sooner.
         seed: Of every draw.
-        aerial: Whether only aerial pictures are learned from, for weights beside the others.
         gently: Whether the checkpoint has been through this stage, and is to learn a few more tiles.
     """
     out.mkdir(parents=True, exist_ok=True)
     tiles, state = read_tiles(data), out / "state.pt"
     course = GENTLE if gently else Course()
-    learner = Learner(start, seed, SLOWER if not aerial else {}, aerial=aerial, course=course)
+    learner = Learner(start, seed, kind, course)
     if state.exists():
         learner.resume(torch.load(state))
-    for line in _course(learner, Sampler(tiles, seed, aerial_alone=aerial), steps, minutes, state):
+    for line in _course(learner, Sampler(tiles, seed, kind), steps or STEPS[kind], minutes, state):
         with (out / "log.txt").open("a", encoding="utf-8") as log:
             log.write(line + "\n")
     return learner.save(out / "final")
@@ -399,10 +380,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("data", "start", "out"):
         parser.add_argument(name, type=Path)
-    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("kind", choices=get_args(Kind))
+    parser.add_argument("--steps", type=int)
     parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--aerial", action="store_true")
     parser.add_argument("--gently", action="store_true", help="go on from weights that have been through this stage")
     chosen = parser.parse_args()
     print(train(**vars(chosen)))  # noqa: T201 (a script)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import changes
 import numpy as np
@@ -23,11 +24,10 @@ AERIAL_SHARES: Mapping[str, float] = {
     "chesapeake_naip": 0.06,
 }
 SATELLITE_SHARES: Mapping[str, float] = {"hls": 0.88, "landsat8_zion": 0.12}
-SIDE_PX = 128
-AERIAL_BATCH, SATELLITE_BATCH = 5, 4
-"""Of each step. Batch norm sees both kinds at once, so that its statistics serve both."""
-AERIAL_ALONE, ALONE_SIDE_PX = 8, 256
-"""Of each step of weights that read aerial pictures only, and their sides: a roof needs ground around it."""
+Kind = Literal["satellites", "aerial"]
+"""What weights read, and learn from."""
+BATCH: Mapping[Kind, tuple[int, int]] = {"satellites": (10, 128), "aerial": (8, 256)}
+"""Samples of each step, and their sides: a roof needs ground around it."""
 LEAST_SIDE_PX = 48
 """Of tiles that are shrunk beside each other."""
 COARSEST_M = 1.2
@@ -40,41 +40,36 @@ class Sampler:
     Args:
         tiles: Of any split; only those of the training places are drawn.
         seed: Of every draw.
-        aerial_alone: Whether only aerial pictures are drawn, in red, green and blue. Roofs and roads are labelled in
-            no other bands.
+        kind: Which of them. Aerial pictures come in red, green and blue, the only bands in which roofs are labelled.
     """
 
-    def __init__(self, tiles: Sequence[Tile], seed: int, *, aerial_alone: bool = False) -> None:
-        self.seed = seed
-        self._satellites, self._aerial = (0, AERIAL_ALONE) if aerial_alone else (SATELLITE_BATCH, AERIAL_BATCH)
-        self._side_px = ALONE_SIDE_PX if aerial_alone else SIDE_PX
+    def __init__(self, tiles: Sequence[Tile], seed: int, kind: Kind) -> None:
+        self.seed, self.kind = seed, kind
         self._by_place: dict[str, dict[str, list[Tile]]] = defaultdict(lambda: defaultdict(list))
         for tile in tiles:
             if tile.split == "train":
                 self._by_place[tile.dataset][tile.place].append(tile)
 
     def batch(self, number: int) -> list[Sample]:
-        """Return the samples of a step: of satellites, then of aerial pictures."""
+        """Return the samples of a step."""
         rng = np.random.default_rng((self.seed, number))
-        satellites = [self.satellite(rng) for _ in range(self._satellites)]
-        return [*satellites, *(self.aerial(rng) for _ in range(self._aerial))]
+        count, side_px = BATCH[self.kind]
+        draw = self.satellite if self.kind == "satellites" else self.aerial
+        return [draw(side_px, rng) for _ in range(count)]
 
-    def aerial(self, rng: Generator) -> Sample:
+    def aerial(self, side_px: int, rng: Generator) -> Sample:
         """Return an aerial sample at its own scale or shrunk; small tiles are shrunk beside each other."""
         dataset = self._dataset(AERIAL_SHARES, rng)
         tile = self._tile(dataset, rng)
-        sample = self._at_scale(dataset, tile, self._side_px, tile.gsd_m * _shrink(tile, rng), rng)
-        if self._satellites == 0 or (len(sample.bands) > len(PICTURE_BANDS) and happens(0.3, rng)):
-            sample = changes.with_bands(sample, PICTURE_BANDS)
-        elif len(sample.bands) == len(PICTURE_BANDS) and happens(0.25, rng):
-            sample = changes.with_made_up_infrared(sample, rng)
+        sample = self._at_scale(dataset, tile, side_px, tile.gsd_m * _shrink(tile, rng), rng)
+        sample = changes.with_bands(sample, PICTURE_BANDS)
         return changes.with_unsure_facts(changes.as_another_camera(sample, rng), rng)
 
-    def satellite(self, rng: Generator) -> Sample:
+    def satellite(self, side_px: int, rng: Generator) -> Sample:
         """Return a sample of reflectance at 15 to 45 m: of all bands, of four, of three, or of any three and more."""
         tile = self._tile(self._dataset(SATELLITE_SHARES, rng), rng)
         shrink = 1.0 if happens(0.75, rng) else float(rng.choice((0.5, 0.75, 1.5)))
-        sample = changes.cut(tile, SIDE_PX, shrink, rng)
+        sample = changes.cut(tile, side_px, shrink, rng)
         sample = changes.with_bands(sample, _some_bands(sample.bands, rng))
         if happens(0.2, rng):
             sample = changes.under_clouds(sample, rng)

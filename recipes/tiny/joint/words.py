@@ -3,7 +3,7 @@
 The image side rests. Prompts of all targets, in nine languages, learn to mean the queries of the checkpoint; answers
 describe the labels. A step takes about a third of a second of one core.
 
-Usage: python recipes/tiny/joint/words.py DATA START OUT [--steps N] [--seed S] [--aerial]
+Usage: python recipes/tiny/joint/words.py DATA START OUT KIND [--steps N] [--seed S]
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from changes import Sample
 from covers import COVER_OF_TARGET, TREE, is_known, is_within
 from learn import inputs_of
 from numpy.random import Generator
-from sampling import Sampler
+from sampling import Kind, Sampler
 from tiles import read_tiles
 from torch import Tensor, nn
 
@@ -43,16 +44,16 @@ TEXT_WEIGHT, QUERY_WEIGHT = 1.0, 1.0
 LOGGED_EVERY = 40
 
 
-def train(data: Path, start: Path, out: Path, *, steps: int = STEPS, seed: int = SEED, aerial: bool = False) -> Path:
+def train(data: Path, start: Path, out: Path, kind: Kind, *, steps: int = STEPS, seed: int = SEED) -> Path:
     """Run the stage; return the folder of the checkpoint.
 
     Args:
         data: Folder of the labelled sets.
         start: Folder of the checkpoint whose targets compete.
         out: Of the log and the checkpoint.
+        kind: What the checkpoint reads, and learned from.
         steps: How many.
         seed: Of every draw.
-        aerial: Whether the checkpoint learned from aerial pictures only.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
@@ -62,7 +63,7 @@ def train(data: Path, start: Path, out: Path, *, steps: int = STEPS, seed: int =
         parameter.requires_grad_(name.startswith(LANGUAGE))
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=RATE, weight_decay=0.05)
-    sampler, losses = Sampler(read_tiles(data), seed, aerial_alone=aerial), []
+    sampler, losses = Sampler(read_tiles(data), seed, kind), []
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = _rate(step, steps)
         rng = np.random.default_rng((seed, step))
@@ -129,8 +130,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("data", "start", "out"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("kind", choices=get_args(Kind))
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--aerial", action="store_true")
     chosen = parser.parse_args()
     print(train(**vars(chosen)))  # noqa: T201 (a script)

@@ -75,7 +75,7 @@ def facts_of_run(plan: Plan, statistics: SceneStatistics, findings: RunFindings)
     scene = plan.scene
     pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))
     folder = getattr(plan.model, "folder", None)
-    place = place_of_doubt(statistics.doubt)
+    place = place_of_doubt(statistics.doubt.unpack())
     rest = () if plan.assignment.targets else _rest_of_run(plan, statistics, findings)
     facts = {}
     for target, sums in statistics.facts.items():
@@ -196,7 +196,7 @@ def facts_of_edit(result: Extraction, statistics: SceneStatistics, scene: xr.Dat
     pixel = scene.isel(y=slice(0, 1), x=slice(0, 1))
     provenance = result.provenance
     before = {explanation.target: explanation.facts for explanation in result.explanations}
-    place = place_of_doubt(statistics.doubt)
+    place = place_of_doubt(statistics.doubt.unpack())
     return {
         target: gather_facts(
             FactContext(
