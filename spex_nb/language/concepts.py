@@ -166,18 +166,16 @@ def _forms(entry: str, concept: str, endings: list[str]) -> Iterator[ConceptName
         for form in (start + end for start in starts for end in ends):
             yield ConceptName(form, concept, None, form)
         return
-    if entry.startswith("/"):
-        yield ConceptName(entry[1:], concept, True, entry[1:])
-        return
-    words = [_word_forms(word, endings) for word in entry.split(" ")]
+    words = [_word_forms(word, endings) for word in entry.removeprefix("/").split(" ")]
     has_plural = any(len(numbers) > 1 for numbers in words)
+    plural_of_one = True if entry.startswith("/") else None
     lemma = ""
     for plural in (False, True) if has_plural else (False,):
         cases = [numbers[min(int(plural), len(numbers) - 1)] for numbers in words]
         for place in range(max(map(len, cases))):
             form = " ".join(forms[min(place, len(forms) - 1)] for forms in cases)
             lemma = lemma or form
-            yield ConceptName(form, concept, plural if has_plural else None, lemma)
+            yield ConceptName(form, concept, plural if has_plural else plural_of_one, lemma)
 
 
 def _word_forms(word: str, endings: list[str]) -> list[list[str]]:
