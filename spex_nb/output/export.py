@@ -313,8 +313,9 @@ def save_geojson(frame: gpd.GeoDataFrame, path: str | Path, *, overwrite: bool =
             expected="polygons within the area of their projection",
             fix="Check the CRS and transform of the scene, or write a GeoPackage, which takes any coordinates.",
         ) from error
-    with write_whole(path, overwrite, needs_bytes=text.getbuffer().nbytes) as part:
-        part.write_bytes(text.getbuffer())
+    content = text.getvalue()
+    with write_whole(path, overwrite, needs_bytes=len(content)) as part:
+        part.write_bytes(content)
     return Path(path)
 
 

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,12 +102,12 @@ def ogr_vrt(folder: Path) -> None:
 
 
 def view_in_geopackage(folder: Path) -> None:
-    with sqlite3.connect(folder / "regions.gpkg") as file:
+    with closing(sqlite3.connect(folder / "regions.gpkg")) as file, file:
         file.execute("CREATE VIEW other AS SELECT * FROM regions")
 
 
 def program_in_geopackage(folder: Path) -> None:
-    with sqlite3.connect(folder / "regions.gpkg") as file:
+    with closing(sqlite3.connect(folder / "regions.gpkg")) as file, file:
         file.execute("PRAGMA writable_schema=ON")
         sql = 'CREATE VIRTUAL TABLE x USING VirtualText("/etc/passwd")'
         file.execute("INSERT INTO sqlite_master VALUES ('table', 'x', 'x', 0, ?)", [sql])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -48,7 +49,7 @@ def result() -> Extraction:
 
 
 def style_of(path: Path, layer: str) -> ET.Element:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         ((column,),) = connection.execute(
             "SELECT column_name FROM gpkg_geometry_columns WHERE table_name=?", [layer]
         ).fetchall()
@@ -58,7 +59,7 @@ def style_of(path: Path, layer: str) -> ET.Element:
 
 def test_a_geopackage_has_the_style_where_qgis_looks_for_it(result: Extraction, tmp_path: Path) -> None:
     path = result.to_geopackage(tmp_path / "regions.gpkg")
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         assert [row[1] for row in connection.execute("PRAGMA table_info(layer_styles)")] == QGIS_COLUMNS
         kinds = dict(connection.execute("SELECT table_name, data_type FROM gpkg_contents").fetchall())
     assert kinds == {"regions": "features", "layer_styles": "attributes"}
