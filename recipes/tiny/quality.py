@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 sys.path.append(str(Path(__file__).parent / "joint"))
 from bars import scene_of
 from changes import middles, resized
-from covers import WORLDCOVER_BUILT
+from covers import COVER_OF_TARGET, WORLDCOVER_BUILT, is_known, is_within
 from tiles import LAYER_OF, NOT_TOLD, PICTURE_BANDS, Tile, read_tiles
 
 from spex_nb.extraction.facts.gather import FAILING_IOU
@@ -51,14 +51,17 @@ def labels_of(tile: Tile) -> dict[str, Mask]:
             if tile.labels["worldcover"] is None
             else {"built_up": (tile.labels["worldcover"] == WORLDCOVER_BUILT) & ~water}
         )
-        return {"water": water} | built if tile.labels["is_plausible"] else built
+        plants = {name: is_within(tile.allowed, COVER_OF_TARGET[name]) for name in ("tree_cover", "low_vegetation")}
+        return plants | ({"water": water} | built if tile.labels["is_plausible"] else built)
     layer = LAYER_OF[tile.dataset]
     label = tile.labels[layer] == 1
     return {"road": label} if layer == "roads" else {"building": label, "built_up": label}
 
 
-def is_told(tile: Tile) -> Mask:
-    """Return where the labels of a tile tell anything: bool [H, W]."""
+def is_told(tile: Tile, target: str) -> Mask:
+    """Return where the labels of a tile tell whether a pixel is a target: bool [H, W]."""
+    if target in ("tree_cover", "low_vegetation"):
+        return is_known(tile.allowed, COVER_OF_TARGET[target])
     if tile.dataset == "hls":
         return np.ones(tile.allowed.shape, bool)
     return np.asarray(tile.labels[LAYER_OF[tile.dataset]] != NOT_TOLD)
@@ -108,7 +111,7 @@ def _compared(model: MaskModel, tile: Tile, size_m: tuple[float, float]) -> Iter
                 logits = step.ask(MemoryFallbackModel(answering), [target])[target]
                 mask = step.on_scene_pixels([logits])[0] > 0
                 is_whole = tile.dataset == "hls" or target != "built_up"
-                yield (target, sensor_class(scene), size_m, is_whole), mask & is_told(tile), label
+                yield (target, sensor_class(scene), size_m, is_whole), mask & is_told(tile, target), label
 
 
 def _scenes(tile: Tile) -> Iterator[xr.Dataset]:

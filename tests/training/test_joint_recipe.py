@@ -265,7 +265,7 @@ def test_a_run_that_is_cut_in_two_ends_like_a_whole_one(kind: sampling.Kind, tmp
 @pytest.mark.usefixtures("small")
 def test_a_gentle_run_begins_with_a_falling_rate(tmp_path: Path) -> None:
     rates = []
-    for course in (learn.Course(), learn.GENTLE):
+    for course in (learn.COURSES["whole"], learn.COURSES["gentle"]):
         learner = learn.Learner(resolve_checkpoint("tiny"), learn.SEED, "satellites", course)
         learner.step = learn.WARM_UP
         learner.learn(sampling.Sampler(learn.read_tiles(tmp_path), 0, "satellites").batch(0), 0.5)

@@ -155,6 +155,8 @@ def under_clouds(sample: Sample, rng: Generator) -> Sample:
     tops = np.array([CLOUD_TOP.get(band, CLOUD_TOP_VISIBLE) for band in sample.bands]).reshape(-1, 1, 1)
     texture = 1 + 0.4 * gaussian_filter(rng.standard_normal(shape), 2)
     pixels = sample.pixels * (1 - opacity) + tops * rng.uniform(0.6, 1.35) * texture * opacity
+    if happens(0.3, rng):  # the detectors of some sensors are blinded early
+        pixels = np.minimum(pixels, rng.uniform(0.35, 0.8, (len(pixels), 1, 1)))
     allowed = np.where(opacity > THICK, Cover.OTHER, np.where(opacity > THIN, Cover.ANY, sample.allowed))
     return replace(sample, pixels=pixels.astype(np.float32), allowed=allowed.astype(np.uint8))
 

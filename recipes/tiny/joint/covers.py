@@ -95,10 +95,13 @@ def is_known(allowed: Allowed, cover: Cover) -> NDArray[np.bool_]:
     return is_within(allowed, cover) | ((allowed & np.uint8(cover)) == 0)
 
 
-def allowed_hls(bands: dict[str, Array], water: Allowed, worldcover: Allowed | None) -> Allowed:
+def allowed_hls(
+    bands: dict[str, Array], water: Allowed, worldcover: Allowed | None, *, is_plausible: bool = False
+) -> Allowed:
     """Return what HLS tiles may be by flood mask, WorldCover, and the greenness of the date.
 
-    Water that every index contradicts is not told, and so is what every index calls water.
+    Water that every index contradicts is not told, unless the flood mask of the tile is plausible: then it is a shore.
+    What every index calls water, and the flood mask does not, is not told either.
     """
     ndvi = difference(bands["nir"], bands["red"])
     ndwi, mndwi = difference(bands["green"], bands["nir"]), difference(bands["green"], bands["swir16"])
@@ -109,7 +112,7 @@ def allowed_hls(bands: dict[str, Array], water: Allowed, worldcover: Allowed | N
         allowed = _worldcover(allowed, worldcover, ndvi, looks_wet)
     flooded = water == 1
     allowed[~flooded & is_wet] = Cover.ANY
-    allowed[flooded] = np.where(looks_wet[flooded], Cover.WATER, Cover.ANY)
+    allowed[flooded] = np.where(looks_wet[flooded] | is_plausible, Cover.WATER, Cover.ANY)
     return allowed.astype(np.uint8)
 
 

@@ -3,7 +3,7 @@
 Words stay what they are: the language model stands still, and the mask decoder is asked by the queries of the targets.
 Run it again to go on where it ended.
 
-Usage: python recipes/tiny/joint/learn.py DATA START OUT KIND [--steps N] [--minutes M] [--seed S] [--gently]
+Usage: python recipes/tiny/joint/learn.py DATA START OUT KIND [--steps N] [--minutes M] [--seed S] [--course gentle]
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import copy
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from changes import Sample
 from covers import COVER_OF_LEAF, COVER_OF_TARGET, TREE, Cover
-from sampling import Kind, Sampler
+from sampling import TRAINING_SPLITS, Kind, Sampler
 from tiles import read_tiles
 from torch import Tensor, nn
 from transformers import ResNetConfig
@@ -80,15 +80,19 @@ class Course:
         falls_from: Share of the stage after which it falls.
         statistics_until: Share of the fall in which batch norm still follows the batches. Then it stands still, as in
             use.
+        splits: Places that are learned from.
     """
 
     rate: float = 1.5e-3
     falls_from: float = 0.6
     statistics_until: float = 0.6
+    splits: frozenset[str] = TRAINING_SPLITS
 
 
 GENTLE = Course(rate=4e-4, falls_from=0.0, statistics_until=0.5)
-"""Of weights that have learned, and shall learn a few more tiles."""
+COURSES = {"whole": Course(), "gentle": GENTLE, "last": replace(GENTLE, splits=TRAINING_SPLITS | {"held_back"})}
+"""From the beginning; of weights that shall learn a few more tiles; and at the end, when all settings are chosen, from
+the places held back too. Satellites have other places, which are scored once."""
 
 
 class Learner:
@@ -326,7 +330,7 @@ def train(
     steps: int | None = None,
     minutes: float = math.inf,
     seed: int = SEED,
-    gently: bool = False,
+    course: str = "whole",
 ) -> Path:
     """Run the stage, or go on with it; return the folder of the checkpoint.
 
@@ -338,15 +342,16 @@ def train(
         steps: How many; `STEPS` if not given.
         minutes: Of learning, all runs together; the rate falls so as to end by then, should that be sooner.
         seed: Of every draw.
-        gently: Whether the checkpoint has been through this stage, and is to learn a few more tiles.
+        course: Of `COURSES`.
     """
     out.mkdir(parents=True, exist_ok=True)
     tiles, state = read_tiles(data), out / "state.pt"
-    course = GENTLE if gently else Course()
-    learner = Learner(start, seed, kind, course)
+    learner = Learner(start, seed, kind, COURSES[course])
     if state.exists():
         learner.resume(torch.load(state))
-    for line in _course(learner, Sampler(tiles, seed, kind), steps or STEPS[kind], minutes, state):
+    for line in _course(
+        learner, Sampler(tiles, seed, kind, learner.course.splits), steps or STEPS[kind], minutes, state
+    ):
         with (out / "log.txt").open("a", encoding="utf-8") as log:
             log.write(line + "\n")
     return learner.save(out / "final")
@@ -384,6 +389,6 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int)
     parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--gently", action="store_true", help="go on from weights that have been through this stage")
+    parser.add_argument("--course", choices=COURSES, default="whole")
     chosen = parser.parse_args()
     print(train(**vars(chosen)))  # noqa: T201 (a script)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import changes
@@ -28,6 +28,7 @@ Kind = Literal["satellites", "aerial"]
 """What weights read, and learn from."""
 BATCH: Mapping[Kind, tuple[int, int]] = {"satellites": (10, 128), "aerial": (8, 256)}
 """Samples of each step, and their sides: a roof needs ground around it."""
+TRAINING_SPLITS = frozenset({"train"})
 LEAST_SIDE_PX = 48
 """Of tiles that are shrunk beside each other."""
 COARSEST_M = 1.2
@@ -38,16 +39,17 @@ class Sampler:
     """Draws batches of the tiles of the training places, by number: the same number gives the same batch.
 
     Args:
-        tiles: Of any split; only those of the training places are drawn.
+        tiles: Of any split; only those of the splits below are drawn.
         seed: Of every draw.
         kind: Which of them. Aerial pictures come in red, green and blue, the only bands in which roofs are labelled.
+        splits: The training places, and at the very end those held back, once all settings are chosen on them.
     """
 
-    def __init__(self, tiles: Sequence[Tile], seed: int, kind: Kind) -> None:
+    def __init__(self, tiles: Sequence[Tile], seed: int, kind: Kind, splits: Collection[str] = TRAINING_SPLITS) -> None:
         self.seed, self.kind = seed, kind
         self._by_place: dict[str, dict[str, list[Tile]]] = defaultdict(lambda: defaultdict(list))
         for tile in tiles:
-            if tile.split == "train":
+            if tile.split in splits:
                 self._by_place[tile.dataset][tile.place].append(tile)
 
     def batch(self, number: int) -> list[Sample]:

@@ -103,8 +103,9 @@ def _hls(folder: Path) -> Iterator[Tile]:
         bands = _bands(HLS_BANDS, _read(folder / f"images/{name}.tif") / np.float32(1e4))
         water, path = _read(folder / f"water/{name}.tif")[0], folder / f"worldcover/{name}.tif"
         worldcover = _read(path)[0] if path.exists() else None
-        allowed = covers.allowed_hls(bands, water, worldcover)
-        labels = {"water": water, "worldcover": worldcover, "is_plausible": name in plausible}
+        is_plausible = name in plausible
+        allowed = covers.allowed_hls(bands, water, worldcover, is_plausible=is_plausible)
+        labels = {"water": water, "worldcover": worldcover, "is_plausible": is_plausible}
         yield _tile("hls", name, row["place"], 30, bands, allowed, labels)
 
 

@@ -198,8 +198,9 @@ class OnnxPredictor:
             "points": shares * (np.array([width, height], np.float32) / np.array(whole[::-1], np.float32)),
             "kinds": kinds,
         }
+        fitting_priors = _prior_inputs(priors or [None] * len(condensed), encoded.shape)
         if self._checkpoint.masks.reads_prior:
-            inputs |= _prior_inputs(priors or [None] * len(condensed), encoded.shape)
+            inputs |= fitting_priors
         (logits,) = self._checkpoint.graphs.run("mask", **inputs)
         return logits[:, :height, :width]
 
