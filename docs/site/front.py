@@ -54,6 +54,7 @@ docs/model
 spex_nb/model/checkpoints/tiny/README
 recipes/tiny/joint/README
 docs/results
+docs/gallery
 docs/reliability
 docs/priors
 docs/benchmarks

@@ -35,8 +35,8 @@ LEFT_TO_INDEX = {
     "building": "only",
     "road": "only",
     "vegetation": "always",
-    "water": "uncalibrated",
 }
+LEFT_TO_INDEX |= dict.fromkeys(("low_vegetation", "tree_cover", "water"), "uncalibrated")
 """Both as `docs/results.md` shows."""
 AERIAL_LEFT_TO_INDEX = {"vegetation": "always"} | dict.fromkeys(
     ("bare_soil", "low_vegetation", "road", "tree_cover", "water"), "only"

@@ -197,9 +197,10 @@ class TileStep:
         return {name: self._outvoted(name, layer, model.model) for name, layer in zip(targets, layers, strict=True)}
 
     def _outvoted(self, target: str, layer: NDArray[np.float32], model: MaskModel) -> NDArray[np.float32]:
-        """Return a model's logits, below 0 where the index shows an exclusive target that the model leaves to it.
+        """Return a model's logits, below 0 where an index that the model leaves targets to says that it cannot be.
 
-        So no pixel is two things, whichever of them is asked for. Without near infrared the rules of an index are no
+        It shows a target that excludes this one, or it does not show what this one is a part of: trees are green. So
+        no pixel is two things, and parts lie inside their parents, whichever of them is asked for. Without near infrared the rules of an index are no
         better than the model, and take nothing from it.
         """
         card, has_nir = model.card, "nir" in self.zoomed.spex.bands
@@ -209,6 +210,11 @@ class TileStep:
             prior = self._prior(rival) if prefers_index(card, rival, self.zoomed) else None
             if prior is not None:
                 layer = np.where(prior.mask.values, np.minimum(layer, -logits_of(prior)), layer)
+        parent = TARGETS[target].parent if target in TARGETS else None
+        if may_outvote and parent is not None and prefers_index(card, parent, self.zoomed):
+            prior = self._prior(parent)
+            if prior is not None:
+                layer = np.where(prior.mask.values, layer, np.minimum(layer, logits_of(prior)))
         return layer
 
     def _require_logits(self, layers: Sequence[NDArray[np.float32]]) -> None:

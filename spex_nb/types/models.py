@@ -23,7 +23,8 @@ class ModelCard:
         weak_without: By target, the band without which the model finds far less of it.
         left_to_index: Targets that a spectral index finds better: ``always``, or in scenes that are ``uncalibrated`` or
             ``reflectance``. Extraction asks the index for them, where the scene allows it. ``only`` the index answers
-            what the model does not find: where there is no index, nobody does.
+            what the model does not find: where there is no index, nobody does. Where a target is left to an index that
+            there is not, what it is a part of answers in its place.
         accepts_points: Whether `predict` uses points and boxes.
         explains_evidence: Whether `explain` takes the evidence; see there.
         reads_prompts: Whether `predict` reads prompts and priors. Extraction makes none for a model that does not.

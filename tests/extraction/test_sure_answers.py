@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -275,3 +276,13 @@ def test_a_taught_class_is_as_sure_as_its_interval(language: str, low: float, ad
     (measured,) = [s for s in explain_facts(some, language) if "taught.iou" in s.facts]
     assert "72" in measured.text
     assert "%" in measured.text
+
+
+@pytest.mark.parametrize(("share", "iou", "is_hint"), [(0.6, None, True), (0.6, 0.9, False), (0.4, None, False)])
+def test_a_rule_that_nobody_measured_and_that_takes_most_of_a_scene_is_a_hint(
+    share: float, iou: float | None, is_hint: bool
+) -> None:
+    changed = {"share": share, "rule.iou": iou}
+    some = [replace(fact, value=changed.get(fact.id, fact.value)) for fact in facts(decided_by="rule")]
+    assert {"share", "rule.iou"} <= {fact.id for fact in some}
+    assert ("hint" in keys(Outline(some).points())) == is_hint

@@ -142,3 +142,15 @@ def test_cloud_shadow_is_not_water(tiny: SpexPredictor, real_data: Path) -> None
     assert mask[labels == 0].mean() < 0.1
     land = np.isin(labels, (1, 3))
     assert float(iou(confusion_counts(mask, labels == 1, land))) > 0.5
+
+
+@pytest.mark.slow
+def test_forests_are_green_trees_in_reflectance_and_plants_in_other_numbers() -> None:
+    crop = sample_scene("sentinel2_crop")
+    forest, plants = (extract(crop, words, "tiny", progress=False) for words in ("forest", "vegetation"))
+    is_forest, is_plant = (result.mask.values == 1 for result in (forest, plants))
+    assert forest.instruction.targets == ("tree_cover",)
+    assert is_forest.mean() > 0.2
+    assert not (is_forest & ~is_plant).any()
+    counts = crop.assign_attrs(radiometry="relative reflectance")
+    assert extract(counts, "forest", "tiny", progress=False).instruction.targets == ("vegetation",)

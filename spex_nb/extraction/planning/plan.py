@@ -195,7 +195,7 @@ def plan_extraction(
         require_quality(folder)
     if isinstance(instruction, str):
         parsed = parse_instruction(instruction, loaded.card.targets, classes=classes)
-    stand_ins = stand_ins_of(parsed, loaded, opened.spex.gsd_m)
+    stand_ins = stand_ins_of(parsed, loaded, opened)
     parsed = with_stand_ins(parsed, stand_ins)
     assignment = replace(assign_targets(parsed, loaded, opened, taught), stand_ins=stand_ins)
     zoom = zoom_to(opened.spex.gsd_m, loaded.card) if assignment.asks_model else 1.0

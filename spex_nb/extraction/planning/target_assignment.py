@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 
 from spex_nb.errors import MissingBandError, TargetError
-from spex_nb.extraction.mask_models import INDEX, is_left_to_index
+from spex_nb.extraction.mask_models import INDEX, is_left_to_index, prefers_index
 from spex_nb.language.languages import get_language
 from spex_nb.spectral.priors import NO_INDEX, RULES, spectral_prior
 from spex_nb.types import Filter, Instruction, MaskModel, TaughtClass, neighbouring_targets
@@ -106,13 +106,14 @@ def assign_targets(
     return assignment
 
 
-def stand_ins_of(instruction: Instruction, model: MaskModel, gsd_m: float | None) -> dict[str, str]:
-    """Return which parents answer for targets of an instruction, by the id of what was asked for.
+def stand_ins_of(instruction: Instruction, model: MaskModel, scene: xr.Dataset) -> dict[str, str]:
+    """Return which parents answer for targets of an instruction in a scene, by the id of what was asked for.
 
     Raises:
         TargetError: If one target would be both wanted and left out.
     """
-    answered = {target for target in model.card.targets if _is_answered(target, model)}
+    gsd_m = scene.spex.gsd_m
+    answered = {target for target in model.card.targets if _is_answered_in(scene, target, model)}
     answerable = answered | {*RULES, *NO_INDEX}
     names = dict.fromkeys((*instruction.targets, *instruction.excluded, *neighbouring_targets(instruction)))
     answers = {name: stand_in(name, answerable, gsd_m) for name in names}
@@ -165,6 +166,12 @@ def _is_answered(target: str, model: MaskModel) -> bool:
     """Whether a model answers a target in some scenes at least."""
     card = model.card
     return not card.is_index and target in card.targets and card.left_to_index.get(target) != "only"
+
+
+def _is_answered_in(scene: xr.Dataset, target: str, model: MaskModel) -> bool:
+    """Whether a model answers a target in a scene, or leaves it to an index that there is."""
+    is_left = prefers_index(model.card, target, scene)
+    return _is_answered(target, model) and (target in RULES or not is_left)
 
 
 def _require_index(target: str, model: MaskModel, scene: xr.Dataset) -> None:

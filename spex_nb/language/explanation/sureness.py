@@ -16,6 +16,9 @@ where the rule of another land cover fits on this share of it. Chosen by labels,
 LOW_MEASURED = 0.6
 """An answer is a hint where masks and labels of test places shared less than this of their joint area: at 0.55, four of
 ten single answers share less than half with their labels."""
+MOST = 0.5
+"""A rule that nobody measured in such numbers gives a hint where it takes more than this share of the scene: the tint
+of a picture, or dark asphalt, may meet it everywhere."""
 LOW_MEDIAN = 0.7
 """At or below this probability for half of the pixels of a mask, a sentence says so."""
 MUCH = 0.1
@@ -30,11 +33,17 @@ class SurenessPoints(KnownFacts):
     """Chooses the points that say how sure an answer is."""
 
     def _is_weak(self) -> bool:
-        """Say whether the whole answer is a hint: rule and model disagree, or the model is unsure, or bad elsewhere."""
+        """Say whether the whole answer is a hint: rule and model disagree, or the model is unsure or bad elsewhere."""
         if self._is_by_rule:
             is_bad = self._number("rule.iou", 1.0) < PARTLY
             is_rival = self._number("rival.share") >= MUCH_RIVAL
-            return is_bad or is_rival or max(self._number("near.frac"), self._number("near.above_frac")) >= MUCH_NEAR
+            is_most = self._get("rule.iou") is None and self._number("share") > MOST
+            return (
+                is_bad
+                or is_rival
+                or is_most
+                or max(self._number("near.frac"), self._number("near.above_frac")) >= MUCH_NEAR
+            )
         if self._get("taught.yes") is not None and self._number("taught.low") < PARTLY:
             return True
         agreement = self._number("rule.agreement", self._number("rule.inside", 1.0))
