@@ -199,9 +199,9 @@ class TileStep:
     def _outvoted(self, target: str, layer: NDArray[np.float32], model: MaskModel) -> NDArray[np.float32]:
         """Return a model's logits, below 0 where an index that the model leaves targets to says that it cannot be.
 
-        It shows a target that excludes this one, or it does not show what this one is a part of: trees are green. So
-        no pixel is two things, and parts lie inside their parents, whichever of them is asked for. Without near infrared the rules of an index are no
-        better than the model, and take nothing from it.
+        It shows a target that excludes this one, or not what this one is a part of: trees are green. So no pixel is two
+        things, and parts lie inside their parents, whatever is asked for. Without near infrared the rules of an index
+        are no better than the model, and take nothing from it.
         """
         card, has_nir = model.card, "nir" in self.zoomed.spex.bands
         may_outvote = has_nir and not card.is_index

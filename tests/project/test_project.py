@@ -18,7 +18,7 @@ import spex_nb
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-BINARY = (".gz", ".bin", ".gif", ".npz", ".tif", ".png", ".safetensors", ".zip")
+BINARY = (".gz", ".bin", ".gif", ".jpg", ".npz", ".tif", ".png", ".safetensors", ".zip")
 FOREIGN = re.compile(r"(?<![\w.:/~])/(?:home|Users|root|work|opt|mnt|tmp)/|[A-Z]:\\Users|index[-]url|find[-]links")
 HEAVY = ("torch", "transformers", "leafmap", "matplotlib")
 
