@@ -187,8 +187,9 @@ class Extractor:
         from spex_nb.language.instructions import parse_instruction
 
         classes = tuple(map(load_taught, taught))
-        parsed = parse_instruction(instruction, classes=names_of_classes(classes))
+        parse_instruction(instruction, classes=names_of_classes(classes))  # refuses before the model is loaded
         loaded = load_mask_model(model)
+        parsed = parse_instruction(instruction, loaded.card.targets, classes=names_of_classes(classes))
         Choices(**choices)
         client = client_of(scheduler) if scheduler else None
         parameters = {name: value for name, value in choices.items() if value is not None}

@@ -14,6 +14,7 @@ import xarray as xr
 
 from spex_nb.extraction import extract
 from spex_nb.extraction.mask_models import load_mask_model, model_at_scale, usual_model
+from spex_nb.extraction.planning.target_assignment import answered_targets
 from spex_nb.extraction.refine import UserPrompts
 from spex_nb.output.scratch import PREFIX as SCRATCH
 from spex_nb.regions.editing import History
@@ -185,6 +186,7 @@ class WorkbenchState(traitlets.HasTraits):
         self.model_lock = Lock()
         """ByIdentity by who asks the model: it keeps the features of one tile at a time."""
         self._loaded: tuple[Any, MaskModel] | None = None
+        self._answering: tuple[Any, float | None, MaskModel] | None = None
         self._load_lock = Lock()
         if scene is not None:
             self.show_scene(scene, source or source_of(scene))
@@ -251,7 +253,18 @@ class WorkbenchState(traitlets.HasTraits):
             if self._loaded is None or self._loaded[0] is not self.model:
                 self._loaded = self.model, load_mask_model(self.model)
             loaded = self._loaded[1]
-        return loaded if self.scene is None else model_at_scale(loaded, self.scene.spex.gsd_m)
+        if self.scene is None:
+            return loaded
+        gsd_m = self.scene.spex.gsd_m
+        answering = model_at_scale(loaded, gsd_m)
+        self._answering = self.model, gsd_m, answering
+        return answering
+
+    def answered_targets(self) -> tuple[str, ...]:
+        """Return the targets that the model answers in the scene; none until it is loaded for such pixels."""
+        if self.scene is None or self._answering is None or self._answering[:2] != (self.model, self.scene.spex.gsd_m):
+            return ()
+        return answered_targets(self._answering[2], self.scene)
 
     def load_model_meanwhile(self) -> None:
         """Load the model beside the kernel, and ask it once about a corner of the scene: the first question is slow.
@@ -274,7 +287,7 @@ class WorkbenchState(traitlets.HasTraits):
         self.unobserve_all()
         self.jobs.close()
         self.forget_result()
-        self.scene = self.model = self._loaded = self.visible_window = self.turn_to = None
+        self.scene = self.model = self._loaded = self._answering = self.visible_window = self.turn_to = None
 
 
 def _drop(_outcome: object) -> None:

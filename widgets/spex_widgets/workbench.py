@@ -180,7 +180,7 @@ class Workbench(ipw.VBox):  # type: ignore[misc]
             InstructionError: If the parser does not understand the text.
         """
         self.state.text = text
-        return parse_instruction(text, classes=names_of_classes(self.state.taught))
+        return parse_instruction(text, self.state.answered_targets(), classes=names_of_classes(self.state.taught))
 
     def extract(self, *, visible_only: bool | None = None) -> Job:
         """Start to extract what the instruction asks for; the notebook stays usable meanwhile.

@@ -106,6 +106,12 @@ def assign_targets(
     return assignment
 
 
+def answered_targets(model: MaskModel, scene: xr.Dataset) -> tuple[str, ...]:
+    """Return the targets that a model answers in a scene, or leaves to an index that there is."""
+    answered = [target for target in model.card.targets if _is_answered(target, model)]
+    return tuple(target for target in answered if target in RULES or not prefers_index(model.card, target, scene))
+
+
 def stand_ins_of(instruction: Instruction, model: MaskModel, scene: xr.Dataset) -> dict[str, str]:
     """Return which parents answer for targets of an instruction in a scene, by the id of what was asked for.
 
@@ -113,8 +119,7 @@ def stand_ins_of(instruction: Instruction, model: MaskModel, scene: xr.Dataset) 
         TargetError: If one target would be both wanted and left out.
     """
     gsd_m = scene.spex.gsd_m
-    answered = {target for target in model.card.targets if _is_answered_in(scene, target, model)}
-    answerable = answered | {*RULES, *NO_INDEX}
+    answerable = {*answered_targets(model, scene), *RULES, *NO_INDEX}
     names = dict.fromkeys((*instruction.targets, *instruction.excluded, *neighbouring_targets(instruction)))
     answers = {name: stand_in(name, answerable, gsd_m) for name in names}
     both = {answers[name] for name in instruction.targets} & {answers[name] for name in instruction.excluded}
@@ -166,12 +171,6 @@ def _is_answered(target: str, model: MaskModel) -> bool:
     """Whether a model answers a target in some scenes at least."""
     card = model.card
     return not card.is_index and target in card.targets and card.left_to_index.get(target) != "only"
-
-
-def _is_answered_in(scene: xr.Dataset, target: str, model: MaskModel) -> bool:
-    """Whether a model answers a target in a scene, or leaves it to an index that there is."""
-    is_left = prefers_index(model.card, target, scene)
-    return _is_answered(target, model) and (target in RULES or not is_left)
 
 
 def _require_index(target: str, model: MaskModel, scene: xr.Dataset) -> None:

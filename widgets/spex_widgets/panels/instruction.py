@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
 
@@ -143,9 +143,7 @@ class InstructionPanel(Panel):
         self.suggestions.children = ()
         self.state.instruction, self.meaning.value = None, ""
         try:
-            self.state.instruction, self.meaning.value = _understood(
-                self.state.text, names_of_classes(self.state.taught)
-            )
+            self.state.instruction, self.meaning.value = _understood(self.state)
         except InstructionError as refusal:
             self._forget = when_quiet(partial(self._show_refusal, refusal), QUIET_S)
         else:
@@ -329,11 +327,11 @@ def _step(at: Progress) -> str:
     return f"{doing}, tile {at.done + 1} of {at.total}" if at.done < at.total else doing
 
 
-def _understood(text: str, classes: Mapping[str, Sequence[str]]) -> tuple[Instruction | None, str]:
+def _understood(state: WorkbenchState) -> tuple[Instruction | None, str]:
     """Return the parsed instruction, if anything was typed, and the HTML that says it back."""
-    if not text.strip():
+    if not state.text.strip():
         return None, quiet("Type what to extract, or choose an example. Nine languages are understood.")
-    instruction = parse_instruction(text, classes=classes)
+    instruction = parse_instruction(state.text, state.answered_targets(), classes=names_of_classes(state.taught))
     return instruction, block(f"<strong dir='auto'>{escape(instruction.meaning)}</strong>", "quote")
 
 
