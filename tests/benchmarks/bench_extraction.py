@@ -23,7 +23,7 @@ from tests.benchmarks.bench_scenes import measure
 
 SIDES = (2_048, 10_980)
 BANDS = ("blue", "green", "red", "nir")
-BARS = {"index": "< 1,024 MB", SHIPPED: "< 1,536 MB"}
+BARS = {"index": "< 1,024 MB", SHIPPED: "< 1,400 MB"}
 REGIONS = 20_000
 OURS = """
 import sys

@@ -33,8 +33,7 @@ def serious_findings(page: Any) -> list[str]:
 def choose_regions(page: Any) -> None:
     """Move through the table by arrow keys, filter and sort it."""
     row = page.locator(".spex-regions tr[data-row='0']")
-    row.focus()
-    page.keyboard.press("ArrowDown")
+    row.press("ArrowDown")
     page.locator(".spex-regions tr[data-row='1'][aria-selected='true']").wait_for()
     page.wait_for_function("document.activeElement.dataset.row === '1'")
     page.locator(".leaflet-container path[stroke='#ffffff'][stroke-width='4']").first.wait_for()  # on the map too
@@ -46,11 +45,9 @@ def choose_regions(page: Any) -> None:
 
 def choose_tabs_and_tools(page: Any) -> None:
     """Move between tabs and tools by arrow keys, and leave a tool by Esc."""
-    page.get_by_role("tab", name="Ask").focus()
-    page.keyboard.press("ArrowRight")
+    page.get_by_role("tab", name="Ask").press("ArrowRight")
     page.locator("[role=tab][aria-selected=true]", has_text="Correct").wait_for()
-    page.get_by_role("radio", name="look: ").focus()
-    page.keyboard.press("ArrowUp")
+    page.get_by_role("radio", name="look: ").press("ArrowUp")
     page.locator(f"{CHOSEN_TOOL}[aria-label^='delete']").wait_for()
     page.keyboard.press("Escape")
     page.locator(f"{CHOSEN_TOOL}[title^='look']").wait_for()
@@ -66,7 +63,7 @@ def test_every_page_can_be_read_and_worked_without_a_mouse(page: Any, lab_under_
     asked = hosts_asked(page)
     open_all(page, lab_under_base_url, "keys")
     page.get_by_label("Instruction", exact=True).fill("water")
-    page.keyboard.press("Enter")
+    page.get_by_label("Instruction", exact=True).press("Enter")
     page.locator(".spex h4", has_text="Evidence").first.wait_for()
     press_title(page, "Layers of the map")
     assert serious_findings(page) == []
