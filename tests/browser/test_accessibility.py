@@ -48,8 +48,7 @@ def choose_tabs_and_tools(page: Any) -> None:
     page.get_by_role("tab", name="Ask").press("ArrowRight")
     page.locator("[role=tab][aria-selected=true]", has_text="Correct").wait_for()
     page.get_by_role("radio", name="look: ").press("ArrowUp")
-    page.locator(f"{CHOSEN_TOOL}[aria-label^='delete']").wait_for()
-    page.keyboard.press("Escape")
+    page.locator(f"{CHOSEN_TOOL}[aria-label^='delete']").press("Escape")
     page.locator(f"{CHOSEN_TOOL}[title^='look']").wait_for()
     page.locator(".leaflet-container").focus()
     for key in "dd":
