@@ -18,7 +18,7 @@ from spex_nb.model.runtime.band_arrays import BandArrays, band_arrays, tile_dige
 from spex_nb.model.runtime.channels import padded_size
 from spex_nb.model.runtime.checkpoint import Checkpoint, read_checkpoint, weight_files
 from spex_nb.model.runtime.cores import enforce_cores
-from spex_nb.model.runtime.prompt_arrays import PromptPoints, prior_array, prompt_points
+from spex_nb.model.runtime.prompt_arrays import PromptPoints, prior_array, prompt_points, require_fitting_prior
 from spex_nb.model.runtime.prompt_reader import PromptReader
 from spex_nb.model.runtime.scaled_weights import AERIAL, scaled_folder
 from spex_nb.types import Evidence, ModelCard
@@ -198,9 +198,10 @@ class OnnxPredictor:
             "points": shares * (np.array([width, height], np.float32) / np.array(whole[::-1], np.float32)),
             "kinds": kinds,
         }
-        fitting_priors = _prior_inputs(priors or [None] * len(condensed), encoded.shape)
+        for prior in priors or ():
+            require_fitting_prior(prior, encoded.shape)
         if self._checkpoint.masks.reads_prior:
-            inputs |= fitting_priors
+            inputs |= _prior_inputs(priors or [None] * len(condensed), encoded.shape)
         (logits,) = self._checkpoint.graphs.run("mask", **inputs)
         return logits[:, :height, :width]
 

@@ -74,13 +74,21 @@ def prior_array(prior: Any, shape: tuple[int, int], size: tuple[int, ...]) -> ND
     Raises:
         ValueError: If the prior is of another shape than its image.
     """
+    require_fitting_prior(prior, shape)
     filled = np.full(size, np.nan, np.float32)
-    if prior is None:
-        return filled
-    if np.shape(prior) != tuple(shape):
-        raise ValueError(f"A prior of {np.shape(prior)} pixels does not fit its image; expected {tuple(shape)}.")
-    filled[: shape[0], : shape[1]] = np.asarray(prior, np.float32)
+    if prior is not None:
+        filled[: shape[0], : shape[1]] = np.asarray(prior, np.float32)
     return filled
+
+
+def require_fitting_prior(prior: Any, shape: tuple[int, int]) -> None:
+    """Raise unless a prior is None, or a mask [h, w] of its image's shape.
+
+    Raises:
+        ValueError: If it is of another shape.
+    """
+    if prior is not None and np.shape(prior) != tuple(shape):
+        raise ValueError(f"A prior of {np.shape(prior)} pixels does not fit its image; expected {tuple(shape)}.")
 
 
 def prompt_points(
