@@ -37,6 +37,8 @@ from spex_nb.scene.windows.pyramid import zoom_to
 from spex_nb.types import MaskModel
 
 Mask = NDArray[np.bool_]
+PARTS_OF_PLANTS = ("tree_cover", "low_vegetation")
+"""Targets that labels tell in part."""
 SATELLITE_M = (15.0, 45.0)
 AERIAL_M = {None: (0.15, 0.8), 1.0: (0.8, AERIAL_GSD_M)}
 """Smallest and largest pixels that figures stand for: of aerial pictures as they are, and shrunk to 1 m."""
@@ -51,7 +53,7 @@ def labels_of(tile: Tile) -> dict[str, Mask]:
             if tile.labels["worldcover"] is None
             else {"built_up": (tile.labels["worldcover"] == WORLDCOVER_BUILT) & ~water}
         )
-        plants = {name: is_within(tile.allowed, COVER_OF_TARGET[name]) for name in ("tree_cover", "low_vegetation")}
+        plants = {name: is_within(tile.allowed, COVER_OF_TARGET[name]) for name in PARTS_OF_PLANTS}
         return plants | ({"water": water} | built if tile.labels["is_plausible"] else built)
     layer = LAYER_OF[tile.dataset]
     label = tile.labels[layer] == 1
@@ -60,7 +62,7 @@ def labels_of(tile: Tile) -> dict[str, Mask]:
 
 def is_told(tile: Tile, target: str) -> Mask:
     """Return where the labels of a tile tell whether a pixel is a target: bool [H, W]."""
-    if target in ("tree_cover", "low_vegetation"):
+    if target in PARTS_OF_PLANTS:
         return is_known(tile.allowed, COVER_OF_TARGET[target])
     if tile.dataset == "hls":
         return np.ones(tile.allowed.shape, bool)

@@ -33,10 +33,12 @@ WEAK_WITHOUT = {"water": "nir"}
 LEFT_TO_INDEX = {
     "bare_soil": "only",
     "building": "only",
+    "low_vegetation": "uncalibrated",
     "road": "only",
+    "tree_cover": "uncalibrated",
     "vegetation": "always",
+    "water": "uncalibrated",
 }
-LEFT_TO_INDEX |= dict.fromkeys(("low_vegetation", "tree_cover", "water"), "uncalibrated")
 """Both as `docs/results.md` shows."""
 AERIAL_LEFT_TO_INDEX = {"vegetation": "always"} | dict.fromkeys(
     ("bare_soil", "low_vegetation", "road", "tree_cover", "water"), "only"
